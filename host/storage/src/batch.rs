@@ -1,0 +1,94 @@
+//! A batch in the making: the changes of several transactions, in their serial order, folded into one.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use crate::backend::{BackendSnapshot, Change};
+use crate::error::{BackendError, CommitError, Error};
+use crate::merge;
+use crate::read_set::ReadSet;
+use crate::stored::{self, COUNTER_LEN};
+use crate::write_set::{Op, WriteSet};
+
+/// What a key holds after the batch.
+enum After<'a> {
+    Value(&'a [u8]),
+    Counter([u8; COUNTER_LEN]),
+    Nothing,
+}
+
+impl After<'_> {
+    fn stored(&self) -> Option<&[u8]> {
+        match self {
+            Self::Value(stored) => Some(stored),
+            Self::Counter(stored) => Some(stored),
+            Self::Nothing => None,
+        }
+    }
+}
+
+/// The folded changes, by stored key. Borrows values from the transactions in it.
+#[derive(Default)]
+pub(crate) struct Batch<'a> {
+    after: BTreeMap<&'a [u8], After<'a>>,
+}
+
+impl<'a> Batch<'a> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.after.is_empty()
+    }
+
+    /// Whether the batch changes nothing of what was read.
+    pub(crate) fn spares(&self, reads: &ReadSet) -> bool {
+        !reads.points().any(|key| self.after.contains_key(key))
+            && !reads.ranges().any(|(start, end)| {
+                let bounds = (Bound::Included(start), Bound::Excluded(end));
+                self.after.range::<[u8], _>(bounds).next().is_some()
+            })
+    }
+
+    /// Takes in the writes of one more transaction, or refuses it whole where it adds to a value.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError::NotACounter`] concerns this transaction alone; [`CommitError::Backend`] means that the state
+    /// cannot be read.
+    pub(crate) fn include(&mut self, state: &dyn BackendSnapshot, writes: &'a WriteSet) -> Result<(), CommitError> {
+        let mut sums = Vec::new();
+        for (key, op) in writes.ops() {
+            if let Op::Add(delta) = op {
+                sums.push(self.sum(state, key, *delta)?);
+            }
+        }
+        let mut sums = sums.into_iter();
+        for (key, op) in writes.ops() {
+            let after = match op {
+                Op::Put(stored) => After::Value(stored),
+                Op::Delete => After::Nothing,
+                Op::Counter(value) => After::Counter(stored::encode_counter(*value)),
+                Op::Add(_) => After::Counter(stored::encode_counter(
+                    sums.next().expect("the loop above made one sum for each Add"),
+                )),
+            };
+            self.after.insert(key, after);
+        }
+        Ok(())
+    }
+
+    /// The changes, sorted by key.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = Change<'_>> {
+        self.after.iter().map(|(key, after)| (*key, after.stored()))
+    }
+
+    fn sum(&self, state: &dyn BackendSnapshot, key: &[u8], delta: i64) -> Result<i64, CommitError> {
+        let sum = match self.after.get(key) {
+            Some(after) => merge::add_to(key, after.stored(), delta),
+            None => merge::add_to(key, state.get(key)?.as_deref(), delta),
+        };
+        sum.map_err(|error| match error {
+            Error::NotACounter { table, key } => CommitError::NotACounter { table, key },
+            Error::Backend(error) => CommitError::Backend(error),
+            other => CommitError::Backend(BackendError::Failed(other.to_string().into())),
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! A disk in memory that fails when told, and forgets at power loss what was not synced.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use redb::StorageBackend;
+
+/// The smallest piece of a write that reaches a disk whole.
+const SECTOR: usize = 512;
+
+#[derive(Debug, Default)]
+pub(super) struct Disk {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What is read.
+    live: Vec<u8>,
+    /// What has been synced.
+    durable: Vec<u8>,
+    /// Writes since the last sync.
+    unsynced: Vec<(usize, Vec<u8>)>,
+    /// Operations left before every further one fails.
+    working: Option<u64>,
+}
+
+/// The disk as a database has it open.
+#[derive(Debug)]
+pub(super) struct Attached(Arc<Disk>);
+
+impl Disk {
+    pub(super) fn attach(self: &Arc<Self>) -> Attached {
+        Attached(Arc::clone(self))
+    }
+
+    /// After so many more writes and syncs, all of them fail.
+    pub(super) fn fail_after(&self, operations: u64) {
+        self.state.lock().unwrap().working = Some(operations);
+    }
+
+    pub(super) fn heal(&self) {
+        self.state.lock().unwrap().working = None;
+    }
+
+    /// The disk after power was lost: what was synced, and any part of what was written since, in no order.
+    pub(super) fn after_power_loss(&self, seed: u64) -> Self {
+        let state = self.state.lock().unwrap();
+        let mut image = state.durable.clone();
+        image.resize(state.live.len().max(image.len()), 0);
+        let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut sectors: Vec<(usize, &[u8])> = vec![];
+        for (offset, bytes) in &state.unsynced {
+            let pieces = bytes.chunks(SECTOR).enumerate();
+            sectors.extend(pieces.map(|(n, piece)| (offset + n * SECTOR, piece)));
+        }
+        for (offset, piece) in sectors {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            if random & 1 == 0 {
+                image[offset..offset + piece.len()].copy_from_slice(piece);
+            }
+        }
+        Self {
+            state: Mutex::new(State {
+                live: image.clone(),
+                durable: image,
+                ..State::default()
+            }),
+        }
+    }
+}
+
+impl State {
+    fn work(&mut self) -> io::Result<()> {
+        match &mut self.working {
+            Some(0) => Err(io::Error::other("the disk fails")),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl StorageBackend for Attached {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.state.lock().unwrap().live.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let state = self.0.state.lock().unwrap();
+        let offset = offset as usize;
+        let Some(bytes) = state.live.get(offset..offset + out.len()) else {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        };
+        out.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut state = self.0.state.lock().unwrap();
+        state.work()?;
+        state.live.resize(len as usize, 0);
+        let len = state.live.len();
+        state.unsynced.retain_mut(|(offset, bytes)| {
+            bytes.truncate(len.saturating_sub(*offset));
+            !bytes.is_empty()
+        });
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut state = self.0.state.lock().unwrap();
+        state.work()?;
+        state.durable = state.live.clone();
+        state.unsynced.clear();
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut state = self.0.state.lock().unwrap();
+        state.work()?;
+        let offset = offset as usize;
+        let end = offset + data.len();
+        if end > state.live.len() {
+            state.live.resize(end, 0);
+        }
+        state.live[offset..end].copy_from_slice(data);
+        state.unsynced.push((offset, data.to_vec()));
+        Ok(())
+    }
+}

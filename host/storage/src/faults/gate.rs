@@ -1,0 +1,109 @@
+//! A backend that can be held up, made to fail, and kept from being opened again.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex};
+
+use tokio::sync::Notify;
+
+use crate::backend::{Backend, BackendSnapshot, Change};
+use crate::error::BackendError;
+
+/// What the next batch does; without a plan, it succeeds.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Plan {
+    Succeed,
+    Fail,
+    Panic,
+}
+
+#[derive(Default)]
+pub(super) struct Gate {
+    state: Mutex<State>,
+    opened: Condvar,
+    entered: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    closed: bool,
+    refuse_reopening: bool,
+    plans: VecDeque<Plan>,
+}
+
+pub(super) struct Gated {
+    inner: Box<dyn Backend>,
+    gate: Arc<Gate>,
+}
+
+pub(super) fn gated(inner: Box<dyn Backend>) -> (Gated, Arc<Gate>) {
+    let gate = Arc::new(Gate::default());
+    let backend = Gated {
+        inner,
+        gate: Arc::clone(&gate),
+    };
+    (backend, gate)
+}
+
+impl Gate {
+    /// From now on a batch waits before it is written.
+    pub(super) fn close(&self) {
+        self.state.lock().unwrap().closed = true;
+    }
+
+    pub(super) fn open(&self) {
+        self.state.lock().unwrap().closed = false;
+        self.opened.notify_all();
+    }
+
+    /// Waits until a batch waits at the gate.
+    pub(super) async fn entered(&self) {
+        self.entered.notified().await;
+    }
+
+    pub(super) fn plan(&self, plans: impl IntoIterator<Item = Plan>) {
+        self.state.lock().unwrap().plans.extend(plans);
+    }
+
+    pub(super) fn refuse_reopening(&self, refuse: bool) {
+        self.state.lock().unwrap().refuse_reopening = refuse;
+    }
+
+    fn pass(&self) -> Plan {
+        let mut state = self.state.lock().unwrap();
+        if state.closed {
+            self.entered.notify_one();
+        }
+        while state.closed {
+            state = self.opened.wait(state).unwrap();
+        }
+        state.plans.pop_front().unwrap_or(Plan::Succeed)
+    }
+}
+
+impl Backend for Gated {
+    fn snapshot(&self) -> Result<Arc<dyn BackendSnapshot>, BackendError> {
+        self.inner.snapshot()
+    }
+
+    fn apply(
+        &mut self,
+        changes: &mut dyn Iterator<Item = Change<'_>>,
+    ) -> Result<Arc<dyn BackendSnapshot>, BackendError> {
+        match self.gate.pass() {
+            Plan::Succeed => self.inner.apply(changes),
+            Plan::Fail => Err(BackendError::Failed("as planned".into())),
+            Plan::Panic => panic!("as planned"),
+        }
+    }
+
+    fn reopen(&mut self) -> Result<(), BackendError> {
+        if self.gate.state.lock().unwrap().refuse_reopening {
+            return Err(BackendError::Failed("as planned".into()));
+        }
+        self.inner.reopen()
+    }
+
+    fn close(&mut self) -> Result<(), BackendError> {
+        self.inner.close()
+    }
+}

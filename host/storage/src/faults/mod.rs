@@ -1,0 +1,301 @@
+//! What the store does when its backend fails, panics, or loses power.
+
+mod disk;
+mod gate;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use self::disk::Disk;
+use self::gate::{Gate, Plan};
+use crate::backend::memory::MemoryBackend;
+use crate::backend::redb::RedbBackend;
+use crate::{BackendError, Commit, CommitError, Config, Error, KeyRange, Store, Transaction};
+
+fn on_disk(disk: &Arc<Disk>) -> Store {
+    let disk = Arc::clone(disk);
+    let opener = Box::new(move || {
+        redb::Builder::new()
+            .set_cache_size(1 << 20)
+            .create_with_backend(disk.attach())
+    });
+    let backend = RedbBackend::open_with(Path::new("disk"), opener).unwrap();
+    Store::with_backend(Box::new(backend), Config::default()).unwrap()
+}
+
+fn gated() -> (Store, Arc<Gate>) {
+    let (backend, gate) = gate::gated(Box::new(MemoryBackend::default()));
+    (Store::with_backend(Box::new(backend), Config::default()).unwrap(), gate)
+}
+
+fn put(store: &Store, key: &[u8]) -> Transaction {
+    let mut tx = store.begin();
+    tx.put("t", key, key.to_vec()).unwrap();
+    tx
+}
+
+fn spawn(store: &Store, tx: Transaction) -> tokio::task::JoinHandle<Result<Commit, CommitError>> {
+    let store = store.clone();
+    tokio::spawn(async move { store.commit(tx).await })
+}
+
+/// Lets spawned tasks run until `count` commits wait in the queue.
+async fn queued(store: &Store, count: u64) {
+    for _ in 0..100_000 {
+        if store.stats().queued == count {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("{} commits are queued, not {count}", store.stats().queued);
+}
+
+/// Holds the committer inside a first batch, so that what is queued meanwhile becomes one batch.
+async fn hold(store: &Store, gate: &Gate) -> tokio::task::JoinHandle<Result<Commit, CommitError>> {
+    gate.close();
+    let held = spawn(store, put(store, b"held"));
+    gate.entered().await;
+    queued(store, 0).await;
+    held
+}
+
+#[tokio::test]
+async fn what_waits_becomes_one_batch_and_its_members_are_validated_against_each_other() {
+    let (store, gate) = gated();
+    let held = hold(&store, &gate).await;
+    let mut commits = vec![];
+    // Each reads the key that the one before writes, and all counts.
+    for n in 0..10u8 {
+        let mut tx = put(&store, &[n + 1]);
+        if n % 2 == 0 {
+            tx.get("t", &[n]).unwrap();
+        } else {
+            tx.count(
+                "t",
+                &KeyRange {
+                    start: Some(vec![n]),
+                    end: Some(vec![n + 1]),
+                },
+            )
+            .unwrap();
+        }
+        tx.add("sums", b"all", 1).unwrap();
+        commits.push(spawn(&store, tx));
+        queued(&store, u64::from(n) + 1).await;
+    }
+    gate.open();
+    held.await.unwrap().unwrap();
+    let mut outcomes = vec![];
+    for commit in commits {
+        outcomes.push(commit.await.unwrap().is_ok());
+    }
+    // What a refused transaction would have written conflicts with nobody.
+    assert_eq!(
+        outcomes,
+        [true, false, true, false, true, false, true, false, true, false]
+    );
+    let stats = store.stats();
+    assert_eq!((stats.batches, stats.largest_batch, stats.conflicts), (2, 5, 5));
+    assert_eq!(store.begin().counter("sums", b"all").unwrap(), 5);
+}
+
+#[tokio::test]
+async fn an_addition_to_a_value_of_the_same_batch_is_refused_alone() {
+    let (store, gate) = gated();
+    let held = hold(&store, &gate).await;
+    let mut adder = store.begin();
+    adder.add("t", b"a", 1).unwrap();
+    adder.put("t", b"b", vec![]).unwrap();
+    let mut replacer = store.begin();
+    replacer.delete("t", b"a").unwrap();
+    replacer.add("t", b"a", 7).unwrap();
+    let mut last = store.begin();
+    last.add("t", b"a", 1).unwrap();
+    let mut commits = vec![];
+    for (n, tx) in [put(&store, b"a"), adder, replacer, last].into_iter().enumerate() {
+        commits.push(spawn(&store, tx));
+        queued(&store, n as u64 + 1).await;
+    }
+    gate.open();
+    held.await.unwrap().unwrap();
+    let mut outcomes = vec![];
+    for commit in commits {
+        outcomes.push(commit.await.unwrap());
+    }
+    assert!(matches!(outcomes[1], Err(CommitError::NotACounter { .. })));
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 3);
+    let mut tx = store.begin();
+    assert_eq!(tx.counter("t", b"a").unwrap(), 8);
+    assert_eq!(tx.get("t", b"b").unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_snapshot_of_before_a_batch_conflicts_with_it_once_it_is_committed() {
+    let (store, gate) = gated();
+    let mut reader = put(&store, b"r");
+    reader.get("t", b"held").unwrap();
+    let held = hold(&store, &gate).await;
+    let reader = spawn(&store, reader);
+    queued(&store, 1).await;
+    gate.open();
+    held.await.unwrap().unwrap();
+    assert!(matches!(reader.await.unwrap(), Err(CommitError::Conflict)));
+}
+
+#[tokio::test]
+async fn a_full_queue_makes_callers_wait_and_loses_nobody() {
+    let (backend, gate) = gate::gated(Box::new(MemoryBackend::default()));
+    let config = Config {
+        queue_capacity: 2,
+        ..Config::default()
+    };
+    let store = Store::with_backend(Box::new(backend), config).unwrap();
+    let held = hold(&store, &gate).await;
+    let commits: Vec<_> = (0..10u8).map(|n| spawn(&store, put(&store, &[n]))).collect();
+    queued(&store, 2).await;
+    gate.open();
+    held.await.unwrap().unwrap();
+    for commit in commits {
+        commit.await.unwrap().unwrap();
+    }
+    assert_eq!(store.stats().commits, 11);
+}
+
+#[tokio::test]
+async fn a_failed_batch_changes_nothing_and_the_store_goes_on() {
+    for plan in [Plan::Fail, Plan::Panic] {
+        let (store, gate) = gated();
+        store.commit(put(&store, b"before")).await.unwrap();
+        let mut old = put(&store, b"old");
+        old.get("t", b"unrelated").unwrap();
+        let held = hold(&store, &gate).await;
+        let lost: Vec<_> = (0..5u8).map(|n| spawn(&store, put(&store, &[n]))).collect();
+        queued(&store, 5).await;
+        gate.plan([Plan::Succeed, plan]);
+        gate.open();
+        held.await.unwrap().unwrap();
+        for lost in lost {
+            assert!(matches!(lost.await.unwrap(), Err(CommitError::Backend(_))));
+        }
+        assert_eq!(store.begin().count("t", &KeyRange::all()).unwrap(), 2);
+        // Whether the failed batch reached the disk is not known, so nothing older can be validated.
+        assert!(matches!(store.commit(old).await, Err(CommitError::Conflict)));
+        let mut tx = put(&store, b"after");
+        assert!(tx.get("t", b"before").unwrap().is_some());
+        store.commit(tx).await.unwrap();
+        let stats = store.stats();
+        assert_eq!((stats.failed_batches, stats.reopens), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn while_the_backend_cannot_be_opened_commits_fail_and_then_succeed() {
+    let (store, gate) = gated();
+    gate.plan([Plan::Fail]);
+    gate.refuse_reopening(true);
+    for _ in 0..3 {
+        let refused = store.commit(put(&store, b"a")).await;
+        assert!(matches!(refused, Err(CommitError::Backend(_))));
+        assert!(matches!(
+            store.begin().get("t", b"a"),
+            Err(Error::Backend(BackendError::Closed))
+        ));
+    }
+    gate.refuse_reopening(false);
+    store.commit(put(&store, b"b")).await.unwrap();
+    let mut tx = store.begin();
+    assert_eq!(tx.get("t", b"a").unwrap(), None);
+    assert!(tx.get("t", b"b").unwrap().is_some());
+}
+
+#[tokio::test]
+async fn reading_alone_brings_a_backend_back() {
+    let (store, gate) = gated();
+    gate.plan([Plan::Fail]);
+    gate.refuse_reopening(true);
+    assert!(store.commit(put(&store, b"a")).await.is_err());
+    gate.refuse_reopening(false);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while store.begin().get("t", b"a").is_err() {
+        assert!(std::time::Instant::now() < deadline, "it stays away");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(store.stats().reopens, 1);
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_anywhere_loses_no_answered_commit() {
+    // The number of operations the disk does before it fails, until the work is done before that.
+    for working in 0.. {
+        let disk = Arc::new(Disk::default());
+        let store = on_disk(&disk);
+        disk.fail_after(working);
+        let mut answered = vec![];
+        let mut failures = 0;
+        // Where the last one fails, the one after brings the store back.
+        for n in 0.. {
+            if n >= 20 && answered.last() == Some(&(n - 1)) {
+                break;
+            }
+            match store.commit(put(&store, &[n])).await {
+                Ok(_) => answered.push(n),
+                Err(CommitError::Backend(_)) => {
+                    failures += 1;
+                    disk.heal();
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert!(failures <= 1, "{failures} failures of one fault");
+        let mut tx = store.begin();
+        for n in &answered {
+            assert!(tx.get("t", &[*n]).unwrap().is_some(), "{working}: {n}");
+        }
+        // It may be closing that fails.
+        store.close().await;
+        disk.heal();
+        let store = on_disk(&disk);
+        let mut tx = store.begin();
+        for n in &answered {
+            assert!(tx.get("t", &[*n]).unwrap().is_some(), "{working}: {n}");
+        }
+        if failures == 0 {
+            assert!(working > 20, "the disk never failed");
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn power_loss_keeps_every_answered_commit_and_no_part_of_another() {
+    for seed in 0..200u64 {
+        let disk = Arc::new(Disk::default());
+        let store = on_disk(&disk);
+        let batches = 1 + seed % 7;
+        for n in 0..batches {
+            let mut tx = store.begin();
+            for part in 0..20u8 {
+                tx.put("t", &[n as u8, part], vec![part; 300]).unwrap();
+            }
+            tx.add("sums", b"batches", 1).unwrap();
+            store.commit(tx).await.unwrap();
+        }
+        // The last one is cut down while it is being written.
+        disk.fail_after(seed % 40);
+        let mut tx = store.begin();
+        for part in 0..20u8 {
+            tx.put("t", &[batches as u8, part], vec![part; 300]).unwrap();
+        }
+        tx.add("sums", b"batches", 1).unwrap();
+        let last = store.commit(tx).await.is_ok();
+        let image = Arc::new(disk.after_power_loss(seed));
+        let store = on_disk(&image);
+        let mut tx = store.begin();
+        let kept = tx.counter("sums", b"batches").unwrap() as u64;
+        assert!(
+            kept == batches + 1 || (!last && kept == batches),
+            "{seed}: {kept} of {batches}"
+        );
+        assert_eq!(tx.count("t", &KeyRange::all()).unwrap(), kept * 20, "{seed}");
+    }
+}

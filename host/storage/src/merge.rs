@@ -1,0 +1,127 @@
+//! The view inside a transaction: its snapshot with its own writes laid over it.
+
+use std::cmp::Ordering;
+use std::ops::{Bound, ControlFlow};
+
+use crate::backend::{BackendSnapshot, Visit};
+use crate::error::{BackendError, Error};
+use crate::stored;
+use crate::write_set::{Op, WriteSet};
+
+/// A key that is added to holds a value in the snapshot.
+pub(crate) fn not_a_counter(key: &[u8]) -> Error {
+    match stored::split_key(key) {
+        Some((table, key)) => Error::NotACounter {
+            table: table.to_owned(),
+            key: key.to_vec(),
+        },
+        None => corrupted(),
+    }
+}
+
+pub(crate) fn corrupted() -> Error {
+    Error::Backend(BackendError::Corrupted(
+        "a stored key or value has an unknown form".into(),
+    ))
+}
+
+/// The counter after an addition to what the snapshot holds.
+pub(crate) fn add_to(key: &[u8], held: Option<&[u8]>, delta: i64) -> Result<i64, Error> {
+    let Some(held) = held else { return Ok(delta) };
+    match stored::decode_counter(held) {
+        Some(counter) => Ok(counter.wrapping_add(delta)),
+        None => Err(not_a_counter(key)),
+    }
+}
+
+/// Walks the merged view of the keys from `start` up to, not including, `end`, until `visit` breaks.
+pub(crate) fn walk(
+    state: &dyn BackendSnapshot,
+    writes: &WriteSet,
+    (start, end): (&[u8], &[u8]),
+    reverse: bool,
+    visit: &mut Visit<'_>,
+) -> Result<(), Error> {
+    if start >= end {
+        return Ok(());
+    }
+    if writes.is_empty() {
+        return Ok(state.walk(start, end, reverse, visit)?);
+    }
+    let own = writes
+        .ops()
+        .range::<[u8], _>((Bound::Included(start), Bound::Excluded(end)));
+    if reverse {
+        merge(state, own.rev(), (start, end), |own, held| held.cmp(own), true, visit)
+    } else {
+        merge(state, own, (start, end), |own, held| own.cmp(held), false, visit)
+    }
+}
+
+fn merge<'w>(
+    state: &dyn BackendSnapshot,
+    own: impl Iterator<Item = (&'w Vec<u8>, &'w Op)>,
+    (start, end): (&[u8], &[u8]),
+    order: impl Fn(&[u8], &[u8]) -> Ordering,
+    reverse: bool,
+    visit: &mut Visit<'_>,
+) -> Result<(), Error> {
+    let mut own = own.peekable();
+    let mut failure = None;
+    let mut stopped = false;
+    state.walk(start, end, reverse, &mut |key, value| {
+        let flow = step(&mut own, &order, key, value, visit).unwrap_or_else(|error| {
+            failure = Some(error);
+            ControlFlow::Break(())
+        });
+        stopped = flow.is_break();
+        flow
+    })?;
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    if stopped {
+        return Ok(());
+    }
+    for (key, op) in own {
+        if visit_own(key, op, None, visit)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Hands over the own writes before a key of the snapshot, then that key as the transaction sees it.
+fn step<'w>(
+    own: &mut std::iter::Peekable<impl Iterator<Item = (&'w Vec<u8>, &'w Op)>>,
+    order: impl Fn(&[u8], &[u8]) -> Ordering,
+    key: &[u8],
+    value: &[u8],
+    visit: &mut Visit<'_>,
+) -> Result<ControlFlow<()>, Error> {
+    while let Some((own_key, op)) = own.peek().copied() {
+        match order(own_key, key) {
+            Ordering::Less => {
+                own.next();
+                if visit_own(own_key, op, None, visit)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ordering::Equal => {
+                own.next();
+                return visit_own(own_key, op, Some(value), visit);
+            }
+            Ordering::Greater => break,
+        }
+    }
+    Ok(visit(key, value))
+}
+
+fn visit_own(key: &[u8], op: &Op, held: Option<&[u8]>, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, Error> {
+    Ok(match op {
+        Op::Put(stored) => visit(key, stored),
+        Op::Delete => ControlFlow::Continue(()),
+        Op::Counter(value) => visit(key, &stored::encode_counter(*value)),
+        Op::Add(delta) => visit(key, &stored::encode_counter(add_to(key, held, *delta)?)),
+    })
+}

@@ -1,0 +1,79 @@
+//! A committed state of the whole store.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::backend::BackendSnapshot;
+use crate::error::BackendError;
+use crate::stored;
+
+/// A committed state, which does not change. Cloning it is cheap; as long as a clone lives, the space of what has been
+/// overwritten since is not used again, so hold it no longer than needed.
+#[derive(Clone)]
+pub struct Snapshot(Arc<Published>);
+
+/// What the committer publishes.
+pub(crate) struct Published {
+    /// The last transaction in it.
+    pub(crate) sequence: u64,
+    pub(crate) state: Arc<dyn BackendSnapshot>,
+    /// Whether the backend was working when this was published.
+    pub(crate) in_service: bool,
+}
+
+impl Snapshot {
+    pub(crate) fn new(published: Arc<Published>) -> Self {
+        Self(published)
+    }
+
+    /// Its place in the serial order of transactions: the [`Commit::sequence`](crate::Commit) of the last one in
+    /// it. Counts from 0 each time a store is opened.
+    pub fn sequence(&self) -> u64 {
+        self.0.sequence
+    }
+
+    /// The names of the tables that hold anything, in order.
+    ///
+    /// # Errors
+    ///
+    /// Where the backend cannot read.
+    pub fn tables(&self) -> Result<Vec<String>, BackendError> {
+        let mut tables: Vec<String> = Vec::new();
+        let mut from = Vec::new();
+        loop {
+            let mut found = None;
+            // Table names are ASCII, so every stored key is before this.
+            self.0.state.walk(&from, &[0xff], false, &mut |key, _| {
+                found = Some(stored::split_key(key).map(|(table, _)| table.to_owned()));
+                ControlFlow::Break(())
+            })?;
+            match found {
+                None => return Ok(tables),
+                Some(None) => {
+                    return Err(BackendError::Corrupted("a key without a table".into()));
+                }
+                Some(Some(table)) => {
+                    from = stored::table_end(&table);
+                    tables.push(table);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn state(&self) -> &dyn BackendSnapshot {
+        &*self.0.state
+    }
+
+    pub(crate) fn in_service(&self) -> bool {
+        self.0.in_service
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("sequence", &self.0.sequence)
+            .finish_non_exhaustive()
+    }
+}

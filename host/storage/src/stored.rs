@@ -1,0 +1,126 @@
+//! How tables, keys, values and counters lie in the backend's one ordered space.
+//!
+//! A stored key is the table's name, a zero byte, and the key. A stored value is its bytes and a last byte that
+//! tells what they are: a value, or a counter of 8 bytes, little-endian. The kind comes last so that a value that is
+//! handed over by its owner is stored without moving it.
+
+use crate::error::Error;
+
+/// The last byte of a stored value.
+const VALUE: u8 = 0;
+/// The last byte of a stored counter.
+const COUNTER: u8 = 1;
+/// Ends the table's name in a stored key; no name contains it.
+const SEPARATOR: u8 = 0;
+/// The longest table name.
+const TABLE_NAME_CHARS: usize = 64;
+/// The length of a stored counter.
+pub(crate) const COUNTER_LEN: usize = 9;
+
+/// What a stored value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Value,
+    Counter,
+}
+
+/// A value's stored form.
+pub(crate) fn encode_value(mut value: Vec<u8>) -> Vec<u8> {
+    value.reserve_exact(1);
+    value.push(VALUE);
+    value
+}
+
+/// A counter's stored form.
+pub(crate) fn encode_counter(counter: i64) -> [u8; COUNTER_LEN] {
+    let mut stored = [COUNTER; COUNTER_LEN];
+    stored[..COUNTER_LEN - 1].copy_from_slice(&counter.to_le_bytes());
+    stored
+}
+
+/// Splits a stored value into its kind and its bytes; `None` where it is neither, which only damage explains.
+pub(crate) fn decode(stored: &[u8]) -> Option<(Kind, &[u8])> {
+    match stored.split_last() {
+        Some((&VALUE, bytes)) => Some((Kind::Value, bytes)),
+        Some((&COUNTER, bytes)) if bytes.len() == COUNTER_LEN - 1 => Some((Kind::Counter, bytes)),
+        _ => None,
+    }
+}
+
+/// The counter that a stored value holds; `None` where it holds anything else.
+pub(crate) fn decode_counter(stored: &[u8]) -> Option<i64> {
+    match decode(stored) {
+        Some((Kind::Counter, bytes)) => bytes.try_into().ok().map(i64::from_le_bytes),
+        _ => None,
+    }
+}
+
+/// Writes the stored key into `buffer`, replacing what it held.
+pub(crate) fn write_key(buffer: &mut Vec<u8>, table: &str, key: &[u8]) {
+    buffer.clear();
+    buffer.extend_from_slice(table.as_bytes());
+    buffer.push(SEPARATOR);
+    buffer.extend_from_slice(key);
+}
+
+/// The first stored key after all of a table's.
+pub(crate) fn table_end(table: &str) -> Vec<u8> {
+    let mut end = Vec::with_capacity(table.len() + 1);
+    end.extend_from_slice(table.as_bytes());
+    end.push(SEPARATOR + 1);
+    end
+}
+
+/// Splits a stored key into table and key.
+pub(crate) fn split_key(stored: &[u8]) -> Option<(&str, &[u8])> {
+    let at = memchr::memchr(SEPARATOR, stored)?;
+    let table = std::str::from_utf8(&stored[..at]).ok()?;
+    Some((table, &stored[at + 1..]))
+}
+
+/// Checks a table's name.
+pub(crate) fn check_table(table: &str) -> Result<(), Error> {
+    let valid = (1..=TABLE_NAME_CHARS).contains(&table.len())
+        && table
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'));
+    if valid {
+        return Ok(());
+    }
+    Err(Error::TableNameInvalid {
+        table: table.chars().take(TABLE_NAME_CHARS).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_key_splits_into_what_it_was_made_of() {
+        let mut buffer = b"old".to_vec();
+        write_key(&mut buffer, "t-1", b"\x00k\x00");
+        assert_eq!(split_key(&buffer), Some(("t-1", &b"\x00k\x00"[..])));
+        assert!(buffer < table_end("t-1"));
+        assert!(table_end("t-1") < b"t-1.x\x00".to_vec());
+    }
+
+    #[test]
+    fn values_and_counters_are_told_apart() {
+        assert_eq!(decode(&encode_value(vec![])), Some((Kind::Value, &[][..])));
+        assert_eq!(decode_counter(&encode_counter(-5)), Some(-5));
+        assert_eq!(decode_counter(&encode_value(vec![1; 8])), None);
+        assert_eq!(decode(b""), None);
+        assert_eq!(decode(&[7, 1]), None);
+    }
+
+    #[test]
+    fn table_names_are_checked() {
+        for name in ["a", "host.outbox", &"x".repeat(64)] {
+            assert!(check_table(name).is_ok(), "{name}");
+        }
+        for name in ["", "A", "a b", "a\0", "ü", &"x".repeat(65)] {
+            assert!(check_table(name).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What a transaction writes: one operation a key, the sum of all that was done to it.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use crate::config::Limits;
+use crate::error::Error;
+use crate::stored;
+
+/// What happens to one key when a transaction commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write<'a> {
+    /// It holds this value.
+    Put(&'a [u8]),
+    /// It is gone.
+    Delete,
+    /// This much is added to its counter, which starts at 0.
+    Add(i64),
+    /// It holds a counter of this value, whatever it held before: it was deleted, then added to.
+    Counter(i64),
+}
+
+/// An operation on a key, relative to the snapshot.
+#[derive(Debug)]
+pub(crate) enum Op {
+    /// The stored form of a value.
+    Put(Vec<u8>),
+    Delete,
+    Add(i64),
+    Counter(i64),
+}
+
+impl Op {
+    fn len_bytes(&self) -> usize {
+        match self {
+            Self::Put(stored) => stored.len() - 1,
+            Self::Delete => 0,
+            Self::Add(_) | Self::Counter(_) => stored::COUNTER_LEN - 1,
+        }
+    }
+}
+
+/// An addition met a value.
+pub(crate) struct OnValue;
+
+/// The operations of a transaction, by stored key.
+#[derive(Debug, Default)]
+pub(crate) struct WriteSet {
+    ops: BTreeMap<Vec<u8>, Op>,
+    bytes: usize,
+}
+
+impl WriteSet {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
+
+    /// Bytes of the keys and values written.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ops.len()
+    }
+
+    pub(crate) fn ops(&self) -> &BTreeMap<Vec<u8>, Op> {
+        &self.ops
+    }
+
+    /// The stored keys, in order.
+    pub(crate) fn into_keys(self) -> Vec<Vec<u8>> {
+        self.ops.into_keys().collect()
+    }
+
+    /// Sets what happens to a key, whatever happened to it before.
+    pub(crate) fn set(&mut self, key: &[u8], op: Op, limits: &Limits) -> Result<(), Error> {
+        let added = op.len_bytes();
+        // Looked up before it is inserted: most keys are written once, but a refused write must change nothing.
+        if let Some(held) = self.ops.get_mut(key) {
+            let bytes = self.bytes - held.len_bytes() + added;
+            check_bytes(bytes, limits)?;
+            *held = op;
+            self.bytes = bytes;
+            return Ok(());
+        }
+        if self.ops.len() >= limits.writes {
+            return Err(Error::TooManyWrites { limit: limits.writes });
+        }
+        let bytes = self.bytes + key.len() + added;
+        check_bytes(bytes, limits)?;
+        self.ops.insert(key.to_vec(), op);
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    /// Adds to a counter; `Ok(Err(OnValue))` where this transaction put a value there.
+    pub(crate) fn add(&mut self, key: &[u8], delta: i64, limits: &Limits) -> Result<Result<(), OnValue>, Error> {
+        let op = match self.ops.get(key) {
+            Some(Op::Put(_)) => return Ok(Err(OnValue)),
+            Some(Op::Add(sum)) => Op::Add(sum.wrapping_add(delta)),
+            Some(Op::Counter(value)) => Op::Counter(value.wrapping_add(delta)),
+            Some(Op::Delete) => Op::Counter(delta),
+            None => Op::Add(delta),
+        };
+        self.set(key, op, limits).map(Ok)
+    }
+
+    /// Deletes keys that are known to exist; their room is checked as they come, so that a refusal changes
+    /// nothing.
+    pub(crate) fn delete_all(&mut self, keys: Vec<Vec<u8>>, limits: &Limits) -> Result<(), Error> {
+        let mut bytes = self.bytes;
+        let mut len = self.ops.len();
+        for key in &keys {
+            match self.ops.get(key) {
+                Some(held) => bytes -= held.len_bytes(),
+                None => {
+                    bytes += key.len();
+                    len += 1;
+                }
+            }
+        }
+        check_bytes(bytes, limits)?;
+        if len > limits.writes {
+            return Err(Error::TooManyWrites { limit: limits.writes });
+        }
+        for key in keys {
+            match self.ops.entry(key) {
+                Entry::Occupied(mut held) => {
+                    held.insert(Op::Delete);
+                }
+                Entry::Vacant(free) => {
+                    free.insert(Op::Delete);
+                }
+            }
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    /// Table, key and operation, in the order of the stored keys.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[u8], Write<'_>)> {
+        self.ops.iter().map(|(stored, op)| {
+            let (table, key) =
+                stored::split_key(stored).expect("a stored key begins with a checked table name and a separator");
+            let write = match op {
+                Op::Put(stored) => Write::Put(&stored[..stored.len() - 1]),
+                Op::Delete => Write::Delete,
+                Op::Add(delta) => Write::Add(*delta),
+                Op::Counter(value) => Write::Counter(*value),
+            };
+            (table, key, write)
+        })
+    }
+}
+
+fn check_bytes(bytes: usize, limits: &Limits) -> Result<(), Error> {
+    if bytes > limits.write_bytes {
+        return Err(Error::TransactionTooLarge {
+            limit_bytes: limits.write_bytes,
+        });
+    }
+    Ok(())
+}

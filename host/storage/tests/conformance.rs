@@ -1,0 +1,427 @@
+//! What a transaction sees and does, on every backend.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config as Cases, TestRunner};
+use stowage_storage::{
+    BackendError, CommitError, Config, Error, KeyRange, Limits, ScanOptions, Store, UpdateError, Write,
+};
+use support::{Answer, Fixture, Model, Op, run};
+
+type Make = fn(Config) -> Fixture;
+
+on_every_backend!(
+    a_transaction_sees_what_a_map_would,
+    snapshots_do_not_change,
+    the_limits_are_kept_and_a_refused_write_changes_nothing,
+    a_page_is_cut_by_its_size_and_its_cursor_goes_on,
+    paging_with_the_cursor_visits_every_matching_key_once,
+    writes_come_ordered_and_folded,
+    adding_to_a_value_is_refused_whenever_it_shows,
+    a_refused_addition_leaves_the_rest_of_its_batch_alone,
+    counters_wrap,
+    a_passed_deadline_stops_walks,
+    tables_are_those_that_hold_something,
+    a_closed_store_refuses_and_answers,
+    closing_finishes_what_was_queued,
+    an_aborted_update_changes_nothing,
+    statistics_count_commits_and_conflicts,
+);
+
+fn put(store: &Store, rows: &[(&str, &str)]) -> stowage_storage::Transaction {
+    let mut tx = store.begin();
+    for (key, value) in rows {
+        tx.put("t", key.as_bytes(), value.as_bytes().to_vec()).unwrap();
+    }
+    tx
+}
+
+fn all(limit: u32) -> ScanOptions {
+    ScanOptions {
+        limit,
+        ..ScanOptions::default()
+    }
+}
+
+async fn a_transaction_sees_what_a_map_would(make: Make) {
+    // A sequence of transactions, each committed or dropped.
+    let transaction = (prop::collection::vec(support::op(), 0..12), any::<bool>());
+    let transactions = prop::collection::vec(transaction, 1..6);
+    let check = move |transactions: Vec<(Vec<Op>, bool)>| {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let fixture = make(Config::default());
+        let store = &fixture.store;
+        let mut model = Model::default();
+        for (ops, commit) in transactions {
+            let mut tx = store.begin();
+            let mut seen = model.clone();
+            for op in &ops {
+                let mut after = seen.clone();
+                let expected = after.run(op);
+                // Whether a blind addition meets a value shows at the commit; there is a test of its own for it.
+                if matches!(op, Op::Add(..)) && expected == Answer::NotACounter {
+                    continue;
+                }
+                prop_assert_eq!(run(&mut tx, op), expected, "{:?}", op);
+                seen = after;
+            }
+            if commit {
+                runtime.block_on(store.commit(tx)).unwrap();
+                model = seen;
+            }
+            prop_assert_eq!(Model::of(store), model.rows());
+        }
+        Ok(())
+    };
+    let cases = Cases {
+        cases: 256,
+        failure_persistence: None,
+        ..Cases::default()
+    };
+    tokio::task::spawn_blocking(move || {
+        TestRunner::new(cases)
+            .run(&transactions, check)
+            .unwrap_or_else(|error| panic!("{error}"));
+    })
+    .await
+    .unwrap();
+}
+
+async fn snapshots_do_not_change(make: Make) {
+    let Fixture { store, dir: _dir } = make(Config::default());
+    store.commit(put(&store, &[("a", "1"), ("b", "1")])).await.unwrap();
+    let snapshot = store.snapshot();
+    store.commit(put(&store, &[("a", "2"), ("c", "2")])).await.unwrap();
+    let mut tx = store.begin();
+    tx.delete("t", b"b").unwrap();
+    store.commit(tx).await.unwrap();
+    let mut old = store.begin_at(&snapshot);
+    assert_eq!(old.get("t", b"a").unwrap().unwrap(), b"1");
+    assert_eq!(old.get("t", b"b").unwrap().unwrap(), b"1");
+    assert_eq!(old.count("t", &KeyRange::all()).unwrap(), 2);
+    assert_eq!(store.begin().count("t", &KeyRange::all()).unwrap(), 2);
+    assert!(snapshot.sequence() < store.snapshot().sequence());
+}
+
+async fn the_limits_are_kept_and_a_refused_write_changes_nothing(make: Make) {
+    let limits = Limits {
+        key_bytes: 4,
+        value_bytes: 8,
+        write_bytes: 40,
+        writes: 3,
+        ..Limits::default()
+    };
+    let Fixture { store, dir: _dir } = make(Config {
+        limits,
+        ..Config::default()
+    });
+    let mut tx = store.begin();
+    assert!(matches!(tx.get("t", b""), Err(Error::KeyEmpty)));
+    assert!(matches!(
+        tx.put("t", b"12345", vec![]),
+        Err(Error::KeyTooLong {
+            len_bytes: 5,
+            limit_bytes: 4
+        })
+    ));
+    assert!(matches!(
+        tx.put("t", b"1", vec![0; 9]),
+        Err(Error::ValueTooLong {
+            len_bytes: 9,
+            limit_bytes: 8
+        })
+    ));
+    assert!(matches!(tx.delete("T", b"1"), Err(Error::TableNameInvalid { .. })));
+    assert!(!tx.has_writes());
+    // Each is 4 bytes of key, 2 of table, and its value.
+    tx.put("t", b"0001", vec![0; 8]).unwrap();
+    tx.put("t", b"0002", vec![0; 8]).unwrap();
+    assert!(matches!(
+        tx.put("t", b"0003", vec![0; 8]),
+        Err(Error::TransactionTooLarge { limit_bytes: 40 })
+    ));
+    tx.put("t", b"0001", vec![0; 6]).unwrap();
+    tx.put("t", b"0003", vec![0; 8]).unwrap();
+    assert_eq!(tx.write_bytes(), 40);
+    assert!(matches!(tx.delete("t", b"4"), Err(Error::TooManyWrites { limit: 3 })));
+    assert_eq!(tx.count("t", &KeyRange::all()).unwrap(), 3);
+    store.commit(tx).await.unwrap();
+    store.commit(put(&store, &[("5", ""), ("6", "")])).await.unwrap();
+    let mut tx = store.begin();
+    assert!(matches!(
+        tx.delete_range("t", &KeyRange::all()),
+        Err(Error::TooManyWrites { limit: 3 })
+    ));
+    assert!(!tx.has_writes());
+    assert_eq!(tx.delete_range("t", &KeyRange::prefix(*b"000")).unwrap(), 3);
+    assert_eq!(tx.count("t", &KeyRange::all()).unwrap(), 2);
+}
+
+async fn a_page_is_cut_by_its_size_and_its_cursor_goes_on(make: Make) {
+    let limits = Limits {
+        page_bytes: 10,
+        page_entries: 3,
+        ..Limits::default()
+    };
+    let Fixture { store, dir: _dir } = make(Config {
+        limits,
+        ..Config::default()
+    });
+    let rows = [
+        ("a", "1234"),
+        ("b", "-"),
+        ("c", "1234"),
+        ("d", "1234567890123"),
+        ("e", "1"),
+    ];
+    store.commit(put(&store, &rows)).await.unwrap();
+    let mut tx = store.begin();
+    let mut pages = Vec::new();
+    let mut range = KeyRange::all();
+    let options = ScanOptions {
+        contains: Some(b"1".to_vec()),
+        ..all(100)
+    };
+    loop {
+        let page = tx.scan("t", &range, &options).unwrap();
+        let keys: String = page.entries.iter().map(|entry| entry.key[0] as char).collect();
+        pages.push(keys);
+        let Some(mut cursor) = page.cursor else { break };
+        cursor.push(0);
+        range.start = Some(cursor);
+    }
+    assert_eq!(pages, ["ac", "d", "e"]);
+    let keys_only = ScanOptions {
+        keys_only: true,
+        ..all(u32::MAX)
+    };
+    let page = tx.scan("t", &KeyRange::all(), &keys_only).unwrap();
+    assert_eq!((page.entries.len(), page.cursor), (3, Some(b"c".to_vec())));
+}
+
+async fn paging_with_the_cursor_visits_every_matching_key_once(make: Make) {
+    let Fixture { store, dir: _dir } = make(Config::default());
+    let mut tx = store.begin();
+    for n in 0..300u16 {
+        let value = if n % 3 == 0 { "even" } else { "odd" };
+        tx.put("t", &n.to_be_bytes(), value.into()).unwrap();
+    }
+    store.commit(tx).await.unwrap();
+    let mut tx = store.begin();
+    for n in 0..300u16 {
+        if n % 2 == 0 {
+            tx.delete("t", &n.to_be_bytes()).unwrap();
+        }
+    }
+    for reverse in [false, true] {
+        let mut seen = Vec::new();
+        let mut range = KeyRange::all();
+        let options = ScanOptions {
+            reverse,
+            contains: Some(b"even".to_vec()),
+            ..all(7)
+        };
+        loop {
+            let page = tx.scan("t", &range, &options).unwrap();
+            seen.extend(page.entries.into_iter().map(|entry| entry.key));
+            let Some(mut cursor) = page.cursor else { break };
+            if reverse {
+                range.end = Some(cursor);
+            } else {
+                cursor.push(0);
+                range.start = Some(cursor);
+            }
+        }
+        let mut expected: Vec<_> = (0..300u16)
+            .filter(|n| n % 3 == 0 && n % 2 == 1)
+            .map(|n| n.to_be_bytes().to_vec())
+            .collect();
+        if reverse {
+            expected.reverse();
+        }
+        assert_eq!(seen, expected);
+    }
+}
+
+async fn writes_come_ordered_and_folded(make: Make) {
+    let Fixture { store, dir: _dir } = make(Config::default());
+    let mut tx = store.begin();
+    tx.add("b", b"sum", 2).unwrap();
+    tx.add("b", b"sum", 3).unwrap();
+    tx.put("a", b"z", b"old".to_vec()).unwrap();
+    tx.put("a", b"z", b"new".to_vec()).unwrap();
+    tx.add("b", b"anew", 1).unwrap();
+    tx.delete("b", b"anew").unwrap();
+    tx.add("b", b"anew", 4).unwrap();
+    tx.put("a", b"gone", vec![]).unwrap();
+    tx.delete("a", b"gone").unwrap();
+    let writes: Vec<_> = tx.writes().collect();
+    assert_eq!(
+        writes,
+        [
+            ("a", &b"gone"[..], Write::Delete),
+            ("a", b"z", Write::Put(b"new")),
+            ("b", b"anew", Write::Counter(4)),
+            ("b", b"sum", Write::Add(5)),
+        ]
+    );
+}
+
+async fn adding_to_a_value_is_refused_whenever_it_shows(make: Make) {
+    let Fixture { store, dir: _dir } = make(Config::default());
+    store.commit(put(&store, &[("v", "value")])).await.unwrap();
+    let mut tx = store.begin();
+    tx.put("t", b"own", vec![]).unwrap();
+    assert!(matches!(tx.add("t", b"own", 1), Err(Error::NotACounter { .. })));
+    assert!(matches!(tx.counter("t", b"v"), Err(Error::NotACounter { .. })));
+    tx.add("t", b"v", 1).unwrap();
+    let Err(Error::NotACounter { table, key }) = tx.get("t", b"v") else {
+        panic!("a value was added to");
+    };
+    assert_eq!((table.as_str(), key.as_slice()), ("t", &b"v"[..]));
+    assert!(matches!(
+        tx.scan("t", &KeyRange::all(), &all(9)),
+        Err(Error::NotACounter { .. })
+    ));
+    let Err(CommitError::NotACounter { table, key }) = store.commit(tx).await else {
+        panic!("a value was added to");
+    };
+    assert_eq!((table.as_str(), key.as_slice()), ("t", &b"v"[..]));
+    assert_eq!(store.begin().get("t", b"own").unwrap(), None);
+    assert_eq!(store.begin().get("t", b"v").unwrap().unwrap(), b"value");
+}
+
+async fn a_refused_addition_leaves_the_rest_of_its_batch_alone(make: Make) {
+    let Fixture { store, dir: _dir } = make(Config::default());
+    store.commit(put(&store, &[("v", "value")])).await.unwrap();
+    let commits: Vec<_> = (0..64u8)
+        .map(|n| {
+            let mut tx = store.begin();
+            tx.add("t", if n % 4 == 0 { b"v" } else { b"n" }, 1).unwrap();
+            tx.put("u", &[n], vec![n]).unwrap();
+            let store = store.clone();
+            tokio::spawn(async move { store.commit(tx).await })
+        })
+        .collect();
+    let mut refused = 0;
+    for commit in commits {
+        match commit.await.unwrap() {
+            Ok(_) => {}
+            Err(CommitError::NotACounter { .. }) => refused += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!(refused, 16);
+    let mut tx = store.begin();
+    assert_eq!(tx.counter("t", b"n").unwrap(), 48);
+    assert_eq!(tx.count("u", &KeyRange::all()).unwrap(), 48);
+}
+
+async fn counters_wrap(make: Make) {
+    let Fixture { store, dir: _dir } = make(Config::default());
+    for delta in [i64::MAX, 1] {
+        let mut tx = store.begin();
+        tx.add("t", b"n", delta).unwrap();
+        store.commit(tx).await.unwrap();
+    }
+    let mut tx = store.begin();
+    assert_eq!(tx.counter("t", b"n").unwrap(), i64::MIN);
+    tx.add("t", b"n", -1).unwrap();
+    assert_eq!(tx.counter("t", b"n").unwrap(), i64::MAX);
+    assert_eq!(tx.counter("t", b"none").unwrap(), 0);
+}
+
+async fn a_passed_deadline_stops_walks(make: Make) {
+    let Fixture { store, dir: _dir } = make(Config::default());
+    store.commit(put(&store, &[("a", "1")])).await.unwrap();
+    let mut tx = store.begin();
+    tx.set_deadline(Some(Instant::now()));
+    assert!(matches!(tx.count("t", &KeyRange::all()), Err(Error::DeadlineExceeded)));
+    tx.set_deadline(Some(Instant::now() + Duration::from_secs(3600)));
+    assert_eq!(tx.count("t", &KeyRange::all()).unwrap(), 1);
+}
+
+async fn tables_are_those_that_hold_something(make: Make) {
+    let Fixture { store, dir: _dir } = make(Config::default());
+    assert!(store.snapshot().tables().unwrap().is_empty());
+    let mut tx = store.begin();
+    for table in ["b", "a-1", "a", "host.outbox"] {
+        tx.put(table, b"k", vec![]).unwrap();
+        tx.put(table, b"\xff", vec![]).unwrap();
+    }
+    tx.delete("c", b"k").unwrap();
+    store.commit(tx).await.unwrap();
+    assert_eq!(store.snapshot().tables().unwrap(), ["a", "a-1", "b", "host.outbox"]);
+}
+
+async fn a_closed_store_refuses_and_answers(make: Make) {
+    let Fixture { store, dir: _dir } = make(Config::default());
+    let tx = put(&store, &[("a", "1")]);
+    let other = store.clone();
+    other.close().await;
+    other.close().await;
+    store.close_blocking();
+    assert!(matches!(store.commit(tx).await, Err(CommitError::Closed)));
+    assert!(matches!(
+        store.begin().get("t", b"a"),
+        Err(Error::Backend(BackendError::Closed))
+    ));
+    assert!(store.commit(store.begin()).await.is_ok());
+}
+
+async fn closing_finishes_what_was_queued(make: Make) {
+    let Fixture { store, dir: _dir } = make(Config {
+        queue_capacity: 2,
+        batch_transactions: 1,
+        ..Config::default()
+    });
+    let commits: Vec<_> = (0..20u8)
+        .map(|n| {
+            let mut tx = store.begin();
+            tx.put("t", &[n], vec![]).unwrap();
+            let store = store.clone();
+            tokio::spawn(async move { store.commit(tx).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    store.close().await;
+    for commit in commits {
+        match commit.await.unwrap() {
+            Ok(_) | Err(CommitError::Closed) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+async fn an_aborted_update_changes_nothing(make: Make) {
+    let Fixture { store, dir: _dir } = make(Config::default());
+    let aborted = store
+        .update(|tx| {
+            tx.put("t", b"a", vec![])?;
+            Err::<(), _>(Error::KeyEmpty)
+        })
+        .await;
+    assert!(matches!(aborted, Err(UpdateError::Aborted(Error::KeyEmpty))));
+    assert_eq!(store.begin().get("t", b"a").unwrap(), None);
+}
+
+async fn statistics_count_commits_and_conflicts(make: Make) {
+    let Fixture { store, dir: _dir } = make(Config::default());
+    let mut loser = store.begin();
+    loser.get("t", b"a").unwrap();
+    loser.put("t", b"b", vec![]).unwrap();
+    store.commit(put(&store, &[("a", "12")])).await.unwrap();
+    assert!(matches!(store.commit(loser).await, Err(CommitError::Conflict)));
+    store.commit(store.begin()).await.unwrap();
+    store.close().await;
+    let stats = store.stats();
+    assert_eq!((stats.commits, stats.read_only_commits, stats.conflicts), (1, 1, 1));
+    assert_eq!((stats.batches, stats.largest_batch, stats.queued), (1, 1, 0));
+    assert_eq!((stats.keys_written, stats.bytes_written), (1, 5));
+    assert_eq!(stats.history_keys, 1);
+}

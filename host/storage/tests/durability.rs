@@ -1,0 +1,159 @@
+//! The file: what it keeps, who may open it, and which files are refused.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use redb::{Database, TableDefinition};
+use stowage_storage::{CommitError, Config, KeyRange, OpenError, Store};
+use tempfile::TempDir;
+
+fn place() -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("test.redb");
+    (dir, path)
+}
+
+fn open(path: &Path) -> Store {
+    Store::open(path, Config::default()).unwrap()
+}
+
+async fn write(store: &Store, key: &[u8]) -> Result<(), CommitError> {
+    let mut tx = store.begin();
+    tx.put("t", key, vec![7; 100]).unwrap();
+    tx.add("n", b"rows", 1).unwrap();
+    store.commit(tx).await.map(drop)
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_closing() {
+    let (_dir, path) = place();
+    let store = open(&path);
+    for n in 0..50u8 {
+        write(&store, &[n]).await.unwrap();
+    }
+    store.close().await;
+    let store = open(&path);
+    let mut tx = store.begin();
+    assert_eq!(tx.count("t", &KeyRange::all()).unwrap(), 50);
+    assert_eq!(tx.counter("n", b"rows").unwrap(), 50);
+    assert_eq!(tx.get("t", &[7]).unwrap().unwrap(), vec![7; 100]);
+}
+
+#[tokio::test]
+async fn dropping_the_last_handle_frees_the_file() {
+    let (_dir, path) = place();
+    for n in 0..5u8 {
+        let store = open(&path);
+        let snapshot = store.snapshot();
+        write(&store, &[n]).await.unwrap();
+        drop(store);
+        // A snapshot that is still held keeps nothing open.
+        let store = open(&path);
+        assert_eq!(store.begin().count("t", &KeyRange::all()).unwrap(), u64::from(n) + 1);
+        drop(snapshot);
+    }
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_when_the_process_is_killed() {
+    // A copy of the file at any moment is at least what a killed process leaves behind.
+    let (dir, path) = place();
+    let store = open(&path);
+    for n in 0..30u8 {
+        write(&store, &[n]).await.unwrap();
+        let copy = dir.path().join("copy.redb");
+        std::fs::copy(&path, &copy).unwrap();
+        let copied = open(&copy);
+        let mut tx = copied.begin();
+        assert_eq!(tx.count("t", &KeyRange::all()).unwrap(), u64::from(n) + 1);
+        assert_eq!(tx.counter("n", b"rows").unwrap(), i64::from(n) + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_file_in_use_is_refused_until_it_is_closed() {
+    let (_dir, path) = place();
+    let store = open(&path);
+    let Err(OpenError::InUse { path: named }) = Store::open(&path, Config::default()) else {
+        panic!("opened twice");
+    };
+    assert_eq!(named, path);
+    write(&store, b"a").await.unwrap();
+    store.close().await;
+    assert!(open(&path).begin().get("t", b"a").unwrap().is_some());
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let (_dir, path) = place();
+    open(&path).close_blocking();
+    let db = Database::open(&path).unwrap();
+    let tx = db.begin_write().unwrap();
+    tx.open_table(TableDefinition::<&str, u64>::new("meta"))
+        .unwrap()
+        .insert("format", 2)
+        .unwrap();
+    tx.commit().unwrap();
+    drop(db);
+    assert!(matches!(
+        Store::open(&path, Config::default()),
+        Err(OpenError::FormatTooNew {
+            found: 2,
+            supported: 1,
+            ..
+        })
+    ));
+}
+
+#[test]
+fn a_file_that_is_something_else_is_refused_and_left_alone() {
+    let (dir, path) = place();
+    let text = vec![b'x'; 100_000];
+    std::fs::write(&path, &text).unwrap();
+    assert!(matches!(
+        Store::open(&path, Config::default()),
+        Err(OpenError::NotAStore { .. })
+    ));
+    assert_eq!(std::fs::read(&path).unwrap(), text);
+
+    let foreign = dir.path().join("foreign.redb");
+    let db = Database::create(&foreign).unwrap();
+    let tx = db.begin_write().unwrap();
+    tx.open_table(TableDefinition::<u64, u64>::new("theirs")).unwrap();
+    tx.commit().unwrap();
+    drop(db);
+    assert!(matches!(
+        Store::open(&foreign, Config::default()),
+        Err(OpenError::NotAStore { .. })
+    ));
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("missing").join("test.redb");
+    let Err(OpenError::Backend { path: named, .. }) = Store::open(&path, Config::default()) else {
+        panic!("opened in a directory that is not there");
+    };
+    assert_eq!(named, path);
+}
+
+#[test]
+fn the_file_stays_small_when_the_same_rows_are_written_again_and_again() {
+    let (_dir, path) = place();
+    let store = open(&path);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for _ in 0..300 {
+        let mut tx = store.begin();
+        for key in 0..20u8 {
+            tx.put("t", &[key], vec![key; 1000]).unwrap();
+        }
+        runtime.block_on(store.commit(tx)).unwrap();
+    }
+    store.close_blocking();
+    let len = std::fs::metadata(&path).unwrap().len();
+    assert!(len < 1 << 20, "{len} bytes for 20 KB");
+}
