@@ -1,0 +1,284 @@
+//! Rows on their way from the space to the module that keeps them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+use serde_json::{Map, Value};
+use stowage_storage::{Error as StorageError, Transaction};
+
+use crate::mirror::{self, Known, Place};
+use crate::row::{Row, UNKNOWN};
+use crate::{Collection, outbox};
+
+/// The most rows of a batch.
+pub const BATCH_LIMIT_ROWS: usize = 500;
+/// The most bytes of rows in a batch, unless a single row is larger.
+pub const BATCH_LIMIT_BYTES: usize = 4 << 20;
+
+/// Takes rows over into this host's database.
+pub trait RowSink: Send + Sync {
+    /// Applies a batch in one transaction: begins one, asks [`Batch::rows`] what there is to do, has the module of the
+    /// collection do it, calls [`Batch::record`] and commits; all of that again on a conflict.
+    fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, SinkError>>;
+
+    /// Whether a module keeps the collection. Rows of a collection that none keeps are noted, not applied, and come
+    /// again once one does.
+    fn keeps(&self, collection: &str) -> bool;
+}
+
+/// What a sink did with a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Rows of it that the module could not take, for example for the type of a field.
+    pub skipped: u32,
+}
+
+/// Why a sink could not apply a batch.
+pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
+
+/// At most [`BATCH_LIMIT_ROWS`] rows of one collection that changed in the space.
+#[derive(Debug)]
+pub struct Batch {
+    collection: &'static Collection,
+    work: Work,
+    /// Rows that the last [`Batch::rows`] handed over.
+    handed: AtomicU32,
+    /// Segments that recording found to need fetching once more.
+    unsettled: Mutex<BTreeSet<String>>,
+}
+
+#[derive(Debug)]
+enum Work {
+    Upserts(Vec<Upsert>),
+    Removals(Vec<Removal>),
+}
+
+/// A row that is new or changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Upsert {
+    pub segment: Arc<str>,
+    pub row: Row,
+}
+
+/// A row that its segment no longer holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Removal {
+    pub segment: Arc<str>,
+    pub identity: String,
+}
+
+/// What a module has to do for a batch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rows {
+    /// Rows that are new or changed, with all their fields.
+    pub upserts: Vec<Map<String, Value>>,
+    /// Identities of rows that are no more.
+    pub removals: Vec<String>,
+}
+
+impl Batch {
+    pub(crate) fn upserts(collection: &'static Collection, upserts: Vec<Upsert>) -> Self {
+        Self::new(collection, Work::Upserts(upserts))
+    }
+
+    pub(crate) fn removals(collection: &'static Collection, removals: Vec<Removal>) -> Self {
+        Self::new(collection, Work::Removals(removals))
+    }
+
+    fn new(collection: &'static Collection, work: Work) -> Self {
+        Self {
+            collection,
+            work,
+            handed: AtomicU32::new(0),
+            unsettled: Mutex::default(),
+        }
+    }
+
+    /// The collection's name.
+    pub fn collection(&self) -> &str {
+        self.collection.name
+    }
+
+    /// Rows in it, before those are left out that have a pending change here.
+    pub fn len(&self) -> usize {
+        match &self.work {
+            Work::Upserts(upserts) => upserts.len(),
+            Work::Removals(removals) => removals.len(),
+        }
+    }
+
+    /// Whether it has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What the module has to do, as of this transaction. Rows with a change of ours that is not yet in the space
+    /// are left out: what is here is newer. So are rows that a segment with precedence holds as well.
+    ///
+    /// # Errors
+    /// What the transaction's reads return.
+    pub fn rows(&self, tx: &mut Transaction) -> Result<Rows, StorageError> {
+        let mut rows = Rows::default();
+        match &self.work {
+            Work::Upserts(upserts) => {
+                let first = first_segments(upserts);
+                for Upsert { segment, row } in upserts {
+                    if first
+                        .get(row.identity.as_str())
+                        .is_some_and(|first| *first < &**segment)
+                        || outbox::is_pending(tx, self.collection(), &row.identity)?
+                        || self.is_preceded(tx, segment, &row.identity)?
+                    {
+                        continue;
+                    }
+                    rows.upserts.push(row.fields.clone());
+                }
+            }
+            Work::Removals(removals) => {
+                for Removal { segment, identity } in removals {
+                    let elsewhere = self.elsewhere(tx, segment, identity)?.is_some();
+                    if !elsewhere && !outbox::is_pending(tx, self.collection(), identity)? {
+                        rows.removals.push(identity.clone());
+                    }
+                }
+            }
+        }
+        let handed = rows.upserts.len() + rows.removals.len();
+        self.handed
+            .store(u32::try_from(handed).unwrap_or(u32::MAX), Ordering::Relaxed);
+        Ok(rows)
+    }
+
+    /// Notes the batch as done. To be called in the transaction of [`Batch::rows`], after the module.
+    ///
+    /// # Errors
+    /// What the transaction's reads and writes return.
+    pub fn record(&self, tx: &mut Transaction) -> Result<(), StorageError> {
+        match &self.work {
+            Work::Upserts(upserts) => {
+                for Upsert { segment, row } in upserts {
+                    // What the module has of such a row is not what the space has: publishing our change has the
+                    // row fetched again. The blob counts all the same.
+                    let pending = outbox::is_pending(tx, self.collection(), &row.identity)?;
+                    let digest = if pending { UNKNOWN } else { row.digest };
+                    let place = self.place(segment, &row.identity);
+                    let blob = row.blob;
+                    mirror::put_row(tx, place, Known { digest, blob })?;
+                }
+            }
+            Work::Removals(removals) => {
+                for Removal { segment, identity } in removals {
+                    if outbox::is_pending(tx, self.collection(), identity)? {
+                        continue;
+                    }
+                    self.record_removal(tx, segment, identity)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes rows of a collection that no module keeps: which blobs they name matters all the same.
+    pub(crate) fn note(&self, tx: &mut Transaction) -> Result<(), StorageError> {
+        match &self.work {
+            Work::Upserts(upserts) => {
+                for Upsert { segment, row } in upserts {
+                    let known = Known {
+                        digest: UNKNOWN,
+                        blob: row.blob,
+                    };
+                    mirror::put_row(tx, self.place(segment, &row.identity), known)?;
+                }
+            }
+            Work::Removals(removals) => {
+                for Removal { segment, identity } in removals {
+                    let place = self.place(segment, identity);
+                    // A row that a module has must be removed from it when the module is back.
+                    if mirror::row(tx, place)?.is_some_and(|known| known.digest == UNKNOWN) {
+                        mirror::remove_row(tx, place)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows that were handed to the module.
+    pub(crate) fn handed(&self) -> u32 {
+        self.handed.load(Ordering::Relaxed)
+    }
+
+    /// Segments that have to be fetched once more because of this batch.
+    pub(crate) fn unsettled(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.unsettled.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn place<'a>(&'a self, segment: &'a str, identity: &'a str) -> Place<'a> {
+        Place {
+            collection: self.collection.name,
+            segment,
+            identity,
+        }
+    }
+
+    /// Whether another segment holds the row and counts before this one.
+    fn is_preceded(&self, tx: &mut Transaction, segment: &str, identity: &str) -> Result<bool, StorageError> {
+        let first = mirror::segments_of(tx, self.collection(), identity)?.into_iter().next();
+        Ok(first.is_some_and(|first| first.as_str() < segment))
+    }
+
+    /// The first other segment that holds the row and is not in this batch as well.
+    fn elsewhere(&self, tx: &mut Transaction, segment: &str, identity: &str) -> Result<Option<String>, StorageError> {
+        let Work::Removals(removals) = &self.work else {
+            return Ok(None);
+        };
+        let segments = mirror::segments_of(tx, self.collection(), identity)?;
+        Ok(segments.into_iter().find(|other| {
+            other != segment
+                && !removals
+                    .iter()
+                    .any(|removal| removal.identity == identity && *removal.segment == **other)
+        }))
+    }
+
+    fn record_removal(&self, tx: &mut Transaction, segment: &str, identity: &str) -> Result<(), StorageError> {
+        let gone = self.place(segment, identity);
+        let old = mirror::row(tx, gone)?;
+        let counted = !self.is_preceded(tx, segment, identity)?;
+        mirror::remove_row(tx, gone)?;
+        // The row goes on in another segment: if that one's was not the content the module has, it has to come again.
+        if counted && let Some(other) = self.elsewhere(tx, segment, identity)? {
+            let place = self.place(&other, identity);
+            if let Some(known) = mirror::row(tx, place)?
+                && Some(known.digest) != old.map(|known| known.digest)
+            {
+                mirror::put_row(
+                    tx,
+                    place,
+                    Known {
+                        digest: UNKNOWN,
+                        ..known
+                    },
+                )?;
+                mirror::invalidate(tx, self.collection(), &other)?;
+                self.unsettled
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(other);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first segment of each identity of a batch.
+fn first_segments(upserts: &[Upsert]) -> HashMap<&str, &str> {
+    let mut first: HashMap<&str, &str> = HashMap::with_capacity(upserts.len());
+    for Upsert { segment, row } in upserts {
+        let entry = first.entry(&row.identity).or_insert(segment);
+        *entry = (*entry).min(segment);
+    }
+    first
+}

@@ -1,0 +1,162 @@
+//! What a transaction asks the space to change.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{Collection, Hash, row};
+
+/// A change of the space, carried out after the transaction that staged it, in order, until it succeeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Change {
+    /// Sets fields of a row, making the row if there is none. Fields that are not named stay as they are in the space.
+    PutRow {
+        /// The collection's name.
+        collection: String,
+        /// The row's identity. The fields need not repeat it.
+        identity: String,
+        /// The fields to set.
+        fields: Map<String, Value>,
+    },
+    /// Removes a row.
+    DeleteRow {
+        /// The collection's name.
+        collection: String,
+        /// The row's identity.
+        identity: String,
+    },
+    /// Removes a blob, unless a row names it by then.
+    DeleteBlob {
+        /// The blob.
+        hash: Hash,
+    },
+}
+
+/// Why a change cannot be staged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// Format 1 has no such collection.
+    #[error("the space has no collection {0:?}")]
+    Collection(String),
+    /// Not an identity that a row of the collection may have.
+    #[error(
+        "{identity:?} cannot be the identity of a row of {collection}: 1 to {} bytes without NUL, a hash where the collection has hashes",
+        row::IDENTITY_LIMIT_BYTES
+    )]
+    Identity {
+        /// The collection's name.
+        collection: String,
+        /// The identity.
+        identity: String,
+    },
+    /// The row's line would be longer than a row may be.
+    #[error("a row is at most {} bytes", row::LINE_LIMIT_BYTES)]
+    TooLong,
+}
+
+impl Change {
+    /// Checks that the change can be carried out, so that nothing impossible enters the outbox.
+    ///
+    /// # Errors
+    /// [`ChangeError`] says why not.
+    pub fn check(&self) -> Result<(), ChangeError> {
+        let Some((collection, identity)) = self.row() else {
+            return Ok(());
+        };
+        let Some(known) = Collection::named(collection) else {
+            return Err(ChangeError::Collection(collection.to_owned()));
+        };
+        if !row::is_identity(known, identity) {
+            return Err(ChangeError::Identity {
+                collection: collection.to_owned(),
+                identity: identity.to_owned(),
+            });
+        }
+        if let Change::PutRow { fields, .. } = self {
+            let line = row::render(known, identity, fields);
+            if line.and_then(|line| row::parse(known, &line)).is_none() {
+                return Err(ChangeError::TooLong);
+            }
+        }
+        Ok(())
+    }
+
+    /// The collection and identity of the row that is changed.
+    pub fn row(&self) -> Option<(&str, &str)> {
+        match self {
+            Change::PutRow {
+                collection, identity, ..
+            }
+            | Change::DeleteRow { collection, identity } => Some((collection, identity)),
+            Change::DeleteBlob { .. } => None,
+        }
+    }
+
+    /// The blob that the changed row will name, as far as this change says.
+    pub(crate) fn wanted_blob(&self) -> Option<Hash> {
+        match self {
+            Change::PutRow {
+                fields,
+                identity,
+                collection,
+            } => row::blob(fields).or_else(|| {
+                let by_hash = Collection::named(collection)?.identity_is_hash;
+                if by_hash { identity.parse().ok() } else { None }
+            }),
+            Change::DeleteRow { .. } | Change::DeleteBlob { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(collection: &str, identity: &str, fields: Value) -> Change {
+        let fields = fields.as_object().expect("an object").clone();
+        Change::PutRow {
+            collection: collection.to_owned(),
+            identity: identity.to_owned(),
+            fields,
+        }
+    }
+
+    #[test]
+    fn an_impossible_change_is_refused_before_it_is_staged() {
+        let none = serde_json::json!({});
+        assert_eq!(put("favorites", "a", none.clone()).check(), Ok(()));
+        assert!(matches!(
+            put("nowhere", "a", none.clone()).check(),
+            Err(ChangeError::Collection(_))
+        ));
+        assert!(matches!(
+            put("favorites", "", none.clone()).check(),
+            Err(ChangeError::Identity { .. })
+        ));
+        assert!(matches!(
+            put("storage-files", "a", none).check(),
+            Err(ChangeError::Identity { .. })
+        ));
+        let long = serde_json::json!({ "name": "x".repeat(row::LINE_LIMIT_BYTES) });
+        assert_eq!(put("favorites", "a", long).check(), Err(ChangeError::TooLong));
+    }
+
+    #[test]
+    fn a_change_reads_back_from_the_outbox_form() {
+        let hash = Hash::of(b"x");
+        for change in [
+            put(
+                "favorites",
+                "a",
+                serde_json::json!({ "hash": hash.to_string(), "size": 1, "n": null, "t": -5, "b": true }),
+            ),
+            Change::DeleteRow {
+                collection: "favorites".to_owned(),
+                identity: "a".to_owned(),
+            },
+            Change::DeleteBlob { hash },
+        ] {
+            let bytes = rmp_serde::to_vec_named(&change).expect("serialisable");
+            assert_eq!(rmp_serde::from_slice::<Change>(&bytes).expect("readable"), change);
+        }
+    }
+}

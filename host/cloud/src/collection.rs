@@ -1,0 +1,71 @@
+//! The collections of a space and what makes a row of each.
+
+use std::fmt;
+
+/// A collection of rows: `lists/NAME/` in the space.
+#[derive(PartialEq, Eq)]
+pub struct Collection {
+    /// Its name in the space.
+    pub name: &'static str,
+    /// The field that tells its rows apart.
+    pub identity: &'static str,
+    /// Whether its rows name a blob, and the identity is that blob's hash.
+    pub identity_is_hash: bool,
+}
+
+/// Every collection of format 1, in the order in which dependent rows are best written: folders before files.
+pub static COLLECTIONS: [Collection; 8] = [
+    Collection {
+        name: "favorite-folders",
+        identity: "id",
+        identity_is_hash: false,
+    },
+    Collection {
+        name: "favorites",
+        identity: "unique",
+        identity_is_hash: false,
+    },
+    Collection {
+        name: "temp-folders",
+        identity: "unique",
+        identity_is_hash: false,
+    },
+    Collection {
+        name: "temp-files",
+        identity: "unique",
+        identity_is_hash: false,
+    },
+    Collection {
+        name: "backup-folders",
+        identity: "unique",
+        identity_is_hash: false,
+    },
+    Collection {
+        name: "backups",
+        identity: "unique",
+        identity_is_hash: false,
+    },
+    Collection {
+        name: "storage-files",
+        identity: "hash",
+        identity_is_hash: true,
+    },
+    Collection {
+        name: "dapp-files",
+        identity: "hash",
+        identity_is_hash: true,
+    },
+];
+
+impl Collection {
+    /// The collection with this name, if format 1 has it.
+    pub fn named(name: &str) -> Option<&'static Collection> {
+        COLLECTIONS.iter().find(|collection| collection.name == name)
+    }
+}
+
+impl fmt::Debug for Collection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}

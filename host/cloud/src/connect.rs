@@ -1,0 +1,214 @@
+//! From a space's URL to an object store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::http::HttpBuilder;
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::prefix::PrefixStore;
+use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
+use url::Url;
+
+use crate::Error;
+
+/// How long a request may take to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a body may stand still. There is no limit on the whole of it: a large blob takes as long as it takes.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a request is tried again before it counts as failed.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A store, seen from the space's own prefix.
+pub(crate) struct Connection {
+    pub store: Arc<dyn ObjectStore>,
+    /// The space's directory, where it is one.
+    pub directory: Option<PathBuf>,
+}
+
+/// Connects to the store that a URL names. Credentials come from the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`).
+/// Nothing is sent yet.
+///
+/// # Errors
+/// [`Error::Url`] when the URL or the settings name no store; [`Error::Local`] when a directory cannot be made or
+/// opened.
+pub(crate) fn connect(url: &str, create: bool) -> Result<Connection, Error> {
+    let parsed = Url::parse(url).map_err(|error| wrong(url, error))?;
+    let (scheme, path) = ObjectStoreScheme::parse(&parsed).map_err(|error| wrong(url, error))?;
+    let store: Arc<dyn ObjectStore> = match scheme {
+        ObjectStoreScheme::Local => return local(url, &parsed, create),
+        ObjectStoreScheme::Memory => Arc::new(InMemory::new()),
+        ObjectStoreScheme::AmazonS3 => Arc::new(s3(&parsed).build().map_err(|error| wrong(url, error))?),
+        ObjectStoreScheme::GoogleCloudStorage => {
+            let options = options("GOOGLE_", |key| match key.parse() {
+                Ok(GoogleConfigKey::Client(key)) => Some(key),
+                _ => None,
+            });
+            let builder = GoogleCloudStorageBuilder::from_env().with_url(parsed.as_str());
+            let builder = builder.with_client_options(options).with_retry(retry());
+            Arc::new(builder.build().map_err(|error| wrong(url, error))?)
+        }
+        ObjectStoreScheme::MicrosoftAzure => {
+            let options = options("AZURE_", |key| match key.parse() {
+                Ok(AzureConfigKey::Client(key)) => Some(key),
+                _ => None,
+            });
+            let builder = MicrosoftAzureBuilder::from_env().with_url(parsed.as_str());
+            let builder = builder.with_client_options(options).with_retry(retry());
+            Arc::new(builder.build().map_err(|error| wrong(url, error))?)
+        }
+        ObjectStoreScheme::Http => {
+            let options = options("STOWAGE_HTTP_", |_| None).with_allow_http(parsed.scheme() == "http");
+            let builder = HttpBuilder::new()
+                .with_url(parsed.as_str())
+                .with_client_options(options)
+                .with_retry(retry());
+            // The whole URL is the store's root: there is no prefix beside it.
+            let store = builder.build().map_err(|error| wrong(url, error))?;
+            return Ok(Connection {
+                store: Arc::new(store),
+                directory: None,
+            });
+        }
+        other => return Err(wrong(url, format!("stores of kind {other:?} are not supported"))),
+    };
+    let store = if path.is_root() {
+        store
+    } else {
+        Arc::new(PrefixStore::new(store, path))
+    };
+    Ok(Connection { store, directory: None })
+}
+
+fn local(url: &str, parsed: &Url, create: bool) -> Result<Connection, Error> {
+    let directory = parsed
+        .to_file_path()
+        .map_err(|()| wrong(url, "expected file:///absolute/path"))?;
+    if create {
+        std::fs::create_dir_all(&directory).map_err(|error| Error::local(directory.display(), error))?;
+    }
+    if !directory.is_dir() {
+        return Err(Error::Missing {
+            object: crate::space::SPACE_JSON.to_owned(),
+        });
+    }
+    let store = LocalFileSystem::new_with_prefix(&directory).map_err(|error| wrong(url, error))?;
+    Ok(Connection {
+        store: Arc::new(store.with_fsync(true)),
+        directory: Some(directory),
+    })
+}
+
+fn s3(url: &Url) -> AmazonS3Builder {
+    let mut options = options("AWS_", |key| match key.parse() {
+        Ok(AmazonS3ConfigKey::Client(key)) => Some(key),
+        _ => None,
+    });
+    let builder = AmazonS3Builder::from_env().with_url(url.as_str()).with_retry(retry());
+    // A server on this machine speaks plain HTTP; anything farther away has to be asked for with AWS_ALLOW_HTTP.
+    if builder
+        .get_config_value(&AmazonS3ConfigKey::Endpoint)
+        .is_some_and(|endpoint| is_loopback_http(&endpoint))
+    {
+        options = options.with_allow_http(true);
+    }
+    let builder = builder.with_client_options(options);
+    if builder.get_config_value(&AmazonS3ConfigKey::Region).is_none() {
+        return builder.with_region("us-east-1");
+    }
+    builder
+}
+
+fn is_loopback_http(endpoint: &str) -> bool {
+    let Ok(url) = Url::parse(endpoint) else { return false };
+    let loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "http" && loopback
+}
+
+/// Our time limits, under whatever the environment sets for this kind of store.
+fn options(prefix: &str, key: impl Fn(&str) -> Option<ClientConfigKey>) -> ClientOptions {
+    let options = ClientOptions::new()
+        .with_timeout_disabled()
+        .with_connect_timeout(CONNECT_TIMEOUT)
+        .with_read_timeout(READ_TIMEOUT);
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with(prefix))
+        .filter_map(|(name, value)| Some((key(&name.to_ascii_lowercase())?, value)))
+        .fold(options, |options, (key, value)| options.with_config(key, value))
+}
+
+fn retry() -> RetryConfig {
+    RetryConfig {
+        backoff: BackoffConfig {
+            init_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(3),
+            base: 2.0,
+        },
+        max_retries: 8,
+        retry_timeout: RETRY_TIMEOUT,
+    }
+}
+
+fn wrong(url: &str, reason: impl std::fmt::Display) -> Error {
+    Error::Url {
+        url: without_credentials(url),
+        reason: reason.to_string(),
+    }
+}
+
+/// A URL fit for a log.
+pub(crate) fn without_credentials(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(mut parsed) => {
+            // Neither call fails for a URL that has an authority, and one without has no credentials.
+            let _ = parsed.set_password(None);
+            let _ = parsed.set_username("");
+            parsed.set_query(None);
+            parsed.into()
+        }
+        Err(_) => "(not a URL)".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_that_names_no_store_says_what_was_expected() {
+        for url in ["", "space", "ftp://host/x", "s3://"] {
+            assert!(matches!(connect(url, true), Err(Error::Url { .. })), "{url}");
+        }
+    }
+
+    #[test]
+    fn credentials_do_not_reach_the_log() {
+        assert_eq!(without_credentials("https://u:p@host/dav?sig=1"), "https://host/dav");
+    }
+
+    #[test]
+    fn only_loopback_endpoints_may_be_plain_http_unasked() {
+        assert!(is_loopback_http("http://127.0.0.1:8014"));
+        assert!(is_loopback_http("http://[::1]:8014"));
+        assert!(!is_loopback_http("http://10.0.0.1:8014"));
+        assert!(!is_loopback_http("http://127.0.0.1.example.com"));
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_made_only_when_asked() {
+        let root = tempfile::tempdir().expect("a directory");
+        let url = Url::from_directory_path(root.path().join("space")).expect("absolute");
+        assert!(matches!(connect(url.as_str(), false), Err(Error::Missing { .. })));
+        assert!(connect(url.as_str(), true).is_ok());
+    }
+}

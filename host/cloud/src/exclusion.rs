@@ -1,0 +1,274 @@
+//! How writers of one space keep out of each other's way.
+//!
+//! Where the store can put on a condition, a segment is changed with `If-Match` and nothing is locked. A directory has no
+//! such put: there writers take the operating system's lock on `lists/.lock`, which a process that dies gives back at
+//! once. Any other store without conditional puts gets a lock object with a lease ([`crate::lease`]).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{Error as StoreError, ObjectStoreExt as _, PutMode, UpdateVersion};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use crate::backoff::Backoff;
+use crate::lease::{Lease, LeaseLock};
+use crate::{Error, Space};
+
+/// What a space uses against lost updates.
+#[derive(Debug)]
+pub(crate) enum Exclusion {
+    /// Conditional puts.
+    Conditional,
+    /// The operating system's lock on a file.
+    File(FileLock),
+    /// A lock object with a lease.
+    Lease(LeaseLock),
+    /// Nothing: the store can neither put on a condition nor create without replacing.
+    Alone,
+}
+
+/// Held while segments are changed.
+#[derive(Debug)]
+pub(crate) enum Guard {
+    /// Puts have to be conditional.
+    Conditional,
+    /// This writer is the only one.
+    File {
+        _file: std::fs::File,
+        _turn: OwnedMutexGuard<()>,
+    },
+    /// This writer is the only one until the lease ends.
+    Lease(Lease),
+    /// Nobody promises anything.
+    Alone,
+}
+
+impl Guard {
+    /// Whether puts have to be conditional.
+    pub(crate) fn is_conditional(&self) -> bool {
+        matches!(self, Guard::Conditional)
+    }
+
+    /// Fails once a put could land after the lease.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self {
+            Guard::Lease(lease) => lease.check(),
+            Guard::Conditional | Guard::File { .. } | Guard::Alone => Ok(()),
+        }
+    }
+}
+
+impl Exclusion {
+    /// Finds out what the store can do, by trying, and says so where it is less than conditional puts.
+    pub(crate) async fn probe(space: &Space) -> Result<Self, Error> {
+        if let Some(directory) = space.directory() {
+            let lock = FileLock::new(directory.join("lists").join(".lock"));
+            match lock.try_take().await {
+                Ok(_) => {
+                    tracing::info!(
+                        space = space.name(),
+                        "no conditional puts in a directory: taking a file lock"
+                    );
+                    return Ok(Exclusion::File(lock));
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {}
+                Err(error) => return Err(Error::unreachable("lists/.lock", error)),
+            }
+        } else if conditional_puts(space).await? {
+            return Ok(Exclusion::Conditional);
+        }
+        let exclusion = match LeaseLock::probe(space).await? {
+            Some(lock) => Exclusion::Lease(lock),
+            None => Exclusion::Alone,
+        };
+        match &exclusion {
+            Exclusion::Alone => tracing::error!(
+                space = space.name(),
+                "the store has neither conditional puts nor locks: two writers at once lose changes"
+            ),
+            _ => tracing::warn!(
+                space = space.name(),
+                "no conditional puts in this store: taking a lock object"
+            ),
+        }
+        Ok(exclusion)
+    }
+
+    /// Waits for the right to change segments.
+    pub(crate) async fn enter(&self, space: &Space) -> Result<Guard, Error> {
+        match self {
+            Exclusion::Conditional => Ok(Guard::Conditional),
+            Exclusion::Alone => Ok(Guard::Alone),
+            Exclusion::File(lock) => lock
+                .take()
+                .await
+                .map_err(|error| Error::unreachable("lists/.lock", error)),
+            Exclusion::Lease(lock) => Ok(Guard::Lease(lock.take(space).await?)),
+        }
+    }
+}
+
+/// Whether the store refuses a put whose condition does not hold. Some ignore the condition, so it is tried.
+async fn conditional_puts(space: &Space) -> Result<bool, Error> {
+    let object = format!("lists/.probe-{}", uuid::Uuid::new_v4());
+    let held = conditions_hold(space, &object).await;
+    let removed = space.delete(&object).await;
+    match held {
+        Ok(held) => {
+            removed?;
+            Ok(held)
+        }
+        Err(StoreError::NotImplemented { .. } | StoreError::NotSupported { .. }) => Ok(false),
+        // Who may not write needs no protection from other writers.
+        Err(StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. }) => Ok(true),
+        Err(error) => Err(Error::unreachable(object, error)),
+    }
+}
+
+async fn conditions_hold(space: &Space, object: &str) -> Result<bool, StoreError> {
+    let text = Bytes::from_static;
+    let first = space.put(object, text(b"1"), PutMode::Create).await?;
+    match space.put(object, text(b"2"), PutMode::Create).await {
+        Err(StoreError::AlreadyExists { .. }) => {}
+        Ok(_) => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    let first = UpdateVersion {
+        e_tag: first.e_tag,
+        version: first.version,
+    };
+    if first.e_tag.is_none() && first.version.is_none() {
+        return Ok(false);
+    }
+    space.put(object, text(b"3"), PutMode::Update(first.clone())).await?;
+    match space.put(object, text(b"4"), PutMode::Update(first)).await {
+        Err(StoreError::Precondition { .. }) => Ok(true),
+        Ok(_) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The operating system's lock on one file.
+#[derive(Debug)]
+pub(crate) struct FileLock {
+    path: PathBuf,
+    /// One task of this process at a time asks the system.
+    turn: Arc<Mutex<()>>,
+}
+
+impl FileLock {
+    fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            turn: Arc::default(),
+        }
+    }
+
+    async fn take(&self) -> std::io::Result<Guard> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let mut backoff = Backoff::new(Duration::from_millis(1), Duration::from_millis(20));
+        loop {
+            if let Some(file) = self.try_take().await? {
+                return Ok(Guard::File {
+                    _file: file,
+                    _turn: turn,
+                });
+            }
+            tokio::time::sleep(backoff.next()).await;
+        }
+    }
+
+    async fn try_take(&self) -> std::io::Result<Option<std::fs::File>> {
+        let path = self.path.clone();
+        let taken = tokio::task::spawn_blocking(move || try_lock(&path));
+        taken.await.map_err(std::io::Error::other)?
+    }
+}
+
+fn try_lock(path: &std::path::Path) -> std::io::Result<Option<std::fs::File>> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    let file = std::fs::File::options().create(true).append(true).open(path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => return Ok(None),
+        Err(std::fs::TryLockError::Error(error)) => return Err(error),
+    }
+    // A file that was removed since it was opened is another one's lock no more.
+    Ok(is_at(&file, path)?.then_some(file))
+}
+
+#[cfg(unix)]
+fn is_at(file: &std::fs::File, path: &std::path::Path) -> std::io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let held = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(there) => Ok(there.ino() == held.ino() && there.dev() == held.dev()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &std::fs::File, _: &std::path::Path) -> std::io::Result<bool> {
+    // A file that is open cannot be removed there.
+    Ok(true)
+}
+
+/// Creates an object unless there is one. `None` where the store cannot.
+pub(crate) async fn create(space: &Space, object: &str, bytes: Bytes) -> Result<Option<bool>, Error> {
+    match space.put(object, bytes.clone(), PutMode::Create).await {
+        Ok(_) => return Ok(Some(true)),
+        Err(StoreError::AlreadyExists { .. }) => return Ok(Some(false)),
+        Err(StoreError::NotImplemented { .. } | StoreError::NotSupported { .. }) => {}
+        Err(error) => return Err(Error::from_store(object, error)),
+    }
+    // WebDAV puts blindly, but copies only where nothing is.
+    let staged = format!("{object}-{}", uuid::Uuid::new_v4());
+    let put = space.put(&staged, bytes, PutMode::Overwrite).await;
+    put.map_err(|error| Error::from_store(&staged, error))?;
+    let copied = copy(space, &staged, object).await;
+    space.delete(&staged).await?;
+    copied
+}
+
+/// Copies an object to where nothing is. `None` where the store cannot.
+pub(crate) async fn copy(space: &Space, from: &str, to: &str) -> Result<Option<bool>, Error> {
+    let parse = |object: &str| Path::parse(object).map_err(|error| Error::malformed(object, error));
+    match space.store().copy_if_not_exists(&parse(from)?, &parse(to)?).await {
+        Ok(()) => Ok(Some(true)),
+        Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => Ok(Some(false)),
+        Err(StoreError::NotImplemented { .. } | StoreError::NotSupported { .. }) => Ok(None),
+        Err(error) => Err(Error::from_store(from, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_lock_has_one_holder_and_is_free_when_it_is_dropped() {
+        let root = tempfile::tempdir().expect("a directory");
+        let path = root.path().join("lists/.lock");
+        let (one, other) = (FileLock::new(path.clone()), FileLock::new(path));
+        let held = one.take().await.expect("free");
+        assert!(other.try_take().await.expect("readable").is_none());
+        drop(held);
+        assert!(other.try_take().await.expect("readable").is_some());
+    }
+
+    #[tokio::test]
+    async fn a_lock_whose_file_was_removed_is_not_taken() {
+        let root = tempfile::tempdir().expect("a directory");
+        let path = root.path().join(".lock");
+        let file = try_lock(&path).expect("readable").expect("free");
+        std::fs::remove_file(&path).expect("there");
+        assert!(!is_at(&file, &path).expect("readable"));
+        assert!(try_lock(&path).expect("readable").is_some(), "the new file is free");
+    }
+}

@@ -1,0 +1,133 @@
+//! Keeps a blob from being removed while something here is about to name it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::Hash;
+
+/// The blobs that are held or being removed right now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Holds {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    blobs: Mutex<HashMap<Hash, State>>,
+    released: Notify,
+}
+
+#[derive(Debug)]
+enum State {
+    Held(u32),
+    Removing,
+}
+
+/// While it lives, this host does not remove the blob. Take it before looking whether the space has the blob, and drop it
+/// after the row that names the blob was committed.
+#[derive(Debug)]
+pub struct BlobHold {
+    inner: Arc<Inner>,
+    hash: Hash,
+}
+
+/// While it lives, nothing here can begin to rely on the blob.
+#[derive(Debug)]
+pub(crate) struct Removing {
+    inner: Arc<Inner>,
+    hash: Hash,
+}
+
+impl Holds {
+    /// Holds a blob, after a removal that is under way.
+    pub(crate) async fn hold(&self, hash: Hash) -> BlobHold {
+        loop {
+            let released = self.inner.released.notified();
+            tokio::pin!(released);
+            // Registered before the check, so that a release between the two is not missed.
+            released.as_mut().enable();
+            let held = match self.inner.lock().entry(hash).or_insert(State::Held(0)) {
+                State::Held(count) => {
+                    *count += 1;
+                    true
+                }
+                State::Removing => false,
+            };
+            if held {
+                return BlobHold {
+                    inner: Arc::clone(&self.inner),
+                    hash,
+                };
+            }
+            released.await;
+        }
+    }
+
+    /// Claims a blob for removal; `None` while it is held.
+    pub(crate) fn try_remove(&self, hash: Hash) -> Option<Removing> {
+        let mut blobs = self.inner.lock();
+        if blobs.contains_key(&hash) {
+            return None;
+        }
+        blobs.insert(hash, State::Removing);
+        Some(Removing {
+            inner: Arc::clone(&self.inner),
+            hash,
+        })
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Hash, State>> {
+        // Every section leaves the map whole.
+        self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for BlobHold {
+    fn drop(&mut self) {
+        let mut blobs = self.inner.lock();
+        if let Some(State::Held(count)) = blobs.get_mut(&self.hash) {
+            *count -= 1;
+            if *count == 0 {
+                blobs.remove(&self.hash);
+            }
+        }
+    }
+}
+
+impl Drop for Removing {
+    fn drop(&mut self) {
+        self.inner.lock().remove(&self.hash);
+        self.inner.released.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_held_blob_is_not_removed_and_a_hold_waits_for_a_removal() {
+        let holds = Holds::default();
+        let hash = Hash::of(b"x");
+        let (one, two) = (holds.hold(hash).await, holds.hold(hash).await);
+        drop(one);
+        assert!(holds.try_remove(hash).is_none());
+        drop(two);
+        let removing = holds.try_remove(hash).expect("free");
+        let waiting = tokio::spawn({
+            let holds = holds.clone();
+            async move { holds.hold(hash).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(removing);
+        let hold = waiting.await.expect("no panic");
+        assert!(holds.try_remove(hash).is_none());
+        drop(hold);
+        assert!(holds.inner.lock().is_empty());
+    }
+}

@@ -1,0 +1,245 @@
+//! Publishes real files: their blobs and the rows that name them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+use crate::blob::Put;
+use crate::segment::{Edit, default_segment};
+use crate::{Collection, Error, Space};
+
+mod entry;
+mod prepare;
+mod walk;
+
+use entry::{Folder, NewRow};
+use prepare::Prepared;
+
+/// Rows that are published together.
+const ROWS_AT_ONCE: usize = 256;
+
+/// What the files become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Favourites, in the folder of this name. It is made if there is none; an empty name is the default folder.
+    Favorites {
+        /// The folder's name.
+        folder: String,
+    },
+    /// Temp files of this conversation.
+    TempFiles {
+        /// The conversation's identity.
+        conversation: String,
+    },
+    /// Chat backups, in the folder of this name. It is made if there is none.
+    Backups {
+        /// The folder's name.
+        folder: String,
+    },
+    /// Cloud storage files.
+    Storage,
+    /// Files of DAPPs.
+    Dapp,
+}
+
+/// What to do with the files.
+#[derive(Clone)]
+pub struct Plan {
+    /// What they become.
+    pub kind: Kind,
+    /// Encrypt each with this password.
+    pub password: Option<String>,
+}
+
+/// Watches an import.
+pub trait ImportProgress: Send {
+    /// A file is read and hashed; its `len_bytes` stored bytes are about to move.
+    fn file_started(&mut self, name: &str, len_bytes: u64);
+    /// That many more of them have moved.
+    fn bytes(&mut self, count: u64);
+    /// The file's blob is in the space.
+    fn file_done(&mut self);
+}
+
+/// What an import did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Files whose blob and row are in the space.
+    pub files: u64,
+    /// Their stored bytes.
+    pub len_bytes: u64,
+    /// How many of them the space had already.
+    pub present: u64,
+    /// Files that were left out.
+    pub failures: Vec<Failure>,
+}
+
+/// A file that was left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The file.
+    pub path: PathBuf,
+    /// Why, for a person.
+    pub reason: String,
+}
+
+/// Publishes files, and folders with all that is in them. Symbolic links are not followed. A file that cannot be read is
+/// reported and the others go on. Importing the same file to the same place twice changes nothing.
+///
+/// # Errors
+/// [`Error::Malformed`] for a folder or conversation name that no row can have; what the space returns. What was imported
+/// until then stays.
+pub async fn import(
+    space: &Space,
+    plan: &Plan,
+    paths: &[PathBuf],
+    progress: &mut dyn ImportProgress,
+) -> Result<Report, Error> {
+    let mut report = Report::default();
+    let (files, failures) = walk::files(paths.to_vec()).await?;
+    report.failures = failures;
+    let mut rows = Rows {
+        space,
+        waiting: Vec::new(),
+    };
+    let folder = Folder::find(space, &plan.kind).await?;
+    rows.waiting.extend(folder.row.clone());
+    let mut failed = None;
+    for path in files {
+        match import_file(space, plan, &folder, &path, progress, &mut report).await {
+            Ok(row) => rows.waiting.push(row),
+            Err(error @ (Error::Local { .. } | Error::Mismatch { .. } | Error::TooLarge { .. })) => {
+                report.failures.push(Failure {
+                    path,
+                    reason: error.to_string(),
+                });
+            }
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        }
+        if rows.waiting.len() >= ROWS_AT_ONCE {
+            rows.publish().await?;
+        }
+    }
+    rows.publish().await?;
+    failed.map_or(Ok(report), Err)
+}
+
+async fn import_file(
+    space: &Space,
+    plan: &Plan,
+    folder: &Folder,
+    path: &Path,
+    progress: &mut dyn ImportProgress,
+    report: &mut Report,
+) -> Result<NewRow, Error> {
+    let name = path
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let prepared = Prepared::of(path, plan.password.clone()).await?;
+    progress.file_started(&name, prepared.len_bytes);
+    let row = folder.file(&name, &prepared)?;
+    let (hash, len_bytes) = (prepared.hash, prepared.len_bytes);
+    let mut moved = Counted {
+        file: tokio::fs::File::from_std(prepared.file),
+        progress,
+        count: 0,
+    };
+    let put = space.put_blob(&mut moved, &hash, len_bytes).await?;
+    let left = len_bytes.saturating_sub(moved.count);
+    if left > 0 {
+        progress.bytes(left);
+    }
+    progress.file_done();
+    report.files += 1;
+    report.len_bytes += len_bytes;
+    report.present += u64::from(put == Put::Present);
+    Ok(row)
+}
+
+/// Rows that wait to be published.
+struct Rows<'a> {
+    space: &'a Space,
+    waiting: Vec<NewRow>,
+}
+
+impl Rows<'_> {
+    async fn publish(&mut self) -> Result<(), Error> {
+        let mut segments: HashMap<(&'static str, String), HashMap<String, Edit>> = HashMap::new();
+        let mut order = Vec::new();
+        for NewRow {
+            collection,
+            identity,
+            fields,
+        } in self.waiting.drain(..)
+        {
+            let key = (collection.name, default_segment(&identity));
+            if !segments.contains_key(&key) {
+                order.push((collection, key.clone()));
+            }
+            segments.entry(key).or_default().insert(identity, Edit::Set(fields));
+        }
+        let exclusion = self.space.exclusion().await?;
+        for (collection, key) in order {
+            let guard = exclusion.enter(self.space).await?;
+            if let Some(edits) = segments.get(&key) {
+                self.space.edit_segment(&guard, collection, &key.1, edits).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file that tells how much of it was read.
+struct Counted<'a> {
+    file: tokio::fs::File,
+    progress: &'a mut dyn ImportProgress,
+    count: u64,
+}
+
+impl AsyncRead for Counted<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.file).poll_read(context, buffer);
+        let count = (buffer.filled().len() - before) as u64;
+        if count > 0 {
+            self.count += count;
+            self.progress.bytes(count);
+        }
+        polled
+    }
+}
+
+/// The row of a collection that is there already, found by a field's value.
+async fn find(
+    space: &Space,
+    collection: &'static Collection,
+    field: &str,
+    value: &str,
+) -> Result<Option<String>, Error> {
+    for listed in space.segments(collection).await? {
+        let segment = match space.read_segment(collection, &listed.segment).await {
+            Ok((segment, _)) => segment,
+            Err(Error::Missing { .. } | Error::Malformed { .. }) => continue,
+            Err(error) => return Err(error),
+        };
+        let mut identities: Vec<_> = segment.rows().keys().collect();
+        identities.sort();
+        for identity in identities {
+            let row = segment.row(identity);
+            if row.is_some_and(|row| row.fields.get(field).and_then(|v| v.as_str()) == Some(value)) {
+                return Ok(Some(identity.clone()));
+            }
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,155 @@
+//! Reads a file once: its hash, what is worth knowing of its content, and its encrypted form.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::{Error, Hash, Hasher, password};
+
+/// A text up to this size goes into the message that shows it.
+const TEXT_LIMIT_BYTES: usize = 16 << 10;
+
+/// A file that is ready to be stored.
+pub(super) struct Prepared {
+    /// What to store, from its beginning.
+    pub file: File,
+    pub hash: Hash,
+    pub len_bytes: u64,
+    pub protected: bool,
+    /// When the file was last changed, in milliseconds since the epoch.
+    pub modified_ms: u64,
+    /// Lines that hold something, before encryption.
+    pub lines: u64,
+    /// The content of a short text, unless it is protected.
+    pub text: Option<String>,
+}
+
+impl Prepared {
+    pub(super) async fn of(path: &Path, password: Option<String>) -> Result<Self, Error> {
+        let owned = path.to_path_buf();
+        let prepared = tokio::task::spawn_blocking(move || prepare(&owned, password.as_deref()));
+        let prepared = prepared.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        prepared.map_err(|error| Error::local(path.display(), error))
+    }
+}
+
+fn prepare(path: &Path, password: Option<&str>) -> io::Result<Prepared> {
+    let mut file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("no longer a file"));
+    }
+    let modified = metadata.modified().unwrap_or_else(|_| SystemTime::now());
+    let modified_ms = modified
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_millis() as u64);
+    let mut content = Content::default();
+    let mut stored = Stored {
+        file: None,
+        hasher: Hasher::new(),
+    };
+    let watched = Watched {
+        file: &mut file,
+        content: &mut content,
+    };
+    match password {
+        Some(password) => {
+            stored.file = Some(tempfile::tempfile()?);
+            password::seal(watched, &mut stored, password)?;
+        }
+        None => {
+            copy(watched, &mut stored)?;
+        }
+    }
+    let Stored { file: sealed, hasher } = stored;
+    let mut file = sealed.unwrap_or(file);
+    file.seek(SeekFrom::Start(0))?;
+    Ok(Prepared {
+        file,
+        len_bytes: hasher.len_bytes(),
+        hash: hasher.finish(),
+        protected: password.is_some(),
+        modified_ms,
+        lines: content.lines + u64::from(content.in_line),
+        text: if password.is_none() { content.text() } else { None },
+    })
+}
+
+fn copy(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(len) => output.write_all(&buffer[..len])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Where stored bytes go: they are hashed, and kept where they are not those of the file itself.
+struct Stored {
+    file: Option<File>,
+    hasher: Hasher,
+}
+
+impl Write for Stored {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let len = match &mut self.file {
+            Some(file) => file.write(bytes)?,
+            None => bytes.len(),
+        };
+        self.hasher.update(&bytes[..len]);
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Content {
+    head: Vec<u8>,
+    len_bytes: u64,
+    lines: u64,
+    /// Whether the line being read holds something.
+    in_line: bool,
+}
+
+impl Content {
+    fn take(&mut self, bytes: &[u8]) {
+        self.len_bytes += bytes.len() as u64;
+        let room = TEXT_LIMIT_BYTES.saturating_sub(self.head.len());
+        self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        for &byte in bytes {
+            if byte == b'\n' {
+                self.lines += u64::from(self.in_line);
+                self.in_line = false;
+            } else if !byte.is_ascii_whitespace() {
+                self.in_line = true;
+            }
+        }
+    }
+
+    fn text(self) -> Option<String> {
+        if self.head.len() as u64 != self.len_bytes {
+            return None;
+        }
+        String::from_utf8(self.head).ok()
+    }
+}
+
+struct Watched<'a> {
+    file: &'a mut File,
+    content: &'a mut Content,
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.file.read(buffer)?;
+        self.content.take(&buffer[..len]);
+        Ok(len)
+    }
+}

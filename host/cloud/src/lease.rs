@@ -1,0 +1,217 @@
+//! A lock object with a lease, for stores that can create an object only where there is none.
+//!
+//! The holder is whoever created `lists/.lock`, which names the holding. It works only in the first half of its lease, so
+//! that a put which it began is over when the lease ends. Who waits and sees one holding for a whole lease by its own clock
+//! takes it for dead: no clocks are compared. To remove a dead holding it first copies the object to a name made of that
+//! holding, where nothing may be yet; of all who wait only one succeeds, and so nobody removes a newer holding by mistake.
+//! A process that stands still for longer than half a lease between its check and its put can still lose an update.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::Instant;
+
+use crate::backoff::Backoff;
+use crate::exclusion::{copy, create};
+use crate::{Error, Hash, Space};
+
+const LOCK: &str = "lists/.lock";
+const LOCK_LIMIT_BYTES: u64 = 4096;
+/// How long a holding counts without any sign of life.
+const LEASE: Duration = Duration::from_secs(60);
+
+/// The lock object of a space.
+#[derive(Debug, Default)]
+pub(crate) struct LeaseLock {
+    /// One task of this process at a time asks the store.
+    turn: Arc<Mutex<()>>,
+}
+
+/// A holding of the lock. Dropping it gives the lock back in the background.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    space: Space,
+    since: Instant,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl LeaseLock {
+    /// The lock, where the store can create without replacing.
+    pub(crate) async fn probe(space: &Space) -> Result<Option<Self>, Error> {
+        let object = format!("lists/.probe-{}", uuid::Uuid::new_v4());
+        let first = create(space, &object, Bytes::from_static(b"1")).await?;
+        let second = create(space, &object, Bytes::from_static(b"2")).await?;
+        space.delete(&object).await?;
+        Ok((first == Some(true) && second == Some(false)).then(Self::default))
+    }
+
+    pub(crate) async fn take(&self, space: &Space) -> Result<Lease, Error> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(2));
+        let mut watched = Watched::default();
+        loop {
+            let since = Instant::now();
+            let holding =
+                serde_json::json!({ "holder": uuid::Uuid::new_v4().to_string(), "leaseSeconds": LEASE.as_secs() });
+            match create(space, LOCK, Bytes::from(holding.to_string())).await? {
+                Some(true) => {
+                    return Ok(Lease {
+                        space: space.clone(),
+                        since,
+                        _turn: turn,
+                    });
+                }
+                Some(false) => watched.look(space).await?,
+                None => {
+                    return Err(Error::unreachable(
+                        LOCK,
+                        "the store no longer creates without replacing",
+                    ));
+                }
+            }
+            tokio::time::sleep(backoff.next()).await;
+        }
+    }
+}
+
+/// Another's holding, as long as it is the same.
+#[derive(Default)]
+struct Watched {
+    holding: Option<(Hash, Instant)>,
+    removals: u32,
+}
+
+impl Watched {
+    async fn look(&mut self, space: &Space) -> Result<(), Error> {
+        let seen = match space.read(LOCK, LOCK_LIMIT_BYTES).await {
+            Ok((text, _)) => Hash::of(&text),
+            Err(Error::Missing { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        match self.holding {
+            Some((holding, since)) if holding == seen => {
+                if since.elapsed() > LEASE {
+                    self.remove(space, seen).await?;
+                }
+            }
+            _ => {
+                *self = Self {
+                    holding: Some((seen, Instant::now())),
+                    removals: 0,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove(&mut self, space: &Space, dead: Hash) -> Result<(), Error> {
+        let claimed = Instant::now();
+        let claim = format!("lists/.lock-expired-{}-{}", &dead.to_hex()[..16], self.removals);
+        let first = copy(space, LOCK, &claim).await? == Some(true);
+        // Who claimed it before us may have died since; then we wait for another lease and claim it once more.
+        self.holding = Some((dead, Instant::now()));
+        self.removals = self.removals.saturating_add(1);
+        let unchanged = match space.read(LOCK, LOCK_LIMIT_BYTES).await {
+            Ok((text, _)) => Hash::of(&text) == dead,
+            Err(Error::Missing { .. }) => false,
+            Err(error) => return Err(error),
+        };
+        if first && unchanged && claimed.elapsed() < LEASE / 2 {
+            tracing::warn!(space = space.name(), "removing the lock of a writer that stopped");
+            space.delete(LOCK).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Lease {
+    /// Fails once a put that begins now could end after the lease.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.since.elapsed() < LEASE / 2 {
+            return Ok(());
+        }
+        Err(Error::unreachable(LOCK, "the lease ran out"))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // A holding that is past its time may be another's by now; it is left to expire.
+        let (Ok(()), Ok(runtime)) = (self.check(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        let space = self.space.clone();
+        runtime.spawn(async move {
+            if let Err(error) = space.delete(LOCK).await {
+                tracing::warn!(space = space.name(), %error, "the lock is left to expire");
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use object_store::memory::InMemory;
+
+    async fn space() -> Space {
+        let options = crate::OpenOptions {
+            create: Some(1),
+            ..Default::default()
+        };
+        Space::open_store(Arc::new(InMemory::new()), options)
+            .await
+            .expect("memory")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_lock_of_a_writer_that_died_is_superseded_after_its_lease_and_by_one_only() {
+        let space = space().await;
+        assert_eq!(
+            create(&space, LOCK, Bytes::from_static(b"{}")).await.expect("memory"),
+            Some(true)
+        );
+        let begun = Instant::now();
+        let holders = Arc::new(AtomicU32::new(0));
+        let waiting = (0..4).map(|_| {
+            let (space, holders) = (space.clone(), Arc::clone(&holders));
+            tokio::spawn(async move {
+                // Each a process of its own.
+                let lock = LeaseLock::default();
+                for _ in 0..3 {
+                    let lease = lock.take(&space).await.expect("memory");
+                    assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "one holder at a time");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    holders.fetch_sub(1, Ordering::SeqCst);
+                    drop(lease);
+                }
+            })
+        });
+        let waiting: Vec<_> = waiting.collect();
+        tokio::time::sleep(LEASE - Duration::from_secs(1)).await;
+        assert_eq!(
+            space.read(LOCK, 10).await.expect("still there").0,
+            "{}",
+            "the lease is respected"
+        );
+        for task in waiting {
+            task.await.expect("no panic");
+        }
+        assert!(begun.elapsed() < LEASE * 4, "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_holding_past_half_its_lease_puts_nothing_more() {
+        let space = space().await;
+        let lease = LeaseLock::default().take(&space).await.expect("memory");
+        assert!(lease.check().is_ok());
+        tokio::time::sleep(LEASE / 2).await;
+        assert!(lease.check().is_err());
+        drop(lease);
+        assert!(space.read(LOCK, 1000).await.is_ok(), "it is left to expire");
+    }
+}

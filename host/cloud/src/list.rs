@@ -1,0 +1,195 @@
+//! The segments of a space: listing, reading and changing them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use object_store::{Error as StoreError, ObjectMeta, PutMode, PutResult, UpdateVersion};
+use serde::{Deserialize, Serialize};
+
+use crate::backoff::Backoff;
+use crate::exclusion::Guard;
+use crate::segment::{self, Edit, Edited, SEGMENT_LIMIT_BYTES, Segment};
+use crate::{COLLECTIONS, Collection, Error, Space};
+
+/// How often a change is reapplied before its writer steps back for longer.
+const CONFLICT_LIMIT: u32 = 60;
+
+/// What tells one state of an object from another: its ETag, else its modification time and size.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Version(String);
+
+impl Version {
+    pub(crate) fn of(meta: &ObjectMeta) -> Self {
+        match &meta.e_tag {
+            Some(tag) => Self::of_tag(tag),
+            None => Self(format!("m:{}:{}", meta.last_modified.timestamp_millis(), meta.size)),
+        }
+    }
+
+    fn of_tag(tag: &str) -> Self {
+        // Stores quote the same tag in one answer and not in another.
+        Self(format!("e:{}", tag.trim_start_matches("W/").trim_matches('"')))
+    }
+
+    fn of_put(put: &PutResult) -> Option<Self> {
+        put.e_tag.as_deref().map(Self::of_tag)
+    }
+
+    /// Whether it is an ETag.
+    pub(crate) fn is_tag(&self) -> bool {
+        self.0.starts_with("e:")
+    }
+}
+
+/// A segment as a listing shows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed {
+    pub collection: &'static Collection,
+    pub segment: String,
+    pub object: String,
+    pub version: Version,
+    pub len_bytes: u64,
+    /// When the store says it was last changed, in milliseconds since the epoch.
+    pub modified_ms: i64,
+}
+
+/// What a change of a segment did.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    /// The state that the change was applied to; `None` for a segment that was not there.
+    pub before: Option<Version>,
+    /// The state after it: `None` when the store did not name it, `before` when nothing changed.
+    pub after: Option<Version>,
+    /// What became of each edited row. An edit that makes no proper row is missing.
+    pub rows: HashMap<String, Edited>,
+}
+
+impl Space {
+    /// Whether any collection has a segment. It lists names and reads nothing.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    pub async fn has_lists(&self) -> Result<bool, Error> {
+        for collection in &COLLECTIONS {
+            if !self.segments(collection).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The segments of a collection, by name. Other objects in its folder are passed over.
+    pub(crate) async fn segments(&self, collection: &'static Collection) -> Result<Vec<Listed>, Error> {
+        let listed = self.list(&format!("lists/{}", collection.name)).await?;
+        let mut segments: Vec<_> = listed
+            .objects
+            .iter()
+            .filter_map(|meta| {
+                let object = meta.location.as_ref();
+                let file = object
+                    .strip_prefix("lists/")?
+                    .strip_prefix(collection.name)?
+                    .strip_prefix('/')?;
+                let segment = segment::name_of(file).filter(|_| !file.contains('/'))?;
+                Some(Listed {
+                    collection,
+                    segment: segment.to_owned(),
+                    object: object.to_owned(),
+                    version: Version::of(meta),
+                    len_bytes: meta.size,
+                    modified_ms: meta.last_modified.timestamp_millis(),
+                })
+            })
+            .collect();
+        segments.sort_by(|a, b| a.segment.cmp(&b.segment));
+        Ok(segments)
+    }
+
+    /// Reads and parses a segment.
+    pub(crate) async fn read_segment(
+        &self,
+        collection: &'static Collection,
+        segment: &str,
+    ) -> Result<(Segment, ObjectMeta), Error> {
+        let object = segment::path(collection, segment);
+        let (text, meta) = self.read(&object, SEGMENT_LIMIT_BYTES).await?;
+        let parsed = tokio::task::spawn_blocking(move || Segment::parse(collection, text));
+        let parsed = parsed.await.map_err(|error| Error::unreachable(&object, error))?;
+        Ok((parsed.map_err(|error| Error::malformed(&object, error))?, meta))
+    }
+
+    /// Applies edits to a segment, over again while others change it.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when the segment exceeds the limits of one; it is left as it is.
+    pub(crate) async fn edit_segment(
+        &self,
+        guard: &Guard,
+        collection: &'static Collection,
+        segment: &str,
+        edits: &HashMap<String, Edit>,
+    ) -> Result<Changed, Error> {
+        let object = segment::path(collection, segment);
+        let mut backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(500));
+        loop {
+            let (old, meta) = match self.read_segment(collection, segment).await {
+                Ok((old, meta)) => (old, Some(meta)),
+                Err(Error::Missing { .. }) => (Segment::empty(collection), None),
+                Err(error) => return Err(error),
+            };
+            let rewritten = segment::rewrite(&old, edits);
+            drop(old);
+            let before = meta.as_ref().map(Version::of);
+            let Some(text) = rewritten.text else {
+                return Ok(Changed {
+                    after: before.clone(),
+                    before,
+                    rows: rewritten.rows,
+                });
+            };
+            if text.len() as u64 > SEGMENT_LIMIT_BYTES {
+                return Err(Error::malformed(&object, segment::ParseError::TooLarge));
+            }
+            match self.replace(guard, &object, meta, text).await {
+                Ok(put) => {
+                    return Ok(Changed {
+                        before,
+                        after: Version::of_put(&put),
+                        rows: rewritten.rows,
+                    });
+                }
+                Err(StoreError::Precondition { .. } | StoreError::AlreadyExists { .. })
+                    if backoff.attempts() < CONFLICT_LIMIT =>
+                {
+                    tokio::time::sleep(backoff.next()).await;
+                }
+                Err(error) => return Err(Error::unreachable(&object, error)),
+            }
+        }
+    }
+
+    async fn replace(
+        &self,
+        guard: &Guard,
+        object: &str,
+        old: Option<ObjectMeta>,
+        text: Bytes,
+    ) -> Result<PutResult, StoreError> {
+        let mode = match old {
+            _ if !guard.is_conditional() => PutMode::Overwrite,
+            Some(meta) => PutMode::Update(UpdateVersion {
+                e_tag: meta.e_tag,
+                version: meta.version,
+            }),
+            None => PutMode::Create,
+        };
+        if let Err(error) = guard.check() {
+            return Err(StoreError::Generic {
+                store: "lock",
+                source: Box::new(error),
+            });
+        }
+        self.put(object, text, mode).await
+    }
+}

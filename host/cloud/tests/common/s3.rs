@@ -1,0 +1,94 @@
+//! An S3 server on loopback, in this process.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use hyper::service::service_fn;
+use hyper::{Method, Request, body::Incoming, server::conn::http1};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use object_store::aws::AmazonS3Builder;
+use s3s::auth::SimpleAuth;
+use s3s::service::S3ServiceBuilder;
+use stowage_cloud::Space;
+use tokio::net::TcpListener;
+use tokio::sync::RwLock;
+
+pub const KEY: &str = "AKIDSTOWAGE";
+pub const SECRET: &str = "stowage-secret";
+pub const BUCKET: &str = "bucket";
+
+/// A server with one bucket, gone when it is dropped.
+pub struct S3 {
+    pub endpoint: String,
+    server: tokio::task::JoinHandle<()>,
+    _root: tempfile::TempDir,
+}
+
+impl S3 {
+    pub async fn start() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join(BUCKET)).unwrap();
+        let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(root.path()).unwrap());
+        builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        let service = Arc::new(builder.build());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        // This server checks a put's condition first and writes afterwards, without a lock. Real ones do both at once.
+        let gate = Arc::new(RwLock::new(()));
+        let server = tokio::spawn(async move {
+            loop {
+                let Ok((stream, _)) = listener.accept().await else {
+                    return;
+                };
+                let (service, gate) = (Arc::clone(&service), Arc::clone(&gate));
+                tokio::spawn(async move {
+                    let answer = service_fn(move |request: Request<Incoming>| {
+                        let (service, gate) = (Arc::clone(&service), Arc::clone(&gate));
+                        async move {
+                            let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+                            let _shared;
+                            let _alone;
+                            if reads {
+                                _shared = gate.read().await;
+                            } else {
+                                _alone = gate.write().await;
+                            }
+                            let answer = hyper::service::Service::call(service.as_ref(), request).await;
+                            Ok::<_, Infallible>(answer.unwrap())
+                        }
+                    });
+                    let mut http = http1::Builder::new();
+                    http.timer(TokioTimer::new());
+                    // A client that goes away is no concern of the test.
+                    let _ = http.serve_connection(TokioIo::new(stream), answer).await;
+                });
+            }
+        });
+        Self {
+            endpoint,
+            server,
+            _root: root,
+        }
+    }
+
+    /// Opens the space `prefix` in the bucket as one more host would.
+    pub async fn space(&self, prefix: &str) -> Space {
+        let store = AmazonS3Builder::new()
+            .with_endpoint(&self.endpoint)
+            .with_allow_http(true)
+            .with_region("us-east-1")
+            .with_bucket_name(BUCKET)
+            .with_access_key_id(KEY)
+            .with_secret_access_key(SECRET)
+            .build()
+            .unwrap();
+        let store = object_store::prefix::PrefixStore::new(store, prefix);
+        Space::open_store(Arc::new(store), super::CREATE).await.unwrap()
+    }
+}
+
+impl Drop for S3 {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}

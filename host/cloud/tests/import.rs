@@ -1,0 +1,186 @@
+//! Real files into a space, and the check of a space.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Host, memory, read, store_blob, write};
+use serde_json::{Value, json};
+use stowage_cloud::import::{ImportProgress, Kind, Plan};
+use stowage_cloud::{Cloud, Hash, import, verify};
+
+#[derive(Default)]
+struct Log {
+    started: Vec<(String, u64)>,
+    bytes: u64,
+    done: u64,
+}
+
+impl ImportProgress for Log {
+    fn file_started(&mut self, name: &str, len_bytes: u64) {
+        self.started.push((name.to_owned(), len_bytes));
+    }
+    fn bytes(&mut self, count: u64) {
+        self.bytes += count;
+    }
+    fn file_done(&mut self) {
+        self.done += 1;
+    }
+}
+
+fn files() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir(root.path().join("in")).unwrap();
+    std::fs::write(root.path().join("a.JPG"), b"\xff\xd8 a picture").unwrap();
+    std::fs::write(root.path().join("in/chat.txt"), "one\n\ntwo\nthree").unwrap();
+    std::fs::write(root.path().join("in/voice.wav"), vec![3; 70_000]).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("/etc/hostname", root.path().join("in/link")).unwrap();
+    root
+}
+
+fn plan(kind: Kind, password: Option<&str>) -> Plan {
+    Plan {
+        kind,
+        password: password.map(str::to_owned),
+    }
+}
+
+#[tokio::test]
+async fn every_kind_of_import_makes_rows_that_a_host_can_read_and_a_sound_space() {
+    let (space, _) = memory().await;
+    let root = files();
+    let paths = [root.path().to_path_buf(), root.path().join("missing")];
+    let kinds = [
+        (
+            Kind::Favorites {
+                folder: "Trip".to_owned(),
+            },
+            "favorites",
+            "favorite-folders",
+        ),
+        (
+            Kind::TempFiles {
+                conversation: "node".to_owned(),
+            },
+            "temp-files",
+            "temp-folders",
+        ),
+        (
+            Kind::Backups {
+                folder: "backup_1".to_owned(),
+            },
+            "backups",
+            "backup-folders",
+        ),
+        (Kind::Storage, "storage-files", ""),
+        (Kind::Dapp, "dapp-files", ""),
+    ];
+    for (n, (kind, collection, folders)) in kinds.into_iter().enumerate() {
+        for again in [false, true] {
+            let mut log = Log::default();
+            let report = import(&space, &plan(kind.clone(), None), &paths, &mut log)
+                .await
+                .unwrap();
+            assert_eq!((report.files, report.failures.len()), (3, 1), "{report:?}");
+            assert_eq!(report.present, if n == 0 && !again { 0 } else { 3 });
+            assert_eq!((log.done, log.bytes), (3, report.len_bytes));
+        }
+        let host = Host::start(&space).await;
+        host.sync().await;
+        let rows = host.rows(collection);
+        assert_eq!(rows.len(), 3, "importing twice changes nothing");
+        for row in &rows {
+            let bytes = std::fs::read(match row["name"].as_str().unwrap() {
+                "a.JPG" => root.path().join("a.JPG"),
+                name => root.path().join("in").join(name),
+            })
+            .unwrap();
+            assert_eq!(
+                (&row["hash"], &row["size"]),
+                (&json!(Hash::of(&bytes).to_string()), &json!(bytes.len()))
+            );
+            let seconds = row["time"].as_u64().unwrap() < 100_000_000_000;
+            assert_eq!(seconds, matches!(kind, Kind::Favorites { .. } | Kind::Backups { .. }));
+        }
+        if !folders.is_empty() {
+            assert_eq!(host.rows(folders).len(), 1);
+        }
+        let named = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap();
+        match collection {
+            "favorites" => {
+                let folder = &host.rows(folders)[0];
+                assert_eq!((&folder["name"], &rows[0]["folder"]), (&json!("Trip"), &folder["id"]));
+                let content: Value = serde_json::from_str(named("a.JPG")["msgContent"].as_str().unwrap()).unwrap();
+                assert_eq!(content["imageInfoArray"][0]["fileName"], "a.JPG");
+                let content: Value = serde_json::from_str(named("chat.txt")["msgContent"].as_str().unwrap()).unwrap();
+                assert_eq!(content["text"], "one\n\ntwo\nthree");
+            }
+            "backups" => assert_eq!(named("chat.txt")["messageNum"], 3),
+            "temp-files" => assert_eq!(named("a.JPG")["ext"], ".jpg"),
+            _ => {}
+        }
+    }
+    let report = verify(&space, true).await.unwrap();
+    assert!(report.is_sound() && report.unreferenced.is_empty(), "{report:?}");
+    assert_eq!(
+        (report.blobs, report.collections.iter().map(|c| c.rows).sum::<u64>()),
+        (3, 18)
+    );
+}
+
+#[tokio::test]
+async fn a_password_protects_the_stored_bytes_and_the_row_says_so() {
+    let (space, _) = memory().await;
+    let root = files();
+    let paths = [root.path().join("in/chat.txt")];
+    let kind = Kind::Favorites { folder: String::new() };
+    let report = import(&space, &plan(kind, Some("stowage")), &paths, &mut Log::default())
+        .await
+        .unwrap();
+    assert_eq!((report.files, report.failures.len()), (1, 0));
+    let host = Host::start(&space).await;
+    host.sync().await;
+    let row = &host.rows("favorites")[0];
+    assert_eq!((&row["protected"], &row["folder"]), (&json!(true), &json!("1")));
+    assert!(
+        !row["msgContent"].as_str().unwrap().contains("three"),
+        "the text is not beside the locked file"
+    );
+    let hash: Hash = row["hash"].as_str().unwrap().parse().unwrap();
+    let cloud = Cloud::open(space.clone(), host.store.clone()).await.unwrap();
+    assert!(cloud.check_password(&hash, Some("stowage")).await.unwrap());
+    assert!(!cloud.check_password(&hash, Some("wrong")).await.unwrap());
+    assert!(verify(&space, true).await.unwrap().is_sound());
+}
+
+#[tokio::test]
+async fn verify_finds_what_is_wrong() {
+    let (space, store) = memory().await;
+    let good = store_blob(&space, b"good").await;
+    let stray = store_blob(&space, b"stray").await;
+    let absent = Hash::of(b"absent");
+    let row = |id: &str, hash: &Hash, size: u64| {
+        json!({ "unique": id, "hash": hash.to_string(), "size": size }).to_string() + "\n"
+    };
+    let text = row("a", &good, 4) + &row("b", &good, 5) + &row("c", &absent, 1) + "garbage\n" + &row("d", &stray, 5);
+    write(store.as_ref(), "lists/favorites/aa.ndjson", text).await;
+    write(store.as_ref(), "lists/favorites/bb.ndjson", row("a", &good, 4)).await;
+    let hex = Hash::of(b"rotten").to_hex();
+    write(store.as_ref(), &format!("blobs/{}/{hex}", &hex[..2]), "changed").await;
+    write(store.as_ref(), &format!("blobs/zz/{hex}"), "elsewhere").await;
+    write(store.as_ref(), "blobs/readme", "hello").await;
+    let shallow = verify(&space, false).await.unwrap();
+    // Size, missing blob, garbage, two segments, two strays.
+    assert_eq!(shallow.problems_len, 6, "{:#?}", shallow.problems);
+    assert_eq!(shallow.unreferenced.len(), 1);
+    assert_eq!(verify(&space, true).await.unwrap().problems_len, 7);
+    write(store.as_ref(), "space.json", "{").await;
+    assert_eq!(verify(&space, false).await.unwrap().problems_len, 7);
+    assert!(
+        read(store.as_ref(), "lists/favorites/aa.ndjson")
+            .await
+            .contains("garbage"),
+        "nothing is changed"
+    );
+}
