@@ -1,0 +1,16 @@
+//! The part of the disk downloads may touch. Everything here blocks: call it off the async threads.
+
+use std::io;
+
+mod place;
+mod roots;
+
+pub(crate) use place::{Landed, Part, Place, is_unchanged, open_regular, verify};
+pub(crate) use roots::{Roots, Target};
+
+/// Does something that blocks, off the async threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}

@@ -1,0 +1,430 @@
+//! An opened directory and what a download does in it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{self, AtFlags, FallocateFlags, FileType, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::Target;
+use crate::name::numbered;
+
+/// Names that are tried before a directory counts as full of files of one name.
+const MOST_NUMBERS: u32 = 10_000;
+
+/// Bytes read at a time when a file is hashed.
+const READ_BYTES: usize = 256 << 10;
+
+/// A finished file on disk, and how to tell later whether it is still the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Landed {
+    /// The absolute path.
+    pub(crate) path: PathBuf,
+    /// Its size in bytes.
+    pub(crate) size: u64,
+    /// Its modification time, in nanoseconds since the epoch.
+    pub(crate) mtime_ns: i64,
+    /// SHA-256 of what is in it (of a protected file, of what was inside).
+    pub(crate) sha256: [u8; 32],
+}
+
+/// A directory, opened without following a link below its root. Whatever is renamed around it later, it stays the same directory.
+#[derive(Debug)]
+pub(crate) struct Place {
+    dir: OwnedFd,
+    path: PathBuf,
+}
+
+/// A temporary file of a download.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) file: File,
+    pub(crate) name: String,
+}
+
+impl Place {
+    /// Opens a directory below a root, making what is missing.
+    ///
+    /// # Errors
+    /// Those of the file system; a link or a file where a directory should be is one.
+    pub(crate) fn open(target: &Target) -> io::Result<Place> {
+        Place::walk(target, true)
+    }
+
+    /// Opens a directory below a root that must exist.
+    pub(crate) fn existing(target: &Target) -> io::Result<Place> {
+        Place::walk(target, false)
+    }
+
+    fn walk(target: &Target, make: bool) -> io::Result<Place> {
+        let step = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut dir = fs::open(&target.root, step, Mode::empty())?;
+        for name in &target.below {
+            let open = |dir: &OwnedFd| fs::openat(dir, name.as_str(), step | OFlags::NOFOLLOW, Mode::empty());
+            dir = match open(&dir) {
+                Err(Errno::NOENT) if make => {
+                    match fs::mkdirat(&dir, name.as_str(), Mode::from_raw_mode(0o777)) {
+                        Ok(()) => fs::fsync(&dir)?,
+                        Err(Errno::EXIST) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                    open(&dir)?
+                }
+                other => other?,
+            };
+        }
+        Ok(Place {
+            dir,
+            path: target.path(),
+        })
+    }
+
+    /// Bytes this process may still write to the file system.
+    pub(crate) fn free_bytes(&self) -> io::Result<u64> {
+        let stat = fs::fstatvfs(&self.dir)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    /// Opens a temporary file that holds at least `keep` bytes, or, where there is none, makes an empty one.
+    /// The second value tells whether it was there.
+    pub(crate) fn part(&self, name: &str, keep: u64) -> io::Result<(Part, bool)> {
+        if keep > 0
+            && let Some(file) = self.open_file(name, OFlags::RDWR)?
+        {
+            let metadata = file.metadata()?;
+            // A second link would let somebody else's file be overwritten through ours.
+            if metadata.len() >= keep && metadata.nlink() == 1 {
+                let name = name.to_owned();
+                return Ok((Part { file, name }, true));
+            }
+        }
+        self.remove(name)?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = fs::openat(&self.dir, name, flags, Mode::from_raw_mode(0o666))?;
+        let part = Part {
+            file: File::from(file),
+            name: name.to_owned(),
+        };
+        Ok((part, false))
+    }
+
+    /// Removes a file; one that is not there is no error.
+    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::unlinkat(&self.dir, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives a temporary file, whose content has this size and hash, its final name: `name`, or the first free of `name (1)`,
+    /// `name (2)`, …. A file that has the name and the same content already is taken instead. Returns once the name is durable.
+    pub(crate) fn publish(&self, part: &Part, name: &str, sha256: [u8; 32]) -> io::Result<Landed> {
+        fs::fsync(&part.file)?;
+        let size = part.file.metadata()?.len();
+        for number in 0..MOST_NUMBERS {
+            let candidate = numbered(name, number);
+            match self.rename(&part.name, &candidate) {
+                Ok(()) => {
+                    fs::fsync(&self.dir)?;
+                    return self.landed(&candidate, &part.file, sha256);
+                }
+                Err(Errno::EXIST) => {
+                    if let Some(landed) = self.find(&candidate, size, sha256)? {
+                        self.remove(&part.name)?;
+                        return Ok(landed);
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            format!("{MOST_NUMBERS} files of this name exist"),
+        ))
+    }
+
+    /// The file of this name, or of it with a number, that has this content already: what a download that was interrupted
+    /// at its very end has left, or an earlier one. It is durable when this returns.
+    pub(crate) fn find_any(&self, name: &str, size: u64, sha256: [u8; 32]) -> io::Result<Option<Landed>> {
+        for number in 0..MOST_NUMBERS {
+            let candidate = numbered(name, number);
+            match fs::statat(&self.dir, &candidate, AtFlags::SYMLINK_NOFOLLOW) {
+                Err(Errno::NOENT) => break,
+                Err(error) => return Err(error.into()),
+                Ok(_) => {}
+            }
+            if let Some(landed) = self.find(&candidate, size, sha256)? {
+                return Ok(Some(landed));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The file of exactly this name, if it has this content. It is durable when this returns.
+    fn find(&self, name: &str, size: u64, sha256: [u8; 32]) -> io::Result<Option<Landed>> {
+        let Some(file) = self.open_file(name, OFlags::RDONLY)? else {
+            return Ok(None);
+        };
+        if file.metadata()?.len() != size || hash_prefix(&file, size)?.finalize()[..] != sha256 {
+            return Ok(None);
+        }
+        fs::fsync(&file)?;
+        fs::fsync(&self.dir)?;
+        self.landed(name, &file, sha256).map(Some)
+    }
+
+    fn landed(&self, name: &str, file: &File, sha256: [u8; 32]) -> io::Result<Landed> {
+        let metadata = file.metadata()?;
+        Ok(Landed {
+            path: self.path.join(name),
+            size: metadata.len(),
+            mtime_ns: mtime_ns(&metadata),
+            sha256,
+        })
+    }
+
+    /// Opens a regular file of this name; `None` where there is none or something else.
+    fn open_file(&self, name: &str, access: OFlags) -> io::Result<Option<File>> {
+        // Without NONBLOCK a named pipe of this name would hold us for ever.
+        let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        match fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {}
+            Ok(_) | Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        match fs::openat(&self.dir, name, flags, Mode::empty()) {
+            Ok(file) => {
+                let file = File::from(file);
+                Ok(file.metadata()?.is_file().then_some(file))
+            }
+            Err(Errno::NOENT | Errno::LOOP | Errno::ACCESS) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), Errno> {
+        let dir = self.dir.as_fd();
+        match fs::renameat_with(dir, from, dir, to, RenameFlags::NOREPLACE) {
+            // Not every file system knows the flag. A hard link never replaces either.
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                match fs::linkat(dir, from, dir, to, AtFlags::empty()) {
+                    Ok(()) => fs::unlinkat(dir, from, AtFlags::empty()),
+                    // Nor does every one know links: there the name is first taken with an empty file of our own.
+                    Err(Errno::PERM | Errno::OPNOTSUPP) => {
+                        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+                        fs::openat(dir, to, flags, Mode::from_raw_mode(0o666))?;
+                        fs::renameat(dir, from, dir, to)
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+            other => other,
+        }
+    }
+}
+
+impl Part {
+    /// Sets blocks aside for the whole file without changing its length, where the file system can.
+    pub(crate) fn reserve(&self, size: u64) -> io::Result<()> {
+        if size == 0 {
+            return Ok(());
+        }
+        match fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, size) {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Bytes of disk it already occupies.
+    pub(crate) fn occupied(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.blocks().saturating_mul(512))
+    }
+
+    /// A hasher that has seen the file's first `len` bytes.
+    pub(crate) fn hash_prefix(&self, len: u64) -> io::Result<Sha256> {
+        hash_prefix(&self.file, len)
+    }
+}
+
+/// Opens a regular file for reading without following a link as its last component; `None` where there is none.
+pub(crate) fn open_regular(path: &Path) -> io::Result<Option<File>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match fs::open(path, flags, Mode::empty()) {
+        Ok(file) => {
+            let file = File::from(file);
+            Ok(file.metadata()?.is_file().then_some(file))
+        }
+        Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn mtime_ns(metadata: &std::fs::Metadata) -> i64 {
+    metadata
+        .mtime()
+        .saturating_mul(1_000_000_000)
+        .saturating_add(metadata.mtime_nsec())
+}
+
+fn hash_prefix(file: &File, len: u64) -> io::Result<Sha256> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; READ_BYTES];
+    let mut offset = 0;
+    while offset < len {
+        let most = usize::try_from(len - offset).map_or(buffer.len(), |n| n.min(buffer.len()));
+        let read = file.read_at(&mut buffer[..most], offset)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        hasher.update(&buffer[..read]);
+        offset += read as u64;
+    }
+    Ok(hasher)
+}
+
+/// Looks whether a finished file is still what it was. A file whose time alone changed is read, and its new time
+/// returned; `None` when it is gone or different.
+pub(crate) fn verify(landed: &Landed) -> Option<Landed> {
+    let metadata = std::fs::symlink_metadata(&landed.path).ok()?;
+    if !metadata.is_file() || metadata.len() != landed.size {
+        return None;
+    }
+    let mtime_ns = mtime_ns(&metadata);
+    if mtime_ns == landed.mtime_ns {
+        return Some(landed.clone());
+    }
+    let same = hash_file(&landed.path).is_ok_and(|hash| hash == landed.sha256);
+    same.then(|| Landed {
+        mtime_ns,
+        ..landed.clone()
+    })
+}
+
+/// Whether a finished file still has its size and time. Takes one system call.
+pub(crate) fn is_unchanged(landed: &Landed) -> bool {
+    std::fs::symlink_metadata(&landed.path).is_ok_and(|metadata| {
+        metadata.is_file() && metadata.len() == landed.size && mtime_ns(&metadata) == landed.mtime_ns
+    })
+}
+
+fn hash_file(path: &Path) -> io::Result<[u8; 32]> {
+    let mut file = open_regular(path)?.ok_or(io::ErrorKind::NotFound)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finalize().into()),
+            Ok(read) => hasher.update(&buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use super::*;
+
+    fn target(root: &Path, below: &[&str]) -> Target {
+        Target {
+            root: root.to_path_buf(),
+            below: below.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    fn part(place: &Place, content: &[u8]) -> Part {
+        let (mut part, _) = place.part(".x.part", 0).unwrap();
+        part.file.write_all(content).unwrap();
+        part
+    }
+
+    fn publish(place: &Place, name: &str, content: &[u8]) -> Landed {
+        let sha256 = Sha256::digest(content).into();
+        place.publish(&part(place, content), name, sha256).unwrap()
+    }
+
+    #[test]
+    fn a_taken_name_gets_a_number_and_the_same_content_is_taken_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::open(&target(dir.path(), &["a", "b"])).unwrap();
+        let first = publish(&place, "x.txt", b"one");
+        assert_eq!(first.path, dir.path().join("a/b/x.txt"));
+        let second = publish(&place, "x.txt", b"two");
+        assert_eq!(second.path, dir.path().join("a/b/x (1).txt"));
+        let third = publish(&place, "x.txt", b"three");
+        assert_eq!(third.path, dir.path().join("a/b/x (2).txt"));
+        assert_eq!(publish(&place, "x.txt", b"two"), second);
+        assert_eq!(fs::read(first.path).unwrap(), b"one");
+        assert_eq!(fs::read_dir(dir.path().join("a/b")).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn a_link_or_directory_of_the_name_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let outside = dir.path().join("outside");
+        fs::write(&outside, b"mine").unwrap();
+        let place = Place::open(&target(dir.path(), &["a"])).unwrap();
+        std::os::unix::fs::symlink(&outside, dir.path().join("a/x")).unwrap();
+        fs::create_dir(dir.path().join("a/x (1)")).unwrap();
+        let landed = publish(&place, "x", b"mine");
+        assert_eq!(landed.path, dir.path().join("a/x (2)"));
+        assert_eq!(fs::read(outside).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn a_link_below_the_root_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(outside.path(), dir.path().join("3")).unwrap();
+        assert!(Place::open(&target(dir.path(), &["3", "x"])).is_err());
+        assert!(Place::open(&target(dir.path(), &["3"])).is_err());
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_temporary_file_that_is_a_link_is_replaced_not_written_through() {
+        let dir = tempfile::tempdir().unwrap();
+        let outside = dir.path().join("outside");
+        fs::write(&outside, b"precious").unwrap();
+        let place = Place::open(&target(dir.path(), &["a"])).unwrap();
+        for keep in [0, 4] {
+            std::os::unix::fs::symlink(&outside, dir.path().join("a/p")).unwrap();
+            let (mut part, kept) = place.part("p", keep).unwrap();
+            part.file.write_all(b"new").unwrap();
+            assert!(!kept);
+            place.remove("p").unwrap();
+            fs::hard_link(&outside, dir.path().join("a/p")).unwrap();
+            let (mut part, kept) = place.part("p", keep).unwrap();
+            part.file.write_all(b"new").unwrap();
+            assert!(!kept);
+            place.remove("p").unwrap();
+        }
+        assert_eq!(fs::read(outside).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn a_file_counts_as_there_when_only_its_time_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::open(&target(dir.path(), &[])).unwrap();
+        let landed = publish(&place, "x", b"content");
+        assert_eq!(verify(&landed), Some(landed.clone()));
+        let file = File::options().write(true).open(&landed.path).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        let touched = verify(&landed).unwrap();
+        assert_eq!(touched.mtime_ns, 0);
+        fs::write(&landed.path, b"CONTENT").unwrap();
+        assert_eq!(verify(&landed), None);
+        fs::write(&landed.path, b"longer content").unwrap();
+        assert_eq!(verify(&landed), None);
+        fs::remove_file(&landed.path).unwrap();
+        assert_eq!(verify(&landed), None);
+    }
+}

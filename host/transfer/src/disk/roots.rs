@@ -1,0 +1,165 @@
+//! The directories downloads may go to.
+
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use crate::config::Config;
+
+/// Where a request may put files, checked by the letters of its path. What the path leads to on disk is
+/// checked when it is opened, by [`Place::open`](super::Place::open).
+#[derive(Debug)]
+pub(crate) struct Roots {
+    downloads: PathBuf,
+    all: Vec<PathBuf>,
+}
+
+/// A directory below one of the roots, in letters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) root: PathBuf,
+    pub(crate) below: Vec<String>,
+}
+
+impl Target {
+    /// The whole path.
+    pub(crate) fn path(&self) -> PathBuf {
+        let mut path = self.root.clone();
+        path.extend(&self.below);
+        path
+    }
+}
+
+impl Roots {
+    /// Makes the directory for downloads and the one for temp files where they are missing.
+    pub(crate) fn open(config: &Config) -> io::Result<Roots> {
+        fs::create_dir_all(&config.downloads_dir)?;
+        fs::create_dir_all(&config.temp_dir)?;
+        let downloads = std::path::absolute(&config.downloads_dir)?;
+        let mut all = vec![downloads.clone()];
+        for root in &config.download_roots {
+            all.push(std::path::absolute(root)?);
+        }
+        Ok(Roots { downloads, all })
+    }
+
+    /// The directory a request names: absent, the platform's; relative, inside the platform's; absolute, inside a root.
+    pub(crate) fn resolve(&self, platform: u8, directory: Option<&str>) -> Result<Target, String> {
+        let platform = platform.to_string();
+        let Some(directory) = directory.filter(|text| !text.is_empty()) else {
+            return Ok(Target {
+                root: self.downloads.clone(),
+                below: vec![platform],
+            });
+        };
+        let path = Path::new(directory);
+        if path.is_absolute() {
+            return self.locate(path);
+        }
+        if directory.contains('\\') || directory.as_bytes().get(1) == Some(&b':') {
+            return Err("directories are written with forward slashes and no drive".to_owned());
+        }
+        let mut below = vec![platform];
+        below.extend(components(path)?);
+        Ok(Target {
+            root: self.downloads.clone(),
+            below,
+        })
+    }
+
+    /// The root an absolute path lies in. The innermost wins, so that as little as possible of the path is walked by name.
+    pub(crate) fn locate(&self, path: &Path) -> Result<Target, String> {
+        let rest = |root: &Path| path.strip_prefix(root).ok().map(Path::to_path_buf);
+        let found = self
+            .all
+            .iter()
+            .filter_map(|root| rest(root).map(|rest| (root, rest)))
+            .max_by_key(|(root, _)| root.components().count());
+        let Some((root, rest)) = found else {
+            let roots: Vec<_> = self.all.iter().map(|root| root.display().to_string()).collect();
+            return Err(format!("it must lie inside {}", roots.join(" or ")));
+        };
+        Ok(Target {
+            root: root.clone(),
+            below: components(&rest)?,
+        })
+    }
+}
+
+fn components(path: &Path) -> Result<Vec<String>, String> {
+    let mut names = Vec::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::Normal(name) => {
+                let name = name
+                    .to_str()
+                    .ok_or_else(|| "a directory's name is not UTF-8".to_owned())?;
+                if name.len() > 255 || name.chars().any(char::is_control) {
+                    return Err("a directory's name is at most 255 bytes without control characters".to_owned());
+                }
+                names.push(name.to_owned());
+            }
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
+                return Err("it may not contain `..`".to_owned());
+            }
+        }
+    }
+    if names.len() > 64 {
+        return Err("it is more than 64 directories deep".to_owned());
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roots(dir: &Path) -> Roots {
+        let mut config = Config::new(dir.join("downloads"), dir.join("temp"));
+        config.download_roots = vec![dir.join("extra")];
+        Roots::open(&config).unwrap()
+    }
+
+    #[test]
+    fn a_directory_is_the_platforms_inside_it_or_inside_a_root() {
+        let dir = tempfile::tempdir().unwrap();
+        let roots = roots(dir.path());
+        let path = |directory: Option<&str>| roots.resolve(3, directory).unwrap().path();
+        let downloads = dir.path().join("downloads");
+        assert_eq!(path(None), downloads.join("3"));
+        assert_eq!(path(Some("")), downloads.join("3"));
+        assert_eq!(path(Some("./a/b")), downloads.join("3/a/b"));
+        let absolute = dir.path().join("extra/x");
+        assert_eq!(path(absolute.to_str()), absolute);
+        let absolute = downloads.join("7");
+        assert_eq!(path(absolute.to_str()), absolute);
+    }
+
+    #[test]
+    fn a_directory_outside_the_roots_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let roots = roots(dir.path());
+        let escape = format!("{}/downloads/../../x", dir.path().display());
+        let sibling = format!("{}/downloads-of-others", dir.path().display());
+        for directory in [
+            "/",
+            "/etc",
+            "..",
+            "a/../../../b",
+            "a/..",
+            &escape,
+            &sibling,
+            "a\0b",
+            "a\nb",
+            "C:/x",
+            "C:\\Users",
+            "..\\..\\x",
+            "\\\\server\\share",
+            &"d/".repeat(65),
+            &"n".repeat(256),
+        ] {
+            assert!(roots.resolve(3, Some(directory)).is_err(), "{directory:?}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! One reader of the feed.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use super::keys::Key;
+use super::rows::{Line, channel_of};
+use super::{FRAME_INTERVAL, Feed, State};
+
+/// The connections that wait for something to happen.
+#[derive(Default)]
+pub(super) struct Listeners {
+    armed: HashMap<u64, (u16, Arc<Notify>)>,
+    next: u64,
+}
+
+impl Listeners {
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    fn arm(&mut self, listener: u64, channels: u16, notify: &Arc<Notify>) {
+        self.armed.insert(listener, (channels, notify.clone()));
+    }
+
+    fn disarm(&mut self, listener: u64) {
+        self.armed.remove(&listener);
+    }
+
+    pub(super) fn wake(&mut self, channel: usize) {
+        let bit = 1u16 << channel;
+        self.armed.retain(|_, (channels, notify)| {
+            let waits = *channels & bit != 0;
+            if waits {
+                notify.notify_one();
+            }
+            !waits
+        });
+    }
+
+    pub(super) fn wake_all(&mut self) {
+        for (_, (_, notify)) in self.armed.drain() {
+            notify.notify_one();
+        }
+    }
+}
+
+/// What a connection knows of one of its keys.
+struct Progress {
+    generation: u64,
+    /// The version of the feed up to which this key has been told everything.
+    seen: u64,
+    /// The number of the last frame.
+    seq: u64,
+    /// Before this no further frame of the key may be sent.
+    next_at: Instant,
+}
+
+/// A connection's end of the feed. Dropping it gives its keys up.
+pub struct Connection {
+    feed: Feed,
+    listener: u64,
+    notify: Arc<Notify>,
+    keys: Option<Vec<String>>,
+    progress: HashMap<String, Progress>,
+    /// Keys that were due when last looked, so that many keys cost one look.
+    due: VecDeque<String>,
+}
+
+/// What a look at the feed found.
+enum Look {
+    Closed,
+    /// At least one key is due.
+    Due,
+    /// Nothing before this instant, or before the listener is woken.
+    Idle(Option<Instant>),
+}
+
+impl Connection {
+    pub(super) fn open(feed: Feed, keys: Option<Vec<String>>) -> Connection {
+        let keys = keys.map(|mut keys| {
+            keys.sort_unstable();
+            keys.dedup();
+            keys
+        });
+        let listener = {
+            let mut state = feed.lock();
+            state.keys.claim(keys.as_deref(), Instant::now());
+            state.listeners.number()
+        };
+        Connection {
+            feed,
+            listener,
+            notify: Arc::new(Notify::new()),
+            keys,
+            progress: HashMap::new(),
+            due: VecDeque::new(),
+        }
+    }
+
+    /// The next text frame: a JSON object with `key`, `code` 200, `message` null, `data` (rows) and `seq`.
+    ///
+    /// A key's first frame after each subscription is the snapshot of all rows that match, later ones hold only rows that changed.
+    /// `seq` counts a key's frames on this connection from 1. A key has at most one frame in
+    /// [`FRAME_INTERVAL`]. `None` once the feed is closed. Dropping the future loses nothing.
+    pub async fn next_frame(&mut self) -> Option<String> {
+        loop {
+            while let Some(key) = self.due.pop_front() {
+                if let Some(frame) = self.frame(&key).await {
+                    return Some(frame);
+                }
+            }
+            match self.look() {
+                Look::Closed => return None,
+                Look::Due => {}
+                Look::Idle(None) => self.notify.notified().await,
+                Look::Idle(Some(at)) => {
+                    tokio::select! {
+                        () = self.notify.notified() => {}
+                        () = sleep_until(at) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Fills `due`, or says how long there is nothing to do and has the listener woken by what may change that.
+    fn look(&mut self) -> Look {
+        let feed = self.feed.clone();
+        let mut guard = feed.lock();
+        let state = &mut *guard;
+        if state.closed {
+            return Look::Closed;
+        }
+        let now = Instant::now();
+        let mut earliest: Option<Instant> = None;
+        let mut channels = 0u16;
+        let progress = &mut self.progress;
+        let due = &mut self.due;
+        let mut visit = |name: &str, key: &Key| {
+            match ready_at(progress, state, name, key, now) {
+                // A key that already waits for its next frame need not hear of further changes.
+                None => channels |= 1 << channel_of(key.filter.direction, key.filter.platform),
+                Some(at) if at <= now => due.push_back(name.to_owned()),
+                Some(at) => earliest = Some(earliest.map_or(at, |other| other.min(at))),
+            }
+        };
+        match &self.keys {
+            None => state.keys.iter().for_each(|(name, key)| visit(name, key)),
+            Some(names) => {
+                for name in names {
+                    if let Some(key) = state.keys.get(name) {
+                        visit(name, key);
+                    }
+                }
+            }
+        }
+        if !self.due.is_empty() {
+            return Look::Due;
+        }
+        if self.keys.is_none() {
+            self.progress.retain(|name, _| state.keys.get(name).is_some());
+        }
+        // Even with no channel: a new subscription and the feed's end wake every listener.
+        state.listeners.arm(self.listener, channels, &self.notify);
+        Look::Idle(earliest)
+    }
+
+    /// The frame of a key that was due, or `None` when a closer look finds nothing to tell.
+    async fn frame(&mut self, name: &str) -> Option<String> {
+        let feed = self.feed.clone();
+        let filter = {
+            let state = feed.lock();
+            let key = state.keys.get(name)?;
+            let snapshot = self
+                .progress
+                .get(name)
+                .is_none_or(|known| known.generation != key.generation);
+            snapshot.then_some(key.filter)
+        };
+        if let Some(filter) = filter {
+            feed.audit(filter.direction).await;
+        }
+        let now = Instant::now();
+        let (lines, seq) = {
+            let state = feed.lock();
+            let key = state.keys.get(name)?;
+            let latest = state.rows.latest(&key.filter);
+            let known = self.progress.get(name);
+            let lines: Vec<Arc<Line>> = match known {
+                Some(known) if known.generation == key.generation => {
+                    let lines: Vec<_> = state.rows.changes(&key.filter, known.seen).cloned().collect();
+                    if lines.is_empty() {
+                        return None;
+                    }
+                    lines
+                }
+                _ => state.rows.snapshot(&key.filter),
+            };
+            let seq = known.map_or(0, |known| known.seq) + 1;
+            let progress = Progress {
+                generation: key.generation,
+                seen: latest,
+                seq,
+                next_at: now + FRAME_INTERVAL,
+            };
+            self.progress.insert(name.to_owned(), progress);
+            (lines, seq)
+        };
+        Some(text(name, &lines, seq))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let mut state = self.feed.lock();
+        state.listeners.disarm(self.listener);
+        state.keys.release(self.keys.as_deref(), Instant::now());
+    }
+}
+
+/// When the next frame of a key may go out; `None` when there is nothing to tell.
+fn ready_at(
+    progress: &mut HashMap<String, Progress>,
+    state: &State,
+    name: &str,
+    key: &Key,
+    now: Instant,
+) -> Option<Instant> {
+    let Some(known) = progress.get_mut(name) else {
+        return Some(now);
+    };
+    if known.generation == key.generation {
+        let latest = state.rows.latest(&key.filter);
+        if known.seen == latest {
+            return None;
+        }
+        if state.rows.changes(&key.filter, known.seen).next().is_none() {
+            // What changed concerns other subscribers: it need not be looked at again.
+            known.seen = latest;
+            return None;
+        }
+    }
+    Some(known.next_at)
+}
+
+fn text(key: &str, lines: &[Arc<Line>], seq: u64) -> String {
+    let rows: usize = lines.iter().map(|line| line.json().len() + 1).sum();
+    let mut text = String::with_capacity(rows + key.len() + 80);
+    text.push_str("{\"key\":");
+    text.push_str(&serde_json::to_string(key).expect("a string is always JSON"));
+    text.push_str(",\"code\":200,\"message\":null,\"data\":[");
+    for (index, line) in lines.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        text.push_str(line.json());
+    }
+    // Writing to a String cannot fail.
+    let _ = write!(text, "],\"seq\":{seq}}}");
+    text
+}

@@ -1,0 +1,148 @@
+//! The keys clients follow tasks under, and how long each is remembered.
+
+use std::collections::HashMap;
+
+use tokio::time::Instant;
+
+use super::{Filter, KEY_LIFETIME, MAX_KEYS};
+
+/// Characters a key may have.
+const KEY_CHARS: std::ops::RangeInclusive<usize> = 1..=128;
+
+/// Why a key cannot be followed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubscribeError {
+    /// The key is empty or too long.
+    #[error("a key has 1 to 128 characters, this one {chars}")]
+    KeyLength {
+        /// Characters the key has.
+        chars: usize,
+    },
+    /// Every remembered key is claimed by a connection.
+    #[error("{limit} keys are in use")]
+    TooManyKeys {
+        /// Keys that may be remembered at once.
+        limit: usize,
+    },
+}
+
+pub(super) struct Key {
+    pub(super) filter: Filter,
+    /// Tells one subscription of a key from the next.
+    pub(super) generation: u64,
+    /// Since when no connection claims it; `None` while one does.
+    unclaimed: Option<Instant>,
+}
+
+#[derive(Default)]
+pub(super) struct Keys {
+    keys: HashMap<String, Key>,
+    /// Connections that claim a key by its name, whether or not it is followed yet.
+    claims: HashMap<String, usize>,
+    /// Connections that claim every key.
+    claims_of_all: usize,
+    generation: u64,
+}
+
+impl Keys {
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&Key> {
+        self.keys.get(key)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Key)> {
+        self.keys.iter().map(|(name, key)| (name.as_str(), key))
+    }
+
+    pub(super) fn subscribe(&mut self, name: &str, filter: Filter, now: Instant) -> Result<(), SubscribeError> {
+        let chars = name.chars().count();
+        if !KEY_CHARS.contains(&chars) {
+            return Err(SubscribeError::KeyLength { chars });
+        }
+        self.expire(now);
+        if !self.keys.contains_key(name) && self.keys.len() >= MAX_KEYS {
+            self.forget_oldest()?;
+        }
+        self.generation += 1;
+        let key = Key {
+            filter,
+            generation: self.generation,
+            unclaimed: (!self.claimed(name)).then_some(now),
+        };
+        self.keys.insert(name.to_owned(), key);
+        Ok(())
+    }
+
+    pub(super) fn claim(&mut self, names: Option<&[String]>, now: Instant) {
+        self.expire(now);
+        match names {
+            None => {
+                self.claims_of_all += 1;
+                for key in self.keys.values_mut() {
+                    key.unclaimed = None;
+                }
+            }
+            Some(names) => {
+                for name in names {
+                    *self.claims.entry(name.clone()).or_default() += 1;
+                    if let Some(key) = self.keys.get_mut(name) {
+                        key.unclaimed = None;
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn release(&mut self, names: Option<&[String]>, now: Instant) {
+        match names {
+            None => self.claims_of_all -= 1,
+            Some(names) => {
+                for name in names {
+                    if let Some(count) = self.claims.get_mut(name) {
+                        *count -= 1;
+                        if *count == 0 {
+                            self.claims.remove(name);
+                        }
+                    }
+                }
+            }
+        }
+        if self.claims_of_all > 0 {
+            return;
+        }
+        let claims = &self.claims;
+        for (name, key) in &mut self.keys {
+            if key.unclaimed.is_none() && !claims.contains_key(name) {
+                key.unclaimed = Some(now);
+            }
+        }
+    }
+
+    pub(super) fn expire(&mut self, now: Instant) {
+        self.keys
+            .retain(|_, key| key.unclaimed.is_none_or(|at| now - at < KEY_LIFETIME));
+    }
+
+    fn claimed(&self, name: &str) -> bool {
+        self.claims_of_all > 0 || self.claims.contains_key(name)
+    }
+
+    fn forget_oldest(&mut self) -> Result<(), SubscribeError> {
+        let oldest = self
+            .keys
+            .iter()
+            .filter_map(|(name, key)| key.unclaimed.map(|at| (at, key.generation, name)))
+            .min()
+            .map(|(_, _, name)| name.clone());
+        match oldest {
+            Some(name) => {
+                self.keys.remove(&name);
+                Ok(())
+            }
+            None => Err(SubscribeError::TooManyKeys { limit: MAX_KEYS }),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The latest row of each task, ordered by when it changed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock};
+
+use super::Filter;
+use crate::row::{Direction, Row};
+
+/// Channels: two directions of eight platforms, of which five exist.
+pub(super) const CHANNELS: usize = 16;
+
+const STATUSES: std::ops::RangeInclusive<i32> = -1..=5;
+
+/// A row and its JSON, written at most once however many subscribers it goes to.
+pub(super) struct Line {
+    row: Row,
+    json: OnceLock<String>,
+}
+
+impl Line {
+    pub(super) fn row(&self) -> &Row {
+        &self.row
+    }
+
+    pub(super) fn json(&self) -> &str {
+        self.json
+            .get_or_init(|| serde_json::to_string(&self.row).expect("a row holds only strings and integers"))
+    }
+}
+
+struct Entry {
+    line: Arc<Line>,
+    version: u64,
+    /// For each status, the version at which the row last left it; 0 is never.
+    left: [u64; 7],
+}
+
+#[derive(Default)]
+struct Channel {
+    rows: BTreeMap<u64, Entry>,
+    /// Version of the last change → task, one entry a task.
+    changes: BTreeMap<u64, u64>,
+    latest: u64,
+}
+
+/// The rows of all tasks.
+#[derive(Default)]
+pub(super) struct Rows {
+    channels: [Channel; CHANNELS],
+    of_task: HashMap<u64, usize>,
+    version: u64,
+}
+
+/// The channel of a direction and platform. Platforms from 7 on share one, which costs a look but shows nobody a wrong row.
+pub(super) fn channel_of(direction: Direction, platform: u8) -> usize {
+    usize::from(direction.wire()) * 8 + usize::from(platform.min(7))
+}
+
+fn slot(status: i32) -> Option<usize> {
+    STATUSES
+        .contains(&status)
+        .then(|| usize::try_from(status + 1).expect("the range begins at -1"))
+}
+
+fn matches(filter: &Filter, row: &Row) -> bool {
+    row.platform == filter.platform && filter.status.is_none_or(|status| row.status == status)
+}
+
+impl Rows {
+    /// Takes a row over and says in which channel something changed.
+    pub(super) fn publish(&mut self, row: Row) -> Option<usize> {
+        let index = channel_of(row.direction, row.platform);
+        let channel = &mut self.channels[index];
+        let mut left = [0; 7];
+        let version = self.version + 1;
+        if let Some(before) = channel.rows.get(&row.id) {
+            if before.line.row == row {
+                return None;
+            }
+            left = before.left;
+            if before.line.row.status != row.status
+                && let Some(slot) = slot(before.line.row.status)
+            {
+                left[slot] = version;
+            }
+            channel.changes.remove(&before.version);
+        }
+        self.version = version;
+        let id = row.id;
+        channel.latest = version;
+        channel.changes.insert(version, id);
+        let line = Arc::new(Line {
+            row,
+            json: OnceLock::new(),
+        });
+        channel.rows.insert(id, Entry { line, version, left });
+        self.of_task.insert(id, index);
+        Some(index)
+    }
+
+    pub(super) fn forget(&mut self, id: u64) {
+        if let Some(index) = self.of_task.remove(&id) {
+            let channel = &mut self.channels[index];
+            if let Some(entry) = channel.rows.remove(&id) {
+                channel.changes.remove(&entry.version);
+            }
+        }
+    }
+
+    /// The version of the last change in the channel a filter looks at.
+    pub(super) fn latest(&self, filter: &Filter) -> u64 {
+        self.channels[channel_of(filter.direction, filter.platform)].latest
+    }
+
+    /// The rows that match now, by `id`.
+    pub(super) fn snapshot(&self, filter: &Filter) -> Vec<Arc<Line>> {
+        self.channels[channel_of(filter.direction, filter.platform)]
+            .rows
+            .values()
+            .filter(|entry| matches(filter, &entry.line.row))
+            .map(|entry| entry.line.clone())
+            .collect()
+    }
+
+    /// The rows that changed after version `seen`, oldest change first: those that match, and those that matched until then.
+    pub(super) fn changes(&self, filter: &Filter, seen: u64) -> impl Iterator<Item = &Arc<Line>> + use<'_> {
+        let filter = *filter;
+        let channel = &self.channels[channel_of(filter.direction, filter.platform)];
+        channel
+            .changes
+            .range(seen + 1..)
+            .filter_map(|(_, id)| channel.rows.get(id))
+            .filter(move |entry| {
+                let left = filter.status.and_then(slot).is_some_and(|slot| entry.left[slot] > seen);
+                matches(&filter, &entry.line.row) || left && entry.line.row.platform == filter.platform
+            })
+            .map(|entry| &entry.line)
+    }
+}

@@ -1,0 +1,322 @@
+//! Brings the stored bytes of a blob into a temporary file, hashed as they come and checkpointed as they settle.
+
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt};
+use sha2::{Digest, Sha256};
+use stowage_cloud::Hash;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use crate::disk::{Part, Place, blocking};
+use crate::engine::{Engine, Outcome};
+use crate::source::{Source, failure};
+use crate::task::{Checkpoint, Task};
+
+/// Pieces that may wait for the disk: the reader waits when there are more.
+const PIECES: usize = 8;
+
+/// How often the feed hears of progress.
+const REPORT_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Why there is no temporary file with the blob's bytes.
+pub(crate) enum Unfetched {
+    /// All bytes came, and they are others. Nothing of them is worth keeping.
+    Mismatch(String),
+    /// As the outcome says.
+    Ended(Outcome),
+}
+
+impl From<Outcome> for Unfetched {
+    fn from(outcome: Outcome) -> Unfetched {
+        Unfetched::Ended(outcome)
+    }
+}
+
+/// How far the writing has come.
+#[derive(Clone, Default)]
+struct Point {
+    offset: u64,
+    hasher: Sha256,
+}
+
+impl Point {
+    fn checkpoint(self) -> Checkpoint {
+        Checkpoint {
+            offset: self.offset,
+            sha256: self.hasher.finalize().into(),
+        }
+    }
+}
+
+type Shared = Arc<Mutex<Point>>;
+
+fn point(shared: &Shared) -> Point {
+    shared.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Fetches what is missing of a blob. The file that is returned has the blob's length and hash; it is not synced yet.
+pub(crate) async fn fetch(
+    engine: &Arc<Engine>,
+    task: &Task,
+    place: &Arc<Place>,
+    hash: &Hash,
+    source: &Source,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<Arc<Part>, Unfetched> {
+    let size = source.size();
+    let (part, start) = open_part(task, place, size).await.map_err(Outcome::failed)?;
+    make_room(engine, place, &part, size, task.file.protected).await?;
+    engine.moved(task.id, start.offset);
+
+    let began_at = start.offset;
+    let shared: Shared = Arc::new(Mutex::new(start.clone()));
+    let (pieces, queue) = mpsc::channel(PIECES);
+    let writer = tokio::task::spawn_blocking({
+        let (part, shared) = (part.clone(), shared.clone());
+        move || write(&part, start, queue, size, &shared)
+    });
+    let mut transfer = Transfer {
+        engine,
+        task,
+        part: &part,
+        shared: &shared,
+        kept: began_at,
+    };
+    let moved = transfer.pump(source, hash, pieces, stop).await;
+    let written = writer
+        .await
+        .map_err(|error| Outcome::failed(format!("the writer: {error}")))?;
+
+    let end = point(&shared);
+    let progressed = end.offset > began_at;
+    let ended = match (written, moved) {
+        (Err(error), _) => Some(full_or_broken(&error)),
+        (Ok(()), Err(outcome)) => Some(outcome),
+        (Ok(()), Ok(())) if end.offset < size => {
+            let short = format!("the source ended after {} of {size} bytes", end.offset);
+            Some(Outcome::retry(short, progressed))
+        }
+        (Ok(()), Ok(())) => None,
+    };
+    engine.moved(task.id, end.offset);
+    if let Some(outcome) = ended {
+        transfer.keep(end).await;
+        let outcome = match outcome {
+            Outcome::Retry { error, .. } => Outcome::retry(error, progressed),
+            other => other,
+        };
+        return Err(outcome.into());
+    }
+    let found: [u8; 32] = end.hasher.clone().finalize().into();
+    if end.offset != size || found != *hash.as_bytes() {
+        return Err(Unfetched::Mismatch(format!(
+            "expected {size} bytes with hash {hash}, got {} with {}",
+            end.offset,
+            Hash::from_bytes(found)
+        )));
+    }
+    // A file that was longer before must not keep its tail.
+    let trimmed = part.clone();
+    blocking(move || trimmed.file.set_len(size))
+        .await
+        .map_err(Outcome::failed)?;
+    if task.file.protected {
+        // Opening it may fail on the password: then its bytes need not come again.
+        transfer.keep(end).await;
+    }
+    Ok(part)
+}
+
+/// Opens the temporary file, and goes on where the checkpoint says if what is there is still what it was.
+async fn open_part(task: &Task, place: &Arc<Place>, size: u64) -> io::Result<(Arc<Part>, Point)> {
+    let place = place.clone();
+    let name = task.part_name();
+    let checkpoint = task.checkpoint.clone().filter(|point| point.offset <= size);
+    blocking(move || {
+        let Some(checkpoint) = checkpoint else {
+            let (part, _) = place.part(&name, 0)?;
+            return Ok((Arc::new(part), Point::default()));
+        };
+        let (part, kept) = place.part(&name, checkpoint.offset)?;
+        if kept {
+            let hasher = part.hash_prefix(checkpoint.offset)?;
+            let point = Point {
+                offset: checkpoint.offset,
+                hasher,
+            };
+            if point.clone().checkpoint() == checkpoint {
+                return Ok((Arc::new(part), point));
+            }
+            tracing::warn!(name, "a temporary file was changed by somebody else; it begins anew");
+            let (part, _) = place.part(&name, 0)?;
+            return Ok((Arc::new(part), Point::default()));
+        }
+        Ok((Arc::new(part), Point::default()))
+    })
+    .await
+}
+
+/// Sees that there is room for the rest of the file, and for its plain content besides where it is protected, and takes it.
+async fn make_room(
+    engine: &Engine,
+    place: &Arc<Place>,
+    part: &Arc<Part>,
+    size: u64,
+    protected: bool,
+) -> Result<(), Outcome> {
+    let _one_at_a_time = engine.reserving.lock().await;
+    let min_free = engine.config.min_free_bytes;
+    let (place, part) = (place.clone(), part.clone());
+    let room = blocking(move || {
+        let missing = size.saturating_sub(part.occupied()?);
+        let needed = missing.saturating_add(if protected { size } else { 0 });
+        let free = place.free_bytes()?;
+        if needed > 0 && free < needed.saturating_add(min_free) {
+            return Err(io::Error::new(
+                io::ErrorKind::StorageFull,
+                format!("{needed} bytes are needed and {min_free} kept free, {free} are free"),
+            ));
+        }
+        part.reserve(size)
+    });
+    room.await.map_err(Outcome::failed)
+}
+
+fn full_or_broken(error: &io::Error) -> Outcome {
+    Outcome::failed(format!("writing the file: {error}"))
+}
+
+/// Writes the pieces as they come, on a thread of its own.
+fn write(
+    part: &Part,
+    mut point: Point,
+    mut queue: mpsc::Receiver<Bytes>,
+    size: u64,
+    shared: &Shared,
+) -> io::Result<()> {
+    while let Some(piece) = queue.blocking_recv() {
+        if point.offset + piece.len() as u64 > size {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the source gives more than its size",
+            ));
+        }
+        part.file.write_all_at(&piece, point.offset)?;
+        point.hasher.update(&piece);
+        point.offset += piece.len() as u64;
+        *shared.lock().unwrap_or_else(PoisonError::into_inner) = point.clone();
+    }
+    Ok(())
+}
+
+struct Transfer<'a> {
+    engine: &'a Arc<Engine>,
+    task: &'a Task,
+    part: &'a Arc<Part>,
+    shared: &'a Shared,
+    /// Bytes the last checkpoint covers.
+    kept: u64,
+}
+
+impl Transfer<'_> {
+    /// Hands the source's pieces to the writer, and reports and checkpoints what the writer has done.
+    async fn pump(
+        &mut self,
+        source: &Source,
+        hash: &Hash,
+        pieces: mpsc::Sender<Bytes>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<(), Outcome> {
+        let config = &self.engine.config;
+        let began_at = point(self.shared).offset;
+        let opening = source.read(self.engine, hash, began_at);
+        let mut stream = tokio::select! {
+            opened = opening => opened.map_err(|error| failure(&error, false))?,
+            () = sleep_until(Instant::now() + config.stall_timeout) => return Err(self.stalled()),
+            () = stopped(stop) => return Err(Outcome::Stopped),
+        };
+        let mut stall = Instant::now() + config.stall_timeout;
+        let mut reports = interval(REPORT_INTERVAL);
+        reports.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last = Instant::now();
+        let mut saving = futures_util::future::Fuse::terminated();
+        let ended = loop {
+            tokio::select! {
+                piece = stream.next() => match piece {
+                    None => break Ok(()),
+                    Some(Err(error)) => break Err(failure(&error, false)),
+                    Some(Ok(piece)) => {
+                        // The writer ends early only with an error of its own, which then counts.
+                        if pieces.send(piece).await.is_err() {
+                            break Ok(());
+                        }
+                        stall = Instant::now() + config.stall_timeout;
+                    }
+                },
+                kept = &mut saving => self.kept = kept,
+                _ = reports.tick() => {
+                    let point = point(self.shared);
+                    self.engine.moved(self.task.id, point.offset);
+                    let fresh = point.offset - self.kept;
+                    let due = fresh >= config.checkpoint_bytes
+                        || fresh > 0 && last.elapsed() >= config.checkpoint_interval;
+                    if due && futures_util::future::FusedFuture::is_terminated(&saving) {
+                        last = Instant::now();
+                        saving = save(self.engine.clone(), self.task.id, self.part.clone(), point, self.kept)
+                            .boxed()
+                            .fuse();
+                    }
+                }
+                () = sleep_until(stall) => break Err(self.stalled()),
+                () = stopped(stop) => break Err(Outcome::Stopped),
+            }
+        };
+        if !futures_util::future::FusedFuture::is_terminated(&saving) {
+            self.kept = saving.await;
+        }
+        ended
+    }
+
+    fn stalled(&self) -> Outcome {
+        let seconds = self.engine.config.stall_timeout.as_secs_f32();
+        Outcome::retry(format!("no bytes came for {seconds} s"), false)
+    }
+
+    /// A last checkpoint.
+    async fn keep(&mut self, point: Point) {
+        if point.offset > self.kept {
+            let (engine, part) = (self.engine.clone(), self.part.clone());
+            self.kept = save(engine, self.task.id, part, point, self.kept).await;
+        }
+    }
+}
+
+/// Syncs what was written up to a point, then takes the point down. Answers how much is covered now.
+async fn save(engine: Arc<Engine>, id: u64, part: Arc<Part>, point: Point, before: u64) -> u64 {
+    let offset = point.offset;
+    if let Err(error) = blocking(move || part.file.sync_data()).await {
+        tracing::warn!(id, %error, "a download could not be checkpointed");
+        return before;
+    }
+    let checkpoint = point.checkpoint();
+    match engine.persist(id, |task| task.checkpoint = Some(checkpoint)).await {
+        Ok(()) => offset,
+        Err(error) => {
+            tracing::warn!(id, %error, "a checkpoint could not be taken down");
+            before
+        }
+    }
+}
+
+/// Completes when the host shuts down.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        // Without a sender nobody can ask any more: whoever ran the engine has dropped it, and us with it.
+        std::future::pending::<()>().await;
+    }
+}

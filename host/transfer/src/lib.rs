@@ -1,0 +1,31 @@
+//! Uploads to and downloads from the cloud space, and the progress feed that tells of them.
+//!
+//! [`Transfers`] keeps durable tasks and moves their bytes; [`Feed`] holds the latest row of each task and gives every
+//! subscriber a snapshot and then what changed. Neither knows HTTP or WebAssembly.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
+
+mod audit;
+mod board;
+mod config;
+mod confirm;
+mod disk;
+mod download;
+mod engine;
+mod feed;
+mod fetch;
+mod name;
+mod request;
+mod row;
+mod sealed;
+mod source;
+mod table;
+mod task;
+mod transfers;
+mod upload;
+
+pub use config::{Config, Retry};
+pub use feed::{Connection, FRAME_INTERVAL, Feed, Filter, KEY_LIFETIME, MAX_KEYS, SubscribeError};
+pub use request::{DownloadRefusal, DownloadRequest, File, HookError, Password, Refusal, UploadHook, UploadRequest};
+pub use row::{Direction, Row};
+pub use transfers::{OpenError, Staged, Transfers};

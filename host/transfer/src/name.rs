@@ -1,0 +1,142 @@
+//! File names that are safe on every file system we may meet.
+
+use sha2::{Digest, Sha256};
+
+/// The longest file name in bytes.
+const MOST_BYTES: usize = 255;
+
+/// Bytes of an extension that survive when a name is cut.
+const EXTENSION_BYTES: usize = 32;
+
+/// Bytes kept free for what is put around a name: the ` (N)` of a collision, or the dress of a temporary file.
+const DRESS_BYTES: usize = 48;
+
+/// Names Windows keeps for devices, whatever extension follows.
+const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
+
+/// Makes a name from outside safe: its last component, without control characters and those that Windows refuses, no device
+/// name, no dots or spaces at the end, at most 255 bytes with its extension kept. `fallback` is used where nothing is left.
+pub(crate) fn safe(name: &str, fallback: &str) -> String {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let cleaned: String = last
+        .chars()
+        .filter(|c| !c.is_control() && !reorders_text(*c))
+        .map(|c| if "<>:\"|?*".contains(c) { '_' } else { c })
+        .collect();
+    let trimmed = cleaned.trim().trim_end_matches(['.', ' ']);
+    let mut name = if trimmed.is_empty() {
+        fallback.to_owned()
+    } else {
+        trimmed.to_owned()
+    };
+    if is_device(&name) {
+        name.insert(0, '_');
+    }
+    fit(&name, MOST_BYTES)
+}
+
+/// The name with ` (number)` before its extension; 0 is the name itself.
+pub(crate) fn numbered(name: &str, number: u32) -> String {
+    if number == 0 {
+        return name.to_owned();
+    }
+    let fitting = fit(name, MOST_BYTES - DRESS_BYTES);
+    let (stem, extension) = split(&fitting);
+    format!("{stem} ({number}){extension}")
+}
+
+/// The name of a task's temporary file: hidden, in the directory of the file it becomes, and no other task's.
+pub(crate) fn temporary(name: &str, task_id: &str, suffix: &str) -> String {
+    let digest = Sha256::digest(task_id.as_bytes());
+    let tag: String = digest[..8].iter().map(|b| format!("{b:02x}")).collect();
+    format!(".{}.{tag}.{suffix}", fit(name, MOST_BYTES - DRESS_BYTES))
+}
+
+/// Characters that change the order in which the rest of a name is shown, and so can hide its extension.
+fn reorders_text(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim_end();
+    let stem = stem.to_ascii_lowercase();
+    let numbered = |prefix: &str| {
+        stem.strip_prefix(prefix).is_some_and(|rest| {
+            matches!(
+                rest,
+                "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³"
+            )
+        })
+    };
+    DEVICES.contains(&stem.as_str()) || numbered("com") || numbered("lpt")
+}
+
+/// Splits before the last dot; a leading dot begins no extension.
+fn split(name: &str) -> (&str, &str) {
+    match name.rfind('.') {
+        Some(at) if at > 0 && name.len() - at <= EXTENSION_BYTES => name.split_at(at),
+        _ => (name, ""),
+    }
+}
+
+fn fit(name: &str, most: usize) -> String {
+    if name.len() <= most {
+        return name.to_owned();
+    }
+    let (stem, extension) = split(name);
+    let end = stem.floor_char_boundary(most - extension.len());
+    format!("{}{extension}", stem[..end].trim_end_matches(['.', ' ']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_names_lose_what_is_dangerous() {
+        for (given, safe_name) in [
+            ("photo.jpg", "photo.jpg"),
+            ("../../etc/passwd", "passwd"),
+            ("C:\\Windows\\system32\\cmd.exe", "cmd.exe"),
+            ("/", "H"),
+            ("", "H"),
+            (".", "H"),
+            ("..", "H"),
+            (" ... ", "H"),
+            ("a\0b\nc.txt", "abc.txt"),
+            ("name. . .", "name"),
+            ("CON", "_CON"),
+            ("nul.txt", "_nul.txt"),
+            ("Com1.tar.gz", "_Com1.tar.gz"),
+            ("LPT9", "_LPT9"),
+            ("console.log", "console.log"),
+            ("com10", "com10"),
+            ("a:b?c*.png", "a_b_c_.png"),
+            ("evil\u{202e}gpj.exe", "evilgpj.exe"),
+            ("我的收藏.zip", "我的收藏.zip"),
+        ] {
+            assert_eq!(safe(given, "H"), safe_name, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn long_names_are_cut_and_keep_their_extension() {
+        let name = safe(&format!("{}.jpeg", "图".repeat(200)), "H");
+        assert!(name.len() <= 255 && name.ends_with("图.jpeg"), "{name}");
+        let name = safe(&format!("a.{}", "x".repeat(400)), "H");
+        assert_eq!(name.len(), 255);
+        for number in [1, 9999, u32::MAX] {
+            let numbered = numbered(&safe(&format!("{}.jpg", "y".repeat(400)), "H"), number);
+            assert!(numbered.len() <= 255 && numbered.ends_with(&format!(" ({number}).jpg")));
+        }
+        assert!(temporary(&name, "task", "stowage-part").len() <= 255);
+    }
+
+    #[test]
+    fn numbers_go_before_the_extension() {
+        assert_eq!(numbered("a.tar.gz", 1), "a.tar (1).gz");
+        assert_eq!(numbered("README", 2), "README (2)");
+        assert_eq!(numbered(".profile", 1), ".profile (1)");
+        assert_eq!(numbered("a.txt", 0), "a.txt");
+    }
+}

@@ -1,0 +1,101 @@
+//! Brings the plain content of a protected file to disk.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sha2::{Digest, Sha256};
+use stowage_cloud::OpenSealedError;
+
+use crate::task::Opened;
+
+/// The longest header that is looked at, in bytes.
+const HEADER_BYTES: u64 = 64 << 10;
+
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// Why a protected file was not opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UnsealError {
+    /// The password is not the one.
+    #[error("the password is wrong")]
+    Password,
+    /// The file is none that a password opens, or it was changed.
+    #[error("not a file that a password protects: {0}")]
+    NotSealed(String),
+    /// It was told to stop.
+    #[error("interrupted")]
+    Stopped,
+    /// Reading or writing failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl From<OpenSealedError> for UnsealError {
+    fn from(error: OpenSealedError) -> UnsealError {
+        match error {
+            OpenSealedError::WrongPassword => UnsealError::Password,
+            OpenSealedError::Io(error) => UnsealError::Io(error),
+            other => UnsealError::NotSealed(other.to_string()),
+        }
+    }
+}
+
+/// A reader of a sealed file from its beginning. Its header is seen to end soon: whoever parses it reads it into
+/// memory to its end, wherever that is.
+pub(crate) fn reader(sealed: &File) -> Result<BufReader<File>, UnsealError> {
+    let mut file = sealed.try_clone()?;
+    file.seek(SeekFrom::Start(0))?;
+    let mut head = Vec::new();
+    (&file).take(HEADER_BYTES).read_to_end(&mut head)?;
+    let ends = head.windows(5).any(|window| window == b"\n--- ");
+    if !head.starts_with(b"age-encryption.org/v1\n") || !ends {
+        return Err(UnsealError::NotSealed("it has no age header".to_owned()));
+    }
+    file.seek(SeekFrom::Start(0))?;
+    Ok(BufReader::with_capacity(BUFFER_BYTES, file))
+}
+
+/// Writes the plain content to an empty file and syncs it. Blocks; looks at `stop` now and then.
+pub(crate) fn copy(mut content: impl Read, mut plain: &File, stop: &AtomicBool) -> Result<Opened, UnsealError> {
+    let mut hasher = Sha256::new();
+    let mut size = 0;
+    let mut buffer = vec![0; BUFFER_BYTES];
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            return Err(UnsealError::Stopped);
+        }
+        let read = match content.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted => continue,
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+                    return Err(UnsealError::NotSealed(error.to_string()));
+                }
+                _ => return Err(error.into()),
+            },
+        };
+        plain.write_all(&buffer[..read])?;
+        hasher.update(&buffer[..read]);
+        size += read as u64;
+    }
+    plain.sync_data()?;
+    let sha256 = hasher.finalize().into();
+    Ok(Opened { size, sha256 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_a_header_that_ends_soon_is_not_opened() {
+        let endless = [b"age-encryption.org/v1\n".to_vec(), vec![b'x'; 1 << 20]].concat();
+        for bytes in [&b""[..], b"plain text", &endless] {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(bytes).unwrap();
+            assert!(matches!(reader(&file), Err(UnsealError::NotSealed(_))));
+        }
+    }
+}

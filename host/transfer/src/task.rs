@@ -1,0 +1,306 @@
+//! A durable task.
+
+use serde::{Deserialize, Serialize};
+
+use crate::disk::Landed;
+use crate::request::{DownloadRequest, File, UploadRequest};
+use crate::row::{Direction, Row};
+
+/// The codes tasks end with, as the API numbers them.
+pub(crate) mod code {
+    pub(crate) const NONE: i32 = 0;
+    pub(crate) const FAILURE: i32 = 500;
+    pub(crate) const NO_FILE: i32 = 60001;
+    pub(crate) const WRONG_PASSWORD: i32 = 60004;
+}
+
+/// How far a task has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum State {
+    /// Accepted, not looked at yet.
+    Initial,
+    /// Behind others.
+    Waiting,
+    /// Its bytes move.
+    Active,
+    /// It goes on by itself later, or once a password is given.
+    Paused,
+    /// The blob is no longer in the space.
+    Invalid,
+    /// It was complete, and the file has since been deleted or changed.
+    Deleted,
+    /// Complete.
+    Done,
+    /// It will not go on by itself.
+    Failed,
+    /// The space has no room for the upload.
+    NoSpace,
+}
+
+impl State {
+    /// Whether the task stays as it is until somebody asks for it again.
+    pub(crate) fn is_terminal(self) -> bool {
+        match self {
+            State::Initial | State::Waiting | State::Active | State::Paused => false,
+            State::Invalid | State::Deleted | State::Done | State::Failed | State::NoSpace => true,
+        }
+    }
+
+    /// The status clients know it by.
+    fn wire(self, direction: Direction) -> i32 {
+        match direction {
+            Direction::Download => match self {
+                State::Initial | State::Waiting => -1,
+                State::Invalid => 0,
+                State::Active => 1,
+                State::Paused => 2,
+                State::Deleted => 3,
+                State::Done => 4,
+                State::Failed | State::NoSpace => 5,
+            },
+            Direction::Upload => match self {
+                State::Initial => -1,
+                State::Waiting => 0,
+                State::Done => 1,
+                State::Active => 2,
+                State::Failed | State::Invalid | State::Deleted => 3,
+                State::Paused => 4,
+                State::NoSpace => 5,
+            },
+        }
+    }
+}
+
+/// How much of a download is on disk for certain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Checkpoint {
+    /// Bytes that were synced, from the beginning.
+    pub(crate) offset: u64,
+    /// Their SHA-256: a part that somebody changed since is not built upon.
+    pub(crate) sha256: [u8; 32],
+}
+
+/// The plain content of a protected file, about to get its final name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Opened {
+    /// Its size in bytes.
+    pub(crate) size: u64,
+    /// Its SHA-256.
+    pub(crate) sha256: [u8; 32],
+}
+
+/// A task as it is kept in the database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Task {
+    pub(crate) id: u64,
+    pub(crate) task_id: String,
+    pub(crate) direction: Direction,
+    pub(crate) platform: u8,
+    pub(crate) file: File,
+    /// Of a download: the absolute directory it goes to.
+    #[serde(default)]
+    pub(crate) directory: String,
+    /// Of a download: its name there, before any number.
+    #[serde(default)]
+    pub(crate) file_name: String,
+    /// Of an upload: what the module wants to see again.
+    #[serde(default)]
+    pub(crate) subject: String,
+    pub(crate) created_ms: i64,
+    /// When it became terminal, in milliseconds since the epoch; 0 while it has not.
+    #[serde(default)]
+    pub(crate) finished_ms: i64,
+    pub(crate) state: State,
+    #[serde(default)]
+    pub(crate) code: i32,
+    /// Raised by every change, so that of two writers the later is known.
+    #[serde(default)]
+    pub(crate) revision: u64,
+    #[serde(default)]
+    pub(crate) checkpoint: Option<Checkpoint>,
+    #[serde(default)]
+    pub(crate) opened: Option<Opened>,
+    #[serde(default)]
+    pub(crate) landed: Option<Landed>,
+    /// Of an upload: the blob is durable, only the module is still to be told.
+    #[serde(default)]
+    pub(crate) moved: bool,
+}
+
+impl Task {
+    pub(crate) fn download(
+        id: u64,
+        task_id: String,
+        request: &DownloadRequest,
+        directory: String,
+        now_ms: i64,
+    ) -> Task {
+        let fallback = format!("{}{}", request.file.hash, request.file.ext);
+        let fallback = crate::name::safe(&fallback, "file");
+        Task {
+            id,
+            task_id,
+            direction: Direction::Download,
+            platform: request.platform,
+            file_name: crate::name::safe(&request.file.name, &fallback),
+            file: request.file.clone(),
+            directory,
+            subject: String::new(),
+            created_ms: now_ms,
+            finished_ms: 0,
+            state: State::Initial,
+            code: code::NONE,
+            revision: 1,
+            checkpoint: None,
+            opened: None,
+            landed: None,
+            moved: false,
+        }
+    }
+
+    pub(crate) fn upload(id: u64, task_id: String, request: &UploadRequest, now_ms: i64) -> Task {
+        Task {
+            id,
+            task_id,
+            direction: Direction::Upload,
+            platform: request.platform,
+            file: request.file.clone(),
+            directory: String::new(),
+            file_name: String::new(),
+            subject: request.subject.clone(),
+            created_ms: now_ms,
+            finished_ms: 0,
+            state: State::Initial,
+            code: code::NONE,
+            revision: 1,
+            checkpoint: None,
+            opened: None,
+            landed: None,
+            moved: false,
+        }
+    }
+
+    /// Makes it begin again, with what is already on disk.
+    pub(crate) fn restart(&mut self) {
+        self.revision += 1;
+        self.state = State::Initial;
+        self.code = code::NONE;
+        self.finished_ms = 0;
+        self.landed = None;
+    }
+
+    pub(crate) fn upload_request(&self) -> UploadRequest {
+        UploadRequest {
+            platform: self.platform,
+            file: self.file.clone(),
+            subject: self.subject.clone(),
+        }
+    }
+
+    /// The name of the temporary file the stored bytes go to.
+    pub(crate) fn part_name(&self) -> String {
+        crate::name::temporary(&self.file_name, &self.task_id, "stowage-part")
+    }
+
+    /// The name of the temporary file the plain content of a protected file goes to.
+    pub(crate) fn opened_name(&self) -> String {
+        crate::name::temporary(&self.file_name, &self.task_id, "stowage-open")
+    }
+
+    /// The row of the feed, with `moved` bytes of the file moved. `source` is the file an upload is read from.
+    pub(crate) fn row(&self, moved: u64, source: String) -> Row {
+        let folder_path = match &self.landed {
+            Some(landed) => landed.path.display().to_string(),
+            None if self.direction == Direction::Download => {
+                format!("{}/{}", self.directory.trim_end_matches('/'), self.file_name)
+            }
+            None => String::new(),
+        };
+        Row {
+            id: self.id,
+            name: self.file.name.clone(),
+            thumb: self.file.thumb.clone(),
+            hash: self.file.hash.clone(),
+            is_crypt: u8::from(self.file.protected),
+            size: self.file.size,
+            time: self.created_ms,
+            path: self.file.path.clone(),
+            folder_path,
+            source_path: source,
+            ext: self.file.ext.clone(),
+            direction: self.direction,
+            progress: self.percent(moved),
+            view: 0,
+            status: self.state.wire(self.direction),
+            task_id: self.task_id.clone(),
+            code: self.code,
+            platform: self.platform,
+        }
+    }
+
+    fn percent(&self, moved: u64) -> u8 {
+        match self.state {
+            State::Done => 100,
+            State::Invalid | State::Deleted => 0,
+            _ if self.file.size == 0 => 0,
+            _ => {
+                let percent = u128::from(moved) * 100 / u128::from(self.file.size);
+                u8::try_from(percent.min(99)).expect("at most 99")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_complete_task_is_at_a_hundred_percent() {
+        let request = UploadRequest {
+            platform: 3,
+            file: File {
+                hash: String::new(),
+                name: "a".into(),
+                ext: String::new(),
+                thumb: String::new(),
+                size: 10,
+                path: String::new(),
+                protected: false,
+            },
+            subject: String::new(),
+        };
+        let mut task = Task::upload(1, "t".into(), &request, 0);
+        task.state = State::Active;
+        assert_eq!(task.row(10, String::new()).progress, 99);
+        assert_eq!(task.row(u64::MAX, String::new()).progress, 99);
+        task.state = State::Done;
+        assert_eq!(task.row(0, String::new()).progress, 100);
+    }
+
+    #[test]
+    fn a_task_is_kept_with_field_names_and_unknown_ones_do_not_harm() {
+        let request = UploadRequest {
+            platform: 3,
+            file: File {
+                hash: "h".into(),
+                name: "a".into(),
+                ext: ".x".into(),
+                thumb: String::new(),
+                size: 10,
+                path: String::new(),
+                protected: false,
+            },
+            subject: "s".into(),
+        };
+        let task = Task::upload(1, "t".into(), &request, 5);
+        let bytes = rmp_serde::to_vec_named(&task).unwrap();
+        let mut value: serde_json::Value = rmp_serde::from_slice(&bytes).unwrap();
+        assert_eq!(value["task_id"], "t");
+        value["later"] = serde_json::json!({"x": 1});
+        let bytes = rmp_serde::to_vec_named(&value).unwrap();
+        let back: Task = rmp_serde::from_slice(&bytes).unwrap();
+        assert_eq!(back, task);
+    }
+}

@@ -1,0 +1,199 @@
+//! The service: durable tasks that calls stage and the engine works on.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use stowage_cloud::Cloud;
+use stowage_storage::{Error as StorageError, Store, Transaction};
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::disk::{Roots, is_unchanged};
+use crate::engine::Engine;
+use crate::feed::Feed;
+use crate::request::{DownloadRefusal, DownloadRequest, Password, UploadHook, UploadRequest};
+use crate::row::Direction;
+use crate::table;
+use crate::task::{State, Task};
+
+/// Characters a task's identifier may have.
+const TASK_ID_CHARS: std::ops::RangeInclusive<usize> = 1..=128;
+
+/// Why the transfers could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A directory could not be made.
+    #[error("the directories for downloads and temp files cannot be made")]
+    Directory(#[source] std::io::Error),
+    /// The tasks could not be read.
+    #[error("the tasks cannot be read")]
+    Storage(#[source] StorageError),
+}
+
+/// A handle to the transfers; clones share them.
+#[derive(Clone)]
+pub struct Transfers(Arc<Engine>);
+
+/// A task as a transaction has written it. Once that is durable, [`Transfers::release`] sets it going; dropped, it does
+/// nothing, as befits a transaction that was dropped.
+#[derive(Clone, Debug)]
+pub struct Staged {
+    task: Task,
+    password: Option<Password>,
+    /// Whether the transaction wrote it.
+    changed: bool,
+}
+
+impl Staged {
+    /// The task's identifier.
+    pub fn task_id(&self) -> &str {
+        &self.task.task_id
+    }
+
+    /// Uploads or downloads.
+    pub fn direction(&self) -> Direction {
+        self.task.direction
+    }
+}
+
+impl Transfers {
+    /// Reads the tasks there are, shows them in the feed, and makes missing directories. Nothing moves before [`Transfers::run`].
+    /// One `Transfers` owns the tasks of a store.
+    ///
+    /// # Errors
+    /// When a directory cannot be made or the tasks cannot be read.
+    pub fn open(store: Store, cloud: Cloud, feed: Feed, config: Config) -> Result<Transfers, OpenError> {
+        let roots = Roots::open(&config).map_err(OpenError::Directory)?;
+        let engine = Engine::new(store, cloud, feed.clone(), config, roots);
+        let engine = Arc::new(engine.map_err(OpenError::Storage)?);
+        // The feed must not keep the engine alive that publishes to it.
+        let weak = Arc::downgrade(&engine);
+        feed.set_audit(Arc::new(move || {
+            let engine = weak.upgrade();
+            Box::pin(async move {
+                if let Some(engine) = engine {
+                    // Spawned, so that a snapshot which does not wait to the end leaves it going.
+                    let audit = tokio::spawn(async move { engine.audit().await });
+                    if let Err(error) = audit.await {
+                        tracing::warn!(%error, "a look at the files of downloads failed");
+                    }
+                }
+            })
+        }));
+        Ok(Transfers(engine))
+    }
+
+    /// Writes a download into the call's transaction: a new task, or the known one that is to be resumed or restarted. A task that
+    /// is under way, or complete with its file still there, stays as it is. Asking twice is harmless.
+    ///
+    /// # Errors
+    /// Those of the transaction. A refusal has written nothing.
+    pub fn stage_download(
+        &self,
+        tx: &mut Transaction,
+        request: DownloadRequest,
+        now_ms: i64,
+    ) -> Result<Result<Staged, DownloadRefusal>, StorageError> {
+        let target = self.0.roots.resolve(request.platform, request.directory.as_deref());
+        let directory = match target {
+            Ok(target) => target.path().display().to_string(),
+            Err(why) => return Ok(Err(DownloadRefusal::Directory(why))),
+        };
+        let task_id = match &request.task_id {
+            None => Uuid::new_v4().to_string(),
+            Some(given) => {
+                if let Err(why) = check_task_id(given) {
+                    return Ok(Err(DownloadRefusal::TaskId(why)));
+                }
+                if let Some(id) = table::find(tx, given)?
+                    && let Some(task) = table::get(tx, id)?
+                {
+                    return self.stage_again(tx, task, request);
+                }
+                given.clone()
+            }
+        };
+        let task = Task::download(self.0.new_id(), task_id, &request, directory, now_ms);
+        table::insert(tx, &task)?;
+        Ok(Ok(Staged {
+            task,
+            password: request.password,
+            changed: true,
+        }))
+    }
+
+    fn stage_again(
+        &self,
+        tx: &mut Transaction,
+        mut task: Task,
+        request: DownloadRequest,
+    ) -> Result<Result<Staged, DownloadRefusal>, StorageError> {
+        let refusal = if task.direction != Direction::Download {
+            Some("it is an upload's")
+        } else if task.file.hash != request.file.hash {
+            Some("it is that of another file")
+        } else if task.platform != request.platform {
+            Some("it is that of another platform")
+        } else {
+            None
+        };
+        if let Some(why) = refusal {
+            return Ok(Err(DownloadRefusal::TaskId(why.to_owned())));
+        }
+        let complete = task.state == State::Done && task.landed.as_ref().is_some_and(is_unchanged);
+        let changed = task.state.is_terminal() && !complete;
+        if changed {
+            task.restart();
+            table::put(tx, &task)?;
+        }
+        Ok(Ok(Staged {
+            task,
+            password: request.password,
+            changed,
+        }))
+    }
+
+    /// Writes an upload into the call's transaction, as a new task.
+    ///
+    /// # Errors
+    /// Those of the transaction.
+    pub fn stage_upload(
+        &self,
+        tx: &mut Transaction,
+        request: UploadRequest,
+        now_ms: i64,
+    ) -> Result<Staged, StorageError> {
+        let task_id = Uuid::new_v4().to_string();
+        let task = Task::upload(self.0.new_id(), task_id, &request, now_ms);
+        table::insert(tx, &task)?;
+        Ok(Staged {
+            task,
+            password: None,
+            changed: true,
+        })
+    }
+
+    /// Sets a staged task going, after the transaction that staged it is durable. When it returns, the task shows in the feed.
+    pub fn release(&self, staged: Staged) {
+        let id = staged.task.id;
+        self.0.board().adopt(staged.task, staged.password, staged.changed);
+        self.0.publish(id);
+        self.0.wake();
+    }
+
+    /// Works on the tasks until `shutdown` completes: then those under way stop at a checkpoint, are paused durably,
+    /// and it returns. Dropping the future instead is what a crash is: what was checkpointed stays. Run it once.
+    pub async fn run(self, hook: Arc<dyn UploadHook>, shutdown: impl Future<Output = ()>) {
+        self.0.clone().run(hook, shutdown).await;
+    }
+}
+
+fn check_task_id(task_id: &str) -> Result<(), String> {
+    if !TASK_ID_CHARS.contains(&task_id.chars().count()) {
+        return Err("it has 1 to 128 characters".to_owned());
+    }
+    if task_id.chars().any(char::is_control) {
+        return Err("it has no control characters".to_owned());
+    }
+    Ok(())
+}
