@@ -1,0 +1,22 @@
+//! The host's interfaces and the types of the API, generated from `wit/`.
+//!
+//! Generated once, here: the modules map theirs onto these. The types exist on every target, so that the same plain functions
+//! run in unit tests; the imported functions work inside the host only.
+#![allow(missing_docs)]
+
+wit_bindgen::generate!({
+    path: "../../wit",
+    inline: "
+        package stowage:sdk@1.0.0;
+        world sdk {
+            include stowage:modules/imports@1.0.0;
+            import stowage:storage-api/types@1.0.0;
+        }
+    ",
+    world: "stowage:sdk/sdk",
+    additional_derives: [PartialEq],
+    generate_all,
+});
+
+pub use stowage::host::{cloud, progress, storage, transfer};
+pub use stowage::storage_api::types;

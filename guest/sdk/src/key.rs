@@ -1,0 +1,137 @@
+//! Composite keys whose byte order is the order of their parts.
+//!
+//! Texts before the last part carry their length, so that no two different tuples make one key, whatever bytes the texts hold;
+//! the last text stands bare, so that ties are ordered by it.
+
+/// The longest identity of a row, in bytes. Two of them, a kind and a time fit into one key of 1024 bytes.
+pub const MAX_IDENTITY_BYTES: usize = 480;
+
+/// The longest key of the storage, in bytes.
+pub(crate) const MAX_KEY_BYTES: usize = 1024;
+
+/// Whether a row can be kept under this identity: 1 to [`MAX_IDENTITY_BYTES`] bytes.
+pub fn is_identity(text: &str) -> bool {
+    (1..=MAX_IDENTITY_BYTES).contains(&text.len())
+}
+
+/// A key in the making.
+#[derive(Debug, Clone, Default)]
+pub struct Key(Vec<u8>);
+
+impl Key {
+    /// An empty key.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends a text with its length. A text too long for any key makes a key that is too long.
+    pub fn text(mut self, text: &str) -> Self {
+        let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
+        self.0.extend_from_slice(&len.to_be_bytes());
+        self.0.extend_from_slice(text.as_bytes());
+        self
+    }
+
+    /// Appends one byte.
+    pub fn byte(mut self, byte: u8) -> Self {
+        self.0.push(byte);
+        self
+    }
+
+    /// Appends bytes of a fixed length.
+    pub fn fixed<const N: usize>(mut self, bytes: &[u8; N]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    /// Appends a time, negative before positive.
+    pub fn time(mut self, time: i64) -> Self {
+        self.0.extend_from_slice(&((time as u64) ^ (1 << 63)).to_be_bytes());
+        self
+    }
+
+    /// Appends the last part.
+    pub fn tail(mut self, text: &str) -> Vec<u8> {
+        self.0.extend_from_slice(text.as_bytes());
+        self.0
+    }
+
+    /// The bytes so far: the prefix of all keys that go on from here.
+    pub fn prefix(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+/// Bytes of a time in a key.
+pub(crate) const TIME_BYTES: usize = 8;
+
+/// The text with its length that a key begins with, and the bytes it takes in the key.
+pub(crate) fn leading_text(key: &[u8]) -> Option<(&str, usize)> {
+    let (len, rest) = key.split_first_chunk::<2>()?;
+    let len = usize::from(u16::from_be_bytes(*len));
+    Some((std::str::from_utf8(rest.get(..len)?).ok()?, 2 + len))
+}
+
+/// The first key after all keys that begin with `prefix`; absent where there is none.
+pub fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|&byte| byte != u8::MAX)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_ordered_from_the_smallest_to_the_largest() {
+        let times = [i64::MIN, -1, 0, 1, 1_743_585_227, 1_744_104_587_216, i64::MAX];
+        let keys: Vec<_> = times.iter().map(|&time| Key::new().time(time).prefix()).collect();
+        assert!(keys.is_sorted());
+    }
+
+    #[test]
+    fn texts_with_nul_bytes_and_shared_beginnings_stay_apart() {
+        let folders = ["", "a", "a\0", "a\0\0", "ab", "\0", "图片"];
+        let mut keys = Vec::new();
+        for folder in folders {
+            for tail in folders {
+                keys.push(Key::new().text(folder).time(0).tail(tail));
+            }
+        }
+        let all = keys.len();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), all);
+        for folder in folders {
+            let prefix = Key::new().text(folder).prefix();
+            assert_eq!(
+                keys.iter().filter(|key| key.starts_with(&prefix)).count(),
+                folders.len()
+            );
+        }
+    }
+
+    #[test]
+    fn the_text_a_key_begins_with_comes_back() {
+        let key = Key::new().text("文件\0夹").time(5).tail("x");
+        assert_eq!(leading_text(&key), Some(("文件\0夹", 2 + "文件\0夹".len())));
+        assert_eq!(leading_text(&[0]), None);
+        assert_eq!(leading_text(&[0, 5, b'a']), None);
+    }
+
+    #[test]
+    fn a_prefix_of_the_largest_bytes_has_no_end() {
+        assert_eq!(prefix_end(&[1, 255]), Some(vec![2]));
+        assert_eq!(prefix_end(&[1, 2]), Some(vec![1, 3]));
+        assert_eq!(prefix_end(&[255, 255]), None);
+        assert_eq!(prefix_end(&[]), None);
+    }
+
+    #[test]
+    fn the_longest_identities_fit_into_a_key() {
+        let text = "x".repeat(MAX_IDENTITY_BYTES);
+        assert!(Key::new().text(&text).byte(1).time(0).tail(&text).len() <= MAX_KEY_BYTES);
+    }
+}
