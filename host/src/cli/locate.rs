@@ -1,0 +1,157 @@
+//! Which server: the one named, or the one that runs on the data directory.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::client::Client;
+use super::data_dir::{ADMIN_TOKEN_FILE, SERVER_FILE, default_data_dir};
+use super::reply::ClientError;
+
+/// Which server to talk to, and as whom.
+#[derive(Clone, Default, Args)]
+pub struct ClientArgs {
+    /// The server's address, for example http://127.0.0.1:8787; otherwise the server of the data directory is used
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+    /// The data directory of the server [default: the platform's, ~/.local/share/stowage on Linux]
+    #[arg(long, value_name = "DIR", env = "STOWAGE_DATA")]
+    pub data: Option<PathBuf>,
+    /// The bearer token, where the server wants one
+    #[arg(long, value_name = "TOKEN", env = "STOWAGE_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+}
+
+impl fmt::Debug for ClientArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientArgs")
+            .field("server", &self.server)
+            .field("data", &self.data)
+            .field("token", &self.token.as_ref().map(|_| "…"))
+            .finish()
+    }
+}
+
+/// What the server writes into the data directory when it accepts connections.
+#[derive(Debug, Deserialize)]
+struct ServerFile {
+    address: String,
+    pid: u32,
+}
+
+impl ClientArgs {
+    /// The data directory: the one named, else the platform's.
+    ///
+    /// # Errors
+    /// [`ClientError::NoDataDir`] when neither is there.
+    pub fn data_dir(&self) -> Result<PathBuf, ClientError> {
+        self.data
+            .clone()
+            .or_else(default_data_dir)
+            .ok_or(ClientError::NoDataDir)
+    }
+
+    /// A client for the API, with the token that was given, if any.
+    ///
+    /// # Errors
+    /// The server's address is not known or not usable, or the token is not.
+    pub fn client(&self) -> Result<Client, ClientError> {
+        self.client_with(self.token.clone())
+    }
+
+    /// A client for the admin API, with the token that was given or else the one in the data directory.
+    ///
+    /// # Errors
+    /// As [`client`](Self::client), and when the data directory's token cannot be read.
+    pub fn admin_client(&self) -> Result<Client, ClientError> {
+        if self.token.is_some() {
+            return self.client();
+        }
+        let data = self.data_dir()?;
+        let path = data.join(ADMIN_TOKEN_FILE);
+        let token = read(&path)?.ok_or(ClientError::NotRunning { data })?;
+        self.client_with(Some(token.trim().to_owned()))
+    }
+
+    fn client_with(&self, token: Option<String>) -> Result<Client, ClientError> {
+        let (address, hint) = match &self.server {
+            Some(address) => (
+                address.clone(),
+                "check the address, or start a server there with `stowage serve --listen HOST:PORT`".to_owned(),
+            ),
+            None => {
+                let data = self.data_dir()?;
+                let path = data.join(SERVER_FILE);
+                let text = read(&path)?.ok_or_else(|| ClientError::NotRunning { data: data.clone() })?;
+                let file: ServerFile = serde_json::from_str(&text).map_err(|source| ClientError::BadServerFile {
+                    path: path.clone(),
+                    source,
+                })?;
+                let hint = format!(
+                    "the server that ran there as process {} is gone; start it again with `stowage serve --data {}`",
+                    file.pid,
+                    data.display()
+                );
+                (file.address, hint)
+            }
+        };
+        Client::new(&address, hint, token.as_deref())
+    }
+}
+
+/// The text of a file, or `None` where there is none.
+fn read(path: &Path) -> Result<Option<String>, ClientError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ClientError::Unreadable {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_is_found_by_its_data_directory() {
+        let data = tempfile::tempdir().expect("a directory");
+        let arguments = ClientArgs {
+            data: Some(data.path().to_owned()),
+            ..ClientArgs::default()
+        };
+        let error = arguments.client().expect_err("no server yet");
+        assert!(error.to_string().contains("stowage serve --data"), "{error}");
+
+        let file = data.path().join(SERVER_FILE);
+        fs::write(&file, r#"{"address":"http://127.0.0.1:8787","pid":123}"#).expect("writable");
+        assert_eq!(arguments.client().expect("found").address(), "http://127.0.0.1:8787");
+        assert!(
+            matches!(arguments.admin_client(), Err(ClientError::NotRunning { .. })),
+            "there is no token yet"
+        );
+        fs::write(data.path().join(ADMIN_TOKEN_FILE), "t0ken\n").expect("writable");
+        let admin = arguments.admin_client().expect("found");
+        assert_eq!(admin.bearer().expect("a token"), "Bearer t0ken");
+        assert!(!format!("{admin:?}").contains("t0ken"), "a token never shows");
+
+        fs::write(&file, "{").expect("writable");
+        assert!(matches!(arguments.client(), Err(ClientError::BadServerFile { .. })));
+    }
+
+    #[test]
+    fn a_named_server_comes_before_the_data_directory() {
+        let arguments = ClientArgs {
+            server: Some("http://127.0.0.1:1".to_owned()),
+            data: Some("/nowhere".into()),
+            token: None,
+        };
+        assert_eq!(arguments.client().expect("named").address(), "http://127.0.0.1:1");
+    }
+}

@@ -1,0 +1,190 @@
+//! What comes back from a server, and why nothing does.
+
+use std::io;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::Value;
+use thiserror::Error;
+
+use super::client::ANSWER_TIMEOUT;
+
+/// Why a server gave no answer. Each message ends with what to do about it.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// Neither `--data` nor the environment names a directory.
+    #[error("no data directory is known: name one with --data DIR, or the server with --server URL")]
+    NoDataDir,
+    /// The data directory knows no running server.
+    #[error(
+        "no server is running on {data}: start one with `stowage serve --data {data}`, or name another with --server URL or --data DIR",
+        data = data.display()
+    )]
+    NotRunning {
+        /// The data directory.
+        data: PathBuf,
+    },
+    /// A file of the data directory cannot be read.
+    #[error("{path} cannot be read: check who owns it; the server and its commands run as the same user", path = path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// `server.json` is not what a server writes.
+    #[error("{path} is not what a server writes: restart the server, which writes it anew", path = path.display())]
+    BadServerFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// The address is not one this program can talk to.
+    #[error("`{address}` is no server address: {reason}; write it as http://127.0.0.1:8787")]
+    BadAddress {
+        /// The address.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A token that no header can carry.
+    #[error("the token has characters that no header can carry: check --token or STOWAGE_TOKEN")]
+    BadToken,
+    /// Nobody listens at the address.
+    #[error("no server answers at {address}: {hint}")]
+    Unreachable {
+        /// Where it was looked for.
+        address: String,
+        /// What to do.
+        hint: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The connection broke, or what came over it was not HTTP.
+    #[error("the connection to {address} failed: see the server's log, then try again")]
+    Broken {
+        /// The server.
+        address: String,
+        /// What happened.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// No answer within [`ANSWER_TIMEOUT`].
+    #[error("{address} has not answered for {seconds} s: see the server's log", seconds = ANSWER_TIMEOUT.as_secs())]
+    TimedOut {
+        /// The server.
+        address: String,
+    },
+    /// The server refused the request before any method saw it.
+    #[error("{address} refused the request (HTTP {status}): {message}{hint}")]
+    Refused {
+        /// The server.
+        address: String,
+        /// The HTTP status.
+        status: u16,
+        /// What the server says.
+        message: String,
+        /// What to do, beginning with a separator, or empty.
+        hint: &'static str,
+    },
+    /// The answer is not an envelope.
+    #[error("what answers at {address} (HTTP {status}) is no Stowage server: check the address")]
+    NotStowage {
+        /// The server.
+        address: String,
+        /// The HTTP status.
+        status: u16,
+    },
+}
+
+impl ClientError {
+    /// Whether trying again later cannot help.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::NoDataDir | Self::BadAddress { .. } | Self::BadToken | Self::NotStowage { .. } => true,
+            Self::Refused { status, .. } => matches!(status, 400..=407 | 421),
+            Self::NotRunning { .. }
+            | Self::Unreadable { .. }
+            | Self::BadServerFile { .. }
+            | Self::Unreachable { .. }
+            | Self::Broken { .. }
+            | Self::TimedOut { .. } => false,
+        }
+    }
+}
+
+/// An answer as it came.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The server, for messages.
+    pub address: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// The form of every answer.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Envelope {
+    /// 200 for success.
+    pub code: i64,
+    /// Why it is not 200.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// What was asked for.
+    #[serde(default)]
+    pub data: Value,
+}
+
+impl Envelope {
+    /// Whether the method succeeded.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.code == 200
+    }
+}
+
+impl Reply {
+    /// The envelope, whatever its code.
+    ///
+    /// # Errors
+    /// [`ClientError::NotStowage`] when the body is none.
+    pub fn envelope(&self) -> Result<Envelope, ClientError> {
+        serde_json::from_slice(&self.body).map_err(|_| ClientError::NotStowage {
+            address: self.address.clone(),
+            status: self.status,
+        })
+    }
+
+    /// The envelope of a request that reached a method.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] when the server turned the request away, [`ClientError::NotStowage`] when the body is no envelope.
+    pub fn accepted(&self) -> Result<Envelope, ClientError> {
+        let envelope = self.envelope()?;
+        if self.status == 200 {
+            return Ok(envelope);
+        }
+        Err(ClientError::Refused {
+            address: self.address.clone(),
+            status: self.status,
+            message: envelope.message.unwrap_or_default(),
+            hint: refusal_hint(self.status),
+        })
+    }
+}
+
+/// What to do about an HTTP status, as the end of a sentence.
+#[must_use]
+pub fn refusal_hint(status: u16) -> &'static str {
+    match status {
+        401 => "; give the server's token with --token or STOWAGE_TOKEN",
+        403 | 421 => "; use an address that the server's settings allow as Host",
+        413 => "; the request is larger than the server's settings allow",
+        429 | 503 => "; the server is busy, try again in a moment",
+        _ => "",
+    }
+}

@@ -1,0 +1,251 @@
+//! `stowage watch`: the progress of transfers, live.
+
+mod bars;
+mod feed;
+mod lines;
+mod row;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use uuid::Uuid;
+
+use self::bars::Bars;
+use self::feed::{Feed, FeedError, Topic};
+use self::lines::Lines;
+use self::row::{Row, Seen};
+use super::API_ERROR;
+use super::locate::ClientArgs;
+use super::reply::ClientError;
+
+/// The wait before the first attempt to connect again; it doubles up to [`MAX_BACKOFF`].
+const MIN_BACKOFF: Duration = Duration::from_millis(250);
+
+/// The longest wait before an attempt to connect again.
+const MAX_BACKOFF: Duration = Duration::from_secs(10);
+
+/// The highest platform of the feed.
+const MAX_PLATFORM: u8 = 4;
+
+/// Which way the bytes of a transfer go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
+pub enum Direction {
+    /// From this machine to the space
+    Upload,
+    /// From the space to this machine
+    Download,
+}
+
+impl Direction {
+    /// The feed's `type`.
+    fn wire(self) -> u8 {
+        match self {
+            Self::Upload => 0,
+            Self::Download => 1,
+        }
+    }
+}
+
+/// Live progress of transfers from the websocket
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Which server
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// Only transfers of one direction
+    #[arg(long, value_enum)]
+    pub direction: Option<Direction>,
+    /// Only transfers of one platform: 0 message backups, 1 temp files, 2 IM favourites, 3 cloud storage, 4 DAPP
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=i64::from(MAX_PLATFORM)))]
+    pub platform: Option<u8>,
+    /// One JSON line per change, also on a terminal
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What ends the watching before the user does.
+enum Ended {
+    /// Whoever read stdout has gone.
+    OutputClosed,
+    /// The method that subscribes answered with an error code.
+    Answered { code: i64, message: String },
+}
+
+impl WatchArgs {
+    /// Shows transfers until Ctrl-C.
+    ///
+    /// # Errors
+    /// No server answered the first time, or it refuses us for good.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let mut view = if self.json || !std::io::stdout().is_terminal() {
+            View::Lines(Lines)
+        } else {
+            View::Bars(Box::new(Bars::new()))
+        };
+        let ended = tokio::select! {
+            ended = self.follow(&mut view) => ended,
+            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(anyhow::Error::from).map(|()| Ended::OutputClosed),
+        };
+        view.close();
+        match ended? {
+            Ended::OutputClosed => Ok(ExitCode::SUCCESS),
+            Ended::Answered { code, message } => {
+                eprintln!("the server answered code {code}: {message}");
+                Ok(ExitCode::from(API_ERROR))
+            }
+        }
+    }
+
+    /// What to subscribe to, each under a random key.
+    fn topics(&self) -> Vec<Topic> {
+        let directions = match self.direction {
+            Some(direction) => vec![direction],
+            None => vec![Direction::Upload, Direction::Download],
+        };
+        let platforms = match self.platform {
+            Some(platform) => platform..=platform,
+            None => 0..=MAX_PLATFORM,
+        };
+        directions
+            .into_iter()
+            .flat_map(|direction| platforms.clone().map(move |platform| (direction, platform)))
+            .map(|(direction, platform)| Topic {
+                direction,
+                platform,
+                key: Uuid::new_v4().simple().to_string(),
+            })
+            .collect()
+    }
+
+    /// Reads the feed, and connects again for as long as that can help. Only the first failure to connect is an error.
+    async fn follow(&self, view: &mut View) -> anyhow::Result<Ended> {
+        let topics = self.topics();
+        let mut seen = Seen::default();
+        let mut backoff = MIN_BACKOFF;
+        let mut was_connected = false;
+        loop {
+            // The address is read again each time: a server that was restarted may listen elsewhere.
+            let opened = match self.client.client() {
+                Ok(client) => Feed::open(&client, &topics).await,
+                Err(error) => Err(error.into()),
+            };
+            let lost = match opened {
+                Ok(mut feed) => {
+                    if was_connected {
+                        view.note("connected again");
+                    }
+                    was_connected = true;
+                    match show(&mut feed, &mut seen, view, &mut backoff).await {
+                        Ok(ended) => return Ok(ended),
+                        Err(lost) => lost,
+                    }
+                }
+                Err(error) => {
+                    let is_final = !was_connected || matches!(&error, FeedError::Client(e) if e.is_permanent());
+                    match error {
+                        FeedError::Answered { code, message } if is_final => {
+                            return Ok(Ended::Answered { code, message });
+                        }
+                        error if is_final => return Err(error.into()),
+                        error => error,
+                    }
+                }
+            };
+            view.note(&format!("{lost}; trying again"));
+            tokio::time::sleep(backoff).await;
+            backoff = (backoff * 2).min(MAX_BACKOFF);
+        }
+    }
+}
+
+/// Shows rows until the connection is lost (the `Err`) or nobody looks any more.
+async fn show(feed: &mut Feed, seen: &mut Seen, view: &mut View, backoff: &mut Duration) -> Result<Ended, FeedError> {
+    loop {
+        let frame = feed.next().await?;
+        *backoff = MIN_BACKOFF;
+        let rows: Vec<Row> = frame.rows.into_iter().filter(|row| seen.is_news(row)).collect();
+        let goes_on = view.show(rows, frame.is_snapshot).map_err(FeedError::Output)?;
+        if !goes_on {
+            return Ok(Ended::OutputClosed);
+        }
+    }
+}
+
+/// Where the rows go.
+enum View {
+    Lines(Lines),
+    Bars(Box<Bars>),
+}
+
+impl View {
+    /// Shows rows that are news. `false` when nobody reads the output any more.
+    fn show(&mut self, rows: Vec<Row>, is_snapshot: bool) -> std::io::Result<bool> {
+        match self {
+            Self::Lines(lines) => lines.show(&rows),
+            Self::Bars(bars) => bars.show(rows, is_snapshot).map(|()| true),
+        }
+    }
+
+    /// Says something about the connection.
+    fn note(&self, text: &str) {
+        match self {
+            Self::Lines(_) => eprintln!("{text}"),
+            Self::Bars(bars) => bars.note(text),
+        }
+    }
+
+    fn close(&mut self) {
+        match self {
+            Self::Lines(_) => {}
+            Self::Bars(bars) => bars.close(),
+        }
+    }
+}
+
+impl From<ClientError> for FeedError {
+    fn from(error: ClientError) -> Self {
+        Self::Client(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use std::collections::HashSet;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        watch: WatchArgs,
+    }
+
+    fn parsed(arguments: &[&str]) -> Result<WatchArgs, clap::Error> {
+        Program::try_parse_from([&["watch"], arguments].concat()).map(|program| program.watch)
+    }
+
+    #[test]
+    fn everything_is_followed_unless_something_is_named() {
+        let topics = parsed(&[]).expect("valid arguments").topics();
+        let subjects: HashSet<_> = topics.iter().map(|topic| (topic.direction, topic.platform)).collect();
+        let keys: HashSet<_> = topics.iter().map(|topic| topic.key.clone()).collect();
+        assert_eq!((topics.len(), subjects.len(), keys.len()), (10, 10, 10));
+    }
+
+    #[test]
+    fn one_direction_and_platform_is_one_topic() {
+        let topics = parsed(&["--direction", "upload", "--platform", "3"])
+            .expect("valid arguments")
+            .topics();
+        assert_eq!(topics.len(), 1);
+        assert_eq!((topics[0].direction, topics[0].platform), (Direction::Upload, 3));
+    }
+
+    #[test]
+    fn unknown_directions_and_platforms_are_usage_errors() {
+        assert!(parsed(&["--direction", "sideways"]).is_err());
+        assert!(parsed(&["--platform", "5"]).is_err());
+    }
+}

@@ -1,0 +1,46 @@
+//! The modules inside the binary, and those of a directory that replace them.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
+
+/// Name and bytes of the built-in modules, in the order they are loaded.
+pub fn builtin_modules() -> Vec<(String, Vec<u8>)> {
+    BUILTIN
+        .iter()
+        .map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec()))
+        .collect()
+}
+
+/// The `NAME.wasm` files of a directory, by name.
+///
+/// # Errors
+/// When the directory or a file of it cannot be read, or a file is too large for a module.
+pub fn read_modules(dir: &Path) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+    let mut modules = Vec::new();
+    let entries = std::fs::read_dir(dir).with_context(|| format!("the module directory {}", dir.display()))?;
+    for entry in entries {
+        let path = entry
+            .with_context(|| format!("the module directory {}", dir.display()))?
+            .path();
+        if path.extension().is_none_or(|e| e != "wasm") {
+            continue;
+        }
+        let Some(name) = path.file_stem().and_then(|s| s.to_str()) else {
+            anyhow::bail!("{}: the file name is not UTF-8", path.display());
+        };
+        let size = path.metadata().with_context(|| path.display().to_string())?.len();
+        anyhow::ensure!(
+            size <= super::compile::MOST_BYTES as u64,
+            "{}: larger than a module may be ({} MiB)",
+            path.display(),
+            super::compile::MOST_BYTES >> 20
+        );
+        let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
+        modules.push((name.to_owned(), bytes));
+    }
+    modules.sort();
+    Ok(modules)
+}

@@ -1,0 +1,120 @@
+//! The wasmtime engine: one for serving, throw-away ones for compiling.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+use super::limits::{Limits, TICK};
+
+/// The engine could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the WebAssembly engine does not start: {0}")]
+pub struct EngineError(String);
+
+impl EngineError {
+    pub(super) fn thread(error: std::io::Error) -> EngineError {
+        EngineError(format!("no thread for its clock: {error}"))
+    }
+
+    pub(super) fn link(error: wasmtime::Error) -> EngineError {
+        EngineError(format!("{error:#}"))
+    }
+}
+
+/// How code is generated; the same for compiling and for serving, so that compiled code fits.
+fn code_config() -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        .memory_init_cow(true)
+        .max_wasm_stack(512 << 10)
+        .async_stack_size(1 << 20);
+    config
+}
+
+/// The engine that runs modules, with a pool for `instances` instances at once.
+///
+/// # Errors
+/// When neither pooled nor single allocation is possible on this machine.
+pub(super) fn serving(limits: &Limits, instances: u32) -> Result<Engine, EngineError> {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances * 4)
+        .total_memories(instances)
+        .total_tables(instances * 4)
+        .total_stacks(instances)
+        .max_core_instances_per_component(20)
+        .max_memories_per_component(2)
+        .max_tables_per_component(8)
+        .max_memory_size(limits.memory_bytes)
+        .table_elements(limits.table_elements)
+        .max_unused_warm_slots(16)
+        .linear_memory_keep_resident(256 << 10)
+        .table_keep_resident(16 << 10)
+        .async_stack_keep_resident(32 << 10);
+    let mut config = code_config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    match Engine::new(&config) {
+        Ok(engine) => Ok(engine),
+        Err(error) => {
+            tracing::warn!(
+                %error,
+                "no address space for pooled instances, each is allocated by itself (check `ulimit -v`)"
+            );
+            Engine::new(&code_config()).map_err(|e| EngineError(format!("{e:#}")))
+        }
+    }
+}
+
+/// An engine to compile one module with. Its memory goes with it: an engine keeps what its register allocator ever needed.
+///
+/// # Errors
+/// When wasmtime refuses the configuration.
+pub(super) fn compiling() -> Result<Engine, EngineError> {
+    Engine::new(&code_config()).map_err(|e| EngineError(format!("{e:#}")))
+}
+
+/// Moves the engine's epoch on every [`TICK`], from a thread of its own, so that a starved runtime does not stop it.
+pub(super) struct Ticker {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    /// # Errors
+    /// When the thread cannot be started.
+    pub(super) fn start(engine: &Engine) -> std::io::Result<Ticker> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let engine = engine.weak();
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("epoch".into()).spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                std::thread::park_timeout(TICK);
+                match engine.upgrade() {
+                    Some(engine) => engine.increment_epoch(),
+                    None => return,
+                }
+            }
+        })?;
+        Ok(Ticker {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // The thread's loop does not panic; there is nothing to report if it did.
+            let _ = thread.join();
+        }
+    }
+}

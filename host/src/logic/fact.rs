@@ -1,0 +1,92 @@
+//! What a call wants to know that only the network can tell.
+//!
+//! No transaction waits for the network. A call that asks for a fact it does not have is dropped; the host finds the fact out
+//! and runs the call again with it.
+
+/// A question to the cloud.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Bring the local rows in line with the space.
+    Sync,
+    /// Does this password open the blob?
+    Password {
+        /// The blob's hash in base58.
+        hash: String,
+        /// The password; absent counts as a wrong one.
+        password: Option<String>,
+    },
+}
+
+/// Why the cloud gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CloudFailure {
+    /// It cannot be reached, or refuses us.
+    #[error("the cloud space is out of reach: {0}")]
+    Unreachable(String),
+    /// It has no such object.
+    #[error("the cloud space has no {0}")]
+    Missing(String),
+    /// It holds something other than its format says.
+    #[error("the cloud space is malformed: {0}")]
+    Malformed(String),
+}
+
+/// What a sync did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SyncCounts {
+    /// Segments fetched.
+    pub segments: u32,
+    /// Rows added or changed.
+    pub upserts: u32,
+    /// Rows removed.
+    pub removals: u32,
+    /// Lines left out.
+    pub skipped: u32,
+}
+
+/// An answer to a [`Question`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// To [`Question::Sync`].
+    Sync(Result<SyncCounts, CloudFailure>),
+    /// To [`Question::Password`].
+    Password(Result<bool, CloudFailure>),
+}
+
+/// The answers a call has so far.
+#[derive(Clone, Debug, Default)]
+pub struct Facts(Vec<(Question, Answer)>);
+
+impl Facts {
+    /// Questions one call may ask.
+    pub const MOST: usize = 8;
+
+    /// The answer to a question, once it is known.
+    pub fn get(&self, question: &Question) -> Option<&Answer> {
+        self.0.iter().find(|(q, _)| q == question).map(|(_, a)| a)
+    }
+
+    /// Keeps an answer.
+    pub fn insert(&mut self, question: Question, answer: Answer) {
+        self.0.push((question, answer));
+    }
+
+    /// How many answers there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl From<stowage_cloud::Error> for CloudFailure {
+    fn from(error: stowage_cloud::Error) -> CloudFailure {
+        use stowage_cloud::Error;
+        let text = error.to_string();
+        match error {
+            Error::Missing { object } => CloudFailure::Missing(object),
+            Error::Malformed { .. } | Error::NewerFormat { .. } | Error::Mismatch { .. } => {
+                CloudFailure::Malformed(text)
+            }
+            _ => CloudFailure::Unreachable(text),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! `stowage:host/cloud`: changes recorded in the call's transaction, and questions that end the run until they are answered.
+
+use serde_json::{Map, Value};
+use stowage_cloud::Change;
+
+use crate::logic::bindings::stowage::host::cloud as wit;
+use crate::logic::effect::Effect;
+use crate::logic::fact::{Answer, CloudFailure, Question};
+use crate::logic::instance::{Call, State};
+
+impl From<CloudFailure> for wit::CloudError {
+    fn from(failure: CloudFailure) -> wit::CloudError {
+        match failure {
+            CloudFailure::Unreachable(text) => wit::CloudError::Unreachable(text),
+            CloudFailure::Missing(text) => wit::CloudError::Missing(text),
+            CloudFailure::Malformed(text) => wit::CloudError::Malformed(text),
+        }
+    }
+}
+
+fn field_bytes(field: &wit::Field) -> usize {
+    field.name.len()
+        + match &field.value {
+            wit::Scalar::Text(text) => text.len(),
+            wit::Scalar::Integer(_) | wit::Scalar::Boolean(_) => 8,
+        }
+}
+
+impl Call {
+    fn change(&mut self, change: Change) -> wasmtime::Result<()> {
+        self.effect()?;
+        let cloud = self.services.cloud.clone();
+        cloud
+            .stage(&mut self.transaction, &change)
+            .map_err(|error| self.refuse(error))?;
+        self.effects.push(Effect::Cloud);
+        Ok(())
+    }
+}
+
+impl wit::Host for State {
+    fn sync(&mut self) -> wasmtime::Result<Result<wit::SyncReport, wit::CloudError>> {
+        match self.call(0)?.ask(Question::Sync)? {
+            Answer::Sync(Ok(counts)) => Ok(Ok(wit::SyncReport {
+                segments: counts.segments,
+                upserts: counts.upserts,
+                removals: counts.removals,
+                skipped: counts.skipped,
+            })),
+            Answer::Sync(Err(failure)) => Ok(Err(failure.into())),
+            Answer::Password(_) => Err(wasmtime::Error::msg("a sync answered as a password")),
+        }
+    }
+
+    fn check_password(
+        &mut self,
+        hash: String,
+        password: Option<String>,
+    ) -> wasmtime::Result<Result<bool, wit::CloudError>> {
+        let bytes = hash.len() + password.as_ref().map_or(0, String::len);
+        match self.call(bytes)?.ask(Question::Password { hash, password })? {
+            Answer::Password(result) => Ok(result.map_err(wit::CloudError::from)),
+            Answer::Sync(_) => Err(wasmtime::Error::msg("a password answered as a sync")),
+        }
+    }
+
+    fn total_bytes(&mut self) -> wasmtime::Result<u64> {
+        let call = self.call(0)?;
+        let cloud = call.services.cloud.clone();
+        cloud
+            .total_bytes(&mut call.transaction)
+            .map_err(|error| call.refuse(error))
+    }
+
+    fn put_row(&mut self, collection: String, identity: String, fields: Vec<wit::Field>) -> wasmtime::Result<()> {
+        let bytes: usize = fields.iter().map(field_bytes).sum();
+        let call = self.call(bytes + identity.len())?;
+        let fields: Map<String, Value> = fields
+            .into_iter()
+            .map(|field| {
+                let value = match field.value {
+                    wit::Scalar::Text(text) => Value::String(text),
+                    wit::Scalar::Integer(n) => Value::from(n),
+                    wit::Scalar::Boolean(b) => Value::Bool(b),
+                };
+                (field.name, value)
+            })
+            .collect();
+        call.change(Change::PutRow {
+            collection,
+            identity,
+            fields,
+        })
+    }
+
+    fn delete_row(&mut self, collection: String, identity: String) -> wasmtime::Result<()> {
+        self.call(identity.len())?
+            .change(Change::DeleteRow { collection, identity })
+    }
+
+    fn delete_blob(&mut self, hash: String) -> wasmtime::Result<()> {
+        let call = self.call(hash.len())?;
+        let hash = hash
+            .parse()
+            .map_err(|error| call.refuse(format_args!("the hash of a blob: {error}")))?;
+        call.change(Change::DeleteBlob { hash })
+    }
+}

@@ -1,0 +1,208 @@
+//! Instances of a module: made, armed for one call at a time, reused a bounded number of times.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use stowage_storage::Transaction;
+use wasmtime::component::{Func, Instance as Component, InstancePre, ResourceTable};
+use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime_wasi::WasiCtx;
+
+use super::effect::Effect;
+use super::fact::{Facts, Question};
+use super::limits::{Limiter, Limits};
+use super::services::Services;
+use super::wasi::World;
+
+/// How long and how often an instance is used again.
+#[derive(Clone, Copy, Debug)]
+pub struct Reuse {
+    /// Calls an instance serves before it is thrown away; 1 gives every call a fresh one.
+    pub calls: u32,
+    /// How long an idle instance is kept.
+    pub idle: Duration,
+    /// Idle instances kept, a module.
+    pub kept: usize,
+}
+
+impl Default for Reuse {
+    fn default() -> Self {
+        Reuse {
+            calls: 1000,
+            idle: Duration::from_secs(60),
+            kept: 16,
+        }
+    }
+}
+
+/// What a store holds.
+pub(super) struct State {
+    pub(super) wasi: WasiCtx,
+    pub(super) table: ResourceTable,
+    pub(super) limiter: Limiter,
+    pub(super) world: Arc<World>,
+    pub(super) ticks_left: u64,
+    /// The call that is under way; none while the instance is being made or lies idle.
+    pub(super) call: Option<Box<Call>>,
+}
+
+/// One run of one call.
+pub(super) struct Call {
+    pub(super) transaction: Transaction,
+    pub(super) now_ms: u64,
+    pub(super) effects: Vec<Effect>,
+    pub(super) facts: Facts,
+    /// The question that ended the run.
+    pub(super) asked: Option<Question>,
+    /// Why a host function ended the run.
+    pub(super) refused: Option<String>,
+    pub(super) host_calls_left: u32,
+    pub(super) host_bytes_left: u64,
+    pub(super) effects_left: usize,
+    pub(super) services: Arc<Services>,
+}
+
+/// An instance and its store.
+pub(super) struct Instance {
+    store: Store<State>,
+    component: Component,
+    /// The exported functions in the order of the module's exports, looked up once.
+    functions: Vec<Option<Func>>,
+    calls: u32,
+    idle_since: Instant,
+}
+
+impl Instance {
+    /// Makes an instance. Its start-up code runs under the limits of a call, without a transaction.
+    ///
+    /// # Errors
+    /// When the pool is exhausted or the start-up code traps.
+    pub(super) async fn new(
+        engine: &Engine,
+        pre: &InstancePre<State>,
+        module: &Arc<str>,
+        exports: usize,
+        limits: &Limits,
+    ) -> wasmtime::Result<Instance> {
+        let world = World::new(Arc::clone(module));
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(1000);
+        let mut store = Store::new(
+            engine,
+            State {
+                wasi: world.context(),
+                table,
+                limiter: Limiter::new(limits),
+                world,
+                ticks_left: limits.cpu_ticks(),
+                call: None,
+            },
+        );
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(limits.host_bytes.try_into().unwrap_or(usize::MAX));
+        // One tick at a time: a long run lets others have the thread in between.
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut context| {
+            let state = context.data_mut();
+            match state.ticks_left.checked_sub(1) {
+                Some(left) => {
+                    state.ticks_left = left;
+                    Ok(UpdateDeadline::Yield(1))
+                }
+                None => Ok(UpdateDeadline::Interrupt),
+            }
+        });
+        let component = pre.instantiate_async(&mut store).await?;
+        Ok(Instance {
+            store,
+            component,
+            functions: vec![None; exports],
+            calls: 0,
+            idle_since: Instant::now(),
+        })
+    }
+
+    /// Prepares the instance for a run.
+    pub(super) fn arm(&mut self, call: Call, call_id: &str, now_ms: u64, seed: [u8; 32], limits: &Limits) {
+        let state = self.store.data_mut();
+        state.world.arm(call_id, now_ms, seed, limits.log_bytes);
+        state.ticks_left = limits.cpu_ticks();
+        state.limiter.refused = None;
+        state.call = Some(Box::new(call));
+        self.store.set_epoch_deadline(1);
+        self.calls += 1;
+    }
+
+    /// Takes the run's transaction, effects and notes back.
+    pub(super) fn disarm(&mut self) -> Option<Box<Call>> {
+        self.store.data_mut().call.take()
+    }
+
+    /// Why the limiter refused memory or a table during the run.
+    pub(super) fn refused_growth(&self) -> Option<&'static str> {
+        self.store.data().limiter.refused
+    }
+
+    /// Whether the run used up its time on the processor.
+    pub(super) fn out_of_time(&self) -> bool {
+        self.store.data().ticks_left == 0
+    }
+
+    /// The store and the exported function with this ordinal.
+    pub(super) fn function(
+        &mut self,
+        ordinal: usize,
+        index: &wasmtime::component::ComponentExportIndex,
+    ) -> Option<(&mut Store<State>, Func)> {
+        let func = match self.functions.get(ordinal).copied().flatten() {
+            Some(func) => func,
+            None => {
+                let func = self.component.get_func(&mut self.store, index)?;
+                if let Some(slot) = self.functions.get_mut(ordinal) {
+                    *slot = Some(func);
+                }
+                func
+            }
+        };
+        Some((&mut self.store, func))
+    }
+}
+
+/// The idle instances of one module version, last used first.
+#[derive(Default)]
+pub(super) struct Pool {
+    idle: Mutex<Vec<Instance>>,
+}
+
+impl Pool {
+    /// An idle instance that may still be used.
+    pub(super) fn take(&self, reuse: &Reuse) -> Option<Instance> {
+        let now = Instant::now();
+        let mut stale = Vec::new();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = idle.pop();
+        // The least recently used lie at the front.
+        while idle
+            .first()
+            .is_some_and(|i| now.duration_since(i.idle_since) > reuse.idle)
+        {
+            stale.push(idle.remove(0));
+        }
+        drop(idle);
+        // Stores are dropped outside the lock: freeing their memory takes a while.
+        drop(stale);
+        taken.filter(|i| now.duration_since(i.idle_since) <= reuse.idle)
+    }
+
+    /// Keeps an instance for another call, unless it has served its calls or enough lie idle.
+    pub(super) fn give(&self, mut instance: Instance, reuse: &Reuse) {
+        if instance.calls >= reuse.calls {
+            return;
+        }
+        instance.idle_since = Instant::now();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < reuse.kept {
+            idle.push(instance);
+        }
+    }
+}

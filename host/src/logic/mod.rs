@@ -1,0 +1,162 @@
+//! Running components: load, route, call.
+//!
+//! A call is one transaction (`call.rs`): an instance is armed with a snapshot, runs, and what it wrote is committed; a conflict runs it again.
+//! What modules serve is a [`Generation`], replaced as a whole.
+
+mod bindings;
+mod builtin;
+mod call;
+mod compile;
+mod effect;
+mod engine;
+mod fact;
+mod generation;
+mod hooks;
+mod imports;
+mod instance;
+mod limits;
+mod module;
+mod services;
+mod version;
+mod wasi;
+
+pub use builtin::{builtin_modules, read_modules};
+pub use call::{CallError, CallId, Outcome};
+pub use engine::EngineError;
+pub use fact::{CloudFailure, SyncCounts};
+pub use generation::{Generation, Route};
+pub use instance::Reuse;
+pub use limits::Limits;
+pub use module::{Export, InterfaceName, LoadError, Module, Reply};
+pub use services::Services;
+pub use version::Version;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use arc_swap::ArcSwap;
+use stowage_storage::Store;
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use compile::Compiler;
+use engine::Ticker;
+use instance::State;
+
+/// How modules are run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What one call may use.
+    pub limits: Limits,
+    /// How instances are reused.
+    pub reuse: Reuse,
+    /// Calls that run at once; further ones wait.
+    pub concurrency: usize,
+    /// Where compiled modules are kept; none keeps them in memory only.
+    pub cache: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            limits: Limits::default(),
+            reuse: Reuse::default(),
+            concurrency: 128,
+            cache: None,
+        }
+    }
+}
+
+/// The modules and what runs them. A cheap handle.
+#[derive(Clone)]
+pub struct Logic {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    linker: Linker<State>,
+    compiler: Compiler,
+    config: Config,
+    store: Store,
+    services: Arc<Services>,
+    generation: ArcSwap<Generation>,
+    /// A permit an instance in use: the pool has slots for these and for the idle ones of two generations.
+    running: Semaphore,
+    calls: AtomicU64,
+    /// Tells the calls of this process from those of others in the log.
+    run_id: u32,
+    _ticker: Ticker,
+}
+
+impl Logic {
+    /// An engine without modules.
+    ///
+    /// # Errors
+    /// When wasmtime does not start on this machine.
+    pub fn new(config: Config, store: Store, services: Services) -> Result<Logic, EngineError> {
+        // The pool also holds what lies idle: `kept` instances of each module of this generation and of the one before.
+        let idle = config.reuse.kept.saturating_mul(2 * MOST_MODULES);
+        let slots = u32::try_from(config.concurrency.saturating_add(idle)).unwrap_or(u32::MAX);
+        let engine = engine::serving(&config.limits, slots)?;
+        let ticker = Ticker::start(&engine).map_err(EngineError::thread)?;
+        let mut linker = Linker::new(&engine);
+        wasi::add_to_linker(&mut linker)
+            .and_then(|()| imports::add_to_linker(&mut linker))
+            .map_err(EngineError::link)?;
+        Ok(Logic {
+            inner: Arc::new(Inner {
+                compiler: Compiler::new(engine.clone(), config.cache.clone()),
+                linker,
+                running: Semaphore::new(config.concurrency),
+                config,
+                store,
+                services: Arc::new(services),
+                generation: ArcSwap::from_pointee(Generation::default()),
+                calls: AtomicU64::new(0),
+                run_id: rand::random(),
+                _ticker: ticker,
+                engine,
+            }),
+        })
+    }
+
+    /// Compiles and checks a module; nothing of it is served yet.
+    ///
+    /// # Errors
+    /// Says why the host does not take it.
+    pub async fn load(&self, name: &str, bytes: Vec<u8>) -> Result<Module, LoadError> {
+        let inner = Arc::clone(&self.inner);
+        let name = name.to_owned();
+        let called = name.clone();
+        tokio::task::spawn_blocking(move || {
+            let component = inner.compiler.compile(&name, &bytes)?;
+            Module::new(&name, &bytes, &component, &inner.linker)
+        })
+        .await
+        .map_err(|panic| LoadError::Compile {
+            name: called,
+            reason: format!("the compiler gave up: {panic}"),
+        })?
+    }
+
+    /// Serves these modules from now on. Calls in flight end on what they began with.
+    pub fn serve(&self, generation: Generation) {
+        self.inner.generation.store(Arc::new(generation));
+    }
+
+    /// What is served now.
+    pub fn generation(&self) -> Arc<Generation> {
+        self.inner.generation.load_full()
+    }
+
+    /// The services that modules reach.
+    pub fn services(&self) -> &Services {
+        &self.inner.services
+    }
+}
+
+/// Modules of one generation that the pool has room for at full reuse; with more, fewer lie idle.
+const MOST_MODULES: usize = 8;

@@ -1,0 +1,241 @@
+//! WASI without authority: a clock that stands still during a call, random numbers from the call's seed, and output that goes to the log.
+//! No files, sockets, environment or arguments.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand::rngs::ChaCha12Rng;
+use rand::{Rng, SeedableRng, TryRng};
+use wasmtime::component::Linker;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream, WasiCli, WasiCliView as _};
+use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock};
+use wasmtime_wasi::p2::bindings::{cli, random};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::random::WasiRandom;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::instance::State;
+
+/// Packages a module may import from besides `stowage:host`.
+pub(super) const ALLOWED_PACKAGES: [&str; 4] = ["wasi:cli", "wasi:clocks", "wasi:io", "wasi:random"];
+
+/// Adds what [`ALLOWED_PACKAGES`] holds.
+pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(linker)?;
+    random::insecure::add_to_linker::<State, WasiRandom>(linker, |s| s.ctx().ctx.random())?;
+    random::insecure_seed::add_to_linker::<State, WasiRandom>(linker, |s| s.ctx().ctx.random())?;
+    cli::exit::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::environment::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::terminal_input::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::terminal_output::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::terminal_stdin::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::terminal_stdout::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    cli::terminal_stderr::add_to_linker::<State, WasiCli>(linker, State::cli)?;
+    Ok(())
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+/// What the outside world is during a call, shared between the store and the WASI context that reads it.
+#[derive(Debug)]
+pub(super) struct World {
+    /// Milliseconds since the epoch.
+    now_ms: AtomicU64,
+    random: Mutex<ChaCha12Rng>,
+    log: Mutex<Log>,
+}
+
+#[derive(Debug)]
+struct Log {
+    call_id: String,
+    module: Arc<str>,
+    budget_bytes: usize,
+}
+
+impl World {
+    pub(super) fn new(module: Arc<str>) -> Arc<World> {
+        Arc::new(World {
+            now_ms: AtomicU64::new(0),
+            random: Mutex::new(ChaCha12Rng::from_seed([0; 32])),
+            log: Mutex::new(Log {
+                call_id: String::new(),
+                module,
+                budget_bytes: 0,
+            }),
+        })
+    }
+
+    /// Sets the world for a call.
+    pub(super) fn arm(&self, call_id: &str, now_ms: u64, seed: [u8; 32], log_bytes: usize) {
+        self.now_ms.store(now_ms, Ordering::Relaxed);
+        *self.random.lock().unwrap_or_else(PoisonError::into_inner) = ChaCha12Rng::from_seed(seed);
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.call_id.clear();
+        log.call_id.push_str(call_id);
+        log.budget_bytes = log_bytes;
+    }
+
+    /// A WASI context that sees this world.
+    pub(super) fn context(self: &Arc<Self>) -> WasiCtx {
+        let mut builder = WasiCtx::builder();
+        builder
+            .wall_clock(Clock(Arc::clone(self)))
+            .monotonic_clock(Clock(Arc::clone(self)))
+            .secure_random(Random(Arc::clone(self)))
+            .insecure_random(Random(Arc::clone(self)))
+            // Seeds hash maps, once an instance: a constant keeps their order the same in every run of a call.
+            .insecure_random_seed(0)
+            .max_random_size(1 << 20)
+            .stdout(Output::new(self, "stdout"))
+            .stderr(Output::new(self, "stderr"))
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false);
+        builder.build()
+    }
+
+    fn print(&self, stream: &'static str, line: &[u8]) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.budget_bytes == 0 {
+            return;
+        }
+        let Some(left) = log.budget_bytes.checked_sub(line.len().max(1)) else {
+            log.budget_bytes = 0;
+            tracing::warn!(target: "stowage::module", call_id = %log.call_id, module = %log.module, "more output than a call may log, the rest is left out");
+            return;
+        };
+        log.budget_bytes = left;
+        // Control characters stay out of a terminal that shows the log.
+        let text: String = String::from_utf8_lossy(line)
+            .chars()
+            .map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c })
+            .collect();
+        tracing::info!(target: "stowage::module", call_id = %log.call_id, module = %log.module, stream, "{text}");
+    }
+}
+
+struct Clock(Arc<World>);
+
+impl HostWallClock for Clock {
+    fn resolution(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_millis(self.0.now_ms.load(Ordering::Relaxed))
+    }
+}
+
+impl HostMonotonicClock for Clock {
+    fn resolution(&self) -> u64 {
+        1_000_000
+    }
+
+    fn now(&self) -> u64 {
+        self.0.now_ms.load(Ordering::Relaxed).saturating_mul(1_000_000)
+    }
+}
+
+struct Random(Arc<World>);
+
+impl TryRng for Random {
+    type Error = std::convert::Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        Ok(self.0.random.lock().unwrap_or_else(PoisonError::into_inner).next_u32())
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        Ok(self.0.random.lock().unwrap_or_else(PoisonError::into_inner).next_u64())
+    }
+
+    fn try_fill_bytes(&mut self, dst: &mut [u8]) -> Result<(), Self::Error> {
+        self.0
+            .random
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .fill_bytes(dst);
+        Ok(())
+    }
+}
+
+/// A guest's stdout or stderr: whole lines go to the log with the call's identifier.
+#[derive(Clone)]
+struct Output {
+    world: Arc<World>,
+    stream: &'static str,
+    /// The line that has begun. Every handle on the stream appends to the same line.
+    line: Arc<Mutex<Vec<u8>>>,
+}
+
+/// A longer line is logged in parts.
+const LINE_BYTES: usize = 4096;
+
+impl Output {
+    fn new(world: &Arc<World>, stream: &'static str) -> Output {
+        Output {
+            world: Arc::clone(world),
+            stream,
+            line: Arc::default(),
+        }
+    }
+
+    fn append(&self, bytes: &[u8]) {
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        for &byte in bytes {
+            if byte != b'\n' {
+                line.push(byte);
+            }
+            if byte == b'\n' || line.len() >= LINE_BYTES {
+                self.world.print(self.stream, &line);
+                line.clear();
+            }
+        }
+    }
+}
+
+impl IsTerminal for Output {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Output {
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        // Only WASI 0.3 asks for this one, and nothing of it is linked.
+        Box::new(tokio::io::sink())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Output {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for Output {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.append(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(64 << 10)
+    }
+}

@@ -1,0 +1,72 @@
+//! The `stowage` program: reads its arguments and starts what they name.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use stowage::cli::{CallArgs, SpaceCommand, WatchArgs};
+use stowage::serve;
+use stowage::settings::Settings;
+use tracing_subscriber::EnvFilter;
+
+/// A local storage server for instant messaging, with hot-swappable logic.
+#[derive(Parser)]
+#[command(name = "stowage", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server
+    Serve {
+        /// A TOML file with the settings below, named without their dashes
+        #[arg(long, env = "STOWAGE_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        settings: Box<Settings>,
+    },
+    /// Call one method of the running server
+    Call(CallArgs),
+    /// Show transfers as they go
+    Watch(WatchArgs),
+    /// Make, fill and check a cloud space
+    #[command(subcommand)]
+    Space(SpaceCommand),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_env("STOWAGE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("stowage: no threads to run on: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(async {
+        match arguments.command {
+            Command::Serve { config, settings } => {
+                let file = config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
+                serve::run(settings.over(file)).await.map(|()| ExitCode::SUCCESS)
+            }
+            Command::Call(args) => args.run().await,
+            Command::Watch(args) => args.run().await,
+            Command::Space(command) => command.run().await,
+        }
+    });
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("stowage: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

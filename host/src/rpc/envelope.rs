@@ -1,0 +1,61 @@
+//! The answer every request gets: `{"code": …, "message": …, "data": …}`.
+
+/// A code of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code(pub i32);
+
+impl Code {
+    /// Success.
+    pub const SUCCESS: Code = Code(200);
+    /// No such module or method.
+    pub const NOT_IMPLEMENTED: Code = Code(300);
+    /// A trap, a deadline, storage or cloud out of reach.
+    pub const FAILURE: Code = Code(500);
+    /// A parameter is not what was expected.
+    pub const PARAMETER: Code = Code(600);
+    /// Anything else, the transport's own refusals included.
+    pub const OTHER: Code = Code(700);
+}
+
+/// An answer, as JSON text.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    code: Code,
+    json: Vec<u8>,
+}
+
+impl Envelope {
+    /// Code 200 with the data that `write` appends as JSON.
+    pub fn success(write: impl FnOnce(&mut Vec<u8>)) -> Envelope {
+        let mut json = Vec::with_capacity(512);
+        json.extend_from_slice(br#"{"code":200,"message":null,"data":"#);
+        write(&mut json);
+        json.push(b'}');
+        Envelope {
+            code: Code::SUCCESS,
+            json,
+        }
+    }
+
+    /// A failure without data.
+    pub fn failure(code: Code, message: &str) -> Envelope {
+        let mut json = Vec::with_capacity(64 + message.len());
+        json.extend_from_slice(br#"{"code":"#);
+        // Writing numbers and strings to a Vec does not fail.
+        let _ = serde_json::to_writer(&mut json, &code.0);
+        json.extend_from_slice(br#","message":"#);
+        let _ = serde_json::to_writer(&mut json, message);
+        json.extend_from_slice(br#","data":null}"#);
+        Envelope { code, json }
+    }
+
+    /// The code.
+    pub fn code(&self) -> i32 {
+        self.code.0
+    }
+
+    /// The JSON text.
+    pub fn into_json(self) -> Vec<u8> {
+        self.json
+    }
+}

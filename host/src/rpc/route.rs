@@ -1,0 +1,135 @@
+//! Which method a request means: by its path, by its body, or by both when they agree.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::codec::fold_name;
+
+const MODULE_FIELD: &str = "__SERVER_ROUTE_MODULE";
+const METHOD_FIELD: &str = "__SERVER_ROUTE_METHOD";
+
+/// A wire module and method, as the client wrote them.
+#[derive(Debug, PartialEq)]
+pub(super) struct Target {
+    pub(super) module: Option<String>,
+    pub(super) method: String,
+}
+
+/// Why no method is meant.
+#[derive(Debug, PartialEq)]
+pub(super) enum Unroutable {
+    /// Path and body are not what was expected: code 600.
+    Parameter(String),
+    /// The path is none of the API's: code 300.
+    Unknown(String),
+}
+
+impl Target {
+    /// The target of a request with this path, percent-encoded as it came.
+    pub(super) fn new(path: &str, body: &Map<String, Value>) -> Result<Target, Unroutable> {
+        let path = percent_encoding::percent_decode_str(path)
+            .decode_utf8()
+            .map_err(|_| Unroutable::Parameter("path: expected UTF-8".into()))?;
+        let mut parts = path.trim_matches('/').split('/').filter(|p| !p.is_empty());
+        let (first, second, third) = (parts.next(), parts.next(), parts.next());
+        if third.is_some() {
+            return Err(Unroutable::Unknown(format!("{path}: no such interface method")));
+        }
+        let (path_module, path_method) = match (first, second) {
+            (Some(module), Some(method)) => (Some(module), Some(method)),
+            (method, _) => (None, method),
+        };
+        let body_module = text(body, MODULE_FIELD)?;
+        let body_method = text(body, METHOD_FIELD)?;
+        Ok(Target {
+            module: agree(MODULE_FIELD, path_module, body_module)?,
+            method: agree(METHOD_FIELD, path_method, body_method)?
+                .ok_or_else(|| Unroutable::Parameter(format!("{METHOD_FIELD}: expected the name of a method")))?,
+        })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.module {
+            Some(module) => write!(f, "{module}/{}", self.method),
+            None => f.write_str(&self.method),
+        }
+    }
+}
+
+fn text<'a>(body: &'a Map<String, Value>, field: &str) -> Result<Option<&'a str>, Unroutable> {
+    match body.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(s)) if !s.is_empty() => Ok(Some(s)),
+        Some(_) => Err(Unroutable::Parameter(format!("{field}: expected a name"))),
+    }
+}
+
+fn agree(field: &str, path: Option<&str>, body: Option<&str>) -> Result<Option<String>, Unroutable> {
+    match (path, body) {
+        (Some(p), Some(b)) if fold_name(p) != fold_name(b) => Err(Unroutable::Parameter(format!(
+            "{field}: expected {p:?} as in the path, found {b:?}"
+        ))),
+        (p, b) => Ok(b.or(p).map(str::to_owned)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn target(path: &str, body: Value) -> Result<Target, Unroutable> {
+        Target::new(path, body.as_object().unwrap())
+    }
+
+    fn method(module: Option<&str>, method: &str) -> Result<Target, Unroutable> {
+        Ok(Target {
+            module: module.map(Into::into),
+            method: method.into(),
+        })
+    }
+
+    #[test]
+    fn the_path_alone_routes() {
+        assert_eq!(
+            target("/createImFavoriteFolder", json!({})),
+            method(None, "createImFavoriteFolder")
+        );
+        assert_eq!(target("/storageApi/a", json!({})), method(Some("storageApi"), "a"));
+        assert_eq!(
+            target("/initStorage%24IMDataFromSdk", json!({})),
+            method(None, "initStorage$IMDataFromSdk")
+        );
+    }
+
+    #[test]
+    fn the_body_alone_routes() {
+        let body = json!({"__SERVER_ROUTE_MODULE": "storageApi", "__SERVER_ROUTE_METHOD": "a"});
+        assert_eq!(target("/", body), method(Some("storageApi"), "a"));
+    }
+
+    #[test]
+    fn path_and_body_that_disagree_are_a_parameter_error() {
+        for (path, body) in [
+            ("/b", json!({"__SERVER_ROUTE_METHOD": "a"})),
+            (
+                "/x/a",
+                json!({"__SERVER_ROUTE_MODULE": "storageApi", "__SERVER_ROUTE_METHOD": "a"}),
+            ),
+            ("/", json!({})),
+            ("/a", json!({"__SERVER_ROUTE_METHOD": 5})),
+            ("/%ff", json!({})),
+        ] {
+            assert!(matches!(target(path, body), Err(Unroutable::Parameter(_))), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_longer_path_is_no_method() {
+        assert!(matches!(target("/a/b/c", json!({})), Err(Unroutable::Unknown(_))));
+    }
+}

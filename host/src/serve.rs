@@ -1,0 +1,306 @@
+//! `stowage serve`: puts the parts together in order, serves, and takes them apart again.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use stowage_cloud::{Cloud, OpenOptions, Space};
+use stowage_storage::Store;
+use stowage_transfer::{Feed, Transfers};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::data_dir::{SERVER_FILE, SPACE_DIR, default_data_dir};
+use crate::cli::space::{directory_url, space_url};
+use crate::demo;
+use crate::logic::{Generation, Limits, Logic, Reuse, Services, builtin_modules, read_modules};
+use crate::server::{self, Gate};
+use crate::settings::Settings;
+
+/// The size of a space that is made because there is none: 10 GB.
+const NEW_SPACE_BYTES: u64 = 10 << 30;
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8787);
+
+/// Runs the server until SIGTERM or SIGINT, then lets what is under way end.
+///
+/// # Errors
+/// Says which setting, file or address is at fault and what to do about it.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    let listen = settings.listen.unwrap_or(DEFAULT_LISTEN);
+    anyhow::ensure!(
+        listen.ip().is_loopback() || settings.token.is_some(),
+        "--listen {listen}: an address others can reach needs a token; set --token or STOWAGE_TOKEN"
+    );
+    anyhow::ensure!(
+        settings.token.as_deref() != Some(""),
+        "--token: expected a token, found nothing"
+    );
+    let data = Data::open(&settings)?;
+    // Bound before the slow parts, so that a taken port is known at once; connections wait until all is ready.
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("--listen {listen}: the address cannot be used; choose another, or port 0"))?;
+    let address = listener.local_addr().context("the listener's address")?;
+
+    let store = data.store(&settings)?;
+    let space = data.space(&settings).await?;
+    let logic = assemble(&settings, &data, store.clone(), space.clone()).await?;
+    if settings.demo == Some(true) {
+        fill_demo(&logic, &space, &data).await?;
+    }
+    let stop = CancellationToken::new();
+    let jobs = Jobs::start(&logic, &stop);
+
+    data.announce(address)?;
+    stop_on_signal(stop.clone())?;
+    say_listening(address)?;
+    let gate = Gate::new(
+        address,
+        settings.allow_host.as_deref().unwrap_or_default(),
+        settings.allow_origin.as_deref().unwrap_or_default(),
+        settings.token.as_deref(),
+    );
+    let mut config = server::Config::default();
+    if let Some(connections) = settings.max_connections {
+        config.connections = connections.max(1);
+    }
+    if let Some(seconds) = settings.drain_seconds {
+        config.drain = Duration::from_secs(seconds);
+    }
+    server::run(listener, logic, gate, config, stop.clone()).await;
+    tracing::info!("stopping");
+    data.withdraw();
+    jobs.join().await;
+    store.close().await;
+    Ok(())
+}
+
+/// The modules, with everything they reach.
+async fn assemble(settings: &Settings, data: &Data, store: Store, space: Space) -> anyhow::Result<Logic> {
+    let cloud = Cloud::open(space, store.clone())
+        .await
+        .context("the cloud's records in the database")?;
+    let feed = Feed::new();
+    let mut transfer = stowage_transfer::Config::new(data.dir("downloads"), data.dir("temp"));
+    transfer.download_roots = settings.download_root.clone().unwrap_or_default();
+    if let Some(most) = settings.max_transfers {
+        transfer.max_active = most.max(1);
+    }
+    let transfers = Transfers::open(store.clone(), cloud.clone(), feed.clone(), transfer)
+        .context("the transfers' records in the database")?;
+
+    let mut config = crate::logic::Config {
+        limits: limits(settings),
+        cache: Some(data.dir("cache")),
+        ..crate::logic::Config::default()
+    };
+    if let Some(calls) = settings.max_calls {
+        config.concurrency = calls.max(1);
+    }
+    if let Some(calls) = settings.reuse {
+        config.reuse = Reuse {
+            calls: calls.max(1),
+            ..config.reuse
+        };
+    }
+    let logic = Logic::new(config, store, Services { cloud, transfers, feed })?;
+    let mut sources = builtin_modules();
+    if let Some(dir) = &settings.modules {
+        for (name, bytes) in read_modules(dir)? {
+            // A module of a built-in's name takes its place; another is loaded over all of them.
+            match sources.iter_mut().find(|(n, _)| *n == name) {
+                Some(source) => source.1 = bytes,
+                None => sources.push((name, bytes)),
+            }
+        }
+    }
+    let loading = sources.into_iter().map(|(name, bytes)| {
+        let logic = logic.clone();
+        async move { logic.load(&name, bytes).await.map(Arc::new) }
+    });
+    let modules = futures_util::future::try_join_all(loading)
+        .await
+        .context("a module was not taken")?;
+    for module in &modules {
+        tracing::info!(module = %module.name, version = %module.version, functions = module.exports.len(), "loaded");
+    }
+    logic.serve(Generation::new(modules));
+    Ok(logic)
+}
+
+fn limits(settings: &Settings) -> Limits {
+    let mut limits = Limits::default();
+    if let Some(ms) = settings.cpu_ms {
+        limits.cpu = Duration::from_millis(ms);
+    }
+    if let Some(ms) = settings.wall_ms {
+        limits.wall = Duration::from_millis(ms);
+    }
+    if let Some(mib) = settings.memory_mib {
+        limits.memory_bytes = mib.clamp(1, 4095) << 20;
+    }
+    limits
+}
+
+/// Fills an empty space and brings its rows here, so that the first call already finds them.
+async fn fill_demo(logic: &Logic, space: &Space, data: &Data) -> anyhow::Result<()> {
+    if demo::fill(space, &data.dir("temp")).await.context("the demo set")? {
+        tracing::info!(space = space.name(), "filled the space with the demo set");
+    }
+    logic
+        .services()
+        .cloud
+        .sync(logic)
+        .await
+        .context("the first sync of the demo space")?;
+    Ok(())
+}
+
+/// The tasks that run beside the server, each owned and joined.
+struct Jobs {
+    cloud: tokio::task::JoinHandle<()>,
+    transfers: tokio::task::JoinHandle<()>,
+}
+
+impl Jobs {
+    fn start(logic: &Logic, stop: &CancellationToken) -> Jobs {
+        let services = logic.services();
+        let hooks = Arc::new(logic.clone());
+        Jobs {
+            cloud: {
+                let (cloud, hooks, stop) = (services.cloud.clone(), hooks.clone(), stop.clone());
+                tokio::spawn(async move { cloud.run(hooks, stop.cancelled_owned()).await })
+            },
+            transfers: tokio::spawn(services.transfers.clone().run(hooks, stop.clone().cancelled_owned())),
+        }
+    }
+
+    async fn join(self) {
+        for (name, job) in [("cloud", self.cloud), ("transfers", self.transfers)] {
+            if let Err(error) = job.await {
+                tracing::error!(job = name, %error, "a job ended badly");
+            }
+        }
+    }
+}
+
+/// Cancels `stop` on SIGTERM or SIGINT. A second signal ends the process at once, as it would without us.
+fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("the handler of SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("the handler of SIGINT")?;
+    tokio::spawn(async move {
+        let wait = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        let mut wait = wait;
+        wait().await;
+        stop.cancel();
+        wait().await;
+        tracing::warn!("stopped before everything had ended");
+        std::process::exit(130);
+    });
+    Ok(())
+}
+
+/// The one line on stdout that scripts wait for.
+fn say_listening(address: SocketAddr) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on http://{address}")
+        .and_then(|()| out.flush())
+        .context("stdout")
+}
+
+/// The data directory.
+struct Data {
+    root: PathBuf,
+}
+
+impl Data {
+    fn open(settings: &Settings) -> anyhow::Result<Data> {
+        let root = match &settings.data {
+            Some(dir) => dir.clone(),
+            None => default_data_dir().context("no home directory is known; set --data DIR")?,
+        };
+        let data = Data {
+            root: std::path::absolute(&root).with_context(|| format!("--data {}", root.display()))?,
+        };
+        for dir in ["", "downloads", "temp", "modules", "cache"] {
+            let dir = data.dir(dir);
+            std::fs::create_dir_all(&dir)
+                .with_context(|| format!("the data directory {} cannot be made; set --data DIR", dir.display()))?;
+        }
+        Ok(data)
+    }
+
+    fn dir(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    fn store(&self, settings: &Settings) -> anyhow::Result<Store> {
+        let mut config = stowage_storage::Config::default();
+        if let Some(mib) = settings.cache_mib {
+            config.cache_size_bytes = mib.max(1) << 20;
+        }
+        let file = self.dir("stowage.redb");
+        Store::open(&file, config).with_context(|| {
+            format!(
+                "the database of --data {}; another server may be running on it",
+                self.root.display()
+            )
+        })
+    }
+
+    async fn space(&self, settings: &Settings) -> anyhow::Result<Space> {
+        let own = self.dir(SPACE_DIR);
+        let (url, create) = match &settings.space {
+            Some(place) => (space_url(place)?, settings.demo == Some(true)),
+            None => (directory_url(&own)?, true),
+        };
+        let options = OpenOptions {
+            // A space that somebody named is not made by mistyping it, but for an own directory, or to show the demo.
+            create: create.then_some(NEW_SPACE_BYTES),
+            unreachable_ok: true,
+        };
+        Space::open(&url, options)
+            .await
+            .with_context(|| format!("the space {url}; make a new one with `stowage space init`"))
+    }
+
+    /// Writes where the server is, for the commands that look for it by the data directory.
+    fn announce(&self, address: SocketAddr) -> anyhow::Result<()> {
+        let content = serde_json::json!({
+            "address": format!("http://{address}"),
+            "pid": std::process::id(),
+        });
+        let file = self.dir(SERVER_FILE);
+        private_file(&file, content.to_string().as_bytes()).with_context(|| file.display().to_string())
+    }
+
+    fn withdraw(&self) {
+        let file = self.dir(SERVER_FILE);
+        if let Err(error) = std::fs::remove_file(&file) {
+            tracing::debug!(%error, file = %file.display(), "not removed");
+        }
+    }
+}
+
+/// Writes a file that only this user may read, whole or not at all.
+fn private_file(file: &Path, content: &[u8]) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let temporary = file.with_extension(format!("{}.tmp", std::process::id()));
+    let mut out = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
+    out.write_all(content)?;
+    std::fs::rename(&temporary, file)
+}

@@ -1,0 +1,94 @@
+//! One request: the gate, then the feed, a preflight or the API.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+
+use super::{Shared, feed};
+use crate::rpc::{self, Code, Envelope};
+
+pub(super) type Answer = Response<Full<Bytes>>;
+
+/// The path of the progress feed's websocket.
+const FEED_PATH: &str = "/ws";
+
+pub(super) async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Infallible> {
+    if let Err(refused) = shared.gate.check(&request) {
+        tracing::debug!(%refused, "a request was turned away");
+        return Ok(refusal(refused.status(), &refused.to_string()));
+    }
+    let origin = request.headers().get(ORIGIN).cloned();
+    let mut response = match (request.method(), request.uri().path()) {
+        (&Method::GET, FEED_PATH) => feed::upgrade(shared, request),
+        (&Method::OPTIONS, _) => preflight(),
+        (&Method::POST, _) => api(shared, request).await,
+        _ => {
+            let mut response = refusal(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "expected POST, or GET /ws for the progress feed",
+            );
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            response
+        }
+    };
+    if let Some(origin) = origin {
+        // The gate has let this origin through: its pages may read the answer.
+        let headers = response.headers_mut();
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(VARY, HeaderValue::from_static("origin"));
+    }
+    Ok(response)
+}
+
+async fn api(shared: &Shared, request: Request<Incoming>) -> Answer {
+    let (head, body) = request.into_parts();
+    let limit = shared.config.body_bytes;
+    let body = tokio::time::timeout(shared.config.body_timeout, Limited::new(body, limit).collect());
+    let body = match body.await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            return refusal(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                &format!("body: expected at most {limit} bytes"),
+            );
+        }
+        Ok(Err(_)) => return refusal(StatusCode::BAD_REQUEST, "body: it ended early"),
+        Err(_) => return refusal(StatusCode::REQUEST_TIMEOUT, "body: it did not arrive in time"),
+    };
+    respond(StatusCode::OK, rpc::answer(&shared.logic, head.uri.path(), &body).await)
+}
+
+/// A refusal of the transport's own.
+pub(super) fn refusal(status: StatusCode, message: &str) -> Answer {
+    respond(status, Envelope::failure(Code::OTHER, message))
+}
+
+fn preflight() -> Answer {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("content-type, authorization"),
+    );
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    response
+}
+
+fn respond(status: StatusCode, envelope: Envelope) -> Answer {
+    let mut response = Response::new(Full::new(Bytes::from(envelope.into_json())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,274 @@
+//! Who may speak to the server: checked before routing, on every route and on the websocket.
+//!
+//! A web page of any origin can make a browser send requests to loopback, and can point a name of its own at it (DNS rebinding).
+//! So the Host must be one of ours, an Origin must be one we know, and a POST must be JSON, which no page can send
+//! elsewhere without asking first.
+
+use std::net::SocketAddr;
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use http::{HeaderMap, Method, Request, StatusCode};
+use sha2::{Digest, Sha256};
+
+/// The websocket subprotocol that carries a bearer token, for browsers cannot set headers there: `stowage.bearer.TOKEN`.
+const BEARER_PROTOCOL: &str = "stowage.bearer.";
+
+/// A request that was turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// No Host, more than one, or one that is not ours.
+    #[error("Host: expected exactly one, an address of this server; allow another with --allow-host")]
+    Host,
+    /// An Origin that is not on the list.
+    #[error("Origin: this origin may not call the API; allow it with --allow-origin")]
+    Origin,
+    /// A POST whose content is not JSON.
+    #[error("Content-Type: expected application/json")]
+    ContentType,
+    /// No token, or a wrong one.
+    #[error("Authorization: expected the server's bearer token")]
+    Token,
+}
+
+impl Refused {
+    /// The HTTP status of the refusal.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Refused::Host => StatusCode::MISDIRECTED_REQUEST,
+            Refused::Origin => StatusCode::FORBIDDEN,
+            Refused::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Refused::Token => StatusCode::UNAUTHORIZED,
+        }
+    }
+}
+
+/// The rules.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    hosts: Vec<String>,
+    origins: Vec<String>,
+    /// The token's hash: comparing hashes tells nothing of the token by the time it takes.
+    token: Option<[u8; 32]>,
+}
+
+impl Gate {
+    /// The rules of a server that listens on `address`: its own names and pages, and those that were allowed besides.
+    pub fn new(address: SocketAddr, hosts: &[String], origins: &[String], token: Option<&str>) -> Gate {
+        let port = address.port();
+        let mut own = vec![
+            format!("127.0.0.1:{port}"),
+            format!("localhost:{port}"),
+            format!("[::1]:{port}"),
+        ];
+        if !address.ip().is_unspecified() {
+            own.push(address.to_string());
+        }
+        if port == 80 {
+            let bare: Vec<_> = own
+                .iter()
+                .filter_map(|h| h.strip_suffix(":80").map(str::to_owned))
+                .collect();
+            own.extend(bare);
+        }
+        let lower = |list: &[String]| list.iter().map(|s| s.trim().to_ascii_lowercase()).collect::<Vec<_>>();
+        let mut allowed = lower(origins);
+        allowed.extend(own.iter().map(|host| format!("http://{host}")));
+        own.extend(lower(hosts));
+        Gate {
+            hosts: own,
+            origins: allowed,
+            token: token.map(digest),
+        }
+    }
+
+    /// Checks a request's head.
+    ///
+    /// # Errors
+    /// The first rule it breaks.
+    pub fn check<B>(&self, request: &Request<B>) -> Result<(), Refused> {
+        let headers = request.headers();
+        self.check_host(request.uri(), headers)?;
+        self.check_origin(headers)?;
+        // A preflight carries no token; what it asks about is checked when it comes.
+        if request.method() == Method::OPTIONS {
+            return Ok(());
+        }
+        self.check_token(headers)?;
+        if request.method() == Method::POST && !is_json(headers) {
+            return Err(Refused::ContentType);
+        }
+        Ok(())
+    }
+
+    fn check_host(&self, uri: &http::Uri, headers: &HeaderMap) -> Result<(), Refused> {
+        let allowed = |host: &str| self.hosts.contains(&host.to_ascii_lowercase());
+        let host = only(headers, &HOST).ok_or(Refused::Host)?;
+        let host = host.to_str().map_err(|_| Refused::Host)?;
+        if !allowed(host) || uri.authority().is_some_and(|a| !allowed(a.as_str())) {
+            return Err(Refused::Host);
+        }
+        Ok(())
+    }
+
+    fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refused> {
+        if !headers.contains_key(ORIGIN) {
+            return Ok(());
+        }
+        only(headers, &ORIGIN)
+            .and_then(|origin| origin.to_str().ok())
+            .filter(|origin| self.origins.contains(&origin.to_ascii_lowercase()))
+            .map(|_| ())
+            .ok_or(Refused::Origin)
+    }
+
+    fn check_token(&self, headers: &HeaderMap) -> Result<(), Refused> {
+        let Some(expected) = &self.token else {
+            return Ok(());
+        };
+        let header = only(headers, &AUTHORIZATION)
+            .and_then(|v| v.to_str().ok())
+            .and_then(|v| v.strip_prefix("Bearer "));
+        if header.or_else(|| token_protocol(headers)).map(digest) == Some(*expected) {
+            Ok(())
+        } else {
+            Err(Refused::Token)
+        }
+    }
+}
+
+/// The token among the websocket subprotocols a client offers.
+fn token_protocol(headers: &HeaderMap) -> Option<&str> {
+    protocol(headers)?.strip_prefix(BEARER_PROTOCOL)
+}
+
+/// The subprotocol to accept: the one that carried the token.
+pub(super) fn protocol(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get_all(SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(','))
+        .map(str::trim)
+        .find(|p| p.starts_with(BEARER_PROTOCOL))
+}
+
+/// The value of a header that comes exactly once.
+fn only<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    values.next().is_none().then_some(first)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    only(headers, &CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.split(';').next())
+        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(token: Option<&str>) -> Gate {
+        Gate::new(
+            SocketAddr::from(([127, 0, 0, 1], 8787)),
+            &["stowage.test".into()],
+            &["https://app.example".into()],
+            token,
+        )
+    }
+
+    fn request(headers: &[(&str, &str)]) -> Request<()> {
+        let mut builder = Request::post("/x");
+        for (name, value) in headers {
+            builder = builder.header(*name, *value);
+        }
+        builder.body(()).unwrap()
+    }
+
+    const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
+    const OURS: (&str, &str) = ("host", "localhost:8787");
+
+    #[test]
+    fn only_known_hosts_are_answered() {
+        for host in ["127.0.0.1:8787", "LOCALHOST:8787", "[::1]:8787", "stowage.test"] {
+            assert_eq!(gate(None).check(&request(&[("host", host), JSON])), Ok(()), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "127.0.0.1",
+            "127.0.0.1:1",
+            "",
+            "0.0.0.0:8787",
+            "localhost:8787.evil",
+        ] {
+            assert_eq!(
+                gate(None).check(&request(&[("host", host), JSON])),
+                Err(Refused::Host),
+                "{host}"
+            );
+        }
+        assert_eq!(gate(None).check(&request(&[JSON])), Err(Refused::Host));
+        assert_eq!(gate(None).check(&request(&[OURS, OURS, JSON])), Err(Refused::Host));
+    }
+
+    #[test]
+    fn an_absolute_target_must_be_ours_too() {
+        let request = Request::post("http://evil.example/x")
+            .header(OURS.0, OURS.1)
+            .header(JSON.0, JSON.1)
+            .body(())
+            .unwrap();
+        assert_eq!(gate(None).check(&request), Err(Refused::Host));
+    }
+
+    #[test]
+    fn origins_are_absent_or_known() {
+        for origin in ["https://app.example", "http://localhost:8787"] {
+            assert_eq!(gate(None).check(&request(&[OURS, JSON, ("origin", origin)])), Ok(()));
+        }
+        for origin in ["null", "https://evil.example", "http://app.example", ""] {
+            assert_eq!(
+                gate(None).check(&request(&[OURS, JSON, ("origin", origin)])),
+                Err(Refused::Origin)
+            );
+        }
+    }
+
+    #[test]
+    fn a_post_is_json() {
+        for bad in [
+            "text/plain",
+            "application/jsonp",
+            "application/x-www-form-urlencoded",
+            "",
+        ] {
+            assert_eq!(
+                gate(None).check(&request(&[OURS, ("content-type", bad)])),
+                Err(Refused::ContentType)
+            );
+        }
+        assert_eq!(gate(None).check(&request(&[OURS])), Err(Refused::ContentType));
+    }
+
+    #[test]
+    fn a_token_is_asked_for_once_it_is_set() {
+        let gate = gate(Some("secret"));
+        assert_eq!(gate.check(&request(&[OURS, JSON])), Err(Refused::Token));
+        assert_eq!(
+            gate.check(&request(&[OURS, JSON, ("authorization", "Bearer wrong")])),
+            Err(Refused::Token)
+        );
+        assert_eq!(
+            gate.check(&request(&[OURS, JSON, ("authorization", "Bearer secret")])),
+            Ok(())
+        );
+        let offered = ("sec-websocket-protocol", "x, stowage.bearer.secret");
+        assert_eq!(gate.check(&request(&[OURS, JSON, offered])), Ok(()));
+    }
+}

@@ -1,0 +1,126 @@
+//! The settings of `stowage serve`: flags over `STOWAGE_*` over a TOML file over defaults, read once.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use serde::Deserialize;
+
+/// What a person may set. Every field is optional; in the TOML file its name is the flag's without the dashes.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Settings {
+    /// Where to listen; port 0 picks a free one [default: 127.0.0.1:8787]
+    #[arg(long, env = "STOWAGE_LISTEN", value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// The data directory: database, downloads, temp files, compiled modules
+    #[arg(long, env = "STOWAGE_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The cloud space: file:///DIR, memory:///, s3://BUCKET/PREFIX, gs://…, az://…, https://… [default: DATA/space]
+    #[arg(long, env = "STOWAGE_SPACE", value_name = "URL")]
+    pub space: Option<String>,
+    /// A directory of NAME.wasm modules that are loaded over the built-in ones
+    #[arg(long, env = "STOWAGE_MODULES", value_name = "DIR")]
+    pub modules: Option<PathBuf>,
+    /// Fill an empty space with a demo set
+    #[arg(long, env = "STOWAGE_DEMO", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub demo: Option<bool>,
+    /// Clients must send this as `Authorization: Bearer TOKEN`; mandatory where the address is not loopback
+    #[arg(long, env = "STOWAGE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// One more value of the Host header that is answered, for example a name in front of a proxy; repeatable
+    #[arg(long, env = "STOWAGE_ALLOW_HOST", value_delimiter = ',', value_name = "HOST[:PORT]")]
+    pub allow_host: Option<Vec<String>>,
+    /// An origin whose web pages may call the API; repeatable
+    #[arg(long, env = "STOWAGE_ALLOW_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
+    pub allow_origin: Option<Vec<String>>,
+    /// One more directory that `downloadPath` may lie in; repeatable
+    #[arg(long, env = "STOWAGE_DOWNLOAD_ROOT", value_delimiter = ',', value_name = "DIR")]
+    pub download_root: Option<Vec<PathBuf>>,
+    /// Connections at once; further ones wait to be accepted [default: 1024]
+    #[arg(long, env = "STOWAGE_MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<usize>,
+    /// Calls that run at once; further ones wait [default: 128]
+    #[arg(long, env = "STOWAGE_MAX_CALLS", value_name = "N")]
+    pub max_calls: Option<usize>,
+    /// Transfers at once, for each direction [default: 4]
+    #[arg(long, env = "STOWAGE_MAX_TRANSFERS", value_name = "N")]
+    pub max_transfers: Option<usize>,
+    /// Calls an instance of a module serves before it is replaced; 0 gives each call a fresh one [default: 1000]
+    #[arg(long, env = "STOWAGE_REUSE", value_name = "N")]
+    pub reuse: Option<u32>,
+    /// Milliseconds on the processor that a call may use [default: 5000]
+    #[arg(long, env = "STOWAGE_CPU_MS", value_name = "MS")]
+    pub cpu_ms: Option<u64>,
+    /// Milliseconds a call may take, its commit aside [default: 60000]
+    #[arg(long, env = "STOWAGE_WALL_MS", value_name = "MS")]
+    pub wall_ms: Option<u64>,
+    /// MiB of linear memory a module may use [default: 64]
+    #[arg(long, env = "STOWAGE_MEMORY_MIB", value_name = "MIB")]
+    pub memory_mib: Option<usize>,
+    /// MiB of the database that are kept in memory [default: 32]
+    #[arg(long, env = "STOWAGE_CACHE_MIB", value_name = "MIB")]
+    pub cache_mib: Option<usize>,
+    /// Seconds that calls in flight have to end when the server stops [default: 20]
+    #[arg(long, env = "STOWAGE_DRAIN_SECONDS", value_name = "S")]
+    pub drain_seconds: Option<u64>,
+}
+
+impl Settings {
+    /// The settings of a TOML file.
+    ///
+    /// # Errors
+    /// Names the file, the line, the key and what was expected.
+    pub fn read(file: &Path) -> anyhow::Result<Settings> {
+        let text = std::fs::read_to_string(file).with_context(|| format!("the settings file {}", file.display()))?;
+        toml::from_str(&text).with_context(|| format!("the settings file {}", file.display()))
+    }
+
+    /// These settings, and where they say nothing those of `other`.
+    #[must_use]
+    pub fn over(self, other: Settings) -> Settings {
+        Settings {
+            listen: self.listen.or(other.listen),
+            data: self.data.or(other.data),
+            space: self.space.or(other.space),
+            modules: self.modules.or(other.modules),
+            demo: self.demo.or(other.demo),
+            token: self.token.or(other.token),
+            allow_host: self.allow_host.or(other.allow_host),
+            allow_origin: self.allow_origin.or(other.allow_origin),
+            download_root: self.download_root.or(other.download_root),
+            max_connections: self.max_connections.or(other.max_connections),
+            max_calls: self.max_calls.or(other.max_calls),
+            max_transfers: self.max_transfers.or(other.max_transfers),
+            reuse: self.reuse.or(other.reuse),
+            cpu_ms: self.cpu_ms.or(other.cpu_ms),
+            wall_ms: self.wall_ms.or(other.wall_ms),
+            memory_mib: self.memory_mib.or(other.memory_mib),
+            cache_mib: self.cache_mib.or(other.cache_mib),
+            drain_seconds: self.drain_seconds.or(other.drain_seconds),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_it() {
+        let error = toml::from_str::<Settings>("listen = \"127.0.0.1:1\"").unwrap_err();
+        assert!(error.to_string().contains("listen"));
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file() {
+        let file: Settings = toml::from_str("reuse = 3\ncpu-ms = 7").unwrap();
+        let flags = Settings {
+            reuse: Some(5),
+            ..Settings::default()
+        };
+        let merged = flags.over(file);
+        assert_eq!((merged.reuse, merged.cpu_ms), (Some(5), Some(7)));
+    }
+}
