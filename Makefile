@@ -1,0 +1,45 @@
+# The two commands on a fresh machine: `make run` and `make test`.
+CARGO ?= cargo
+MODULES := favorites temp-files backups cloud-storage common
+WASM := $(MODULES:%=target/modules/%.wasm)
+RUN_ARGS ?= --demo
+
+.PHONY: all build modules run test unit lint bench clean target
+
+all: build
+
+# The modules as components, then the host with the modules inside.
+build: modules
+	$(CARGO) build --release --locked --workspace --bin stowage
+
+# Copies only what changed, so that the host is not built again for nothing.
+modules: target
+	$(CARGO) build --profile module --locked --target wasm32-wasip2 $(MODULES:%=-p stowage-%)
+	@mkdir -p target/modules
+	@for m in $(MODULES); do \
+		from=target/wasm32-wasip2/module/stowage_$$(echo $$m | tr - _).wasm; \
+		cmp -s $$from target/modules/$$m.wasm || cp $$from target/modules/$$m.wasm; \
+	done
+
+# The compiler's target for components.
+target:
+	@rustup target list --installed 2>/dev/null | grep -qx wasm32-wasip2 || rustup target add wasm32-wasip2
+
+# Start with the demo space; RUN_ARGS overrides.
+run: build
+	target/release/stowage serve $(RUN_ARGS)
+
+# Unit tests, component tests in wasmtime, end-to-end tests of the real binary.
+test: build
+	$(CARGO) test --release --locked --workspace
+
+lint: modules
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --release --locked --target wasm32-wasip2 $(MODULES:%=-p stowage-%) -- -D warnings
+
+bench: build
+	$(CARGO) run --release --locked -p stowage-tests --bin bench
+
+clean:
+	$(CARGO) clean
