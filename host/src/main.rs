@@ -9,6 +9,10 @@ use stowage::serve;
 use stowage::settings::Settings;
 use tracing_subscriber::EnvFilter;
 
+/// Calls allocate many small things on several threads; what compiling a module took goes back to the system.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A local storage server for instant messaging, with hot-swappable logic.
 #[derive(Parser)]
 #[command(name = "stowage", version, about, max_term_width = 100)]
@@ -34,6 +38,9 @@ enum Command {
     /// Make, fill and check a cloud space
     #[command(subcommand)]
     Space(SpaceCommand),
+    /// Compile the component on stdin to stdout, for the server
+    #[command(hide = true)]
+    Compile,
 }
 
 fn main() -> ExitCode {
@@ -60,8 +67,11 @@ fn main() -> ExitCode {
             Command::Call(args) => args.run().await,
             Command::Watch(args) => args.run().await,
             Command::Space(command) => command.run().await,
+            Command::Compile => stowage::logic::compile_stdin().map(|()| ExitCode::SUCCESS),
         }
     });
+    // A thread that a file system holds up does not hold us up.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     match result {
         Ok(code) => code,
         Err(error) => {

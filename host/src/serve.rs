@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         settings.token.as_deref() != Some(""),
         "--token: expected a token, found nothing"
     );
+    check_gate(&settings)?;
     let data = Data::open(&settings)?;
     // Bound before the slow parts, so that a taken port is known at once; connections wait until all is ready.
     let listener = TcpListener::bind(listen)
@@ -64,8 +66,15 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         settings.token.as_deref(),
     );
     let mut config = server::Config::default();
-    if let Some(connections) = settings.max_connections {
-        config.connections = connections.max(1);
+    let wanted = settings.max_connections.unwrap_or(config.connections);
+    // The database, the space and transfers need files as well.
+    config.connections = wanted.clamp(1, raise_file_limit().saturating_sub(256).max(16));
+    if config.connections < wanted {
+        tracing::warn!(
+            wanted,
+            taken = config.connections,
+            "fewer connections at once: raise `ulimit -n` for more"
+        );
     }
     if let Some(seconds) = settings.drain_seconds {
         config.drain = Duration::from_secs(seconds);
@@ -87,7 +96,7 @@ async fn assemble(settings: &Settings, data: &Data, store: Store, space: Space) 
     let mut transfer = stowage_transfer::Config::new(data.dir("downloads"), data.dir("temp"));
     transfer.download_roots = settings.download_root.clone().unwrap_or_default();
     if let Some(most) = settings.max_transfers {
-        transfer.max_active = most.max(1);
+        transfer.max_active = most.clamp(1, 256);
     }
     let transfers = Transfers::open(store.clone(), cloud.clone(), feed.clone(), transfer)
         .context("the transfers' records in the database")?;
@@ -95,10 +104,11 @@ async fn assemble(settings: &Settings, data: &Data, store: Store, space: Space) 
     let mut config = crate::logic::Config {
         limits: limits(settings),
         cache: Some(data.dir("cache")),
+        compiler: std::env::current_exe().ok(),
         ..crate::logic::Config::default()
     };
     if let Some(calls) = settings.max_calls {
-        config.concurrency = calls.max(1);
+        config.concurrency = calls.clamp(1, 4096);
     }
     if let Some(calls) = settings.reuse {
         config.reuse = Reuse {
@@ -131,6 +141,39 @@ async fn assemble(settings: &Settings, data: &Data, store: Store, space: Space) 
     Ok(logic)
 }
 
+/// Refuses values that would let everybody in.
+fn check_gate(settings: &Settings) -> anyhow::Result<()> {
+    for origin in settings.allow_origin.iter().flatten() {
+        anyhow::ensure!(
+            origin.starts_with("http://") || origin.starts_with("https://"),
+            "--allow-origin {origin:?}: expected SCHEME://HOST[:PORT]; null and * cannot be allowed"
+        );
+    }
+    anyhow::ensure!(
+        settings.allow_host.iter().flatten().all(|host| !host.trim().is_empty()),
+        "--allow-host: expected HOST[:PORT], found nothing"
+    );
+    Ok(())
+}
+
+/// Raises the limit of open files to what the system allows, and says what it is.
+fn raise_file_limit() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        // What the limit is in the end is asked below.
+        let _ = setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: maximum,
+                maximum,
+            },
+        );
+    }
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(files).unwrap_or(usize::MAX).min(1 << 20)
+}
+
 fn limits(settings: &Settings) -> Limits {
     let mut limits = Limits::default();
     if let Some(ms) = settings.cpu_ms {
@@ -140,7 +183,7 @@ fn limits(settings: &Settings) -> Limits {
         limits.wall = Duration::from_millis(ms);
     }
     if let Some(mib) = settings.memory_mib {
-        limits.memory_bytes = mib.clamp(1, 4095) << 20;
+        limits.memory_bytes = mib.clamp(2, 4095) << 20;
     }
     limits
 }
@@ -193,16 +236,15 @@ fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("the handler of SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("the handler of SIGINT")?;
     tokio::spawn(async move {
-        let wait = async || {
+        let mut signalled = async || {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
         };
-        let mut wait = wait;
-        wait().await;
+        signalled().await;
         stop.cancel();
-        wait().await;
+        signalled().await;
         tracing::warn!("stopped before everything had ended");
         std::process::exit(130);
     });
@@ -233,7 +275,11 @@ impl Data {
         };
         for dir in ["", "downloads", "temp", "modules", "cache"] {
             let dir = data.dir(dir);
-            std::fs::create_dir_all(&dir)
+            // What is in it is this user's alone; a directory that somebody made on purpose stays as it is.
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&dir)
                 .with_context(|| format!("the data directory {} cannot be made; set --data DIR", dir.display()))?;
         }
         Ok(data)
@@ -260,11 +306,15 @@ impl Data {
     async fn space(&self, settings: &Settings) -> anyhow::Result<Space> {
         let own = self.dir(SPACE_DIR);
         let (url, create) = match &settings.space {
-            Some(place) => (space_url(place)?, settings.demo == Some(true)),
+            Some(place) => {
+                let url = space_url(place)?;
+                let create = settings.demo == Some(true) || url.starts_with("memory:");
+                (url, create)
+            }
             None => (directory_url(&own)?, true),
         };
         let options = OpenOptions {
-            // A space that somebody named is not made by mistyping it, but for an own directory, or to show the demo.
+            // A space that somebody named is not made by mistyping it, but for an own directory, in memory, or to show the demo.
             create: create.then_some(NEW_SPACE_BYTES),
             unreachable_ok: true,
         };

@@ -45,8 +45,12 @@ pub fn download(ctx: &dyn Context, download: Download) -> Result<(), Error> {
         password,
     };
     ctx.download(&request).map_err(|refusal| match refusal {
-        DownloadRefusal::Directory(allowed) => Error::parameter("downloadPath", &allowed),
-        DownloadRefusal::TaskId(why) => Error::parameter("taskId", &format!("a task of this download: {why}")),
+        DownloadRefusal::Directory(why) => {
+            Error::parameter("downloadPath", &format!("a directory that downloads may go to; {why}"))
+        }
+        DownloadRefusal::TaskId(why) => {
+            Error::parameter("taskId", &format!("a new identifier or that of this download; {why}"))
+        }
     })
 }
 

@@ -34,7 +34,13 @@ impl Decoder {
     /// # Errors
     /// When the member is not what the type takes; the error names it.
     pub fn decode_member(&self, object: &Map<String, Value>, name: &str) -> Result<Val, DecodeError> {
-        decode(&self.shape, object.get(name).unwrap_or(&Value::Null)).map_err(|e| e.at(name))
+        let value = object.get(name).unwrap_or(&Value::Null);
+        decode(&self.shape, value).map_err(|mut mismatch| {
+            if value.is_null() {
+                mismatch.expected.push_str("; it is required");
+            }
+            mismatch.at(name)
+        })
     }
 
     /// A decoder for the items of a list type; none for other types.
@@ -57,6 +63,9 @@ impl Decoder {
         .map_err(|e| e.at(""))
     }
 }
+
+/// Values of one list. A value takes many times the bytes of its JSON.
+const MOST_ITEMS: usize = 25_000;
 
 /// A mismatch below some field; the path is put together on the way out, so that the usual case builds no path.
 struct Mismatch {
@@ -117,6 +126,9 @@ fn decode(shape: &Shape, value: &Value) -> Result<Val, Mismatch> {
         }
         Shape::String => Val::String(string(value)?),
         Shape::List(item) => match value {
+            Value::Array(items) if items.len() > MOST_ITEMS => {
+                return Err(Mismatch::new(format!("at most {MOST_ITEMS} values")));
+            }
             Value::Array(items) => Val::List(
                 items
                     .iter()
@@ -247,7 +259,9 @@ fn integer(value: &Value, min: i128, max: i128) -> Result<i128, Mismatch> {
     };
     match found {
         Some(i) if (min..=max).contains(&i) => Ok(i),
-        _ => Err(Mismatch::new(format!("a whole number from {min} to {max}"))),
+        Some(i) if i < min && min == 0 => Err(Mismatch::new("a whole number, not below 0")),
+        Some(_) => Err(Mismatch::new(format!("a whole number from {min} to {max}"))),
+        None => Err(Mismatch::new("a whole number")),
     }
 }
 

@@ -141,7 +141,10 @@ impl Logic {
                     }
                 }
                 Err(Ended::Asked(question)) => {
-                    let answer = self.answer(&question).await;
+                    let patience = self.inner.config.limits.question;
+                    let answer = tokio::time::timeout(patience, self.answer(&question))
+                        .await
+                        .unwrap_or_else(|_| question.unanswered("it did not answer in time"));
                     facts.insert(question, answer);
                 }
                 Err(Ended::Error(error)) => return Err(error),
@@ -241,8 +244,8 @@ impl Attempt<'_> {
                 .map_err(|e| CallError::Instantiate(format!("{e:#}")))?,
         };
         let mut transaction = inner.store.begin();
-        // A host call that walks a long range is not the module's to interrupt.
-        transaction.set_deadline(Some(Instant::now() + self.time_left));
+        // A walk holds its thread: it gets what a module may use of the processor.
+        transaction.set_deadline(Some(Instant::now() + self.time_left.min(limits.cpu)));
         let params = job
             .params(&mut transaction)
             .map_err(|e| CallError::Storage(e.to_string()))?;

@@ -17,6 +17,17 @@ pub enum Question {
     },
 }
 
+impl Question {
+    /// The answer where the cloud gave none.
+    pub fn unanswered(&self, why: &str) -> Answer {
+        let failure = CloudFailure::Unreachable(why.to_owned());
+        match self {
+            Question::Sync => Answer::Sync(Err(failure)),
+            Question::Password { .. } => Answer::Password(Err(failure)),
+        }
+    }
+}
+
 /// Why the cloud gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CloudFailure {

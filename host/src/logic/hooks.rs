@@ -66,10 +66,16 @@ impl RowSink for Logic {
                 skipped: AtomicU32::new(0),
             };
             let id = self.call_id();
-            self.run(route, &job, &id).await.map_err(|error| {
+            let outcome = self.run(route, &job, &id).await.map_err(|error| {
                 tracing::error!(call_id = %id, collection = batch.collection(), %error, "rows of the space were not taken over");
                 SinkError::from(format!("rows of {} were not taken over (call {id})", batch.collection()))
             })?;
+            if let Outcome::Failed(_) = outcome {
+                return Err(SinkError::from(format!(
+                    "the module refused rows of {} (call {id})",
+                    batch.collection()
+                )));
+            }
             Ok(Applied {
                 skipped: job.skipped.load(Ordering::Relaxed),
             })

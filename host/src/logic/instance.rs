@@ -135,7 +135,9 @@ impl Instance {
 
     /// Takes the run's transaction, effects and notes back.
     pub(super) fn disarm(&mut self) -> Option<Box<Call>> {
-        self.store.data_mut().call.take()
+        let state = self.store.data_mut();
+        state.world.finish();
+        state.call.take()
     }
 
     /// Why the limiter refused memory or a table during the run.

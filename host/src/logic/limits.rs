@@ -11,6 +11,8 @@ pub struct Limits {
     pub cpu: Duration,
     /// Time from the first attempt to the answer, waiting for the commit included.
     pub wall: Duration,
+    /// Time that the cloud has to answer a question; a sync of a large space takes a while.
+    pub question: Duration,
     /// Bytes of linear memory.
     pub memory_bytes: usize,
     /// Elements of tables.
@@ -35,6 +37,7 @@ impl Default for Limits {
         Limits {
             cpu: Duration::from_secs(5),
             wall: Duration::from_secs(60),
+            question: Duration::from_secs(600),
             memory_bytes: 64 << 20,
             table_elements: 20_000,
             host_calls: 1_000_000,
@@ -79,6 +82,19 @@ impl ResourceLimiter for Limiter {
             self.refused = Some("memory limit");
         }
         Ok(fits)
+    }
+
+    // Without a pool these bound how many there are; with one, its own limits are lower or the same.
+    fn memories(&self) -> usize {
+        2
+    }
+
+    fn tables(&self) -> usize {
+        8
+    }
+
+    fn instances(&self) -> usize {
+        20
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {

@@ -22,6 +22,7 @@ mod wasi;
 
 pub use builtin::{builtin_modules, read_modules};
 pub use call::{CallError, CallId, Outcome};
+pub use compile::compile_stdin;
 pub use engine::EngineError;
 pub use fact::{CloudFailure, SyncCounts};
 pub use generation::{Generation, Route};
@@ -56,6 +57,8 @@ pub struct Config {
     pub concurrency: usize,
     /// Where compiled modules are kept; none keeps them in memory only.
     pub cache: Option<PathBuf>,
+    /// This program, run as `PROGRAM compile` to compile a module; none compiles in this process.
+    pub compiler: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -65,6 +68,7 @@ impl Default for Config {
             reuse: Reuse::default(),
             concurrency: 128,
             cache: None,
+            compiler: None,
         }
     }
 }
@@ -108,7 +112,7 @@ impl Logic {
             .map_err(EngineError::link)?;
         Ok(Logic {
             inner: Arc::new(Inner {
-                compiler: Compiler::new(engine.clone(), config.cache.clone()),
+                compiler: Compiler::new(engine.clone(), config.cache.clone(), config.compiler.clone()),
                 linker,
                 running: Semaphore::new(config.concurrency),
                 config,

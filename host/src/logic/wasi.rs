@@ -52,7 +52,14 @@ pub(super) struct World {
     now_ms: AtomicU64,
     random: Mutex<ChaCha12Rng>,
     log: Mutex<Log>,
+    /// The lines that have begun on stdout and stderr.
+    lines: [Line; 2],
 }
+
+/// A line that has begun. Every handle on the stream appends to the same line.
+type Line = Arc<Mutex<Vec<u8>>>;
+
+const STREAMS: [&str; 2] = ["stdout", "stderr"];
 
 #[derive(Debug)]
 struct Log {
@@ -71,6 +78,7 @@ impl World {
                 module,
                 budget_bytes: 0,
             }),
+            lines: Default::default(),
         })
     }
 
@@ -84,6 +92,16 @@ impl World {
         log.budget_bytes = log_bytes;
     }
 
+    /// Logs the lines that were begun: they belong to the call that ends.
+    pub(super) fn finish(&self) {
+        for (stream, line) in STREAMS.into_iter().zip(&self.lines) {
+            let line = std::mem::take(&mut *line.lock().unwrap_or_else(PoisonError::into_inner));
+            if !line.is_empty() {
+                self.print(stream, &line);
+            }
+        }
+    }
+
     /// A WASI context that sees this world.
     pub(super) fn context(self: &Arc<Self>) -> WasiCtx {
         let mut builder = WasiCtx::builder();
@@ -95,8 +113,8 @@ impl World {
             // Seeds hash maps, once an instance: a constant keeps their order the same in every run of a call.
             .insecure_random_seed(0)
             .max_random_size(1 << 20)
-            .stdout(Output::new(self, "stdout"))
-            .stderr(Output::new(self, "stderr"))
+            .stdout(Output::new(self, 0))
+            .stderr(Output::new(self, 1))
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false);
@@ -173,19 +191,18 @@ impl TryRng for Random {
 struct Output {
     world: Arc<World>,
     stream: &'static str,
-    /// The line that has begun. Every handle on the stream appends to the same line.
-    line: Arc<Mutex<Vec<u8>>>,
+    line: Line,
 }
 
 /// A longer line is logged in parts.
 const LINE_BYTES: usize = 4096;
 
 impl Output {
-    fn new(world: &Arc<World>, stream: &'static str) -> Output {
+    fn new(world: &Arc<World>, stream: usize) -> Output {
         Output {
             world: Arc::clone(world),
-            stream,
-            line: Arc::default(),
+            stream: STREAMS[stream],
+            line: Arc::clone(&world.lines[stream]),
         }
     }
 

@@ -5,35 +5,22 @@ mod route;
 
 pub use envelope::{Code, Envelope};
 
+use bytes::Bytes;
 use serde_json::{Map, Value};
 use tracing::Instrument as _;
 use wasmtime::component::Val;
 
-use crate::logic::{Export, Logic, Outcome, Reply};
+use crate::logic::{Export, Logic, Outcome, Reply, Route};
 use route::{Target, Unroutable};
 
 /// Answers the request with this path and body. Every body has an answer, however malformed.
-pub async fn answer(logic: &Logic, path: &str, body: &[u8]) -> Envelope {
-    let object = match serde_json::from_slice::<Value>(body) {
-        Ok(Value::Object(object)) => object,
-        Ok(_) => return Envelope::failure(Code::PARAMETER, "body: expected a JSON object"),
-        // serde_json's own message tells line and column and quotes nothing of the body.
-        Err(error) => {
-            return Envelope::failure(Code::PARAMETER, &format!("body: expected a JSON object ({error})"));
-        }
-    };
-    let target = match Target::new(path, &object) {
-        Ok(target) => target,
-        Err(Unroutable::Parameter(message)) => return Envelope::failure(Code::PARAMETER, &message),
-        Err(Unroutable::Unknown(message)) => return Envelope::failure(Code::NOT_IMPLEMENTED, &message),
-    };
-    let generation = logic.generation();
-    let Some(route) = generation.method(target.module.as_deref(), &target.method) else {
-        return Envelope::failure(Code::NOT_IMPLEMENTED, &format!("{target}: no such interface method"));
-    };
-    let params = match params(route.export(), &object) {
-        Ok(params) => params,
-        Err(error) => return Envelope::failure(Code::PARAMETER, &error.to_string()),
+pub async fn answer(logic: &Logic, path: &str, body: Bytes) -> Envelope {
+    // Parsed JSON takes many times its length: none of it is kept while the call waits.
+    let prepared = prepare(logic, path, &body);
+    drop(body);
+    let (route, params) = match prepared {
+        Ok(prepared) => prepared,
+        Err(refusal) => return refusal,
     };
     let id = logic.call_id();
     let span = tracing::debug_span!(
@@ -45,7 +32,7 @@ pub async fn answer(logic: &Logic, path: &str, body: &[u8]) -> Envelope {
         code = tracing::field::Empty,
     );
     async {
-        let answer = match logic.call(route, &params, &id).await {
+        let answer = match logic.call(&route, &params, &id).await {
             Ok(outcome) => reply(&route.export().reply, outcome),
             Err(error) => {
                 tracing::error!(
@@ -66,6 +53,27 @@ pub async fn answer(logic: &Logic, path: &str, body: &[u8]) -> Envelope {
     .await
 }
 
+/// Parses, routes and decodes, without waiting for anything: no more of these exist at once than threads.
+fn prepare(logic: &Logic, path: &str, body: &[u8]) -> Result<(Route, Vec<Val>), Envelope> {
+    let parameter = |message: &str| Envelope::failure(Code::PARAMETER, message);
+    let object = match serde_json::from_slice::<Value>(body) {
+        Ok(Value::Object(object)) => object,
+        Ok(_) => return Err(parameter("body: expected a JSON object")),
+        // serde_json's own message tells line and column and quotes nothing of the body.
+        Err(error) => return Err(parameter(&format!("body: expected a JSON object ({error})"))),
+    };
+    let target = Target::new(path, &object).map_err(|unroutable| match unroutable {
+        Unroutable::Parameter(message) => parameter(&message),
+        Unroutable::Unknown(message) => Envelope::failure(Code::NOT_IMPLEMENTED, &message),
+    })?;
+    let generation = logic.generation();
+    let route = generation
+        .method(target.module.as_deref(), &target.method)
+        .ok_or_else(|| Envelope::failure(Code::NOT_IMPLEMENTED, &format!("{target}: no such interface method")))?;
+    let params = params(route.export(), &object).map_err(|error| parameter(&error.to_string()))?;
+    Ok((route.clone(), params))
+}
+
 fn params(export: &Export, object: &Map<String, Value>) -> Result<Vec<Val>, crate::codec::DecodeError> {
     export
         .params
@@ -81,7 +89,9 @@ fn reply(reply: &Reply, outcome: Outcome) -> Envelope {
         }
         (_, Outcome::Done(_)) => Envelope::success(|out| out.extend_from_slice(b"null")),
         (reply, Outcome::Failed(error)) => match error.as_ref().and_then(coded) {
-            Some((code, message)) => Envelope::failure(Code(code), message),
+            // An error that claims success would say that something was kept.
+            Some((code, message)) if code != Code::SUCCESS.0 => Envelope::failure(Code(code), message),
+            Some((_, message)) => Envelope::failure(Code::OTHER, message),
             None => {
                 // An error of the module's own shape has no code of its own.
                 let mut text = Vec::new();

@@ -11,7 +11,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
-use super::{Shared, feed};
+use super::{Place, Shared, feed};
 use crate::rpc::{self, Code, Envelope};
 
 pub(super) type Answer = Response<Full<Bytes>>;
@@ -19,14 +19,14 @@ pub(super) type Answer = Response<Full<Bytes>>;
 /// The path of the progress feed's websocket.
 const FEED_PATH: &str = "/ws";
 
-pub(super) async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Infallible> {
+pub(super) async fn answer(shared: &Shared, request: Request<Incoming>, place: Place) -> Result<Answer, Infallible> {
     if let Err(refused) = shared.gate.check(&request) {
         tracing::debug!(%refused, "a request was turned away");
         return Ok(refusal(refused.status(), &refused.to_string()));
     }
     let origin = request.headers().get(ORIGIN).cloned();
     let mut response = match (request.method(), request.uri().path()) {
-        (&Method::GET, FEED_PATH) => feed::upgrade(shared, request),
+        (&Method::GET, FEED_PATH) => feed::upgrade(shared, request, place),
         (&Method::OPTIONS, _) => preflight(),
         (&Method::POST, _) => api(shared, request).await,
         _ => {
@@ -62,7 +62,7 @@ async fn api(shared: &Shared, request: Request<Incoming>) -> Answer {
         Ok(Err(_)) => return refusal(StatusCode::BAD_REQUEST, "body: it ended early"),
         Err(_) => return refusal(StatusCode::REQUEST_TIMEOUT, "body: it did not arrive in time"),
     };
-    respond(StatusCode::OK, rpc::answer(&shared.logic, head.uri.path(), &body).await)
+    respond(StatusCode::OK, rpc::answer(&shared.logic, head.uri.path(), body).await)
 }
 
 /// A refusal of the transport's own.

@@ -16,7 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Answer, refusal};
-use super::{Shared, gate};
+use super::{Place, Shared, gate};
 
 /// How often the server pings.
 const PING: Duration = Duration::from_secs(20);
@@ -35,7 +35,7 @@ fn config() -> WebSocketConfig {
         .max_frame_size(Some(16 << 10))
 }
 
-pub(super) fn upgrade(shared: &Shared, mut request: Request<Incoming>) -> Answer {
+pub(super) fn upgrade(shared: &Shared, mut request: Request<Incoming>, place: Place) -> Answer {
     if !hyper_tungstenite::is_upgrade_request(&request) {
         return refusal(StatusCode::UPGRADE_REQUIRED, "expected a websocket handshake");
     }
@@ -49,7 +49,14 @@ pub(super) fn upgrade(shared: &Shared, mut request: Request<Incoming>) -> Answer
             let keys = (!keys.is_empty()).then_some(keys);
             let frames = shared.logic.services().feed.connect(keys);
             let stop = shared.stop.clone();
-            shared.sockets.spawn(serve(socket, frames, stop));
+            let cut = shared.cut.clone();
+            shared.sockets.spawn(async move {
+                let _place = place;
+                tokio::select! {
+                    () = serve(socket, frames, stop) => {}
+                    () = cut.cancelled() => {}
+                }
+            });
             if let Some(protocol) = protocol {
                 response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
             }
@@ -86,8 +93,13 @@ async fn serve(socket: HyperWebsocket, mut frames: Connection, stop: Cancellatio
             },
             _ = ping.tick() => Message::Ping(Bytes::new()),
             received = socket.next() => match received {
-                // Pongs and closes are answered by the protocol; texts mean nothing here.
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(Message::Close(_))) => {
+                    // The protocol has queued the answer; it still has to be seen out.
+                    let _ = timeout(SEND, socket.close(None)).await;
+                    return;
+                }
+                // Pings are answered by the protocol; texts mean nothing here.
+                Some(Err(_)) | None => return,
                 Some(Ok(_)) => continue,
             },
         };

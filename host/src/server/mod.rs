@@ -3,20 +3,25 @@
 mod connection;
 mod feed;
 mod gate;
+mod stall;
 
 pub use gate::{Gate, Refused};
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use hyper::server::conn::http1::Builder;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::logic::Logic;
+use stall::Stall;
 
 /// How connections are treated.
 #[derive(Clone, Debug)]
@@ -27,6 +32,8 @@ pub struct Config {
     pub head_timeout: Duration,
     /// How long a client may take to send a request's body.
     pub body_timeout: Duration,
+    /// How long a client may take no byte of an answer.
+    pub write_timeout: Duration,
     /// Bytes of a request's body.
     pub body_bytes: usize,
     /// How long calls in flight have when the server stops.
@@ -39,6 +46,7 @@ impl Default for Config {
             connections: 1024,
             head_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             body_bytes: 1 << 20,
             drain: Duration::from_secs(20),
         }
@@ -53,7 +61,12 @@ struct Shared {
     /// Cancelled when the server stops: websockets close.
     stop: CancellationToken,
     sockets: TaskTracker,
+    /// Cancelled when the time to drain is over.
+    cut: CancellationToken,
 }
+
+/// How long after the stop a connection on which nothing is answered is kept.
+const IDLE_AFTER_STOP: Duration = Duration::from_secs(2);
 
 /// Serves until `stop` is cancelled; then accepts nothing more, lets requests in flight end, and closes the websockets.
 pub async fn run(listener: TcpListener, logic: Logic, gate: Gate, config: Config, stop: CancellationToken) {
@@ -63,15 +76,15 @@ pub async fn run(listener: TcpListener, logic: Logic, gate: Gate, config: Config
         config,
         stop: stop.clone(),
         sockets: TaskTracker::new(),
+        cut: CancellationToken::new(),
     });
     let permits = Arc::new(Semaphore::new(shared.config.connections));
     let connections = TaskTracker::new();
-    let mut http = hyper::server::conn::http1::Builder::new();
+    let mut http = Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(shared.config.head_timeout)
         .max_buf_size(64 << 10)
-        .max_headers(64)
-        .pipeline_flush(true);
+        .max_headers(64);
     loop {
         let accepted = async {
             // The semaphore is never closed.
@@ -94,28 +107,8 @@ pub async fn run(listener: TcpListener, logic: Logic, gate: Gate, config: Config
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "small answers may be held back");
         }
-        let shared = Arc::clone(&shared);
-        let service = hyper::service::service_fn(move |request| {
-            let shared = Arc::clone(&shared);
-            async move { connection::answer(&shared, request).await }
-        });
-        let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
-        let stop = stop.clone();
-        connections.spawn(async move {
-            let _permit = permit;
-            let mut connection = pin!(connection);
-            let ended = tokio::select! {
-                biased;
-                ended = connection.as_mut() => ended,
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a connection ended early");
-            }
-        });
+        let stream = Stall::new(stream, shared.config.write_timeout);
+        connections.spawn(serve(http.clone(), stream, permit, Arc::clone(&shared)));
     }
     drop(listener);
     connections.close();
@@ -125,6 +118,70 @@ pub async fn run(listener: TcpListener, logic: Logic, gate: Gate, config: Config
         shared.sockets.wait().await;
     };
     if tokio::time::timeout(shared.config.drain, drained).await.is_err() {
-        tracing::warn!("connections that did not end in time were cut off");
+        tracing::warn!("connections that did not end in time are cut off");
+        shared.cut.cancel();
+        connections.wait().await;
+        shared.sockets.wait().await;
+    }
+}
+
+/// A place among the connections, held by the connection and by the websocket it may become.
+type Place = Arc<Option<OwnedSemaphorePermit>>;
+
+/// Serves one connection to its end.
+async fn serve(http: Builder, stream: Stall, permit: Option<OwnedSemaphorePermit>, shared: Arc<Shared>) {
+    let place: Place = Arc::new(permit);
+    let answering = Arc::new(AtomicUsize::new(0));
+    let service = {
+        let (shared, answering) = (Arc::clone(&shared), Arc::clone(&answering));
+        service_fn(move |request| {
+            let (shared, place) = (Arc::clone(&shared), Arc::clone(&place));
+            let answering = Answering::begin(&answering);
+            async move {
+                let answer = connection::answer(&shared, request, place).await;
+                drop(answering);
+                answer
+            }
+        })
+    };
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = shared.stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            loop {
+                tokio::select! {
+                    biased;
+                    ended = connection.as_mut() => break ended,
+                    () = shared.cut.cancelled() => break Ok(()),
+                    // Half a head is no request in flight; an answer has this long to be taken.
+                    () = tokio::time::sleep(IDLE_AFTER_STOP) => {
+                        if answering.load(Ordering::Relaxed) == 0 {
+                            break Ok(());
+                        }
+                    }
+                }
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Counts a request while it is answered.
+struct Answering(Arc<AtomicUsize>);
+
+impl Answering {
+    fn begin(count: &Arc<AtomicUsize>) -> Answering {
+        count.fetch_add(1, Ordering::Relaxed);
+        Answering(Arc::clone(count))
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -15,6 +15,7 @@ use crate::batch::Batch;
 use crate::config::Config;
 use crate::error::{BackendError, CommitError};
 use crate::history::History;
+use crate::point_cache::PointCache;
 use crate::read_set::ReadSet;
 use crate::snapshot::Published;
 use crate::stats::{Counters, count};
@@ -52,6 +53,7 @@ pub(crate) struct Committer {
     backend: Box<dyn Backend>,
     /// The committed state.
     state: Arc<dyn BackendSnapshot>,
+    points: Arc<PointCache>,
     shared: Arc<Shared>,
     history: History,
     /// The last committed transaction.
@@ -68,10 +70,12 @@ impl Committer {
     /// Where the backend's state cannot be read.
     pub(crate) fn new(backend: Box<dyn Backend>, config: &Config) -> Result<(Self, Arc<Shared>), BackendError> {
         let state = backend.snapshot()?;
+        let points = Arc::new(PointCache::new());
         let shared = Arc::new(Shared {
             published: ArcSwap::from_pointee(Published {
                 sequence: 0,
                 state: Arc::clone(&state),
+                points: Arc::clone(&points),
                 in_service: true,
             }),
             counters: Counters::default(),
@@ -79,6 +83,7 @@ impl Committer {
         let committer = Self {
             backend,
             state,
+            points,
             shared: Arc::clone(&shared),
             history: History::new(config.history_keys, config.history_bytes),
             sequence: 0,
@@ -180,6 +185,7 @@ impl Committer {
         }
         if sequence > self.sequence {
             let state = self.backend.apply(&mut folded.changes())?;
+            self.points.advance(sequence, folded.changes().map(|(key, _)| key));
             self.publish(state, sequence);
         }
         drop(folded);
@@ -206,6 +212,7 @@ impl Committer {
         self.shared.published.store(Arc::new(Published {
             sequence,
             state,
+            points: Arc::clone(&self.points),
             in_service: true,
         }));
     }
@@ -258,10 +265,12 @@ impl Committer {
     fn retire(&mut self, error: BackendError) {
         self.sequence += 1;
         self.history.reset(self.sequence);
+        self.points.clear(self.sequence);
         self.state = Arc::new(ClosedSnapshot);
         self.shared.published.store(Arc::new(Published {
             sequence: self.sequence,
             state: Arc::clone(&self.state),
+            points: Arc::clone(&self.points),
             in_service: false,
         }));
         self.broken = Some((error, Instant::now()));
@@ -301,8 +310,11 @@ impl Committer {
         self.shared.published.store(Arc::new(Published {
             sequence: self.sequence,
             state: Arc::clone(&self.state),
+            points: Arc::clone(&self.points),
             in_service: true,
         }));
+        // No snapshot is the latest any more.
+        self.points.clear(u64::MAX);
         match catch_unwind(AssertUnwindSafe(|| self.backend.close())) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "closing the storage failed"),

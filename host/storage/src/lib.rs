@@ -42,6 +42,7 @@ mod error;
 mod faults;
 mod history;
 mod merge;
+mod point_cache;
 mod range;
 mod read_set;
 mod snapshot;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::backend::BackendSnapshot;
 use crate::error::BackendError;
+use crate::point_cache::PointCache;
 use crate::stored;
 
 /// A committed state, which does not change. Cloning it is cheap; as long as a clone lives, the space of what has been
@@ -18,6 +19,7 @@ pub(crate) struct Published {
     /// The last transaction in it.
     pub(crate) sequence: u64,
     pub(crate) state: Arc<dyn BackendSnapshot>,
+    pub(crate) points: Arc<PointCache>,
     /// Whether the backend was working when this was published.
     pub(crate) in_service: bool,
 }
@@ -63,6 +65,22 @@ impl Snapshot {
 
     pub(crate) fn state(&self) -> &dyn BackendSnapshot {
         &*self.0.state
+    }
+
+    /// The stored value of a stored key.
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
+        let Published {
+            sequence,
+            state,
+            points,
+            ..
+        } = &*self.0;
+        if let Some(known) = points.get(*sequence, key) {
+            return Ok(known);
+        }
+        let value = state.get(key)?;
+        points.insert(*sequence, key, value.as_deref());
+        Ok(value)
     }
 
     pub(crate) fn in_service(&self) -> bool {

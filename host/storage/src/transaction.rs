@@ -300,7 +300,7 @@ impl Transaction {
             Some(Op::Add(delta)) => Some(*delta),
             None => None,
         };
-        let held = self.snapshot.state().get(&self.key)?;
+        let held = self.snapshot.get(&self.key)?;
         self.reads.insert_key(&self.key);
         match delta {
             None => Ok(held),

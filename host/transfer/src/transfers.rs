@@ -108,6 +108,13 @@ impl Transfers {
                 if let Some(id) = table::find(tx, given)?
                     && let Some(task) = table::get(tx, id)?
                 {
+                    let named = request.directory.as_deref().is_some_and(|text| !text.is_empty());
+                    if named && directory != task.directory {
+                        return Ok(Err(DownloadRefusal::TaskId(format!(
+                            "its file goes to {}",
+                            task.directory
+                        ))));
+                    }
                     return self.stage_again(tx, task, request);
                 }
                 given.clone()
@@ -190,10 +197,10 @@ impl Transfers {
 
 fn check_task_id(task_id: &str) -> Result<(), String> {
     if !TASK_ID_CHARS.contains(&task_id.chars().count()) {
-        return Err("it has 1 to 128 characters".to_owned());
+        return Err("an identifier has 1 to 128 characters".to_owned());
     }
     if task_id.chars().any(char::is_control) {
-        return Err("it has no control characters".to_owned());
+        return Err("an identifier has no control characters".to_owned());
     }
     Ok(())
 }

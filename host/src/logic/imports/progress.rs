@@ -7,14 +7,14 @@ use crate::logic::effect::Effect;
 use crate::logic::imports::transfer::direction;
 use crate::logic::instance::State;
 
-/// Bytes of a key; the contract's 128 characters are at most four bytes each.
-const KEY_BYTES: usize = 512;
+/// Characters of a key.
+const KEY_CHARS: std::ops::RangeInclusive<usize> = 1..=128;
 
 impl wit::Host for State {
     fn subscribe(&mut self, key: String, filter: wit::Filter) -> wasmtime::Result<()> {
         let call = self.call(key.len())?;
-        if key.is_empty() || key.len() > KEY_BYTES {
-            return Err(call.refuse("a feed key is empty or longer than 512 bytes"));
+        if !KEY_CHARS.contains(&key.chars().count()) {
+            return Err(call.refuse("a feed key has 1 to 128 characters"));
         }
         call.effect()?;
         call.effects.push(Effect::Subscribe {

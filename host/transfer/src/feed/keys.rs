@@ -137,6 +137,13 @@ impl Keys {
             .filter_map(|(name, key)| key.unclaimed.map(|at| (at, key.generation, name)))
             .min()
             .map(|(_, _, name)| name.clone());
+        // A connection that claims every key keeps none in particular: the oldest that nobody named goes.
+        let oldest = oldest.or_else(|| {
+            let unnamed = self.keys.iter().filter(|(name, _)| !self.claims.contains_key(*name));
+            unnamed
+                .min_by_key(|(_, key)| key.generation)
+                .map(|(name, _)| name.clone())
+        });
         match oldest {
             Some(name) => {
                 self.keys.remove(&name);

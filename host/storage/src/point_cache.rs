@@ -1,0 +1,155 @@
+//! Values that were read lately, so that keys every call looks at cost no walk down the tree.
+//!
+//! An entry says what a key held at some snapshot, and that nothing has written the key since: the committer removes the keys it
+//! writes before it publishes the state that holds them. So an entry serves every snapshot from its own to the latest.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Parts with a lock of their own.
+const SHARDS: usize = 16;
+/// Keys of a shard; one more empties it.
+const SHARD_KEYS: usize = 2048;
+/// Bytes of a shard's keys and values; an entry beyond that empties it.
+const SHARD_BYTES: usize = 512 << 10;
+/// A larger value is not kept.
+const VALUE_BYTES: usize = 8 << 10;
+
+/// The cache of one store.
+pub(crate) struct PointCache {
+    shards: [Mutex<Shard>; SHARDS],
+    /// The state that is published, or about to be.
+    current: AtomicU64,
+}
+
+#[derive(Default)]
+struct Shard {
+    entries: HashMap<Box<[u8]>, Entry>,
+    bytes: usize,
+}
+
+struct Entry {
+    /// The snapshot it was read at.
+    since: u64,
+    value: Option<Arc<[u8]>>,
+}
+
+impl PointCache {
+    pub(crate) fn new() -> Self {
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            current: AtomicU64::new(0),
+        }
+    }
+
+    /// What the key holds at a snapshot, if that is known: a value, or that there is none.
+    pub(crate) fn get(&self, snapshot: u64, key: &[u8]) -> Option<Option<Vec<u8>>> {
+        let shard = self.shard(key);
+        let entry = shard.entries.get(key).filter(|entry| entry.since <= snapshot)?;
+        Some(entry.value.as_deref().map(<[u8]>::to_vec))
+    }
+
+    /// Keeps what was read at a snapshot, if it is still the latest.
+    pub(crate) fn insert(&self, snapshot: u64, key: &[u8], value: Option<&[u8]>) {
+        let len = value.map_or(0, <[u8]>::len);
+        if len > VALUE_BYTES {
+            return;
+        }
+        let mut shard = self.shard(key);
+        // Looked at under the lock: a commit that has moved on since will come for this shard, or has been here already.
+        if self.current.load(Ordering::SeqCst) != snapshot {
+            return;
+        }
+        let bytes = key.len() + len;
+        if shard.entries.len() >= SHARD_KEYS || shard.bytes + bytes > SHARD_BYTES {
+            *shard = Shard::default();
+        }
+        let entry = Entry {
+            since: snapshot,
+            value: value.map(Arc::from),
+        };
+        if shard.entries.insert(Box::from(key), entry).is_none() {
+            shard.bytes += bytes;
+        }
+    }
+
+    /// Forgets the keys that the state `snapshot`, which is about to be published, has written.
+    pub(crate) fn advance<'k>(&self, snapshot: u64, written: impl Iterator<Item = &'k [u8]>) {
+        self.current.store(snapshot, Ordering::SeqCst);
+        for key in written {
+            let mut shard = self.shard(key);
+            if let Some(entry) = shard.entries.remove(key) {
+                shard.bytes -= key.len() + entry.value.map_or(0, |value| value.len());
+            }
+        }
+    }
+
+    /// Forgets everything: what the state `snapshot` holds is not known.
+    pub(crate) fn clear(&self, snapshot: u64) {
+        self.current.store(snapshot, Ordering::SeqCst);
+        for shard in &self.shards {
+            *lock(shard) = Shard::default();
+        }
+    }
+
+    fn shard(&self, key: &[u8]) -> MutexGuard<'_, Shard> {
+        // FNV-1a over the end of the key, where keys of a table differ.
+        let end = &key[key.len().saturating_sub(8)..];
+        let hash = end.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        lock(&self.shards[(hash >> 32) as usize % SHARDS])
+    }
+}
+
+/// Nothing panics while it holds the lock, and what it guards is only ever missing, never wrong.
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_serves_from_its_snapshot_until_the_key_is_written() {
+        let cache = PointCache::new();
+        cache.advance(3, std::iter::empty());
+        cache.insert(3, b"k", Some(b"v"));
+        assert_eq!(cache.get(3, b"k"), Some(Some(b"v".to_vec())));
+        assert_eq!(
+            cache.get(2, b"k"),
+            None,
+            "an older snapshot may have held something else"
+        );
+        cache.advance(4, [&b"other"[..]].into_iter());
+        assert_eq!(cache.get(4, b"k"), Some(Some(b"v".to_vec())));
+        cache.advance(5, [&b"k"[..]].into_iter());
+        assert_eq!((cache.get(4, b"k"), cache.get(5, b"k")), (None, None));
+    }
+
+    #[test]
+    fn what_was_read_before_the_latest_commit_is_not_kept() {
+        let cache = PointCache::new();
+        cache.advance(2, [&b"k"[..]].into_iter());
+        cache.insert(1, b"k", Some(b"old"));
+        assert_eq!(cache.get(2, b"k"), None);
+    }
+
+    #[test]
+    fn absence_is_remembered_and_memory_is_bounded() {
+        let cache = PointCache::new();
+        cache.insert(0, b"none", None);
+        assert_eq!(cache.get(0, b"none"), Some(None));
+        for n in 0..100_000_u32 {
+            cache.insert(0, &n.to_be_bytes(), Some(&[0; 4096]));
+        }
+        cache.insert(0, b"large", Some(&[0; VALUE_BYTES + 1]));
+        assert_eq!(cache.get(0, b"large"), None);
+        for shard in &cache.shards {
+            let shard = lock(shard);
+            assert!(shard.bytes <= SHARD_BYTES && shard.entries.len() <= SHARD_KEYS);
+        }
+    }
+}
