@@ -1,10 +1,11 @@
 # The two commands on a fresh machine: `make run` and `make test`.
 CARGO ?= cargo
 MODULES := favorites temp-files backups cloud-storage common
-WASM := $(MODULES:%=target/modules/%.wasm)
+# And the module that tests the host from inside.
+COMPONENTS := $(MODULES) probe
 RUN_ARGS ?= --demo
 
-.PHONY: all build modules run test unit lint bench clean target
+.PHONY: all build modules target run test lint bench clean
 
 all: build
 
@@ -14,11 +15,12 @@ build: modules
 
 # Copies only what changed, so that the host is not built again for nothing.
 modules: target
-	$(CARGO) build --profile module --locked --target wasm32-wasip2 $(MODULES:%=-p stowage-%)
-	@mkdir -p target/modules
-	@for m in $(MODULES); do \
+	$(CARGO) build --profile module --locked --target wasm32-wasip2 $(COMPONENTS:%=-p stowage-%)
+	@mkdir -p target/modules target/modules-test
+	@for m in $(COMPONENTS); do \
 		from=target/wasm32-wasip2/module/stowage_$$(echo $$m | tr - _).wasm; \
-		cmp -s $$from target/modules/$$m.wasm || cp $$from target/modules/$$m.wasm; \
+		to=target/modules/$$m.wasm; [ $$m = probe ] && to=target/modules-test/probe.wasm; \
+		cmp -s $$from $$to || cp $$from $$to; \
 	done
 
 # The compiler's target for components.
@@ -36,10 +38,12 @@ test: build
 lint: modules
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
-	$(CARGO) clippy --release --locked --target wasm32-wasip2 $(MODULES:%=-p stowage-%) -- -D warnings
+	$(CARGO) clippy --release --locked --target wasm32-wasip2 $(COMPONENTS:%=-p stowage-%) -- -D warnings
 
+# Side by side with a bare hyper echo and with SQLite, as ratios.
 bench: build
-	$(CARGO) run --release --locked -p stowage-tests --bin bench
+	$(CARGO) build --release --locked --workspace --bin bench --features stowage-tests/bench
+	target/release/bench
 
 clean:
 	$(CARGO) clean

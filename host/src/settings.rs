@@ -109,8 +109,8 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_an_error_that_names_it() {
-        let error = toml::from_str::<Settings>("listen = \"127.0.0.1:1\"").unwrap_err();
-        assert!(error.to_string().contains("listen"));
+        let error = toml::from_str::<Settings>("lisen = \"127.0.0.1:1\"").unwrap_err();
+        assert!(error.to_string().contains("lisen"));
     }
 
     #[test]

@@ -73,10 +73,7 @@ fn encode(shape: &Shape, value: &Val, out: &mut Vec<u8>) {
             Some(name) => scalar(&name.wire, out),
             None => null(out),
         },
-        (Shape::Option(inner), Val::Option(v)) => match v {
-            Some(v) => encode(inner, v, out),
-            None => null(out),
-        },
+        (Shape::Option(inner), Val::Option(Some(v))) => encode(inner, v, out),
         (Shape::Result { ok, err }, Val::Result(v)) => {
             let (tag, shape, payload) = match v {
                 Ok(p) => ("ok", ok, p),

@@ -319,7 +319,7 @@ fn release(effects: Vec<Effect>, services: &super::Services) {
     let mut cloud_changed = false;
     for effect in effects {
         match effect {
-            Effect::Transfer(staged) => services.transfers.release(staged),
+            Effect::Transfer(staged) => services.transfers.release(*staged),
             Effect::Cloud => cloud_changed = true,
             Effect::Subscribe { key, filter } => {
                 if let Err(error) = services.feed.subscribe(&key, filter) {

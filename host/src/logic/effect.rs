@@ -5,7 +5,7 @@ use stowage_transfer::{Filter, Staged};
 /// One effect.
 pub(super) enum Effect {
     /// A transfer whose task the transaction holds.
-    Transfer(Staged),
+    Transfer(Box<Staged>),
     /// A change for the cloud, in the outbox.
     Cloud,
     /// Follow tasks under a key of the feed.

@@ -1,5 +1,6 @@
 //! The wire: a JSON body to a call, its outcome to the envelope.
 
+mod body;
 mod envelope;
 mod route;
 
@@ -56,7 +57,7 @@ pub async fn answer(logic: &Logic, path: &str, body: Bytes) -> Envelope {
 /// Parses, routes and decodes, without waiting for anything: no more of these exist at once than threads.
 fn prepare(logic: &Logic, path: &str, body: &[u8]) -> Result<(Route, Vec<Val>), Envelope> {
     let parameter = |message: &str| Envelope::failure(Code::PARAMETER, message);
-    let object = match serde_json::from_slice::<Value>(body) {
+    let object = match body::parse(body) {
         Ok(Value::Object(object)) => object,
         Ok(_) => return Err(parameter("body: expected a JSON object")),
         // serde_json's own message tells line and column and quotes nothing of the body.

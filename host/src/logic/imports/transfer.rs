@@ -44,7 +44,7 @@ impl wit::Host for State {
         match transfers.stage_download(&mut call.transaction, request, call.now_ms.cast_signed()) {
             Err(error) => Err(call.refuse(error)),
             Ok(Ok(staged)) => {
-                call.effects.push(Effect::Transfer(staged));
+                call.effects.push(Effect::Transfer(Box::new(staged)));
                 Ok(Ok(()))
             }
             Ok(Err(refusal)) => Ok(Err(match refusal {
@@ -66,7 +66,7 @@ impl wit::Host for State {
         match transfers.stage_upload(&mut call.transaction, request, call.now_ms.cast_signed()) {
             Err(error) => Err(call.refuse(error)),
             Ok(staged) => {
-                call.effects.push(Effect::Transfer(staged));
+                call.effects.push(Effect::Transfer(Box::new(staged)));
                 Ok(())
             }
         }
