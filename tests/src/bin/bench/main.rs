@@ -1,0 +1,99 @@
+//! `make bench`: Stowage side by side with a bare hyper echo and with hyper + SQLite, in one run, as ratios.
+//!
+//! Server and load share the machine's cores, each server is a process of its own, the rounds of the servers take turns, and
+//! each figure is the median of its rounds.
+
+mod component;
+mod echo;
+mod load;
+mod process;
+mod report;
+mod sqlite;
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use load::Request;
+use process::Server;
+use report::Rounds;
+
+/// Connections of the load.
+const CONNECTIONS: usize = 64;
+/// Turns that every server gets.
+const ROUNDS: usize = 5;
+/// Length of one turn.
+const ROUND: Duration = Duration::from_secs(3);
+/// Folders that exist when lists are read: a page of ten.
+const FOLDERS: usize = 9;
+
+fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some("serve-echo") => runtime.block_on(echo::serve()),
+        Some("serve-sqlite") => {
+            let file = arguments.next().context("serve-sqlite FILE")?;
+            runtime.block_on(sqlite::serve(file.into()))
+        }
+        None => runtime.block_on(bench()),
+        Some(other) => anyhow::bail!("unknown argument {other}"),
+    }
+}
+
+async fn bench() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let echo = Server::echo()?;
+    let sqlite = Server::sqlite(&dir.path().join("baseline.sqlite"))?;
+    let stowage = Server::stowage(&dir.path().join("data"))?;
+
+    for server in [&sqlite, &stowage] {
+        for n in 0..FOLDERS {
+            load::once(server.address, &Request::create(&format!("folder {n}"))).await?;
+        }
+    }
+    let list = Request::list();
+    let expected = load::once(stowage.address, &list).await?;
+    let found = load::once(sqlite.address, &list).await?;
+    anyhow::ensure!(
+        expected.len().abs_diff(found.len()) < 64,
+        "the servers do not answer alike: {expected} {found}"
+    );
+    // The echo gives back what it gets: a body as long as the others' answers.
+    let body = Request::echo(expected.len());
+    let echoed = move |_| body.clone();
+    let listed = move |_| list.clone();
+
+    println!("reads: getImFavoriteFolders, a page of 10, {CONNECTIONS} connections");
+    let mut reads = Rounds::new(["bare hyper echo", "hyper + SQLite", "stowage"]);
+    for _ in 0..ROUNDS {
+        reads.push([
+            load::run(echo.address, CONNECTIONS, ROUND, echoed.clone()).await?,
+            load::run(sqlite.address, CONNECTIONS, ROUND, listed.clone()).await?,
+            load::run(stowage.address, CONNECTIONS, ROUND, listed.clone()).await?,
+        ]);
+    }
+    reads.print();
+    reads.print_ratio("stowage", "bare hyper echo");
+    reads.print_ratio("stowage", "hyper + SQLite");
+
+    for connections in [CONNECTIONS, 1] {
+        println!("\ncreates: createImFavoriteFolder, durable, {connections} connection(s)");
+        let mut creates = Rounds::new(["bare hyper echo", "hyper + SQLite", "stowage"]);
+        for round in 0..ROUNDS {
+            let unique = move |n: u64| Request::create(&format!("{connections}-{round}-{n}"));
+            creates.push([
+                load::run(echo.address, connections, ROUND, echoed.clone()).await?,
+                load::run(sqlite.address, connections, ROUND, unique).await?,
+                load::run(stowage.address, connections, ROUND, unique).await?,
+            ]);
+        }
+        creates.print();
+        creates.print_ratio("stowage", "hyper + SQLite");
+    }
+    println!(
+        "\nresident memory of stowage after the load: {:.1} MiB",
+        stowage.resident_mib()?
+    );
+    drop((echo, sqlite, stowage));
+    component::run().await
+}

@@ -1,0 +1,80 @@
+//! The servers under test, each a process that ends with its handle.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::Context as _;
+
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+impl Server {
+    pub fn echo() -> anyhow::Result<Server> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("serve-echo");
+        Self::start(command)
+    }
+
+    pub fn sqlite(file: &Path) -> anyhow::Result<Server> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("serve-sqlite").arg(file);
+        Self::start(command)
+    }
+
+    pub fn stowage(data: &Path) -> anyhow::Result<Server> {
+        let mut command = Command::new(binary()?);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            // A space in memory: the baseline has no cloud to publish to either.
+            .args(["--space", "memory:///"])
+            .env("STOWAGE_LOG", "warn");
+        Self::start(command)
+    }
+
+    fn start(mut command: Command) -> anyhow::Result<Server> {
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        let stdout = child.stdout.take().context("the child's stdout")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        let address = line
+            .trim()
+            .strip_prefix("listening on http://")
+            .and_then(|a| a.parse().ok())
+            .with_context(|| format!("expected `listening on …`, found {line:?}"))?;
+        Ok(Server { child, address })
+    }
+
+    /// Resident memory in MiB.
+    pub fn resident_mib(&self) -> anyhow::Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let kib: f64 = status
+            .lines()
+            .find_map(|l| l.strip_prefix("VmRSS:"))
+            .and_then(|l| l.split_whitespace().next())
+            .context("VmRSS")?
+            .parse()?;
+        Ok(kib / 1024.0)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way it is gone.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The built program beside this one.
+fn binary() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let dir = own.parent().context("a directory")?;
+    let file = dir.join("stowage");
+    anyhow::ensure!(file.exists(), "{} is missing: run `make build`", file.display());
+    Ok(file)
+}

@@ -1,0 +1,83 @@
+//! Medians and ratios.
+
+use std::time::Duration;
+
+/// What one turn of a load measured.
+pub struct Measured {
+    /// Requests answered with success.
+    pub requests: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// The latencies of every request, sorted.
+    pub latencies: Vec<Duration>,
+}
+
+impl Measured {
+    fn rate(&self) -> f64 {
+        self.requests as f64 / self.elapsed.as_secs_f64()
+    }
+
+    fn percentile(&self, p: f64) -> Duration {
+        let last = self.latencies.len().saturating_sub(1);
+        let index = (last as f64 * p).round() as usize;
+        self.latencies.get(index).copied().unwrap_or_default()
+    }
+}
+
+/// The turns of several servers, in step.
+pub struct Rounds<const N: usize> {
+    names: [&'static str; N],
+    rounds: Vec<[Measured; N]>,
+}
+
+impl<const N: usize> Rounds<N> {
+    pub fn new(names: [&'static str; N]) -> Self {
+        Rounds {
+            names,
+            rounds: Vec::new(),
+        }
+    }
+
+    pub fn push(&mut self, round: [Measured; N]) {
+        self.rounds.push(round);
+    }
+
+    fn median(&self, server: usize, figure: impl Fn(&Measured) -> f64) -> f64 {
+        median(self.rounds.iter().map(|r| figure(&r[server])).collect())
+    }
+
+    pub fn print(&self) {
+        for (server, name) in self.names.iter().enumerate() {
+            println!(
+                "  {name:<18} {:>9.0} /s   p50 {:>7.3} ms   p99 {:>7.3} ms",
+                self.median(server, Measured::rate),
+                self.median(server, |m| m.percentile(0.5).as_secs_f64() * 1e3),
+                self.median(server, |m| m.percentile(0.99).as_secs_f64() * 1e3),
+            );
+        }
+    }
+
+    /// The median of the rounds' own ratios, so that a machine whose speed drifts does not matter.
+    pub fn print_ratio(&self, of: &str, to: &str) {
+        let index = |name: &str| {
+            self.names
+                .iter()
+                .position(|n| *n == name)
+                .expect("a server of these rounds")
+        };
+        let (of_index, to_index) = (index(of), index(to));
+        let ratio = median(
+            self.rounds
+                .iter()
+                .map(|r| r[of_index].rate() / r[to_index].rate())
+                .collect(),
+        );
+        println!("  {of} / {to} = {ratio:.2}");
+    }
+}
+
+/// The middle of some figures.
+pub fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}

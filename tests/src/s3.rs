@@ -1,0 +1,90 @@
+//! An S3 server on loopback that keeps its objects in a directory.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use http::{Method, Request};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use s3s::auth::SimpleAuth;
+use s3s::service::S3ServiceBuilder;
+use s3s_fs::FileSystem;
+use tokio::net::TcpListener;
+use tokio::sync::RwLock;
+use tokio::task::JoinHandle;
+
+use crate::host::Launch;
+
+/// The bucket that is there from the start.
+pub const BUCKET: &str = "stowage";
+
+const KEY: &str = "test-key";
+const SECRET: &str = "test-secret";
+
+/// The server. Dropping it ends it.
+#[derive(Debug)]
+pub struct S3Server {
+    address: SocketAddr,
+    accepting: JoinHandle<()>,
+}
+
+impl S3Server {
+    /// Serves a directory, which is made, with an empty [`BUCKET`] in it.
+    ///
+    /// # Panics
+    /// When the directory cannot be written.
+    pub async fn start(root: &Path) -> S3Server {
+        std::fs::create_dir_all(root.join(BUCKET)).expect("a writable directory");
+        let mut builder = S3ServiceBuilder::new(FileSystem::new(root).expect("a directory"));
+        builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        let service = builder.build();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("a bound socket");
+        // This server looks at a put's condition first and writes afterwards, without a lock; real ones do both at once.
+        let turn = Arc::new(RwLock::new(()));
+        let accepting = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (service, turn) = (service.clone(), Arc::clone(&turn));
+                let answer = service_fn(move |request: Request<Incoming>| {
+                    let (service, turn) = (service.clone(), Arc::clone(&turn));
+                    async move {
+                        if matches!(*request.method(), Method::GET | Method::HEAD) {
+                            let _shared = turn.read().await;
+                            service.call(request.map(s3s::Body::from)).await
+                        } else {
+                            let _alone = turn.write().await;
+                            service.call(request.map(s3s::Body::from)).await
+                        }
+                    }
+                });
+                tokio::spawn(async move {
+                    // A client that hangs up is no error of the test.
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), answer)
+                        .await;
+                });
+            }
+        });
+        S3Server { address, accepting }
+    }
+
+    /// A launch on a space in the bucket.
+    #[must_use]
+    pub fn launch(&self, launch: Launch, prefix: &str) -> Launch {
+        launch
+            .space(format!("s3://{BUCKET}/{prefix}"))
+            .env("AWS_ENDPOINT", &format!("http://{}", self.address))
+            .env("AWS_ACCESS_KEY_ID", KEY)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET)
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ALLOW_HTTP", "true")
+    }
+}
+
+impl Drop for S3Server {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}

@@ -1,0 +1,10 @@
+//! The modules as components, in wasmtime, in this process: their answers, their imports, and what the host does with one that
+//! misbehaves.
+
+#![allow(clippy::unwrap_used, reason = "what goes wrong in a test ends it")]
+
+mod examples;
+mod modules;
+mod probe;
+mod refused;
+mod world;

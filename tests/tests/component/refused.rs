@@ -1,0 +1,66 @@
+//! Modules that the host does not take.
+
+use stowage::logic::LoadError;
+
+use crate::world::World;
+
+async fn refusal(text: &str) -> LoadError {
+    let world = World::with(crate::world::config(), Vec::new(), |_| {}).await;
+    let bytes = wat::parse_str(text).unwrap();
+    match world.logic.load("hostile", bytes).await {
+        Ok(_) => panic!("taken: {text}"),
+        Err(error) => error,
+    }
+}
+
+#[tokio::test]
+async fn an_import_that_gives_authority_is_refused_by_name() {
+    for import in [
+        "wasi:filesystem/types@0.2.6",
+        "wasi:filesystem/preopens@0.2.6",
+        "wasi:sockets/tcp@0.2.6",
+        "wasi:http/outgoing-handler@0.2.6",
+        "somebody:else/thing@1.0.0",
+        "wasi:clocksmith/x@1.0.0",
+        "stowage:hosts/storage@1.0.0",
+    ] {
+        match refusal(&format!(
+            r#"(component (import "{import}" (instance (export "f" (func)))))"#
+        ))
+        .await
+        {
+            LoadError::Import { name, import: refused } => {
+                assert_eq!((name.as_str(), refused.as_str()), ("hostile", import))
+            }
+            other => panic!("{import}: {other}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_import_of_another_type_than_the_hosts_is_refused() {
+    let text = r#"(component
+        (import "stowage:host/storage@1.0.0" (instance (export "get" (func (param "table" u32))))))"#;
+    assert!(matches!(refusal(text).await, LoadError::Link { .. }));
+}
+
+#[tokio::test]
+async fn two_functions_of_one_wire_name_are_refused() {
+    let text = r#"(component
+        (core module $m (func (export "f")))
+        (core instance $i (instantiate $m))
+        (func $f (canon lift (core func $i "f")))
+        (instance $x (export "a-b" (func $f)) (export "ab" (func $f)))
+        (export "some:tests/x@1.0.0" (instance $x)))"#;
+    assert!(matches!(refusal(text).await, LoadError::AmbiguousName { .. }));
+}
+
+#[tokio::test]
+async fn what_is_no_component_is_refused() {
+    assert!(matches!(refusal("(module)").await, LoadError::Compile { .. }));
+    assert!(matches!(refusal("(component)").await, LoadError::NoExports { .. }));
+    let world = World::with(crate::world::config(), Vec::new(), |_| {}).await;
+    for bytes in [&b""[..], b"\0asm", b"(component)", &[0xff; 100]] {
+        assert!(world.logic.load("hostile", bytes.to_vec()).await.is_err());
+    }
+}

@@ -1,0 +1,97 @@
+//! The engine with modules, a database in memory and a space on disk, without a server around them.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+use stowage::logic::{Config, Generation, Logic, Reuse, Services, builtin_modules};
+use stowage::rpc;
+use stowage_cloud::{Cloud, OpenOptions, Space};
+use stowage_storage::Store;
+use stowage_tests::fixture::SpaceFixture;
+use stowage_tests::host::target_dir;
+use stowage_transfer::{Feed, Transfers};
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+/// Everything a call reaches.
+pub struct World {
+    pub logic: Logic,
+    _dir: TempDir,
+}
+
+/// A configuration for tests: few instances, and compiled modules kept from one test to the next.
+pub fn config() -> Config {
+    Config {
+        concurrency: 32,
+        reuse: Reuse {
+            kept: 4,
+            ..Reuse::default()
+        },
+        cache: Some(target_dir().join("tmp/component-cache")),
+        ..Config::default()
+    }
+}
+
+/// One at a time compiles what the cache lacks; the others find it there.
+static COMPILING: Mutex<()> = Mutex::const_new(());
+
+impl World {
+    /// The built-in modules on a space.
+    pub async fn builtin(fill: impl FnOnce(&SpaceFixture)) -> World {
+        World::with(config(), builtin_modules(), fill).await
+    }
+
+    /// The probe, which is served under the module `tests`.
+    pub async fn probe(config: Config) -> World {
+        World::with(config, vec![("probe".into(), probe_bytes())], |_| {}).await
+    }
+
+    /// Any modules on a space.
+    pub async fn with(config: Config, modules: Vec<(String, Vec<u8>)>, fill: impl FnOnce(&SpaceFixture)) -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let fixture = SpaceFixture::create(&dir.path().join("space"));
+        fill(&fixture);
+        let store = Store::in_memory(stowage_storage::Config::default());
+        let space = Space::open(&fixture.url(), OpenOptions::default()).await.unwrap();
+        let cloud = Cloud::open(space, store.clone()).await.unwrap();
+        let feed = Feed::new();
+        let transfer = stowage_transfer::Config::new(dir.path().join("downloads"), dir.path().join("temp"));
+        let transfers = Transfers::open(store.clone(), cloud.clone(), feed.clone(), transfer).unwrap();
+        let services = Services { cloud, transfers, feed };
+        let logic = Logic::new(config, store, services).unwrap();
+        let guard = COMPILING.lock().await;
+        let mut loaded = Vec::new();
+        for (name, bytes) in modules {
+            loaded.push(Arc::new(logic.load(&name, bytes).await.unwrap()));
+        }
+        drop(guard);
+        logic.serve(Generation::new(loaded));
+        World { logic, _dir: dir }
+    }
+
+    /// The envelope that a body gets on a path.
+    pub async fn answer(&self, path: &str, body: &Value) -> Value {
+        let envelope = rpc::answer(&self.logic, path, body.to_string().into()).await;
+        serde_json::from_slice(&envelope.into_json()).unwrap()
+    }
+
+    /// Calls a method of the probe.
+    pub async fn ask(&self, method: &str, body: Value) -> Value {
+        self.answer(&format!("/tests/{method}"), &body).await
+    }
+
+    /// Calls a method of the probe that succeeds, and returns its data.
+    pub async fn data(&self, method: &str, body: Value) -> Value {
+        let mut envelope = self.ask(method, body).await;
+        assert_eq!(envelope["code"], 200, "{method}: {envelope}");
+        envelope["data"].take()
+    }
+}
+
+/// The module that misbehaves on request.
+pub fn probe_bytes() -> Vec<u8> {
+    let file: PathBuf = target_dir().join("modules-test/probe.wasm");
+    fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}; run `make modules` first", file.display()))
+}

@@ -1,0 +1,243 @@
+//! Who may speak to the server.
+
+use http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use http::{Method, Request};
+use http_body_util::Full;
+use serde_json::{Value, json};
+use stowage_tests::feed::{Feed, handshake};
+use stowage_tests::host::{Launch, Scene, TestHost};
+use stowage_tests::wait::within;
+use stowage_tests::wire;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+const BODY: &str = r#"{"page":1,"pageSize":1}"#;
+
+/// A request with these headers on every route: the API's status, the websocket's status.
+async fn statuses(host: &TestHost, host_header: &str, headers: &[(&str, &str)]) -> (u16, u16) {
+    let address = host.address();
+    let mut post = Request::post("/getImFavoriteFolders")
+        .header(HOST, host_header)
+        .header(CONTENT_TYPE, "application/json");
+    let mut ws = handshake(address, &[]);
+    ws.headers_mut().unwrap().insert(HOST, host_header.parse().unwrap());
+    for (name, value) in headers {
+        post = post.header(*name, *value);
+        ws = ws.header(*name, *value);
+    }
+    let reply = wire::send(address, post.body(Full::from(BODY)).unwrap()).await;
+    if reply.status != 200 {
+        let envelope = reply.envelope();
+        assert_eq!((&envelope["code"], &envelope["data"]), (&json!(700), &Value::Null));
+        assert!(!reply.headers.contains_key("access-control-allow-origin"));
+    }
+    (reply.status, Feed::status(address, ws.body(()).unwrap()).await)
+}
+
+#[tokio::test]
+async fn only_our_own_host_is_answered() {
+    let scene = Scene::launched(|_| {}, |launch| launch.args(["--allow-host", "stowage.test"])).await;
+    let port = scene.host.address().port();
+    for own in ["127.0.0.1", "localhost", "LocalHost", "[::1]"] {
+        assert_eq!(
+            statuses(&scene.host, &format!("{own}:{port}"), &[]).await,
+            (200, 101),
+            "{own}"
+        );
+    }
+    assert_eq!(statuses(&scene.host, "stowage.test", &[]).await, (200, 101));
+    for other in [
+        "evil.example".to_owned(),
+        format!("evil.example:{port}"),
+        "127.0.0.1".into(),
+        "localhost:1".into(),
+        format!("0.0.0.0:{port}"),
+        format!("localhost:{port}.evil.example"),
+        format!("localhost.:{port}"),
+    ] {
+        assert_eq!(statuses(&scene.host, &other, &[]).await, (421, 421), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn heads_that_no_client_sends_are_refused() {
+    let scene = Scene::new().await;
+    let address = scene.host.address();
+    let rest = format!(
+        "Content-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{BODY}",
+        BODY.len()
+    );
+    for (head, statuses) in [
+        ("POST /getImFavoriteFolders HTTP/1.1\r\n".to_owned(), &[421, 400][..]),
+        (
+            format!("POST /getImFavoriteFolders HTTP/1.1\r\nHost: {address}\r\nHost: {address}\r\n"),
+            &[421, 400],
+        ),
+        (
+            format!("POST /getImFavoriteFolders HTTP/1.1\r\nHost: {address}\r\nHost: evil.example\r\n"),
+            &[421, 400],
+        ),
+        (
+            format!("POST http://evil.example/getImFavoriteFolders HTTP/1.1\r\nHost: {address}\r\n"),
+            &[421],
+        ),
+        (
+            "POST /getImFavoriteFolders HTTP/1.1\r\nHost: \r\n".to_owned(),
+            &[421, 400],
+        ),
+        (
+            format!("POST /getImFavoriteFolders HTTP/1.1\r\nHost: {address}\r\nContent-Type: text/plain\r\n"),
+            &[415],
+        ),
+        (
+            format!("POST /getImFavoriteFolders HTTP/1.1\r\nHost: {address}\r\nbad header: x\r\n"),
+            &[400],
+        ),
+        (
+            format!("POST /getImFavoriteFolders HTTP/1.1\r\nHost: {address}\r\nTransfer-Encoding: chunked\r\n"),
+            &[400],
+        ),
+        (
+            format!("POST /getImFavoriteFolders HTTP/1.1\r\nHost: {address}\r\nContent-Length: 5\r\n"),
+            &[400],
+        ),
+        (
+            format!("GET /getImFavoriteFolders HTTP/1.1\r\nHost: {address}\r\n"),
+            &[405],
+        ),
+        (format!("DELETE / HTTP/1.1\r\nHost: {address}\r\n"), &[405]),
+        (format!("GET /ws HTTP/1.1\r\nHost: {address}\r\n"), &[426]),
+        (
+            format!("POST / HTTP/1.1\r\nHost: {address}\r\nX: {}\r\n", "x".repeat(300_000)),
+            &[431, 400],
+        ),
+        (
+            format!("POST / HTTP/1.1\r\nHost: {address}\r\n{}", "X: y\r\n".repeat(200)),
+            &[431, 400],
+        ),
+        ("\u{16}\u{3}\u{1} hello".to_owned(), &[400, 0]),
+    ] {
+        let answer = wire::raw(address, (head.clone() + &rest).as_bytes()).await;
+        let shown: String = head.chars().take(100).collect();
+        assert!(statuses.contains(&wire::raw_status(&answer)), "{shown}: {answer}");
+    }
+    assert_eq!(scene.host.post("/getImFavoriteFolders", BODY).await.code(), 200);
+}
+
+/// An answer used to stay in the server's buffer as long as anything came behind its request: the line break that some
+/// clients add, or the beginning of the next request.
+#[tokio::test]
+async fn an_answer_does_not_wait_for_what_follows_its_request() {
+    let scene = Scene::new().await;
+    let address = scene.host.address();
+    let request = format!(
+        "POST /getImFavoriteFolders HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{BODY}",
+        BODY.len()
+    );
+    for follows in ["", "\r\n", "POST /getIm", &request[..60], &request] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all((request.clone() + follows).as_bytes()).await.unwrap();
+        let mut answer = [0; 15];
+        within("the answer", stream.read_exact(&mut answer)).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK", "{follows:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_origin_is_absent_or_known() {
+    let scene = Scene::launched(|_| {}, |launch| launch.args(["--allow-origin", "https://app.example"])).await;
+    let host = &scene.host;
+    let own = host.address().to_string();
+    for origin in [
+        "https://app.example".to_owned(),
+        format!("http://{own}"),
+        format!("http://localhost:{}", host.address().port()),
+    ] {
+        assert_eq!(
+            statuses(host, &own, &[("origin", &origin)]).await,
+            (200, 101),
+            "{origin}"
+        );
+    }
+    for origin in [
+        "null",
+        "https://evil.example",
+        "http://app.example",
+        "https://app.example.evil",
+        "https://app.example:444",
+        "http://localhost",
+        "",
+    ] {
+        assert_eq!(
+            statuses(host, &own, &[("origin", origin)]).await,
+            (403, 403),
+            "{origin}"
+        );
+    }
+    // The answer is readable for the origin that was let through, and for no other.
+    let request =
+        wire::request(Method::OPTIONS, host.address(), "/getImFavoriteFolders").header(ORIGIN, "https://app.example");
+    let reply = wire::send(host.address(), request.body(Full::default()).unwrap()).await;
+    assert_eq!(reply.status, 204);
+    assert_eq!(reply.headers["access-control-allow-origin"], "https://app.example");
+    assert!(!reply.headers.contains_key("access-control-allow-credentials"));
+    let request = wire::request(Method::OPTIONS, host.address(), "/").header(ORIGIN, "https://evil.example");
+    let reply = wire::send(host.address(), request.body(Full::default()).unwrap()).await;
+    assert_eq!(reply.status, 403);
+}
+
+#[tokio::test]
+async fn a_post_is_json() {
+    let scene = Scene::new().await;
+    let address = scene.host.address();
+    for (content_type, status) in [
+        ("application/json", 200),
+        ("Application/JSON; charset=utf-8", 200),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("application/jsonx", 415),
+        ("", 415),
+    ] {
+        let request = wire::request(Method::POST, address, "/getImFavoriteFolders").header(CONTENT_TYPE, content_type);
+        let reply = wire::send(address, request.body(Full::from(BODY)).unwrap()).await;
+        assert_eq!(reply.status, status, "{content_type}");
+        reply.envelope();
+    }
+    let bare = wire::request(Method::POST, address, "/getImFavoriteFolders")
+        .body(Full::from(BODY))
+        .unwrap();
+    assert_eq!(wire::send(address, bare).await.status, 415);
+}
+
+#[tokio::test]
+async fn a_token_is_asked_for_on_every_route() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Launch::new(dir.path()).args(["--token", "secret"]).start().await;
+    let own = host.address().to_string();
+    for (headers, statuses_expected) in [
+        (&[][..], (401, 401)),
+        (&[("authorization", "Bearer wrong")], (401, 401)),
+        (&[("authorization", "secret")], (401, 401)),
+        (&[("authorization", "Basic c2VjcmV0")], (401, 401)),
+        (
+            &[("authorization", "Bearer secret"), ("authorization", "Bearer secret")],
+            (401, 401),
+        ),
+        (&[("authorization", "Bearer secret")], (200, 101)),
+    ] {
+        assert_eq!(statuses(&host, &own, headers).await, statuses_expected, "{headers:?}");
+    }
+    let browser = handshake(host.address(), &[]).header("sec-websocket-protocol", "stowage.bearer.secret");
+    assert_eq!(Feed::status(host.address(), browser.body(()).unwrap()).await, 101);
+    assert!(!host.log().contains("secret"), "the token is not in the log");
+}
+
+#[tokio::test]
+async fn an_address_that_others_reach_needs_a_token() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().display().to_string();
+    let output = stowage_tests::host::run(["serve", "--listen", "0.0.0.0:0", "--data", &data]).await;
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("token"), "{output:?}");
+    assert!(output.stdout.is_empty());
+}

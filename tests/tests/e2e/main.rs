@@ -1,0 +1,21 @@
+//! The real binary, from outside: one server a test, on a port of its own, in a directory of its own.
+
+#![allow(clippy::unwrap_used, reason = "what goes wrong in a test ends it")]
+
+mod backups;
+mod cli;
+mod crash;
+mod downloads;
+mod examples;
+mod favorites;
+mod feed;
+mod gate;
+mod lifecycle;
+mod lists;
+mod parameters;
+mod routing;
+mod s3;
+mod space_info;
+mod sync;
+mod temp_files;
+mod uploads;
