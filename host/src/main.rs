@@ -43,9 +43,20 @@ enum Command {
     Compile,
 }
 
+impl Command {
+    /// What is logged unless STOWAGE_LOG says otherwise. Only the server's log is read; others answer on their own.
+    fn log_filter(&self) -> &'static str {
+        match self {
+            Command::Serve { .. } => "info",
+            _ => "warn",
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_env("STOWAGE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::try_from_env("STOWAGE_LOG").unwrap_or_else(|_| EnvFilter::new(arguments.command.log_filter()));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -77,6 +88,23 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("stowage: {error:#}");
             ExitCode::from(2)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_server_logs_what_goes_well() {
+        for (arguments, filter) in [
+            (&["stowage", "serve"][..], "info"),
+            (&["stowage", "space", "verify"], "warn"),
+            (&["stowage", "watch"], "warn"),
+        ] {
+            let parsed = Arguments::try_parse_from(arguments).expect("valid arguments");
+            assert_eq!(parsed.command.log_filter(), filter, "{arguments:?}");
         }
     }
 }

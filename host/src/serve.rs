@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::data_dir::{SERVER_FILE, SPACE_DIR, default_data_dir};
-use crate::cli::space::{directory_url, space_url};
+use crate::cli::space::{directory_url, shown, space_url};
 use crate::demo;
 use crate::logic::{Generation, Limits, Logic, Reuse, Services, builtin_modules, read_modules};
 use crate::server::{self, Gate};
@@ -320,7 +320,7 @@ impl Data {
         };
         Space::open(&url, options)
             .await
-            .with_context(|| format!("the space {url}; make a new one with `stowage space init`"))
+            .with_context(|| format!("the space {}; make a new one with `stowage space init`", shown(&url)))
     }
 
     /// Writes where the server is, for the commands that look for it by the data directory.

@@ -13,6 +13,7 @@ use object_store::{
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::sync::mpsc;
 
+use crate::redaction::redacted;
 use crate::{Error, Hash, Hasher, Space};
 
 /// Bytes asked for at once from a store that is not a directory. Each such piece has its own time and retries.
@@ -137,6 +138,7 @@ impl Space {
     where
         R: AsyncRead + Send + Unpin,
     {
+        self.in_place()?;
         if self.head_blob(hash).await?.is_some_and(|info| info.size == size) {
             return Ok(Put::Present);
         }
@@ -259,7 +261,8 @@ where
     if sent.is_err()
         && let Err(error) = upload.abort().await
     {
-        tracing::debug!(object, %error, "parts of a failed upload stay in the store");
+        let error = redacted(&error.to_string());
+        tracing::debug!(object, error, "parts of a failed upload stay in the store");
     }
     sent
 }

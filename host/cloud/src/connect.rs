@@ -15,6 +15,7 @@ use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, O
 use url::Url;
 
 use crate::Error;
+use crate::redaction::redacted;
 
 /// How long a request may take to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -162,7 +163,7 @@ fn retry() -> RetryConfig {
 fn wrong(url: &str, reason: impl std::fmt::Display) -> Error {
     Error::Url {
         url: without_credentials(url),
-        reason: reason.to_string(),
+        reason: redacted(&reason.to_string()),
     }
 }
 
@@ -194,6 +195,21 @@ mod tests {
     #[test]
     fn credentials_do_not_reach_the_log() {
         assert_eq!(without_credentials("https://u:p@host/dav?sig=1"), "https://host/dav");
+    }
+
+    #[test]
+    fn a_reason_that_quotes_the_url_is_without_its_credentials() {
+        // Whether it is the scheme or the builder that is not content.
+        for url in [
+            "foo://user:SECRET@host/x?sig=SECRET",
+            "https://user:SECRET@x.y.z.blob.core.windows.net?SECRET",
+        ] {
+            if let Err(error) = connect(url, false) {
+                assert!(!format!("{error} {error:?}").contains("SECRET"), "{error}");
+            }
+        }
+        let error = wrong("s3://b", "cannot parse https://user:SECRET@host/x?sig=SECRET");
+        assert_eq!(error.to_string(), "space URL s3://b: cannot parse https://host/x");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use crate::redaction::{Redacted, redacted};
 use crate::{Hash, SinkError};
 
 /// An error that several waiting callers can be handed.
@@ -106,7 +107,8 @@ impl Error {
         }
     }
 
-    /// An error of the object store about an object.
+    /// An error of the object store about an object. Its text may quote the space's URL with its credentials: what is
+    /// kept is without them.
     pub(crate) fn from_store(subject: impl Display, error: object_store::Error) -> Self {
         match error {
             object_store::Error::NotFound { .. } => Error::Missing {
@@ -114,11 +116,11 @@ impl Error {
             },
             object_store::Error::InvalidPath { source } => Error::Malformed {
                 object: subject.to_string(),
-                reason: source.to_string(),
+                reason: redacted(&source.to_string()),
             },
             other => Error::Unreachable {
                 subject: subject.to_string(),
-                source: Arc::new(other),
+                source: Arc::new(Redacted::of(&other)),
             },
         }
     }
@@ -130,13 +132,14 @@ impl Error {
         }
     }
 
+    /// As [`Error::from_store`], whatever the error is.
     pub(crate) fn unreachable(
         subject: impl Display,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Error::Unreachable {
             subject: subject.to_string(),
-            source: Arc::from(source.into()),
+            source: Arc::new(Redacted::of(source.into().as_ref())),
         }
     }
 

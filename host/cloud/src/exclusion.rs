@@ -99,6 +99,7 @@ impl Exclusion {
 
     /// Waits for the right to change segments.
     pub(crate) async fn enter(&self, space: &Space) -> Result<Guard, Error> {
+        space.in_place()?;
         match self {
             Exclusion::Conditional => Ok(Guard::Conditional),
             Exclusion::Alone => Ok(Guard::Alone),
@@ -190,7 +191,11 @@ impl FileLock {
 
 fn try_lock(path: &std::path::Path) -> std::io::Result<Option<std::fs::File>> {
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)?;
+        // Its own directory only: a space whose disk is gone must not be begun anew in its place.
+        match std::fs::create_dir(parent) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
     }
     let file = std::fs::File::options().create(true).append(true).open(path)?;
     match file.try_lock() {

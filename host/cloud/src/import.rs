@@ -1,8 +1,10 @@
 //! Publishes real files: their blobs and the rows that name them.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
@@ -87,7 +89,8 @@ pub struct Failure {
 }
 
 /// Publishes files, and folders with all that is in them. Symbolic links are not followed. A file that cannot be read is
-/// reported and the others go on. Importing the same file to the same place twice changes nothing.
+/// reported and the others go on. A row that the space has already stays as it is: importing the same file to the same place
+/// twice changes nothing, and known bytes under another name do not rename the cloud storage's file.
 ///
 /// # Errors
 /// [`Error::Malformed`] for a folder or conversation name that no row can have; what the space returns. What was imported
@@ -104,6 +107,7 @@ pub async fn import(
     let mut rows = Rows {
         space,
         waiting: Vec::new(),
+        strays: HashMap::new(),
     };
     let folder = Folder::find(space, &plan.kind).await?;
     rows.waiting.extend(folder.row.clone());
@@ -166,6 +170,9 @@ async fn import_file(
 struct Rows<'a> {
     space: &'a Space,
     waiting: Vec<NewRow>,
+    /// By collection: the segments of rows that another writer keeps elsewhere than we would, as they were when the
+    /// collection's first row was to be published.
+    strays: HashMap<&'static str, HashMap<String, Arc<str>>>,
 }
 
 impl Rows<'_> {
@@ -178,11 +185,24 @@ impl Rows<'_> {
             fields,
         } in self.waiting.drain(..)
         {
-            let key = (collection.name, default_segment(&identity));
+            let strays = match self.strays.entry(collection.name) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => {
+                    let is_stray = |segment: &str, identity: &str| segment != default_segment(identity);
+                    unknown.insert(self.space.places(collection, is_stray).await?)
+                }
+            };
+            // A row lives in one segment only.
+            let segment = strays
+                .get(&identity)
+                .map_or_else(|| default_segment(&identity), |segment| segment.to_string());
+            let key = (collection.name, segment);
             if !segments.contains_key(&key) {
                 order.push((collection, key.clone()));
             }
-            segments.entry(key).or_default().insert(identity, Edit::Set(fields));
+            // Of files with the same bytes the first gives the name, here as in the space.
+            let edits = segments.entry(key).or_default();
+            edits.entry(identity).or_insert(Edit::Make(fields));
         }
         let exclusion = self.space.exclusion().await?;
         for (collection, key) in order {

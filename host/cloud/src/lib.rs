@@ -35,6 +35,7 @@ mod outbox;
 mod password;
 mod publish;
 mod reap;
+mod redaction;
 mod row;
 mod segment;
 mod space;

@@ -1,9 +1,11 @@
 //! The segments of a space: listing, reading and changing them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::{Error as StoreError, ObjectMeta, PutMode, PutResult, UpdateVersion};
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,8 @@ use crate::exclusion::Guard;
 use crate::segment::{self, Edit, Edited, SEGMENT_LIMIT_BYTES, Segment};
 use crate::{COLLECTIONS, Collection, Error, Space};
 
+/// Segments read at once in search of rows.
+const READS_AT_ONCE: usize = 8;
 /// How often a change is reapplied before its writer steps back for longer.
 const CONFLICT_LIMIT: u32 = 60;
 
@@ -117,6 +121,38 @@ impl Space {
         let parsed = tokio::task::spawn_blocking(move || Segment::parse(collection, text));
         let parsed = parsed.await.map_err(|error| Error::unreachable(&object, error))?;
         Ok((parsed.map_err(|error| Error::malformed(&object, error))?, meta))
+    }
+
+    /// The segments of the wanted rows of a collection, read from the space; where several hold a row, the one that counts.
+    /// `wanted` is told a segment's name and a row's identity. A segment that cannot be read holds none.
+    pub(crate) async fn places(
+        &self,
+        collection: &'static Collection,
+        wanted: impl Fn(&str, &str) -> bool,
+    ) -> Result<HashMap<String, Arc<str>>, Error> {
+        let names = self
+            .segments(collection)
+            .await?
+            .into_iter()
+            .map(|listed| listed.segment);
+        let mut reads = stream::iter(names.map(|name| async move {
+            match self.read_segment(collection, &name).await {
+                Ok((segment, _)) => Ok(Some((name, segment))),
+                Err(Error::Missing { .. } | Error::Malformed { .. }) => Ok(None),
+                Err(error) => Err(error),
+            }
+        }))
+        .buffered(READS_AT_ONCE);
+        let mut places = HashMap::new();
+        while let Some(read) = reads.try_next().await? {
+            let Some((name, segment)) = read else { continue };
+            let name: Arc<str> = name.into();
+            for identity in segment.rows().keys().filter(|identity| wanted(&name, identity)) {
+                // They come by name: the first counts.
+                places.entry(identity.clone()).or_insert_with(|| Arc::clone(&name));
+            }
+        }
+        Ok(places)
     }
 
     /// Applies edits to a segment, over again while others change it.

@@ -3,6 +3,9 @@
 //! Changes are taken in order. Consecutive changes of one collection form a step; the segments of a step are changed side by
 //! side, and a step begins when the one before it is in the space. Publishing a change twice does no harm, so a change
 //! leaves the outbox only in the transaction that records it as done.
+//!
+//! An edit of a row that was known here and is gone from the space is dropped, for another host removed the row, and the next
+//! sync removes it here. Only a row that names a blob is made again: what is put then is a file that was just uploaded.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -15,9 +18,12 @@ use crate::exclusion::Guard;
 use crate::list::Changed;
 use crate::mirror::{self, Known, Place, SegmentState};
 use crate::outbox::{self, Staged};
-use crate::row::UNKNOWN;
+use crate::row::{self, UNKNOWN};
 use crate::segment::{self, Edit};
 use crate::{Change, Collection, Error};
+
+/// Edits of rows by segment and identity.
+type Edits = BTreeMap<String, HashMap<String, Edit>>;
 
 /// Changes taken at once.
 const TAKE: u32 = 512;
@@ -89,17 +95,22 @@ async fn publish_step(inner: &Inner, collection: &str, step: &[Staged]) -> Resul
         .buffer_unordered(SEGMENTS_AT_ONCE)
         .collect()
         .await;
-    drop(guard);
-    let mut done = Vec::new();
-    let mut open = HashSet::new();
-    let mut failure = None;
+    let mut all = Outcome::default();
     for outcome in outcomes {
-        done.extend(outcome.changed);
-        if let Some(error) = outcome.failure {
-            open.extend(outcome.open);
-            failure = Some(error);
-        }
+        all.add(outcome);
     }
+    let homeless = std::mem::take(&mut all.homeless);
+    if !homeless.is_empty() {
+        rehome(inner, held, collection, homeless, &mut all).await;
+    }
+    drop(guard);
+    let Outcome {
+        changed: done,
+        left,
+        open,
+        failure,
+        ..
+    } = all;
     let published: Vec<_> = step
         .iter()
         .filter(|staged| {
@@ -114,6 +125,9 @@ async fn publish_step(inner: &Inner, collection: &str, step: &[Staged]) -> Resul
         for (segment, changed) in &done {
             record(tx, collection, segment, changed)?;
         }
+        for segment in &left {
+            mirror::invalidate(tx, collection.name, segment)?;
+        }
         outbox::remove(tx, &published)
     })
     .await?;
@@ -127,70 +141,71 @@ async fn forget(inner: &Inner, step: &[Staged]) -> Result<(), Error> {
     Ok(())
 }
 
+/// What a step wants of one row.
+enum Wish {
+    /// These fields, and the others as they are.
+    Set(Map<String, Value>),
+    /// These fields only.
+    Replace(Map<String, Value>),
+    /// No such row.
+    Remove,
+}
+
 /// What a step does to each segment.
 struct Plan {
-    segments: BTreeMap<String, HashMap<String, Edit>>,
+    segments: Edits,
 }
 
 impl Plan {
     fn of(collection: &Collection, step: &[Staged], tx: &mut Transaction) -> Result<Self, StorageError> {
-        let mut edits: BTreeMap<&str, Edit> = BTreeMap::new();
+        let mut wishes: BTreeMap<&str, Wish> = BTreeMap::new();
         for Staged { change, .. } in step {
             match change {
                 Change::PutRow { identity, fields, .. } => {
-                    let edit = match edits.remove(identity.as_str()) {
-                        None => Edit::Set(fields.clone()),
-                        Some(Edit::Remove) => Edit::Replace(fields.clone()),
-                        Some(Edit::Set(old)) => Edit::Set(merged(old, fields)),
-                        Some(Edit::Update(old)) => Edit::Update(merged(old, fields)),
-                        Some(Edit::Replace(old)) => Edit::Replace(merged(old, fields)),
+                    let wish = match wishes.remove(identity.as_str()) {
+                        None => Wish::Set(fields.clone()),
+                        Some(Wish::Remove) => Wish::Replace(fields.clone()),
+                        Some(Wish::Set(old)) => Wish::Set(merged(old, fields)),
+                        Some(Wish::Replace(old)) => Wish::Replace(merged(old, fields)),
                     };
-                    edits.insert(identity, edit);
+                    wishes.insert(identity, wish);
                 }
-                Change::DeleteRow { identity, .. } => drop(edits.insert(identity, Edit::Remove)),
+                Change::DeleteRow { identity, .. } => drop(wishes.insert(identity, Wish::Remove)),
                 Change::DeleteBlob { .. } => {}
             }
         }
-        let mut segments: BTreeMap<String, HashMap<String, Edit>> = BTreeMap::new();
-        for (identity, edit) in edits {
+        let mut plan = Self { segments: Edits::new() };
+        for (identity, wish) in wishes {
             let home = segment::default_segment(identity);
-            let mut known = mirror::segments_of(tx, collection.name, identity)?;
-            match edit {
-                // Every copy has to go, also one that we have not seen yet in the place where it would be.
-                Edit::Remove => known.push(home),
-                Edit::Replace(fields) => {
+            let known = mirror::segments_of(tx, collection.name, identity)?;
+            match wish {
+                Wish::Set(fields) => match known.into_iter().next() {
+                    Some(segment) => plan.add(segment, identity, Edit::Update(fields)),
+                    None => plan.add(home, identity, Edit::Set(fields)),
+                },
+                Wish::Replace(fields) => {
                     // Other copies would bring the old fields back.
                     for segment in known.into_iter().filter(|segment| *segment != home) {
-                        segments
-                            .entry(segment)
-                            .or_default()
-                            .insert(identity.to_owned(), Edit::Remove);
+                        plan.add(segment, identity, Edit::Remove);
                     }
-                    segments
-                        .entry(home)
-                        .or_default()
-                        .insert(identity.to_owned(), Edit::Replace(fields));
-                    continue;
+                    plan.add(home, identity, Edit::Replace(fields));
                 }
-                Edit::Set(fields) | Edit::Update(fields) => {
-                    let segment = known.into_iter().next().unwrap_or_else(|| home.clone());
-                    let edit = if segment == home {
-                        Edit::Set(fields)
-                    } else {
-                        Edit::Update(fields)
-                    };
-                    segments.entry(segment).or_default().insert(identity.to_owned(), edit);
-                    continue;
+                Wish::Remove => {
+                    // Every copy has to go, also one that we have not seen yet in the place where it would be.
+                    for segment in known.into_iter().chain([home]) {
+                        plan.add(segment, identity, Edit::Remove);
+                    }
                 }
-            }
-            for segment in known {
-                segments
-                    .entry(segment)
-                    .or_default()
-                    .insert(identity.to_owned(), Edit::Remove);
             }
         }
-        Ok(Self { segments })
+        Ok(plan)
+    }
+
+    fn add(&mut self, segment: String, identity: &str, edit: Edit) {
+        self.segments
+            .entry(segment)
+            .or_default()
+            .insert(identity.to_owned(), edit);
     }
 }
 
@@ -199,13 +214,27 @@ fn merged(mut old: Map<String, Value>, new: &Map<String, Value>) -> Map<String, 
     old
 }
 
-/// How the edits of one segment went.
+/// How edits of segments went.
 #[derive(Default)]
 struct Outcome {
     changed: Vec<(String, Changed)>,
+    /// Rows that were to be updated where they are no more, with the fields to set.
+    homeless: HashMap<String, Map<String, Value>>,
+    /// Segments that such rows have left: the next sync has to find out.
+    left: Vec<String>,
     /// Rows whose edit is not in the space.
-    open: Vec<String>,
+    open: HashSet<String>,
     failure: Option<Error>,
+}
+
+impl Outcome {
+    fn add(&mut self, other: Self) {
+        self.changed.extend(other.changed);
+        self.homeless.extend(other.homeless);
+        self.left.extend(other.left);
+        self.open.extend(other.open);
+        self.failure = other.failure.or(self.failure.take());
+    }
 }
 
 async fn edit(
@@ -217,37 +246,28 @@ async fn edit(
 ) -> Outcome {
     let mut outcome = Outcome::default();
     match inner.space.edit_segment(guard, collection, segment, edits).await {
-        Ok(changed) => {
-            let homeless = homeless(&changed, edits);
+        Ok(mut changed) => {
             report_refused(collection, segment, &changed, edits);
+            outcome.homeless = homeless(&changed, edits);
+            if !outcome.homeless.is_empty() {
+                // The mirror keeps them for now: it is how a sync knows that the modules still have them.
+                changed
+                    .rows
+                    .retain(|identity, _| !outcome.homeless.contains_key(identity));
+                outcome.left.push(segment.to_owned());
+            }
             outcome.changed.push((segment.to_owned(), changed));
-            settle(
-                inner,
-                guard,
-                collection,
-                homeless,
-                segment::default_segment,
-                &mut outcome,
-            )
-            .await;
         }
         Err(Error::Malformed { object, reason }) => {
             tracing::error!(object, reason, "the segment is left as it is; new rows go beside it");
-            let stranded = edits.iter().filter_map(|(identity, edit)| match edit {
-                Edit::Set(fields) | Edit::Update(fields) | Edit::Replace(fields) => {
-                    Some((identity.clone(), Edit::Set(fields.clone())))
+            let mut stranded = Edits::new();
+            for (identity, edit) in edits {
+                if let Edit::Set(fields) | Edit::Update(fields) | Edit::Make(fields) | Edit::Replace(fields) = edit {
+                    let beside = stranded.entry(segment::overflow_segment(identity)).or_default();
+                    beside.insert(identity.clone(), Edit::Set(fields.clone()));
                 }
-                Edit::Remove => None,
-            });
-            settle(
-                inner,
-                guard,
-                collection,
-                stranded.collect(),
-                segment::overflow_segment,
-                &mut outcome,
-            )
-            .await;
+            }
+            settle(inner, guard, collection, stranded, &mut outcome).await;
         }
         Err(error) => {
             outcome.open.extend(edits.keys().cloned());
@@ -257,15 +277,53 @@ async fn edit(
     outcome
 }
 
-/// Rows that were to be updated where they are no more.
-fn homeless(changed: &Changed, edits: &HashMap<String, Edit>) -> HashMap<String, Edit> {
+fn homeless(changed: &Changed, edits: &HashMap<String, Edit>) -> HashMap<String, Map<String, Value>> {
     let gone = edits.iter().filter_map(|(identity, edit)| match edit {
         Edit::Update(fields) if changed.rows.get(identity).is_some_and(|row| row.after.is_none()) => {
-            Some((identity.clone(), Edit::Set(fields.clone())))
+            Some((identity.clone(), fields.clone()))
         }
         _ => None,
     });
     gone.collect()
+}
+
+/// Looks for rows that left their segment and updates them where they are now. One that is nowhere was removed by another
+/// host: it is made again only if it names a blob, for then it is an upload that came after, and no edit.
+async fn rehome(
+    inner: &Inner,
+    guard: &Guard,
+    collection: &'static Collection,
+    homeless: HashMap<String, Map<String, Value>>,
+    outcome: &mut Outcome,
+) {
+    let found = inner
+        .space
+        .places(collection, |_, identity| homeless.contains_key(identity));
+    let places = match found.await {
+        Ok(places) => places,
+        Err(error) => {
+            outcome.open.extend(homeless.into_keys());
+            outcome.failure = Some(error);
+            return;
+        }
+    };
+    let mut segments = Edits::new();
+    for (identity, fields) in homeless {
+        let (segment, edit) = match places.get(&identity) {
+            Some(segment) => (segment.to_string(), Edit::Update(fields)),
+            None if row::blob(&fields).is_some() => (segment::default_segment(&identity), Edit::Set(fields)),
+            None => {
+                tracing::info!(
+                    ?collection,
+                    identity,
+                    "dropping an edit of a row that another host removed"
+                );
+                continue;
+            }
+        };
+        segments.entry(segment).or_default().insert(identity, edit);
+    }
+    settle(inner, guard, collection, segments, outcome).await;
 }
 
 fn report_refused(collection: &Collection, segment: &str, changed: &Changed, edits: &HashMap<String, Edit>) {
@@ -279,19 +337,8 @@ fn report_refused(collection: &Collection, segment: &str, changed: &Changed, edi
     }
 }
 
-/// Sets rows in the segment that `home` says.
-async fn settle(
-    inner: &Inner,
-    guard: &Guard,
-    collection: &'static Collection,
-    rows: HashMap<String, Edit>,
-    home: fn(&str) -> String,
-    outcome: &mut Outcome,
-) {
-    let mut segments: BTreeMap<String, HashMap<String, Edit>> = BTreeMap::new();
-    for (identity, edit) in rows {
-        segments.entry(home(&identity)).or_default().insert(identity, edit);
-    }
+/// Carries out edits that could not be carried out where they were to be.
+async fn settle(inner: &Inner, guard: &Guard, collection: &'static Collection, segments: Edits, outcome: &mut Outcome) {
     for (segment, edits) in segments {
         match inner.space.edit_segment(guard, collection, &segment, &edits).await {
             Ok(changed) => {

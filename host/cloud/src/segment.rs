@@ -135,6 +135,8 @@ pub(crate) enum Edit {
     Set(Map<String, Value>),
     /// Sets these fields if there is such a row.
     Update(Map<String, Value>),
+    /// Makes the row with these fields if there is none; one that is there stays as it is.
+    Make(Map<String, Value>),
     /// Makes the row anew, with these fields only.
     Replace(Map<String, Value>),
     /// Removes the row.
@@ -184,7 +186,8 @@ pub(crate) fn rewrite(segment: &Segment, edits: &HashMap<String, Edit>) -> Rewri
                 }
                 line
             }
-            (Edit::Replace(fields), _) | (Edit::Set(fields), None) => {
+            (Edit::Make(_), Some(line)) => Some(line.to_vec()),
+            (Edit::Replace(fields), _) | (Edit::Set(fields) | Edit::Make(fields), None) => {
                 let line = row::render(segment.collection, identity, fields);
                 if line.is_none() {
                     continue;
@@ -339,6 +342,22 @@ mod tests {
                 before: None,
                 after: None
             }
+        );
+    }
+
+    #[test]
+    fn making_a_row_leaves_one_that_is_there_as_it_is() {
+        let segment = segment("{\"unique\":\"a\",\"name\":\"old\"}\n");
+        let make = |identity: &str| {
+            let (identity, Edit::Set(fields)) = set(identity, json!({"name": "new"})) else {
+                panic!("it sets");
+            };
+            HashMap::from([(identity, Edit::Make(fields))])
+        };
+        assert!(rewrite(&segment, &make("a")).text.is_none());
+        assert_eq!(
+            text(&rewrite(&segment, &make("b"))),
+            "{\"unique\":\"a\",\"name\":\"old\"}\n{\"unique\":\"b\",\"name\":\"new\"}\n"
         );
     }
 

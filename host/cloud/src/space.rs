@@ -199,6 +199,17 @@ impl Space {
             .await
     }
 
+    /// Whether a space that is a directory is still there: the disk it is on may be gone, and what is put in its place would be lost.
+    pub(crate) fn in_place(&self) -> Result<(), Error> {
+        match self.directory() {
+            Some(directory) if !directory.join(SPACE_JSON).is_file() => Err(Error::unreachable(
+                SPACE_JSON,
+                "the directory holds no space any more; is its disk mounted?",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Removes an object; one that is not there is no error.
     pub(crate) async fn delete(&self, object: &str) -> Result<(), Error> {
         let path = Path::parse(object).map_err(|error| Error::malformed(object, error))?;

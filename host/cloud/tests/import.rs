@@ -4,7 +4,11 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{Host, memory, read, store_blob, write};
+use object_store::memory::InMemory;
+use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use serde_json::{Value, json};
 use stowage_cloud::import::{ImportProgress, Kind, Plan};
 use stowage_cloud::{Cloud, Hash, import, verify};
@@ -127,6 +131,109 @@ async fn every_kind_of_import_makes_rows_that_a_host_can_read_and_a_sound_space(
         (report.blobs, report.collections.iter().map(|c| c.rows).sum::<u64>()),
         (3, 18)
     );
+}
+
+#[tokio::test]
+async fn a_row_that_another_writer_keeps_elsewhere_is_not_made_a_second_time() {
+    let (space, store) = memory().await;
+    let root = files();
+    let file = root.path().join("in/chat.txt");
+    let conversation = "node".to_owned();
+    let kinds = [
+        (Kind::Storage, "storage-files"),
+        (Kind::TempFiles { conversation }, "temp-files"),
+    ];
+    for (kind, collection) in kinds {
+        let run = async || {
+            let paths = [file.clone(), root.path().join("a.JPG")];
+            import(&space, &plan(kind.clone(), None), &paths, &mut Log::default())
+                .await
+                .unwrap()
+        };
+        run().await;
+        // Another tool has the one row in a segment of its own, and nothing of the other.
+        let host = Host::start(&space).await;
+        host.sync().await;
+        let rows = host.rows(collection);
+        let row = rows.iter().find(|row| row["name"] == "chat.txt").unwrap();
+        let text = serde_json::to_string(row).unwrap() + "\n";
+        for name in stored(&store, &format!("lists/{collection}")).await {
+            store.delete(&name.as_str().into()).await.unwrap();
+        }
+        let all = format!("lists/{collection}/all.ndjson");
+        write(store.as_ref(), &all, text.clone()).await;
+        assert_eq!(run().await.present, 2);
+        assert_eq!(read(store.as_ref(), &all).await, text, "as it was");
+        let report = verify(&space, false).await.unwrap();
+        assert!(report.is_sound(), "{report:#?}");
+        host.sync().await;
+        assert_eq!(host.rows(collection).len(), 2);
+    }
+}
+
+async fn stored(store: &Arc<InMemory>, folder: &str) -> Vec<String> {
+    let listed = store.list_with_delimiter(Some(&folder.into())).await.unwrap();
+    listed.objects.iter().map(|meta| meta.location.to_string()).collect()
+}
+
+#[tokio::test]
+async fn known_bytes_under_another_name_rename_nothing() {
+    let (space, _) = memory().await;
+    let root = files();
+    let [first, second, third] = ["a.JPG", "b.JPG", "c.JPG"].map(|name| root.path().join(name));
+    std::fs::copy(&first, &second).unwrap();
+    std::fs::copy(&first, &third).unwrap();
+    for (kind, collection) in [(Kind::Storage, "storage-files"), (Kind::Dapp, "dapp-files")] {
+        // The first of one import gives the name, and that of an earlier import stays.
+        for paths in [[&first, &second], [&third, &third]] {
+            let paths = paths.map(Clone::clone);
+            let plan = plan(kind.clone(), None);
+            let report = import(&space, &plan, &paths, &mut Log::default()).await.unwrap();
+            assert_eq!(report.files, 2);
+            if paths[0] == third {
+                assert_eq!(report.present, 2);
+            }
+        }
+        let host = Host::start(&space).await;
+        host.sync().await;
+        let rows = host.rows(collection);
+        assert_eq!((rows.len(), &rows[0]["name"]), (1, &json!("a.JPG")), "{collection}");
+    }
+}
+
+#[tokio::test]
+async fn a_backup_folder_whose_name_is_the_identity_of_another_is_a_folder_of_its_own() {
+    let (space, store) = memory().await;
+    let root = files();
+    let line = "{\"unique\":\"june\",\"parent\":\"\",\"name\":\"Summer\",\"time\":1}\n";
+    write(store.as_ref(), "lists/backup-folders/all.ndjson", line).await;
+    let long = "图".repeat(255);
+    for folder in ["june", &long] {
+        let kind = || Kind::Backups {
+            folder: folder.to_owned(),
+        };
+        for _ in 0..2 {
+            import(
+                &space,
+                &plan(kind(), None),
+                &[root.path().join("a.JPG")],
+                &mut Log::default(),
+            )
+            .await
+            .unwrap();
+        }
+    }
+    let host = Host::start(&space).await;
+    host.sync().await;
+    let folders = host.rows("backup-folders");
+    assert_eq!(folders.len(), 3, "{folders:?}");
+    assert_eq!(host.row("backup-folders", "june").unwrap()["name"], "Summer");
+    let backups = host.rows("backups");
+    assert_eq!(backups.len(), 2);
+    for name in ["june", &long] {
+        let folder = folders.iter().find(|folder| folder["name"] == name).unwrap();
+        assert!(backups.iter().any(|row| row["parent"] == folder["unique"]));
+    }
 }
 
 #[tokio::test]

@@ -151,15 +151,80 @@ async fn a_row_is_changed_in_the_segment_where_another_tool_put_it() {
         read(store.as_ref(), "lists/favorites/all.ndjson").await,
         "{\"unique\":\"a\",\"name\":\"y\"}\n"
     );
-    // It is moved by somebody before our next change: that one then goes to the row's own segment.
+    // It is moved by somebody before our next change: that one follows it.
     write(store.as_ref(), "lists/favorites/all.ndjson", "").await;
+    write(store.as_ref(), "lists/favorites/moved.ndjson", "{\"unique\":\"a\"}\n").await;
     host.change(&[put("favorites", "a", json!({ "name": "z" }))]).await;
     host.published().await;
     assert_eq!(
-        read(store.as_ref(), &segment("favorites", "a")).await,
+        read(store.as_ref(), "lists/favorites/moved.ndjson").await,
         "{\"unique\":\"a\",\"name\":\"z\"}\n"
     );
     assert_eq!(read(store.as_ref(), "lists/favorites/all.ndjson").await, "");
+    host.sync().await;
+    assert_eq!(host.row("favorites", "a").unwrap()["name"], "z");
+    assert_eq!(host.identities("favorites"), ["a"]);
+    assert_eq!(host.sync().await, Default::default());
+}
+
+#[tokio::test]
+async fn a_row_that_another_host_removed_does_not_come_back_with_our_edit() {
+    // Alone in its segment, beside another row, and where another tool put it.
+    for place in ["home", "beside", "all"] {
+        let (space, store) = memory().await;
+        let names = neighbours(2);
+        let folder = names[0].as_str();
+        let row = put("favorite-folders", folder, json!({ "name": "old", "time": 1 }));
+        let (a, b) = (Host::start(&space).await, Host::start(&space).await);
+        match place {
+            "home" => a.change(&[row]).await,
+            "beside" => a.change(&[row, put("favorite-folders", &names[1], json!({}))]).await,
+            _ => {
+                let line = format!("{{\"id\":\"{folder}\"}}\n");
+                write(store.as_ref(), "lists/favorite-folders/all.ndjson", line).await;
+            }
+        }
+        a.published().await;
+        a.sync().await;
+        b.sync().await;
+        b.change(&[delete("favorite-folders", folder)]).await;
+        b.published().await;
+        // This host has not heard of it.
+        a.change(&[put("favorite-folders", folder, json!({ "name": "new", "time": 1 }))])
+            .await;
+        a.published().await;
+        assert_eq!(a.pending(), 0);
+        for host in [&a, &b, &a] {
+            host.sync().await;
+            assert_eq!(host.row("favorite-folders", folder), None, "{place}");
+        }
+        assert_eq!(a.sync().await, Default::default());
+        // One of the same identity may be made later.
+        a.change(&[put("favorite-folders", folder, json!({ "name": "again" }))])
+            .await;
+        a.published().await;
+        b.sync().await;
+        assert_eq!(b.row("favorite-folders", folder).unwrap()["name"], "again");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_uploaded_again_has_its_row_although_another_host_removed_it() {
+    let (space, _) = memory().await;
+    let (a, b) = (Host::start(&space).await, Host::start(&space).await);
+    let hash = store_blob(&space, b"again").await.to_string();
+    let row = || put("storage-files", &hash, json!({ "hash": hash, "name": "x", "size": 5 }));
+    a.change(&[row()]).await;
+    a.published().await;
+    b.sync().await;
+    b.change(&[delete("storage-files", &hash)]).await;
+    b.published().await;
+    a.change(&[row()]).await;
+    a.published().await;
+    for host in [&a, &b] {
+        host.sync().await;
+        assert_eq!(host.row("storage-files", &hash).unwrap()["name"], "x");
+    }
 }
 
 #[tokio::test]

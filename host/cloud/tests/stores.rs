@@ -186,3 +186,37 @@ async fn an_uploaded_blob_with_the_wrong_size_is_stored_again() {
         }
     }
 }
+
+/// Answers every request with "forbidden".
+async fn forbidding() -> std::net::SocketAddr {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let _ = client.read(&mut [0; 4096]).await;
+            let answer = "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            let _ = client.write_all(answer.as_bytes()).await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn what_a_store_says_comes_without_the_credentials_of_its_url() {
+    let address = forbidding().await;
+    let url = format!("http://user:SECRET@{address}/dav?sig=SECRET");
+    let error = Space::open(&url, CREATE).await.unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+    assert!(
+        error.to_string().contains(&format!("http://{address}/dav")),
+        "the place stays: {error}"
+    );
+    let mut texts = vec![format!("{error:?}")];
+    let mut cause: Option<&dyn std::error::Error> = Some(&error);
+    while let Some(error) = cause {
+        texts.push(format!("{error} {error:?}"));
+        cause = error.source();
+    }
+    assert!(!texts.concat().contains("SECRET"), "{texts:?}");
+}

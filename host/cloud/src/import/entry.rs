@@ -64,7 +64,15 @@ impl Folder {
                     Some(identity) => (identity, None),
                     None => {
                         let fields = json!({ "parent": "", "name": folder, "time": now_ms / 1000 });
-                        (folder.clone(), Some(new_row(folders, folder.clone(), fields)?))
+                        // The name is the identity, as of the folders that backups are made in, where it can be: another
+                        // folder may have it for its identity, and an identity is shorter than a name may be.
+                        let is_free = row::is_identity(folders, folder)
+                            && find(space, folders, folders.identity, folder).await?.is_none();
+                        let identity = match is_free {
+                            true => folder.clone(),
+                            false => uuid::Uuid::new_v4().to_string(),
+                        };
+                        (identity.clone(), Some(new_row(folders, identity, fields)?))
                     }
                 }
             }

@@ -55,7 +55,7 @@ pub enum ImportKind {
 
 impl ImportArgs {
     fn plan(&self, password: Option<String>) -> anyhow::Result<Plan> {
-        let folder = self.folder.clone();
+        let folder = self.folder.as_deref().map(folder_name).transpose()?;
         let kind = match (self.kind, folder) {
             (ImportKind::Favorites, folder) => Kind::Favorites {
                 folder: folder.unwrap_or_default(),
@@ -124,6 +124,18 @@ impl ImportArgs {
             ExitCode::from(API_ERROR)
         })
     }
+}
+
+/// The longest name of a folder, in characters.
+const FOLDER_NAME_LIMIT_CHARS: usize = 255;
+
+/// A folder's name as the API's own calls take it, so that none comes in that no client could have made.
+fn folder_name(name: &str) -> anyhow::Result<String> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > FOLDER_NAME_LIMIT_CHARS || name.chars().any(char::is_control) {
+        bail!("--folder takes a name of 1 to {FOLDER_NAME_LIMIT_CHARS} characters without control characters");
+    }
+    Ok(name.to_owned())
 }
 
 /// `imported 3 files, 12 MB (1 was there already); 2 left out`
@@ -221,6 +233,21 @@ mod tests {
         assert_eq!(kind(&["--as", "backups", "a"]), None);
         assert_eq!(kind(&["--as", "temp-files", "a"]), None);
         assert_eq!(kind(&["--as", "storage", "--folder", "b", "a"]), None);
+    }
+
+    #[test]
+    fn a_folder_has_a_name_that_a_client_could_give_it() {
+        let folder = |name: &str| import_args(&["--as", "backups", "--folder", name, "a"]).plan(None);
+        let named = |name: &str| Kind::Backups {
+            folder: name.to_owned(),
+        };
+        let longest = "图".repeat(255);
+        assert_eq!(folder(" 图片\t").expect("a name").kind, named("图片"));
+        assert_eq!(folder(&longest).expect("a name").kind, named(&longest));
+        for name in ["", "  ", "\u{3000}", "a\0b", "a\nb", "a\u{85}b", &"x".repeat(256)] {
+            let error = folder(name).err().expect("no name").to_string();
+            assert!(error.contains("1 to 255 characters"), "{name:?}: {error}");
+        }
     }
 
     #[test]

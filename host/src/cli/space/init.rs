@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 use stowage_cloud::{Error, OpenOptions, Space};
 
-use super::place::{shown, space_url};
+use super::place::{lasting_url, shown};
 use crate::cli::output;
 use crate::cli::size::ByteSize;
 
@@ -30,7 +30,7 @@ pub struct InitArgs {
 
 impl InitArgs {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let url = space_url(&self.url)?;
+        let url = lasting_url(&self.url)?;
         let (space, made) = match Space::open(&url, OpenOptions::default()).await {
             Ok(space) => (space, false),
             Err(Error::Missing { .. }) => {
@@ -78,16 +78,27 @@ mod tests {
 
     #[test]
     fn init_takes_a_place_and_a_size() {
-        let SpaceCommand::Init(args) = parsed(&["init", "memory:///", "--total", "1.5TB"]).expect("valid arguments")
+        let SpaceCommand::Init(args) = parsed(&["init", "s3://bucket", "--total", "1.5TB"]).expect("valid arguments")
         else {
             panic!("another command");
         };
-        assert_eq!((args.url.as_str(), args.total.0), ("memory:///", 3 << 39));
+        assert_eq!((args.url.as_str(), args.total.0), ("s3://bucket", 3 << 39));
         let SpaceCommand::Init(args) = parsed(&["init", "/srv/space"]).expect("valid arguments") else {
             panic!("another command");
         };
         assert_eq!(args.total, DEFAULT_TOTAL);
         assert!(parsed(&["init", "x", "--total", "much"]).is_err());
         assert!(parsed(&["init"]).is_err());
+    }
+
+    #[tokio::test]
+    async fn no_space_is_made_in_memory() {
+        let args = InitArgs {
+            url: "memory:///".to_owned(),
+            total: DEFAULT_TOTAL,
+            json: false,
+        };
+        let error = args.run().await.expect_err("nothing to make").to_string();
+        assert_eq!(error, "a space in memory lives and ends with its server");
     }
 }

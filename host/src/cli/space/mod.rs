@@ -12,7 +12,7 @@ use clap::Subcommand;
 pub use self::import::{ImportArgs, ImportKind};
 pub use self::init::{DEFAULT_TOTAL, InitArgs};
 pub use self::place::SpaceArgs;
-pub(crate) use self::place::{directory_url, space_url};
+pub(crate) use self::place::{directory_url, shown, space_url};
 pub use self::verify::VerifyArgs;
 
 /// Make, fill and check a space

@@ -24,7 +24,7 @@ impl SpaceArgs {
     /// Opens the space, which must be there.
     pub(super) async fn open(&self) -> anyhow::Result<(Space, String)> {
         let url = match &self.space {
-            Some(place) => space_url(place)?,
+            Some(place) => lasting_url(place)?,
             None => {
                 let data = self.data.clone().or_else(default_data_dir);
                 let data =
@@ -53,6 +53,15 @@ pub(crate) fn space_url(place: &str) -> anyhow::Result<String> {
     directory_url(Path::new(place))
 }
 
+/// As [`space_url`], of a space that is there without its server.
+pub(super) fn lasting_url(place: &str) -> anyhow::Result<String> {
+    let url = space_url(place)?;
+    if Url::parse(&url).is_ok_and(|parsed| parsed.scheme() == "memory") {
+        bail!("a space in memory lives and ends with its server");
+    }
+    Ok(url)
+}
+
 /// The URL of a directory, made absolute.
 pub(crate) fn directory_url(path: &Path) -> anyhow::Result<String> {
     let absolute = std::path::absolute(path).with_context(|| format!("{} is no directory", path.display()))?;
@@ -63,7 +72,7 @@ pub(crate) fn directory_url(path: &Path) -> anyhow::Result<String> {
 }
 
 /// A URL without what it may hold of credentials.
-pub(super) fn shown(url: &str) -> String {
+pub(crate) fn shown(url: &str) -> String {
     match Url::parse(url) {
         Ok(mut parsed) => {
             // Neither fails for a URL that has an authority, and one without has no credentials.
@@ -87,6 +96,19 @@ mod tests {
         let directory = std::env::temp_dir().join("a b");
         let url = space_url(directory.to_str().expect("text")).expect("a directory");
         assert!(url.starts_with("file:///") && url.ends_with("/a%20b/"), "{url}");
+    }
+
+    #[tokio::test]
+    async fn a_space_in_memory_is_no_space_without_its_server() {
+        for url in ["memory:///", "memory://", "MEMORY:///x"] {
+            let args = SpaceArgs {
+                space: Some(url.to_owned()),
+                data: None,
+            };
+            let error = args.open().await.expect_err("nothing to open").to_string();
+            assert_eq!(error, "a space in memory lives and ends with its server", "{url}");
+        }
+        assert_eq!(lasting_url("s3://memory/x").expect("a URL"), "s3://memory/x");
     }
 
     #[test]
