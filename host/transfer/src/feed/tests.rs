@@ -257,7 +257,13 @@ async fn the_oldest_unclaimed_key_makes_room_and_claimed_ones_do_not() {
     assert_eq!(feed.key_count(), MAX_KEYS);
     let mut connection = feed.connect(Some(vec!["k0".into()]));
     silent(&mut connection).await;
+    // A connection that claims every key keeps none in particular: a client's subscription is not refused for a dashboard's sake.
     let _all = feed.connect(None);
+    feed.subscribe("another", DOWNLOADS).unwrap();
+    assert_eq!(feed.key_count(), MAX_KEYS);
+    let named = (0..MAX_KEYS).map(|number| format!("k{number}"));
+    let named = named.chain(["one-more".to_owned(), "another".to_owned()]);
+    let _each = feed.connect(Some(named.collect()));
     assert_eq!(
         feed.subscribe("too-many", DOWNLOADS),
         Err(SubscribeError::TooManyKeys { limit: MAX_KEYS })
