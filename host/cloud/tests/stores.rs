@@ -109,7 +109,7 @@ async fn an_unchanged_space_is_not_fetched_again_and_a_change_fetches_one_segmen
         // What a host wrote itself it does not fetch, if the store's listings have ETags to know it by.
         let own = writer.sync().await;
         let tagged = !matches!(place, Place::S3(_));
-        assert_eq!((own.upserts, own.segments == 0), (0, tagged), "{own:?}");
+        assert!(own.upserts == 0 && (own.segments == 0 || !tagged), "{own:?}");
         assert_eq!(writer.sync().await.segments, 0);
         writer
             .change(&[
