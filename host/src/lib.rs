@@ -3,7 +3,7 @@
 //! The way of a request:
 //!
 //! ```text
-//! server ─▶ server::gate ─▶ rpc (codec) ─▶ logic ─▶ a component's function
+//! server ─▶ server::gate ─▶ logic: rpc (codec) ─▶ call ─▶ a component's function
 //!                                            │          │ imports: storage · transfer · cloud · progress
 //!                                            └─ commit ◀┘
 //! ```
@@ -11,22 +11,24 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`server`] | sockets: HTTP/1.1, the gate, the websocket of the feed |
-//! | [`rpc`] | which method a request means, its parameters, the envelope |
-//! | [`codec`] | JSON ⇄ component values, from component types |
-//! | [`logic`] | engine, modules, route table, one call = one transaction |
+//! | [`Services`], [`Hooks`] | what modules reach of the cloud, transfers and feed, and the other way |
 //! | [`serve`] | puts the parts together, and takes them apart in order |
 //! | [`settings`] | flags, environment, file |
 //! | [`cli`] | the client's commands |
 //! | [`demo`] | the set that `--demo` fills an empty space with |
 //!
-//! Storage, cloud and transfers are crates of their own (`stowage-storage`, `stowage-cloud`, `stowage-transfer`), which know
-//! neither HTTP nor WebAssembly.
+//! Running components (`stowage-logic`), storage, cloud and transfers (`stowage-storage`, `stowage-cloud`, `stowage-transfer`) are
+//! crates of their own; the last three know neither HTTP nor WebAssembly.
 
+mod builtin;
 pub mod cli;
-pub mod codec;
 pub mod demo;
-pub mod logic;
-pub mod rpc;
+mod hooks;
 pub mod serve;
 pub mod server;
+mod services;
 pub mod settings;
+
+pub use builtin::{builtin_modules, read_modules};
+pub use hooks::Hooks;
+pub use services::Services;

@@ -78,7 +78,7 @@ fn main() -> ExitCode {
             Command::Call(args) => args.run().await,
             Command::Watch(args) => args.run().await,
             Command::Space(command) => command.run().await,
-            Command::Compile => stowage::logic::compile_stdin().map(|()| ExitCode::SUCCESS),
+            Command::Compile => stowage_logic::compile_stdin().map(|()| ExitCode::SUCCESS),
         }
     });
     // A thread that a file system holds up does not hold us up.

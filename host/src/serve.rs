@@ -9,16 +9,19 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use stowage_cloud::{Cloud, OpenOptions, Space};
+use stowage_logic::{Generation, Limits, Logic, Reuse};
 use stowage_storage::Store;
 use stowage_transfer::{Feed, Transfers};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::builtin::{builtin_modules, read_modules};
 use crate::cli::data_dir::{SERVER_FILE, SPACE_DIR, default_data_dir};
 use crate::cli::space::{directory_url, shown, space_url};
 use crate::demo;
-use crate::logic::{Generation, Limits, Logic, Reuse, Services, builtin_modules, read_modules};
+use crate::hooks::Hooks;
 use crate::server::{self, Gate};
+use crate::services::Services;
 use crate::settings::Settings;
 
 /// The size of a space that is made because there is none: 10 GB.
@@ -49,12 +52,12 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 
     let store = data.store(&settings)?;
     let space = data.space(&settings).await?;
-    let logic = assemble(&settings, &data, store.clone(), space.clone()).await?;
+    let (logic, services) = assemble(&settings, &data, store.clone(), space.clone()).await?;
     if settings.demo == Some(true) {
-        fill_demo(&logic, &space, &data).await?;
+        fill_demo(&logic, &services, &space, &data).await?;
     }
     let stop = CancellationToken::new();
-    let jobs = Jobs::start(&logic, &stop);
+    let jobs = Jobs::start(&logic, &services, &stop);
 
     data.announce(address)?;
     stop_on_signal(stop.clone())?;
@@ -79,7 +82,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     if let Some(seconds) = settings.drain_seconds {
         config.drain = Duration::from_secs(seconds);
     }
-    server::run(listener, logic, gate, config, stop.clone()).await;
+    server::run(listener, logic, services.feed, gate, config, stop.clone()).await;
     tracing::info!("stopping");
     data.withdraw();
     jobs.join().await;
@@ -88,7 +91,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 }
 
 /// The modules, with everything they reach.
-async fn assemble(settings: &Settings, data: &Data, store: Store, space: Space) -> anyhow::Result<Logic> {
+async fn assemble(settings: &Settings, data: &Data, store: Store, space: Space) -> anyhow::Result<(Logic, Services)> {
     let cloud = Cloud::open(space, store.clone())
         .await
         .context("the cloud's records in the database")?;
@@ -101,11 +104,12 @@ async fn assemble(settings: &Settings, data: &Data, store: Store, space: Space) 
     let transfers = Transfers::open(store.clone(), cloud.clone(), feed.clone(), transfer)
         .context("the transfers' records in the database")?;
 
-    let mut config = crate::logic::Config {
+    let services = Services { cloud, transfers, feed };
+    let mut config = stowage_logic::Config {
         limits: limits(settings),
         cache: Some(data.dir("cache")),
         compiler: std::env::current_exe().ok(),
-        ..crate::logic::Config::default()
+        ..stowage_logic::Config::default()
     };
     if let Some(calls) = settings.max_calls {
         config.concurrency = calls.clamp(1, 4096);
@@ -116,7 +120,7 @@ async fn assemble(settings: &Settings, data: &Data, store: Store, space: Space) 
             ..config.reuse
         };
     }
-    let logic = Logic::new(config, store, Services { cloud, transfers, feed })?;
+    let logic = Logic::new(config, store, services.shared())?;
     let mut sources = builtin_modules();
     if let Some(dir) = &settings.modules {
         for (name, bytes) in read_modules(dir)? {
@@ -138,7 +142,7 @@ async fn assemble(settings: &Settings, data: &Data, store: Store, space: Space) 
         tracing::info!(module = %module.name, version = %module.version, functions = module.exports.len(), "loaded");
     }
     logic.serve(Generation::new(modules));
-    Ok(logic)
+    Ok((logic, services))
 }
 
 /// Refuses values that would let everybody in.
@@ -189,14 +193,13 @@ fn limits(settings: &Settings) -> Limits {
 }
 
 /// Fills an empty space and brings its rows here, so that the first call already finds them.
-async fn fill_demo(logic: &Logic, space: &Space, data: &Data) -> anyhow::Result<()> {
+async fn fill_demo(logic: &Logic, services: &Services, space: &Space, data: &Data) -> anyhow::Result<()> {
     if demo::fill(space, &data.dir("temp")).await.context("the demo set")? {
         tracing::info!(space = space.name(), "filled the space with the demo set");
     }
-    logic
-        .services()
+    services
         .cloud
-        .sync(logic)
+        .sync(&Hooks(logic.clone()))
         .await
         .context("the first sync of the demo space")?;
     Ok(())
@@ -209,9 +212,8 @@ struct Jobs {
 }
 
 impl Jobs {
-    fn start(logic: &Logic, stop: &CancellationToken) -> Jobs {
-        let services = logic.services();
-        let hooks = Arc::new(logic.clone());
+    fn start(logic: &Logic, services: &Services, stop: &CancellationToken) -> Jobs {
+        let hooks = Arc::new(Hooks(logic.clone()));
         Jobs {
             cloud: {
                 let (cloud, hooks, stop) = (services.cloud.clone(), hooks.clone(), stop.clone());

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
 use super::{Place, Shared, feed};
-use crate::rpc::{self, Code, Envelope};
+use stowage_logic::rpc::{self, Code, Envelope};
 
 pub(super) type Answer = Response<Full<Bytes>>;
 

@@ -47,7 +47,7 @@ pub(super) fn upgrade(shared: &Shared, mut request: Request<Incoming>, place: Pl
     match hyper_tungstenite::upgrade(&mut request, Some(config())) {
         Ok((mut response, socket)) => {
             let keys = (!keys.is_empty()).then_some(keys);
-            let frames = shared.logic.services().feed.connect(keys);
+            let frames = shared.feed.connect(keys);
             let stop = shared.stop.clone();
             let cut = shared.cut.clone();
             shared.sockets.spawn(async move {

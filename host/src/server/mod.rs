@@ -15,12 +15,13 @@ use std::time::Duration;
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use stowage_logic::Logic;
+use stowage_transfer::Feed;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::logic::Logic;
 use stall::Stall;
 
 /// How connections are treated.
@@ -56,6 +57,7 @@ impl Default for Config {
 /// What every connection needs.
 struct Shared {
     logic: Logic,
+    feed: Feed,
     gate: Gate,
     config: Config,
     /// Cancelled when the server stops: websockets close.
@@ -69,9 +71,10 @@ struct Shared {
 const IDLE_AFTER_STOP: Duration = Duration::from_secs(2);
 
 /// Serves until `stop` is cancelled; then accepts nothing more, lets requests in flight end, and closes the websockets.
-pub async fn run(listener: TcpListener, logic: Logic, gate: Gate, config: Config, stop: CancellationToken) {
+pub async fn run(listener: TcpListener, logic: Logic, feed: Feed, gate: Gate, config: Config, stop: CancellationToken) {
     let shared = Arc::new(Shared {
         logic,
+        feed,
         gate,
         config,
         stop: stop.clone(),

@@ -1,7 +1,8 @@
 //! Every documented example, asked of the components.
 
 use serde_json::{Value, json};
-use stowage::logic::{Reuse, builtin_modules};
+use stowage::builtin_modules;
+use stowage_logic::Reuse;
 use stowage_tests::examples::{self, Documented};
 
 use crate::world::{World, config};

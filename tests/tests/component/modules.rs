@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use stowage::logic::builtin_modules;
+use stowage::builtin_modules;
 use wasmparser::{Parser, Payload};
 
 use crate::world::World;

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use stowage::logic::{Config, Generation, Limits, Reuse, builtin_modules};
+use stowage::builtin_modules;
+use stowage_logic::{Config, Generation, Limits, Reuse};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::world::{World, config, probe_bytes};

@@ -1,6 +1,6 @@
 //! Modules that the host does not take.
 
-use stowage::logic::LoadError;
+use stowage_logic::LoadError;
 
 use crate::world::World;
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
-use stowage::logic::{Config, Generation, Logic, Reuse, Services, builtin_modules};
-use stowage::rpc;
+use stowage::{Services, builtin_modules};
 use stowage_cloud::{Cloud, OpenOptions, Space};
+use stowage_logic::{Config, Generation, Logic, Reuse, rpc};
 use stowage_storage::Store;
 use stowage_tests::fixture::SpaceFixture;
 use stowage_tests::host::target_dir;
@@ -60,7 +60,7 @@ impl World {
         let transfer = stowage_transfer::Config::new(dir.path().join("downloads"), dir.path().join("temp"));
         let transfers = Transfers::open(store.clone(), cloud.clone(), feed.clone(), transfer).unwrap();
         let services = Services { cloud, transfers, feed };
-        let logic = Logic::new(config, store, services).unwrap();
+        let logic = Logic::new(config, store, services.shared()).unwrap();
         let guard = COMPILING.lock().await;
         let mut loaded = Vec::new();
         for (name, bytes) in modules {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use stowage::logic::{Config, Generation, Logic, Reuse, Services, builtin_modules};
+use stowage::{Services, builtin_modules};
 use stowage_cloud::{Cloud, OpenOptions, Space};
+use stowage_logic::{Config, Generation, Logic, Reuse, rpc};
 use stowage_storage::Store;
 use stowage_transfer::{Feed, Transfers};
 
@@ -50,7 +51,7 @@ async fn cost(reuse: Reuse) -> anyhow::Result<f64> {
             ..Config::default()
         },
         store,
-        Services { cloud, transfers, feed },
+        Services { cloud, transfers, feed }.shared(),
     )?;
     let mut modules = Vec::new();
     for (name, bytes) in builtin_modules() {
@@ -78,7 +79,7 @@ async fn cost(reuse: Reuse) -> anyhow::Result<f64> {
 }
 
 async fn call(logic: &Logic, path: &str, body: &str) -> anyhow::Result<()> {
-    let answer = stowage::rpc::answer(logic, path, body.to_owned().into()).await;
+    let answer = rpc::answer(logic, path, body.to_owned().into()).await;
     anyhow::ensure!(answer.code() == 200, "{}", String::from_utf8_lossy(&answer.into_json()));
     Ok(())
 }

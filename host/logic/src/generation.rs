@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::module::{Export, HOST_PACKAGE, Module, SPACE_PACKAGE};
 use crate::codec::fold_name;
+use crate::module::{Export, HOST_PACKAGE, Module, SPACE_PACKAGE};
 
 /// A function of a module.
 #[derive(Clone)]

@@ -4,32 +4,33 @@
 //! What modules serve is a [`Generation`], replaced as a whole.
 
 mod bindings;
-mod builtin;
 mod call;
+pub mod codec;
 mod compile;
 mod effect;
 mod engine;
 mod fact;
 mod generation;
-mod hooks;
 mod imports;
 mod instance;
 mod limits;
 mod module;
+pub mod rpc;
 mod services;
 mod version;
 mod wasi;
 
-pub use builtin::{builtin_modules, read_modules};
-pub use call::{CallError, CallId, Outcome};
-pub use compile::compile_stdin;
+pub use bindings::stowage::host as wit;
+pub use call::{CallError, CallId, Job, Outcome};
+pub use compile::{MOST_BYTES, compile_stdin};
+pub use effect::{Change, Effect, HIDDEN, Request};
 pub use engine::EngineError;
-pub use fact::{CloudFailure, SyncCounts};
+pub use fact::{Answer, CloudFailure, Facts, Question, SyncCounts};
 pub use generation::{Generation, Route};
 pub use instance::Reuse;
 pub use limits::Limits;
 pub use module::{Export, InterfaceName, LoadError, Module, Reply};
-pub use services::Services;
+pub use services::{Refused, Services};
 pub use version::Version;
 
 use std::path::PathBuf;
@@ -85,7 +86,7 @@ struct Inner {
     compiler: Compiler,
     config: Config,
     store: Store,
-    services: Arc<Services>,
+    services: Arc<dyn Services>,
     generation: ArcSwap<Generation>,
     /// A permit an instance in use: the pool has slots for these and for the idle ones of two generations.
     running: Semaphore,
@@ -100,7 +101,7 @@ impl Logic {
     ///
     /// # Errors
     /// When wasmtime does not start on this machine.
-    pub fn new(config: Config, store: Store, services: Services) -> Result<Logic, EngineError> {
+    pub fn new(config: Config, store: Store, services: Arc<dyn Services>) -> Result<Logic, EngineError> {
         // The pool also holds what lies idle: `kept` instances of each module of this generation and of the one before.
         let idle = config.reuse.kept.saturating_mul(2 * MOST_MODULES);
         let slots = u32::try_from(config.concurrency.saturating_add(idle)).unwrap_or(u32::MAX);
@@ -117,7 +118,7 @@ impl Logic {
                 running: Semaphore::new(config.concurrency),
                 config,
                 store,
-                services: Arc::new(services),
+                services,
                 generation: ArcSwap::from_pointee(Generation::default()),
                 calls: AtomicU64::new(0),
                 run_id: rand::random(),
@@ -154,11 +155,6 @@ impl Logic {
     /// What is served now.
     pub fn generation(&self) -> Arc<Generation> {
         self.inner.generation.load_full()
-    }
-
-    /// The services that modules reach.
-    pub fn services(&self) -> &Services {
-        &self.inner.services
     }
 }
 

@@ -1,12 +1,13 @@
 //! `stowage:host/cloud`: changes recorded in the call's transaction, and questions that end the run until they are answered.
 
-use serde_json::{Map, Value};
-use stowage_cloud::Change;
+use std::sync::Arc;
 
-use crate::logic::bindings::stowage::host::cloud as wit;
-use crate::logic::effect::Effect;
-use crate::logic::fact::{Answer, CloudFailure, Question};
-use crate::logic::instance::{Call, State};
+use serde_json::{Map, Value};
+
+use crate::bindings::stowage::host::cloud as wit;
+use crate::effect::{Change, Request};
+use crate::fact::{Answer, CloudFailure, Question};
+use crate::instance::{Call, State};
 
 impl From<CloudFailure> for wit::CloudError {
     fn from(failure: CloudFailure) -> wit::CloudError {
@@ -29,11 +30,12 @@ fn field_bytes(field: &wit::Field) -> usize {
 impl Call {
     fn change(&mut self, change: Change) -> wasmtime::Result<()> {
         self.effect()?;
-        let cloud = self.services.cloud.clone();
-        cloud
-            .stage(&mut self.transaction, &change)
+        self.note(|| Request::Change(change.clone()));
+        let services = Arc::clone(&self.services);
+        let effect = services
+            .change(&mut self.transaction, change)
             .map_err(|error| self.refuse(error))?;
-        self.effects.push(Effect::Cloud);
+        self.effects.push(effect);
         Ok(())
     }
 }
@@ -66,8 +68,8 @@ impl wit::Host for State {
 
     fn total_bytes(&mut self) -> wasmtime::Result<u64> {
         let call = self.call(0)?;
-        let cloud = call.services.cloud.clone();
-        cloud
+        let services = Arc::clone(&call.services);
+        services
             .total_bytes(&mut call.transaction)
             .map_err(|error| call.refuse(error))
     }
@@ -99,10 +101,6 @@ impl wit::Host for State {
     }
 
     fn delete_blob(&mut self, hash: String) -> wasmtime::Result<()> {
-        let call = self.call(hash.len())?;
-        let hash = hash
-            .parse()
-            .map_err(|error| call.refuse(format_args!("the hash of a blob: {error}")))?;
-        call.change(Change::DeleteBlob { hash })
+        self.call(hash.len())?.change(Change::DeleteBlob { hash })
     }
 }

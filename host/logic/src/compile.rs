@@ -18,9 +18,9 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::engine;
-use super::module::LoadError;
-use super::version::Version;
+use crate::engine;
+use crate::module::LoadError;
+use crate::version::Version;
 
 /// A larger file is no module.
 pub const MOST_BYTES: usize = 64 << 20;

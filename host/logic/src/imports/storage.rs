@@ -2,8 +2,8 @@
 
 use stowage_storage::{self as storage, KeyRange, ScanOptions};
 
-use crate::logic::bindings::stowage::host::storage as wit;
-use crate::logic::instance::{Call, State};
+use crate::bindings::stowage::host::storage as wit;
+use crate::instance::{Call, State};
 
 /// Keys of one `get-many`.
 const MOST_KEYS: usize = 10_000;

@@ -7,9 +7,10 @@ mod transfer;
 
 use wasmtime::component::{HasSelf, Linker};
 
-use super::bindings::stowage::host;
-use super::fact::{Answer, Facts, Question};
-use super::instance::{Call, State};
+use crate::bindings::stowage::host;
+use crate::effect::Request;
+use crate::fact::{Answer, Question};
+use crate::instance::{Call, State};
 
 /// Adds every interface of `stowage:host` that modules import.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -69,12 +70,19 @@ impl Call {
         }
     }
 
+    /// Notes a request where somebody compares or records what the call does.
+    fn note(&mut self, request: impl FnOnce() -> Request) {
+        if let Some(requests) = &mut self.requests {
+            requests.push(request().without_password());
+        }
+    }
+
     /// The answer to a question, or the end of this run so that it can be found out.
     fn ask(&mut self, question: Question) -> wasmtime::Result<Answer> {
         if let Some(answer) = self.facts.get(&question) {
             return Ok(answer.clone());
         }
-        if self.facts.len() >= Facts::MOST {
+        if self.facts.is_full() {
             return Err(self.refuse("more questions to the cloud than a call may ask"));
         }
         self.asked = Some(question);

@@ -7,10 +7,10 @@ use wasmtime::Engine;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
-use super::instance::{Pool, State};
-use super::version::Version;
-use super::wasi;
 use crate::codec::{Decoder, Encoder, Shape, UnsupportedType, camel_case, fold_name};
+use crate::instance::{Pool, State};
+use crate::version::Version;
+use crate::wasi;
 
 /// The package of the host's own interfaces, which modules import and whose hooks they export.
 pub(super) const HOST_PACKAGE: &str = "stowage:host";

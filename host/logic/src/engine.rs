@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
-use super::limits::{Limits, TICK};
+use crate::limits::{Limits, TICK};
 
 /// The engine could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -1,11 +1,8 @@
 //! `stowage:host/progress`: subscriptions to the feed.
 
-use stowage_transfer::Filter;
-
-use crate::logic::bindings::stowage::host::progress as wit;
-use crate::logic::effect::Effect;
-use crate::logic::imports::transfer::direction;
-use crate::logic::instance::State;
+use crate::bindings::stowage::host::progress as wit;
+use crate::effect::{Effect, Request};
+use crate::instance::State;
 
 /// Characters of a key.
 const KEY_CHARS: std::ops::RangeInclusive<usize> = 1..=128;
@@ -17,14 +14,11 @@ impl wit::Host for State {
             return Err(call.refuse("a feed key has 1 to 128 characters"));
         }
         call.effect()?;
-        call.effects.push(Effect::Subscribe {
-            key,
-            filter: Filter {
-                direction: direction(filter.direction),
-                platform: filter.platform,
-                status: filter.status,
-            },
+        call.note(|| Request::Subscribe {
+            key: key.clone(),
+            filter,
         });
+        call.effects.push(Effect::Subscribe { key, filter });
         Ok(())
     }
 }

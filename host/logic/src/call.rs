@@ -10,11 +10,12 @@ use tokio::sync::SemaphorePermit;
 use wasmtime::Trap;
 use wasmtime::component::Val;
 
-use super::effect::Effect;
-use super::fact::{Answer, CloudFailure, Facts, Question, SyncCounts};
-use super::generation::Route;
-use super::instance::{Call, Instance};
-use super::{Inner, Logic};
+use crate::effect::Effect;
+use crate::fact::{Facts, Question};
+use crate::generation::Route;
+use crate::instance::{Call, Instance};
+use crate::services::Services;
+use crate::{Inner, Logic};
 
 /// The identity of a call, in its answer when it fails and on every line of the log about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,10 +61,16 @@ pub enum CallError {
 }
 
 /// What surrounds the function in its transaction: the host's own part of a job.
-pub(super) trait Job: Send + Sync {
+pub trait Job: Send + Sync {
     /// Before the function runs: its parameters, made from what the transaction sees.
+    ///
+    /// # Errors
+    /// When storage fails.
     fn params(&self, transaction: &mut Transaction) -> Result<Vec<Val>, stowage_storage::Error>;
     /// After it has returned.
+    ///
+    /// # Errors
+    /// When storage fails.
     fn record(&self, transaction: &mut Transaction) -> Result<(), stowage_storage::Error>;
 }
 
@@ -109,7 +116,11 @@ impl Logic {
         self.run(route, &Plain(params), id).await
     }
 
-    pub(super) async fn run(&self, route: &Route, job: &dyn Job, id: &CallId) -> Result<Outcome, CallError> {
+    /// [`Logic::call`] with a [`Job`] around the function.
+    ///
+    /// # Errors
+    /// As [`Logic::call`].
+    pub async fn run(&self, route: &Route, job: &dyn Job, id: &CallId) -> Result<Outcome, CallError> {
         let now_ms = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |d| d.as_millis() as u64);
@@ -142,7 +153,7 @@ impl Logic {
                 }
                 Err(Ended::Asked(question)) => {
                     let patience = self.inner.config.limits.question;
-                    let answer = tokio::time::timeout(patience, self.answer(&question))
+                    let answer = tokio::time::timeout(patience, self.inner.services.answer(self, &question))
                         .await
                         .unwrap_or_else(|_| question.unanswered("it did not answer in time"));
                     facts.insert(question, answer);
@@ -150,32 +161,6 @@ impl Logic {
                 Err(Ended::Error(error)) => return Err(error),
             }
             fresh = true;
-        }
-    }
-
-    /// Finds out what a call asked. It holds no permit and no snapshot meanwhile.
-    async fn answer(&self, question: &Question) -> Answer {
-        let cloud = &self.inner.services.cloud;
-        match question {
-            Question::Sync => Answer::Sync(
-                // Boxed: a sync runs calls of its own.
-                Box::pin(cloud.sync(self))
-                    .await
-                    .map(|report| SyncCounts {
-                        segments: report.segments,
-                        upserts: report.upserts,
-                        removals: report.removals,
-                        skipped: report.skipped,
-                    })
-                    .map_err(CloudFailure::from),
-            ),
-            Question::Password { hash, password } => Answer::Password(match hash.parse() {
-                Ok(hash) => cloud
-                    .check_password(&hash, password.as_deref())
-                    .await
-                    .map_err(CloudFailure::from),
-                Err(_) => Err(CloudFailure::Missing(format!("blob {hash}"))),
-            }),
         }
     }
 }
@@ -210,7 +195,7 @@ impl Attempt<'_> {
             let store = self.inner.store.clone();
             let committed = tokio::spawn(async move {
                 commit(&store, call.transaction).await?;
-                release(call.effects, &call.services);
+                release(call.effects, &*call.services);
                 Ok::<(), Ended>(())
             });
             committed.await.map_err(|e| CallError::Storage(e.to_string()))??;
@@ -253,6 +238,7 @@ impl Attempt<'_> {
             transaction,
             now_ms: self.now_ms,
             effects: Vec::new(),
+            requests: None,
             facts: facts.clone(),
             asked: None,
             refused: None,
@@ -315,20 +301,16 @@ fn cause(instance: &Instance, call: &mut Call, error: &wasmtime::Error) -> CallE
 }
 
 /// Sets going what a committed call asked for.
-fn release(effects: Vec<Effect>, services: &super::Services) {
+fn release(effects: Vec<Effect>, services: &dyn Services) {
     let mut cloud_changed = false;
     for effect in effects {
         match effect {
-            Effect::Transfer(staged) => services.transfers.release(*staged),
-            Effect::Cloud => cloud_changed = true,
-            Effect::Subscribe { key, filter } => {
-                if let Err(error) = services.feed.subscribe(&key, filter) {
-                    tracing::warn!(%error, "a subscription to the feed was refused");
-                }
-            }
+            Effect::Start(start) => start(),
+            Effect::CloudChanged => cloud_changed = true,
+            Effect::Subscribe { key, filter } => services.subscribe(&key, filter),
         }
     }
     if cloud_changed {
-        services.cloud.wake();
+        services.cloud_changed();
     }
 }

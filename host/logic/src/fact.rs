@@ -82,22 +82,8 @@ impl Facts {
         self.0.push((question, answer));
     }
 
-    /// How many answers there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-}
-
-impl From<stowage_cloud::Error> for CloudFailure {
-    fn from(error: stowage_cloud::Error) -> CloudFailure {
-        use stowage_cloud::Error;
-        let text = error.to_string();
-        match error {
-            Error::Missing { object } => CloudFailure::Missing(object),
-            Error::Malformed { .. } | Error::NewerFormat { .. } | Error::Mismatch { .. } => {
-                CloudFailure::Malformed(text)
-            }
-            _ => CloudFailure::Unreachable(text),
-        }
+    /// Whether no further question may be asked.
+    pub fn is_full(&self) -> bool {
+        self.0.len() >= Facts::MOST
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use tracing::Instrument as _;
 use wasmtime::component::Val;
 
-use crate::logic::{Export, Logic, Outcome, Reply, Route};
+use crate::{Export, Logic, Outcome, Reply, Route};
 use route::{Target, Unroutable};
 
 /// Answers the request with this path and body. Every body has an answer, however malformed.

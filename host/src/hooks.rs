@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::BoxFuture;
 use stowage_cloud::{Applied, Batch, RowSink, SinkError};
+use stowage_logic::codec::Decoder;
+use stowage_logic::{CallError, Job, Logic, Outcome};
 use stowage_storage::Transaction;
 use stowage_transfer::{HookError, Refusal, UploadHook, UploadRequest};
 use wasmtime::component::Val;
 
-use super::Logic;
-use super::call::{CallError, Job, Outcome};
-use crate::codec::Decoder;
+/// The modules as the cloud and the transfers see them.
+#[derive(Clone)]
+pub struct Hooks(pub Logic);
 
 /// A batch of rows for the module that keeps their collection.
 struct RowJob<'a> {
@@ -44,14 +46,14 @@ impl Job for RowJob<'_> {
     }
 }
 
-impl RowSink for Logic {
+impl RowSink for Hooks {
     fn keeps(&self, collection: &str) -> bool {
-        self.generation().collection(collection).is_some()
+        self.0.generation().collection(collection).is_some()
     }
 
     fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, SinkError>> {
         Box::pin(async move {
-            let generation = self.generation();
+            let generation = self.0.generation();
             let no_module = || SinkError::from(format!("no module keeps {}", batch.collection()));
             let route = generation.collection(batch.collection()).ok_or_else(no_module)?;
             let row = route
@@ -65,8 +67,8 @@ impl RowSink for Logic {
                 row,
                 skipped: AtomicU32::new(0),
             };
-            let id = self.call_id();
-            let outcome = self.run(route, &job, &id).await.map_err(|error| {
+            let id = self.0.call_id();
+            let outcome = self.0.run(route, &job, &id).await.map_err(|error| {
                 tracing::error!(call_id = %id, collection = batch.collection(), %error, "rows of the space were not taken over");
                 SinkError::from(format!("rows of {} were not taken over (call {id})", batch.collection()))
             })?;
@@ -83,7 +85,7 @@ impl RowSink for Logic {
     }
 }
 
-impl UploadHook for Logic {
+impl UploadHook for Hooks {
     fn admit<'a>(&'a self, request: &'a UploadRequest) -> BoxFuture<'a, Result<Result<(), Refusal>, HookError>> {
         Box::pin(self.upload_hook("admit", request))
     }
@@ -93,12 +95,12 @@ impl UploadHook for Logic {
     }
 }
 
-impl Logic {
+impl Hooks {
     async fn upload_hook(&self, function: &str, request: &UploadRequest) -> Result<Result<(), Refusal>, HookError> {
-        let generation = self.generation();
-        let id = self.call_id();
+        let generation = self.0.generation();
+        let id = self.0.call_id();
         let outcome = match generation.hook("upload-hook", function) {
-            Some(route) => self.call(route, &[upload_request(request)], &id).await,
+            Some(route) => self.0.call(route, &[upload_request(request)], &id).await,
             None => Err(CallError::NoRoute),
         };
         match outcome {

@@ -8,11 +8,11 @@ use wasmtime::component::{Func, Instance as Component, InstancePre, ResourceTabl
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 
-use super::effect::Effect;
-use super::fact::{Facts, Question};
-use super::limits::{Limiter, Limits};
-use super::services::Services;
-use super::wasi::World;
+use crate::effect::{Effect, Request};
+use crate::fact::{Facts, Question};
+use crate::limits::{Limiter, Limits};
+use crate::services::Services;
+use crate::wasi::World;
 
 /// How long and how often an instance is used again.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +51,8 @@ pub(super) struct Call {
     pub(super) transaction: Transaction,
     pub(super) now_ms: u64,
     pub(super) effects: Vec<Effect>,
+    /// What it asked for, where somebody compares or records it.
+    pub(super) requests: Option<Vec<Request>>,
     pub(super) facts: Facts,
     /// The question that ended the run.
     pub(super) asked: Option<Question>,
@@ -59,7 +61,7 @@ pub(super) struct Call {
     pub(super) host_calls_left: u32,
     pub(super) host_bytes_left: u64,
     pub(super) effects_left: usize,
-    pub(super) services: Arc<Services>,
+    pub(super) services: Arc<dyn Services>,
 }
 
 /// An instance and its store.
