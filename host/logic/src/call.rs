@@ -3,18 +3,22 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use stowage_storage::{CommitError, Store, Transaction};
+use stowage_storage::{CommitError, Footprint, Snapshot, Store, Transaction};
 use tokio::sync::SemaphorePermit;
 use wasmtime::Trap;
 use wasmtime::component::Val;
 
-use crate::effect::Effect;
+use crate::effect::{Effect, Request};
 use crate::fact::{Facts, Question};
 use crate::generation::Route;
 use crate::instance::{Call, Instance};
+use crate::limits::Limits;
+use crate::moment::Moment;
+use crate::observer::Observation;
 use crate::services::Services;
+use crate::trial::{Beside, Watch};
 use crate::{Inner, Logic};
 
 /// The identity of a call, in its answer when it fails and on every line of the log about it.
@@ -28,12 +32,31 @@ impl fmt::Display for CallId {
 }
 
 /// What a function returned. Only `Ok` values, and those that cannot fail, have been committed.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// Its value; none where the function returns nothing.
     Done(Option<Val>),
     /// The error it decided on; nothing of the call was kept.
     Failed(Option<Val>),
+}
+
+impl Outcome {
+    /// The code of an error that is a record with one.
+    pub fn code(&self) -> Option<i32> {
+        self.error().map(|(code, _)| code)
+    }
+
+    /// The code and message of an `error { code: s32, message: string }`.
+    pub fn error(&self) -> Option<(i32, &str)> {
+        let Outcome::Failed(Some(Val::Record(fields))) = self else {
+            return None;
+        };
+        let field = |name| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v);
+        match (field("code"), field("message")) {
+            (Some(Val::S32(code)), Some(Val::String(message))) => Some((*code, message)),
+            _ => None,
+        }
+    }
 }
 
 /// Why a call gave no outcome. Nothing of it was kept.
@@ -58,6 +81,21 @@ pub enum CallError {
     Storage(String),
     #[error("no module serves it")]
     NoRoute,
+}
+
+impl CallError {
+    /// Whether the module brought it about, rather than storage, the load, or the table.
+    pub fn is_of_the_module(&self) -> bool {
+        match self {
+            CallError::Trap(_)
+            | CallError::CpuDeadline
+            | CallError::WallDeadline
+            | CallError::Growth(_)
+            | CallError::Refused(_)
+            | CallError::Instantiate(_) => true,
+            CallError::Contention | CallError::Storage(_) | CallError::NoRoute => false,
+        }
+    }
 }
 
 /// What surrounds the function in its transaction: the host's own part of a job.
@@ -90,6 +128,8 @@ impl Job for Plain<'_> {
 /// How an attempt ended without an outcome.
 enum Ended {
     Conflict,
+    /// The route is of another era than the snapshot.
+    Moved,
     Asked(Question),
     Error(CallError),
 }
@@ -98,6 +138,38 @@ impl From<CallError> for Ended {
     fn from(error: CallError) -> Ended {
         Ended::Error(error)
     }
+}
+
+/// One call, whichever versions run it.
+struct Called<'a> {
+    logic: &'a Logic,
+    job: &'a dyn Job,
+    id: &'a CallId,
+    moment: Moment,
+}
+
+/// How a version is run.
+#[derive(Clone, Copy, PartialEq)]
+enum Terms {
+    /// With all that a call may use, and those who look on.
+    Live,
+    /// With little time: another version stands by. What the run was is kept where it ends in an error.
+    Trial,
+}
+
+/// An outcome, and of a failed one on trial what it came from.
+struct Ran {
+    outcome: Outcome,
+    sight: Option<Sight>,
+}
+
+/// What a run was a function of.
+struct Sight {
+    params: Vec<Val>,
+    snapshot: Snapshot,
+    footprint: Footprint,
+    requests: Vec<Request>,
+    elapsed: Duration,
 }
 
 impl Logic {
@@ -121,47 +193,173 @@ impl Logic {
     /// # Errors
     /// As [`Logic::call`].
     pub async fn run(&self, route: &Route, job: &dyn Job, id: &CallId) -> Result<Outcome, CallError> {
-        let now_ms = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |d| d.as_millis() as u64);
-        let seed: [u8; 32] = rand::random();
+        let called = Called {
+            logic: self,
+            job,
+            id,
+            moment: Moment::now(),
+        };
         let mut facts = Facts::default();
-        let mut conflicts = 0;
-        let mut fresh = false;
-        // The cloud's time to answer a question is not the call's.
-        let mut time_left = self.inner.config.limits.wall;
-        loop {
-            let started = Instant::now();
-            let attempt = Attempt {
-                inner: &self.inner,
-                route,
-                id,
-                now_ms,
-                seed,
-                time_left,
-            };
-            let ended = attempt.run(job, &facts, fresh).await;
-            time_left = time_left.saturating_sub(started.elapsed());
-            match ended {
-                Ok(outcome) => return Ok(outcome),
-                Err(Ended::Conflict) => {
-                    conflicts += 1;
-                    tracing::debug!(call_id = %id, conflicts, "conflict, the call runs again");
-                    if conflicts >= self.inner.config.limits.attempts {
-                        return Err(CallError::Contention);
-                    }
-                }
-                Err(Ended::Asked(question)) => {
-                    let patience = self.inner.config.limits.question;
-                    let answer = tokio::time::timeout(patience, self.inner.services.answer(self, &question))
-                        .await
-                        .unwrap_or_else(|_| question.unanswered("it did not answer in time"));
-                    facts.insert(question, answer);
-                }
-                Err(Ended::Error(error)) => return Err(error),
-            }
-            fresh = true;
+        match &route.beside {
+            None => called.live(route, &mut facts).await,
+            // Boxed: few calls are on trial, and what they need is large.
+            Some(beside) => Box::pin(called.on_trial(route, beside, &mut facts)).await,
         }
+    }
+}
+
+impl Called<'_> {
+    async fn live(&self, route: &Route, facts: &mut Facts) -> Result<Outcome, CallError> {
+        Ok(self.attempts(route, facts, Terms::Live).await?.outcome)
+    }
+
+    /// Gives the call to the version on trial, and stands by with the other.
+    async fn on_trial(&self, route: &Route, beside: &Beside, facts: &mut Facts) -> Result<Outcome, CallError> {
+        let (trial, before, watch) = match beside {
+            Beside::Canary {
+                candidate,
+                share,
+                watch,
+            } => {
+                if watch.tripped() || !share.picks(&self.moment.seed) {
+                    return self.live(route, facts).await;
+                }
+                (&**candidate, Some(route), watch)
+            }
+            Beside::Probation { previous, watch } => match previous.as_deref() {
+                Some(previous) if watch.tripped() => return self.live(previous, facts).await,
+                previous => (route, previous, watch),
+            },
+        };
+        watch.begin();
+        match self.attempts(trial, facts, Terms::Trial).await {
+            Ok(Ran {
+                outcome: outcome @ Outcome::Failed(_),
+                sight,
+            }) => {
+                if let (Some(before), Some(sight)) = (before, sight) {
+                    self.compare_error(trial, before, watch, &outcome, &sight, facts).await;
+                }
+                Ok(outcome)
+            }
+            Ok(ran) => Ok(ran.outcome),
+            Err(error) if error.is_of_the_module() => {
+                let Some(before) = before else {
+                    watch.fault(self.id, trial, &error, "has no such function".into());
+                    return Err(error);
+                };
+                tracing::warn!(call_id = %self.id, route = ?trial, %error, "a call failed on trial and is answered by the version before");
+                let answered = self.live(before, facts).await;
+                // What neither version survives is not the new one's fault.
+                if let Ok(outcome) = &answered {
+                    watch.fault(self.id, trial, &error, told(outcome));
+                }
+                answered
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks what the version before would have answered where the one on trial answered an error.
+    async fn compare_error(
+        &self,
+        trial: &Route,
+        before: &Route,
+        watch: &Watch,
+        outcome: &Outcome,
+        sight: &Sight,
+        facts: &Facts,
+    ) {
+        let rehearsal = self
+            .logic
+            .rehearse(before, &sight.params, &self.moment, &sight.snapshot, facts)
+            .await;
+        match rehearsal.outcome {
+            Ok(expected) if expected.code() != outcome.code() || matches!(expected, Outcome::Done(_)) => {
+                watch.error(self.id, trial, told(outcome), told(&expected));
+            }
+            _ => {}
+        }
+    }
+
+    /// Runs the function until an attempt commits, or ends in an error.
+    async fn attempts(&self, route: &Route, facts: &mut Facts, terms: Terms) -> Result<Ran, CallError> {
+        let limits = match terms {
+            Terms::Live => &self.logic.inner.config.limits,
+            Terms::Trial => &self.logic.inner.trial_limits,
+        };
+        let started = Instant::now();
+        let mut moved: Option<Route> = None;
+        let result = loop_attempts(self, route, &mut moved, facts, terms, limits).await;
+        let route = moved.as_ref().unwrap_or(route);
+        route
+            .module
+            .stats
+            .count(result.as_ref().map(|ran| &ran.outcome), started.elapsed());
+        result
+    }
+}
+
+async fn loop_attempts(
+    called: &Called<'_>,
+    first: &Route,
+    moved: &mut Option<Route>,
+    facts: &mut Facts,
+    terms: Terms,
+    limits: &Limits,
+) -> Result<Ran, CallError> {
+    let inner = &called.logic.inner;
+    let mut conflicts = 0;
+    let mut fresh = false;
+    // The cloud's time to answer a question is not the call's, nor is the time in which calls are held back.
+    let mut time_left = limits.wall;
+    loop {
+        let route = moved.as_ref().unwrap_or(first);
+        let started = Instant::now();
+        let attempt = Attempt {
+            inner,
+            route,
+            id: called.id,
+            moment: called.moment,
+            time_left,
+            limits,
+            terms,
+        };
+        let ended = attempt.run(called.job, facts, fresh).await;
+        time_left = time_left.saturating_sub(started.elapsed());
+        match ended {
+            Ok(ran) => return Ok(ran),
+            Err(Ended::Conflict) => {
+                conflicts += 1;
+                tracing::debug!(call_id = %called.id, conflicts, "conflict, the call runs again");
+                if conflicts >= limits.attempts {
+                    return Err(CallError::Contention);
+                }
+            }
+            Err(Ended::Moved) => {
+                inner.eras.begun().await;
+                let generation = inner.generation.load();
+                *moved = Some(generation.same(route).ok_or(CallError::NoRoute)?.clone());
+            }
+            Err(Ended::Asked(question)) => {
+                let patience = limits.question;
+                let answer = tokio::time::timeout(patience, inner.services.answer(called.logic, &question))
+                    .await
+                    .unwrap_or_else(|_| question.unanswered("it did not answer in time"));
+                facts.insert(question, answer);
+            }
+            Err(Ended::Error(error)) => return Err(error),
+        }
+        fresh = true;
+    }
+}
+
+/// An outcome for a person.
+fn told(outcome: &Outcome) -> String {
+    match (outcome, outcome.error()) {
+        (_, Some((code, message))) => format!("error {code}: {message}"),
+        (Outcome::Done(_), None) => "succeeds".into(),
+        (Outcome::Failed(_), None) => "an error without a code".into(),
     }
 }
 
@@ -170,37 +368,84 @@ struct Attempt<'a> {
     inner: &'a Inner,
     route: &'a Route,
     id: &'a CallId,
-    now_ms: u64,
-    seed: [u8; 32],
+    moment: Moment,
     time_left: Duration,
+    limits: &'a Limits,
+    terms: Terms,
 }
 
 impl Attempt<'_> {
-    async fn run(&self, job: &dyn Job, facts: &Facts, fresh: bool) -> Result<Outcome, Ended> {
+    async fn run(&self, job: &dyn Job, facts: &Facts, fresh: bool) -> Result<Ran, Ended> {
+        // Those who look on are asked once an attempt; most routes have none.
+        let observers: Vec<_> = match self.terms {
+            Terms::Live => self.route.observers.iter().filter(|o| o.wants(self.route)).collect(),
+            Terms::Trial => Vec::new(),
+        };
+        let started = Instant::now();
         // The deadline ends with the module's work: a commit that has begun is waited for.
         let executed = tokio::time::timeout(self.time_left, async {
             let _permit = self.permit().await?;
-            self.execute(job, facts, fresh).await
+            let transaction = self.inner.store.begin();
+            if !self.inner.eras.is(self.route.era) {
+                return Err(Ended::Moved);
+            }
+            self.execute(transaction, job, facts, fresh, !observers.is_empty())
+                .await
         });
-        let (outcome, mut call) = executed.await.unwrap_or_else(|_| Err(CallError::WallDeadline.into()))?;
-        let Outcome::Done(_) = outcome else {
-            return Ok(outcome);
-        };
-        job.record(&mut call.transaction)
-            .map_err(|e| CallError::Storage(e.to_string()))?;
-        if call.effects.is_empty() {
-            commit(&self.inner.store, call.transaction).await?;
-        } else {
-            // A task of its own: a client that hangs up must not keep what it set going from starting.
-            let store = self.inner.store.clone();
-            let committed = tokio::spawn(async move {
-                commit(&store, call.transaction).await?;
-                release(call.effects, &*call.services);
-                Ok::<(), Ended>(())
-            });
-            committed.await.map_err(|e| CallError::Storage(e.to_string()))??;
+        let executed = executed.await.unwrap_or_else(|_| Err(CallError::WallDeadline.into()))?;
+        let Executed {
+            outcome,
+            mut call,
+            params,
+        } = executed;
+        let keep = !observers.is_empty() || (self.terms == Terms::Trial && matches!(outcome, Outcome::Failed(_)));
+        let sight = keep.then(|| Sight {
+            params,
+            snapshot: call.transaction.snapshot().clone(),
+            footprint: call.transaction.footprint(),
+            requests: call.requests.take().unwrap_or_default(),
+            elapsed: started.elapsed(),
+        });
+        if let Outcome::Done(_) = outcome {
+            job.record(&mut call.transaction)
+                .map_err(|e| CallError::Storage(e.to_string()))?;
+            self.finish(call).await?;
         }
-        Ok(outcome)
+        if let Some(sight) = &sight {
+            for observer in observers {
+                observer.observed(self.observation(&outcome, sight, facts));
+            }
+        }
+        Ok(Ran { outcome, sight })
+    }
+
+    /// Commits, and releases the effects.
+    async fn finish(&self, call: Box<Call>) -> Result<(), Ended> {
+        if call.effects.is_empty() {
+            return commit(&self.inner.store, call.transaction).await;
+        }
+        // A task of its own: a client that hangs up must not keep what it set going from starting.
+        let store = self.inner.store.clone();
+        let committed = tokio::spawn(async move {
+            commit(&store, call.transaction).await?;
+            release(call.effects, &*call.services);
+            Ok::<(), Ended>(())
+        });
+        committed.await.map_err(|e| CallError::Storage(e.to_string()))?
+    }
+
+    fn observation(&self, outcome: &Outcome, sight: &Sight, facts: &Facts) -> Observation {
+        Observation {
+            route: self.route.clone(),
+            params: sight.params.clone(),
+            moment: self.moment,
+            facts: facts.clone(),
+            snapshot: sight.snapshot.clone(),
+            footprint: sight.footprint.clone(),
+            requests: sight.requests.clone(),
+            outcome: outcome.clone(),
+            elapsed: sight.elapsed,
+        }
     }
 
     async fn permit(&self) -> Result<SemaphorePermit<'_>, CallError> {
@@ -211,10 +456,17 @@ impl Attempt<'_> {
             .map_err(|closed| CallError::Refused(closed.to_string()))
     }
 
-    /// Runs the function on the latest snapshot.
-    async fn execute(&self, job: &dyn Job, facts: &Facts, fresh: bool) -> Result<(Outcome, Box<Call>), Ended> {
+    /// Runs the function in a transaction.
+    async fn execute(
+        &self,
+        mut transaction: Transaction,
+        job: &dyn Job,
+        facts: &Facts,
+        fresh: bool,
+        note: bool,
+    ) -> Result<Executed, Ended> {
         let inner = self.inner;
-        let limits = &inner.config.limits;
+        let limits = self.limits;
         let module = &self.route.module;
         let export = self.route.export();
         let reused = if fresh {
@@ -228,7 +480,6 @@ impl Attempt<'_> {
                 .await
                 .map_err(|e| CallError::Instantiate(format!("{e:#}")))?,
         };
-        let mut transaction = inner.store.begin();
         // A walk holds its thread: it gets what a module may use of the processor.
         transaction.set_deadline(Some(Instant::now() + self.time_left.min(limits.cpu)));
         let params = job
@@ -236,9 +487,9 @@ impl Attempt<'_> {
             .map_err(|e| CallError::Storage(e.to_string()))?;
         let call = Call {
             transaction,
-            now_ms: self.now_ms,
+            now_ms: self.moment.now_ms,
             effects: Vec::new(),
-            requests: None,
+            requests: note.then(Vec::new),
             facts: facts.clone(),
             asked: None,
             refused: None,
@@ -247,7 +498,7 @@ impl Attempt<'_> {
             effects_left: limits.effects,
             services: Arc::clone(&inner.services),
         };
-        instance.arm(call, &self.id.0, self.now_ms, self.seed, limits);
+        instance.arm(call, &self.id.0, self.moment.now_ms, self.moment.seed, limits);
         let Some((store, function)) = instance.function(export.ordinal, &export.index) else {
             return Err(CallError::Trap(format!("no export {}", export.function)).into());
         };
@@ -259,7 +510,11 @@ impl Attempt<'_> {
         match returned {
             Ok(()) => {
                 module.pool.give(instance, &inner.config.reuse);
-                Ok((outcome(results.into_iter().next()), call))
+                Ok(Executed {
+                    outcome: outcome(results.into_iter().next()),
+                    call,
+                    params,
+                })
             }
             // The instance is thrown away: what a trap leaves behind is anything.
             Err(error) => Err(match call.asked.take() {
@@ -267,6 +522,108 @@ impl Attempt<'_> {
                 None => Ended::Error(cause(&instance, &mut call, &error)),
             }),
         }
+    }
+}
+
+/// What a run left behind, before anything is committed.
+struct Executed {
+    outcome: Outcome,
+    call: Box<Call>,
+    params: Vec<Val>,
+}
+
+/// What a function would do on a state. Nothing of it has been committed or released.
+#[derive(Debug)]
+pub struct Rehearsal {
+    /// What it returned, or why it did not.
+    pub outcome: Result<Outcome, CallError>,
+    /// The transaction as the function left it; none where it did not return.
+    pub transaction: Option<Transaction>,
+    /// The effects it asked for, in order.
+    pub requests: Vec<Request>,
+    /// What it asked of the cloud that `facts` did not answer; the outcome is then an error.
+    pub asked: Option<Question>,
+    /// From the start of the run to its end.
+    pub elapsed: Duration,
+    effects: Vec<Effect>,
+}
+
+impl Logic {
+    /// Runs a function once on a snapshot, with a given time, randomness and answers of the cloud, and keeps what it did from
+    /// happening. At most a few such runs go on at once; further ones wait.
+    pub async fn rehearse(
+        &self,
+        route: &Route,
+        params: &[Val],
+        moment: &Moment,
+        snapshot: &Snapshot,
+        facts: &Facts,
+    ) -> Rehearsal {
+        // The semaphore is never closed.
+        let _permit = self.inner.rehearsing.acquire().await.ok();
+        let transaction = self.inner.store.begin_at(snapshot);
+        self.try_in(transaction, route, params, moment, facts, &self.inner.trial_limits)
+            .await
+    }
+
+    /// Runs a function once in a transaction that the caller commits, with all that a call may use.
+    pub async fn run_in(&self, transaction: Transaction, route: &Route, params: &[Val], moment: &Moment) -> Rehearsal {
+        let limits = &self.inner.config.limits;
+        self.try_in(transaction, route, params, moment, &Facts::default(), limits)
+            .await
+    }
+
+    /// Sets going what a run asked for, once its transaction is durable.
+    pub fn release(&self, rehearsal: Rehearsal) {
+        release(rehearsal.effects, &*self.inner.services);
+    }
+
+    async fn try_in(
+        &self,
+        transaction: Transaction,
+        route: &Route,
+        params: &[Val],
+        moment: &Moment,
+        facts: &Facts,
+        limits: &Limits,
+    ) -> Rehearsal {
+        let started = Instant::now();
+        let id = self.call_id();
+        let attempt = Attempt {
+            inner: &self.inner,
+            route,
+            id: &id,
+            moment: *moment,
+            time_left: limits.wall,
+            limits,
+            terms: Terms::Trial,
+        };
+        let job = Plain(params);
+        let ran = tokio::time::timeout(limits.wall, attempt.execute(transaction, &job, facts, false, true));
+        let mut rehearsal = Rehearsal {
+            outcome: Err(CallError::WallDeadline),
+            transaction: None,
+            requests: Vec::new(),
+            asked: None,
+            elapsed: Duration::ZERO,
+            effects: Vec::new(),
+        };
+        match ran.await {
+            Ok(Ok(Executed { outcome, call, .. })) => {
+                rehearsal.outcome = Ok(outcome);
+                rehearsal.transaction = Some(call.transaction);
+                rehearsal.requests = call.requests.unwrap_or_default();
+                rehearsal.effects = call.effects;
+            }
+            Ok(Err(Ended::Error(error))) => rehearsal.outcome = Err(error),
+            Ok(Err(Ended::Asked(question))) => {
+                rehearsal.outcome = Err(CallError::Refused("it asks the cloud what is not known".into()));
+                rehearsal.asked = Some(question);
+            }
+            Ok(Err(Ended::Conflict | Ended::Moved)) | Err(_) => {}
+        }
+        rehearsal.elapsed = started.elapsed();
+        rehearsal
     }
 }
 

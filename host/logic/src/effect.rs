@@ -80,3 +80,13 @@ pub enum Effect {
         filter: Filter,
     },
 }
+
+impl std::fmt::Debug for Effect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Effect::Start(_) => "Start",
+            Effect::CloudChanged => "CloudChanged",
+            Effect::Subscribe { .. } => "Subscribe",
+        })
+    }
+}

@@ -1,10 +1,13 @@
 //! The route table: every loaded module and which of its functions answers what.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::Arc;
 
 use crate::codec::fold_name;
 use crate::module::{Export, HOST_PACKAGE, Module, SPACE_PACKAGE};
+use crate::observer::Observer;
+use crate::trial::{Beside, Share, Watch};
 
 /// A function of a module.
 #[derive(Clone)]
@@ -12,12 +15,41 @@ pub struct Route {
     /// The module.
     pub module: Arc<Module>,
     ordinal: usize,
+    /// The era (see `hold.rs`) in which the route may begin calls.
+    pub(crate) era: u64,
+    /// Who else may answer.
+    pub(crate) beside: Option<Beside>,
+    /// Who looks on.
+    pub(crate) observers: Vec<Arc<dyn Observer>>,
 }
 
 impl Route {
+    fn new(module: &Arc<Module>, export: &Export) -> Route {
+        Route {
+            module: Arc::clone(module),
+            ordinal: export.ordinal,
+            era: 0,
+            beside: None,
+            observers: Vec::new(),
+        }
+    }
+
     /// The function.
     pub fn export(&self) -> &Export {
         &self.module.exports[self.ordinal]
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}#{} of {} {}",
+            self.export().interface.interface,
+            self.export().function,
+            self.module.name,
+            self.module.version
+        )
     }
 }
 
@@ -25,7 +57,7 @@ impl Route {
 const DEFAULT_MODULE: &str = "storageapi";
 
 /// A set of modules that serve together. Where two serve one function, the later one does.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Generation {
     modules: Vec<Arc<Module>>,
     /// By folded wire module and method.
@@ -42,14 +74,14 @@ impl Generation {
         let mut generation = Generation::default();
         for module in &modules {
             for export in &module.exports {
-                let route = Route {
-                    module: Arc::clone(module),
-                    ordinal: export.ordinal,
-                };
+                let route = Route::new(module, export);
                 match export.interface.package.as_str() {
                     HOST_PACKAGE => {
-                        let key = (export.interface.interface.clone(), export.function.clone());
-                        generation.hooks.insert(key, route);
+                        // What a module exports about itself is asked of each module, not of the table.
+                        if !Module::LIFECYCLE.contains(&export.interface.interface.as_str()) {
+                            let key = (export.interface.interface.clone(), export.function.clone());
+                            generation.hooks.insert(key, route);
+                        }
                     }
                     SPACE_PACKAGE => {
                         if export.function == "apply" {
@@ -70,9 +102,59 @@ impl Generation {
         generation
     }
 
+    /// Lets the functions of `previous` stand by for those that are served by another version now.
+    #[must_use]
+    pub fn on_probation(mut self, previous: &Generation, watch: &Arc<Watch>) -> Generation {
+        for route in self.routes_mut() {
+            let before = previous.same(route);
+            if before.is_some_and(|before| before.module.version == route.module.version) {
+                continue;
+            }
+            route.beside = Some(Beside::Probation {
+                previous: before.map(|before| Box::new(before.alone())),
+                watch: Arc::clone(watch),
+            });
+        }
+        self
+    }
+
+    /// Gives a share of the calls of the functions that `candidate` has, and this table too, to the candidate.
+    #[must_use]
+    pub fn with_canary(mut self, candidate: &Arc<Module>, share: &Share, watch: &Arc<Watch>) -> Generation {
+        let table = Generation::new(vec![Arc::clone(candidate)]);
+        let share = Arc::new(share.clone());
+        for route in self.routes_mut() {
+            let Some(candidate) = table.same(route).filter(|_| share.includes(&route.export().function)) else {
+                continue;
+            };
+            route.beside = Some(Beside::Canary {
+                candidate: Box::new(candidate.clone()),
+                share: Arc::clone(&share),
+                watch: Arc::clone(watch),
+            });
+        }
+        self
+    }
+
+    /// Lets somebody look on at the calls of the routes that `which` is true for.
+    #[must_use]
+    pub fn observed_by(mut self, observer: &Arc<dyn Observer>, which: impl Fn(&Route) -> bool) -> Generation {
+        for route in self.routes_mut() {
+            if which(route) {
+                route.observers.push(Arc::clone(observer));
+            }
+        }
+        self
+    }
+
     /// The modules in the order they were loaded.
     pub fn modules(&self) -> &[Arc<Module>] {
         &self.modules
+    }
+
+    /// The module of this name.
+    pub fn module(&self, name: &str) -> Option<&Arc<Module>> {
+        self.modules.iter().find(|module| &*module.name == name)
     }
 
     /// The function behind a wire module and method, however they are written. Without a module the storage API is meant, or
@@ -97,6 +179,13 @@ impl Generation {
         self.methods.values().flat_map(HashMap::values)
     }
 
+    /// Every route: methods, collections and hooks.
+    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.methods()
+            .chain(self.collections.values())
+            .chain(self.hooks.values())
+    }
+
     /// The function that takes over the rows of a collection.
     pub fn collection(&self, collection: &str) -> Option<&Route> {
         self.collections.get(collection)
@@ -105,5 +194,59 @@ impl Generation {
     /// A function that the host itself calls.
     pub fn hook(&self, interface: &str, function: &str) -> Option<&Route> {
         self.hooks.get(&(interface.to_owned(), function.to_owned()))
+    }
+
+    /// The route of this table that answers what `route` answers.
+    pub fn same(&self, route: &Route) -> Option<&Route> {
+        let export = route.export();
+        match export.interface.package.as_str() {
+            HOST_PACKAGE => self.hook(&export.interface.interface, &export.function),
+            SPACE_PACKAGE => self.collection(&export.interface.interface),
+            _ => self.method(Some(export.interface.wire_module()), &export.function),
+        }
+    }
+
+    /// Lets the routes begin calls in this era.
+    pub(crate) fn in_era(mut self, era: u64) -> Generation {
+        for route in self.routes_mut() {
+            route.era = era;
+            match &mut route.beside {
+                Some(Beside::Canary { candidate, .. }) => candidate.era = era,
+                Some(Beside::Probation {
+                    previous: Some(previous),
+                    ..
+                }) => previous.era = era,
+                _ => {}
+            }
+        }
+        self
+    }
+
+    fn routes_mut(&mut self) -> impl Iterator<Item = &mut Route> {
+        self.methods
+            .values_mut()
+            .flat_map(HashMap::values_mut)
+            .chain(self.collections.values_mut())
+            .chain(self.hooks.values_mut())
+    }
+}
+
+impl Route {
+    /// A function of a module that is in no table, to be run by itself.
+    pub fn of(module: &Arc<Module>, interface: &str, function: &str) -> Option<Route> {
+        module
+            .exports
+            .iter()
+            .find(|e| e.interface.interface == interface && e.function == function)
+            .map(|export| Route::new(module, export))
+    }
+
+    /// The function without those who look on or stand by.
+    fn alone(&self) -> Route {
+        Route {
+            beside: None,
+            observers: Vec::new(),
+            ..self.clone()
+        }
     }
 }

@@ -11,28 +11,39 @@ mod effect;
 mod engine;
 mod fact;
 mod generation;
+mod hold;
 mod imports;
 mod instance;
 mod limits;
 mod module;
+mod moment;
+mod observer;
 pub mod rpc;
 mod services;
+mod stats;
+mod trial;
 mod version;
 mod wasi;
 
 pub use bindings::stowage::host as wit;
-pub use call::{CallError, CallId, Job, Outcome};
+pub use call::{CallError, CallId, Job, Outcome, Rehearsal};
 pub use compile::{MOST_BYTES, compile_stdin};
 pub use effect::{Change, Effect, HIDDEN, Request};
 pub use engine::EngineError;
 pub use fact::{Answer, CloudFailure, Facts, Question, SyncCounts};
 pub use generation::{Generation, Route};
+pub use hold::Held;
 pub use instance::Reuse;
 pub use limits::Limits;
 pub use module::{Export, InterfaceName, LoadError, Module, Reply};
+pub use moment::Moment;
+pub use observer::{Observation, Observer};
 pub use services::{Refused, Services};
+pub use stats::Summary;
+pub use trial::{Regression, Share, Thresholds, Watch, WatchReport};
 pub use version::Version;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -45,6 +56,7 @@ use wasmtime::component::Linker;
 
 use compile::Compiler;
 use engine::Ticker;
+use hold::Eras;
 use instance::State;
 
 /// How modules are run.
@@ -90,6 +102,11 @@ struct Inner {
     generation: ArcSwap<Generation>,
     /// A permit an instance in use: the pool has slots for these and for the idle ones of two generations.
     running: Semaphore,
+    /// A permit a rehearsal.
+    rehearsing: Semaphore,
+    /// What a call may use of a version on trial.
+    trial_limits: Limits,
+    eras: Eras,
     calls: AtomicU64,
     /// Tells the calls of this process from those of others in the log.
     run_id: u32,
@@ -104,7 +121,7 @@ impl Logic {
     pub fn new(config: Config, store: Store, services: Arc<dyn Services>) -> Result<Logic, EngineError> {
         // The pool also holds what lies idle: `kept` instances of each module of this generation and of the one before.
         let idle = config.reuse.kept.saturating_mul(2 * MOST_MODULES);
-        let slots = u32::try_from(config.concurrency.saturating_add(idle)).unwrap_or(u32::MAX);
+        let slots = u32::try_from(config.concurrency.saturating_add(idle + REHEARSALS)).unwrap_or(u32::MAX);
         let engine = engine::serving(&config.limits, slots)?;
         let ticker = Ticker::start(&engine).map_err(EngineError::thread)?;
         let mut linker = Linker::new(&engine);
@@ -116,6 +133,9 @@ impl Logic {
                 compiler: Compiler::new(engine.clone(), config.cache.clone(), config.compiler.clone()),
                 linker,
                 running: Semaphore::new(config.concurrency),
+                rehearsing: Semaphore::new(REHEARSALS),
+                trial_limits: config.limits.on_trial(),
+                eras: Eras::default(),
                 config,
                 store,
                 services,
@@ -149,7 +169,8 @@ impl Logic {
 
     /// Serves these modules from now on. Calls in flight end on what they began with.
     pub fn serve(&self, generation: Generation) {
-        self.inner.generation.store(Arc::new(generation));
+        let era = self.inner.eras.now();
+        self.inner.generation.store(Arc::new(generation.in_era(era)));
     }
 
     /// What is served now.
@@ -160,3 +181,12 @@ impl Logic {
 
 /// Modules of one generation that the pool has room for at full reuse; with more, fewer lie idle.
 const MOST_MODULES: usize = 8;
+
+/// Runs for comparison that go on at once.
+const REHEARSALS: usize = 4;
+
+impl fmt::Debug for Logic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Logic").finish_non_exhaustive()
+    }
+}

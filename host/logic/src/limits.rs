@@ -50,6 +50,15 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// What a version on trial may use, for another one stands by: little time.
+    pub fn on_trial(&self) -> Limits {
+        Limits {
+            cpu: self.cpu.min(Duration::from_millis(500)),
+            wall: self.wall.min(Duration::from_secs(5)),
+            ..self.clone()
+        }
+    }
+
     /// The processor time in epochs, at least one.
     pub fn cpu_ticks(&self) -> u64 {
         (self.cpu.as_millis() / TICK.as_millis()).max(1) as u64

@@ -9,6 +9,7 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use crate::codec::{Decoder, Encoder, Shape, UnsupportedType, camel_case, fold_name};
 use crate::instance::{Pool, State};
+use crate::stats::{Stats, Summary};
 use crate::version::Version;
 use crate::wasi;
 
@@ -146,9 +147,18 @@ pub struct Module {
     pub wit: String,
     pub(super) pre: InstancePre<State>,
     pub(super) pool: Pool,
+    pub(crate) stats: Stats,
 }
 
 impl Module {
+    /// Interfaces of `stowage:host` in which a module speaks about itself.
+    pub(crate) const LIFECYCLE: [&str; 2] = ["self-test", "schema"];
+
+    /// What the version has done since it was loaded.
+    pub fn summary(&self) -> Summary {
+        self.stats.summary()
+    }
+
     /// Takes a compiled component for a module, if it imports and exports only what a module may.
     ///
     /// # Errors
@@ -186,6 +196,7 @@ impl Module {
             wit: wit_text(bytes),
             pre,
             pool: Pool::default(),
+            stats: Stats::default(),
         })
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Pending {
     pub(crate) snapshot: u64,
     pub(crate) reads: ReadSet,
     pub(crate) writes: WriteSet,
+    /// Whether transactions on earlier snapshots conflict from then on.
+    pub(crate) fences: bool,
     pub(crate) answer: oneshot::Sender<Result<Commit, CommitError>>,
 }
 
@@ -58,6 +60,8 @@ pub(crate) struct Committer {
     history: History,
     /// The last committed transaction.
     sequence: u64,
+    /// Transactions on a snapshot before this one conflict.
+    fence: u64,
     /// Why the backend is out of service, and when it was last tried.
     broken: Option<(BackendError, Instant)>,
     batch_transactions: usize,
@@ -87,6 +91,7 @@ impl Committer {
             shared: Arc::clone(&shared),
             history: History::new(config.history_keys, config.history_bytes),
             sequence: 0,
+            fence: 0,
             broken: None,
             batch_transactions: config.batch_transactions.max(1),
             batch_bytes: config.batch_bytes,
@@ -172,10 +177,19 @@ impl Committer {
         let mut verdicts: Vec<Result<Commit, CommitError>> = Vec::with_capacity(batch.len());
         let mut folded = Batch::default();
         let mut sequence = self.sequence;
+        let mut fence = self.fence;
         for pending in batch.iter() {
-            let verdict = match self.admit(&mut folded, pending) {
+            let admitted = if pending.snapshot < fence {
+                Err(CommitError::Conflict)
+            } else {
+                self.admit(&mut folded, pending)
+            };
+            let verdict = match admitted {
                 Ok(()) => {
                     sequence += 1;
+                    if pending.fences {
+                        fence = sequence;
+                    }
                     Ok(Commit { sequence })
                 }
                 Err(CommitError::Backend(error)) => return Err(error),
@@ -187,6 +201,7 @@ impl Committer {
             let state = self.backend.apply(&mut folded.changes())?;
             self.points.advance(sequence, folded.changes().map(|(key, _)| key));
             self.publish(state, sequence);
+            self.fence = fence;
         }
         drop(folded);
         self.answer(batch, verdicts);

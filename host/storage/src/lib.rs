@@ -40,6 +40,7 @@ mod config;
 mod error;
 #[cfg(test)]
 mod faults;
+mod footprint;
 mod history;
 mod merge;
 mod point_cache;
@@ -54,6 +55,7 @@ mod write_set;
 
 pub use config::{Config, Limits};
 pub use error::{BackendError, CommitError, Error, OpenError, UpdateError};
+pub use footprint::{Change, Footprint};
 pub use range::{Entry, KeyRange, Page, ScanOptions};
 pub use snapshot::Snapshot;
 pub use stats::Stats;

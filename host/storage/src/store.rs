@@ -125,10 +125,24 @@ impl Store {
     /// [`CommitError::Conflict`], where running it again on a new snapshot may succeed; [`CommitError::NotACounter`];
     /// [`CommitError::Closed`]; [`CommitError::Backend`].
     pub async fn commit(&self, tx: Transaction) -> Result<Commit, CommitError> {
+        self.submit(tx, false).await
+    }
+
+    /// [`Store::commit`], after which no transaction on an earlier snapshot commits any more, whatever it read: they
+    /// all conflict. For a change of what the stored bytes mean.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::commit`].
+    pub async fn commit_fenced(&self, tx: Transaction) -> Result<Commit, CommitError> {
+        self.submit(tx, true).await
+    }
+
+    async fn submit(&self, tx: Transaction, fences: bool) -> Result<Commit, CommitError> {
         let (snapshot, reads, writes) = tx.into_parts();
         let sequence = snapshot.sequence();
         drop(snapshot);
-        if writes.is_empty() {
+        if writes.is_empty() && !fences {
             count(&self.0.shared.counters.read_only_commits, 1);
             return Ok(Commit { sequence });
         }
@@ -138,6 +152,7 @@ impl Store {
             snapshot: sequence,
             reads,
             writes,
+            fences,
             answer,
         };
         queue

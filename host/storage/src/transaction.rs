@@ -8,6 +8,7 @@ use memchr::memmem;
 use crate::backend::Visit;
 use crate::config::Limits;
 use crate::error::Error;
+use crate::footprint::Footprint;
 use crate::merge;
 use crate::range::{Entry, KeyRange, Page, ScanOptions};
 use crate::read_set::ReadSet;
@@ -261,6 +262,11 @@ impl Transaction {
     /// same snapshot in the same way.
     pub fn writes(&self) -> impl Iterator<Item = (&str, &[u8], Write<'_>)> {
         self.writes.iter()
+    }
+
+    /// What it read and wrote so far.
+    pub fn footprint(&self) -> Footprint {
+        Footprint::new(&self.reads, &self.writes)
     }
 
     /// Keys and values written so far, in bytes, as [`Limits::write_bytes`] counts them: table names included.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
 use stowage_storage::{
-    BackendError, CommitError, Config, Error, KeyRange, Limits, ScanOptions, Store, UpdateError, Write,
+    BackendError, Change, CommitError, Config, Error, KeyRange, Limits, ScanOptions, Store, UpdateError, Write,
 };
 use support::{Answer, Fixture, Model, Op, run};
 
@@ -31,6 +31,8 @@ on_every_backend!(
     closing_finishes_what_was_queued,
     an_aborted_update_changes_nothing,
     statistics_count_commits_and_conflicts,
+    after_a_fence_no_earlier_snapshot_commits,
+    a_footprint_tells_what_was_read_and_written,
 );
 
 fn put(store: &Store, rows: &[(&str, &str)]) -> stowage_storage::Transaction {
@@ -424,4 +426,46 @@ async fn statistics_count_commits_and_conflicts(make: Make) {
     assert_eq!((stats.batches, stats.largest_batch, stats.queued), (1, 1, 0));
     assert_eq!((stats.keys_written, stats.bytes_written), (1, 5));
     assert_eq!(stats.history_keys, 1);
+}
+
+async fn after_a_fence_no_earlier_snapshot_commits(make: Make) {
+    let Fixture { store, dir: _dir } = make(Config::default());
+    // It read nothing: nothing but the fence can make it conflict.
+    let blind = put(&store, &[("old", "1")]);
+    let mut fence = store.begin();
+    fence.put("t", b"new", vec![2]).unwrap();
+    let after = store.commit_fenced(fence).await.unwrap();
+    assert!(matches!(store.commit(blind).await, Err(CommitError::Conflict)));
+    assert_eq!(store.begin().get("t", b"new").unwrap(), Some(vec![2]));
+    let again = store.commit(put(&store, &[("old", "1")])).await.unwrap();
+    assert!(again.sequence > after.sequence);
+}
+
+async fn a_footprint_tells_what_was_read_and_written(make: Make) {
+    let Fixture { store, dir: _dir } = make(Config::default());
+    let mut tx = store.begin();
+    tx.get("t", b"a").unwrap();
+    tx.count("u", &KeyRange::all()).unwrap();
+    tx.count("u", &KeyRange::prefix(*b"p")).unwrap();
+    tx.put("t", b"b", vec![1]).unwrap();
+    tx.add("t", b"n", 2).unwrap();
+    tx.delete("t", b"c").unwrap();
+    let footprint = tx.footprint();
+    assert!(footprint.keys.contains(&("t".to_owned(), b"a".to_vec())));
+    assert_eq!(
+        footprint.ranges,
+        [
+            ("u".to_owned(), KeyRange::all()),
+            ("u".to_owned(), KeyRange::prefix(*b"p"))
+        ]
+    );
+    assert_eq!(
+        footprint.writes,
+        [
+            ("t".to_owned(), b"b".to_vec(), Change::Put(vec![1])),
+            ("t".to_owned(), b"c".to_vec(), Change::Delete),
+            ("t".to_owned(), b"n".to_vec(), Change::Add(2)),
+        ]
+    );
+    assert!(!footprint.reads_cut);
 }

@@ -89,30 +89,18 @@ fn reply(reply: &Reply, outcome: Outcome) -> Envelope {
             Envelope::success(|out| encoder.encode(&value, out))
         }
         (_, Outcome::Done(_)) => Envelope::success(|out| out.extend_from_slice(b"null")),
-        (reply, Outcome::Failed(error)) => match error.as_ref().and_then(coded) {
+        (reply, failed) => match failed.error() {
             // An error that claims success would say that something was kept.
             Some((code, message)) if code != Code::SUCCESS.0 => Envelope::failure(Code(code), message),
             Some((_, message)) => Envelope::failure(Code::OTHER, message),
             None => {
                 // An error of the module's own shape has no code of its own.
                 let mut text = Vec::new();
-                if let (Reply::Fallible { err: Some(encoder), .. }, Some(value)) = (reply, &error) {
+                if let (Reply::Fallible { err: Some(encoder), .. }, Outcome::Failed(Some(value))) = (reply, &failed) {
                     encoder.encode(value, &mut text);
                 }
                 Envelope::failure(Code::OTHER, &String::from_utf8_lossy(&text))
             }
         },
-    }
-}
-
-/// The code and message of an `error { code: s32, message: string }`.
-fn coded(error: &Val) -> Option<(i32, &str)> {
-    let Val::Record(fields) = error else {
-        return None;
-    };
-    let field = |name| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v);
-    match (field("code"), field("message")) {
-        (Some(Val::S32(code)), Some(Val::String(message))) => Some((*code, message)),
-        _ => None,
     }
 }
