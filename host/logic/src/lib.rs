@@ -29,7 +29,7 @@ pub use fact::{Answer, CloudFailure, Facts, Question, SyncCounts};
 pub use generation::{Generation, Route};
 pub use instance::Reuse;
 pub use limits::Limits;
-pub use module::{Export, InterfaceName, LoadError, Module, Reply};
+pub use module::{Export, InterfaceName, LoadError, Module};
 pub use services::{Refused, Services};
 pub use version::Version;
 
