@@ -10,6 +10,7 @@ use tokio::sync::SemaphorePermit;
 use wasmtime::Trap;
 use wasmtime::component::Val;
 
+use crate::codec::{Answer, Args, Failure};
 use crate::effect::{Effect, Request};
 use crate::fact::{Facts, Question};
 use crate::generation::Route;
@@ -32,12 +33,12 @@ impl fmt::Display for CallId {
 }
 
 /// What a function returned. Only `Ok` values, and those that cannot fail, have been committed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Its value; none where the function returns nothing.
-    Done(Option<Val>),
+    /// Its value as JSON; null where the function returns nothing.
+    Done(Vec<u8>),
     /// The error it decided on; nothing of the call was kept.
-    Failed(Option<Val>),
+    Failed(Failure),
 }
 
 impl Outcome {
@@ -48,13 +49,9 @@ impl Outcome {
 
     /// The code and message of an `error { code: s32, message: string }`.
     pub fn error(&self) -> Option<(i32, &str)> {
-        let Outcome::Failed(Some(Val::Record(fields))) = self else {
-            return None;
-        };
-        let field = |name| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v);
-        match (field("code"), field("message")) {
-            (Some(Val::S32(code)), Some(Val::String(message))) => Some((*code, message)),
-            _ => None,
+        match self {
+            Outcome::Failed(failure) => failure.coded.as_ref().map(|(code, message)| (*code, message.as_str())),
+            Outcome::Done(_) => None,
         }
     }
 }
@@ -502,19 +499,21 @@ impl Attempt<'_> {
         let Some((store, function)) = instance.function(export.ordinal, &export.index) else {
             return Err(CallError::Trap(format!("no export {}", export.function)).into());
         };
-        let mut results = vec![Val::Bool(false); export.results];
-        let returned = function.call_async(store, &params, &mut results).await;
+        let returned = match function.typed::<Args<'_>, Answer>(&*store) {
+            Ok(function) => function.call_async(store, Args(&params)).await,
+            Err(error) => Err(error),
+        };
         let Some(mut call) = instance.disarm() else {
             return Err(CallError::Trap("the call's state is gone".into()).into());
         };
         match returned {
-            Ok(()) => {
+            Ok(answer) => {
                 module.pool.give(instance, &inner.config.reuse);
-                Ok(Executed {
-                    outcome: outcome(results.into_iter().next()),
-                    call,
-                    params,
-                })
+                let outcome = match answer {
+                    Answer::Value(json) => Outcome::Done(json),
+                    Answer::Error(failure) => Outcome::Failed(failure),
+                };
+                Ok(Executed { outcome, call, params })
             }
             // The instance is thrown away: what a trap leaves behind is anything.
             Err(error) => Err(match call.asked.take() {
@@ -632,14 +631,6 @@ async fn commit(store: &Store, transaction: Transaction) -> Result<(), Ended> {
         Ok(_) => Ok(()),
         Err(CommitError::Conflict) => Err(Ended::Conflict),
         Err(error) => Err(CallError::Storage(error.to_string()).into()),
-    }
-}
-
-fn outcome(value: Option<Val>) -> Outcome {
-    match value {
-        Some(Val::Result(Ok(value))) => Outcome::Done(value.map(|v| *v)),
-        Some(Val::Result(Err(value))) => Outcome::Failed(value.map(|v| *v)),
-        other => Outcome::Done(other),
     }
 }
 

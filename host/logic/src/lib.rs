@@ -35,7 +35,7 @@ pub use generation::{Generation, Route};
 pub use hold::Held;
 pub use instance::Reuse;
 pub use limits::Limits;
-pub use module::{Export, InterfaceName, LoadError, Module, Reply};
+pub use module::{Export, InterfaceName, LoadError, Module};
 pub use moment::Moment;
 pub use observer::{Observation, Observer};
 pub use services::{Refused, Services};
