@@ -18,6 +18,7 @@ use crate::instance::{Call, Instance};
 use crate::limits::Limits;
 use crate::moment::Moment;
 use crate::observer::Observation;
+use crate::pace::Paced;
 use crate::services::Services;
 use crate::trial::{Beside, Watch};
 use crate::{Inner, Logic};
@@ -76,6 +77,8 @@ pub enum CallError {
     Instantiate(String),
     #[error("storage failed: {0}")]
     Storage(String),
+    #[error("too many calls take long at once")]
+    Crowded,
     #[error("no module serves it")]
     NoRoute,
 }
@@ -90,7 +93,7 @@ impl CallError {
             | CallError::Growth(_)
             | CallError::Refused(_)
             | CallError::Instantiate(_) => true,
-            CallError::Contention | CallError::Storage(_) | CallError::NoRoute => false,
+            CallError::Contention | CallError::Storage(_) | CallError::Crowded | CallError::NoRoute => false,
         }
     }
 }
@@ -381,12 +384,12 @@ impl Attempt<'_> {
         let started = Instant::now();
         // The deadline ends with the module's work: a commit that has begun is waited for.
         let executed = tokio::time::timeout(self.time_left, async {
-            let _permit = self.permit().await?;
+            let permit = self.permit().await?;
             let transaction = self.inner.store.begin();
             if !self.inner.eras.is(self.route.era) {
                 return Err(Ended::Moved);
             }
-            self.execute(transaction, job, facts, fresh, !observers.is_empty())
+            self.execute(transaction, job, facts, fresh, !observers.is_empty(), Some(permit))
                 .await
         });
         let executed = executed.await.unwrap_or_else(|_| Err(CallError::WallDeadline.into()))?;
@@ -461,11 +464,14 @@ impl Attempt<'_> {
         facts: &Facts,
         fresh: bool,
         note: bool,
+        permit: Option<SemaphorePermit<'_>>,
     ) -> Result<Executed, Ended> {
         let inner = self.inner;
         let limits = self.limits;
         let module = &self.route.module;
         let export = self.route.export();
+        let beat = inner.ticker.beat();
+        beat.busy();
         let reused = if fresh {
             None
         } else {
@@ -473,9 +479,16 @@ impl Attempt<'_> {
         };
         let mut instance = match reused {
             Some(instance) => instance,
-            None => Instance::new(&inner.engine, &module.pre, &module.name, module.exports.len(), limits)
-                .await
-                .map_err(|e| CallError::Instantiate(format!("{e:#}")))?,
+            None => Instance::new(
+                &inner.engine,
+                &module.pre,
+                &module.name,
+                module.exports.len(),
+                limits,
+                beat,
+            )
+            .await
+            .map_err(|e| CallError::Instantiate(format!("{e:#}")))?,
         };
         // A walk holds its thread: it gets what a module may use of the processor.
         transaction.set_deadline(Some(Instant::now() + self.time_left.min(limits.cpu)));
@@ -496,11 +509,15 @@ impl Attempt<'_> {
             services: Arc::clone(&inner.services),
         };
         instance.arm(call, &self.id.0, self.moment.now_ms, self.moment.seed, limits);
+        let ticks = instance.ticks();
         let Some((store, function)) = instance.function(export.ordinal, &export.index) else {
             return Err(CallError::Trap(format!("no export {}", export.function)).into());
         };
         let returned = match function.typed::<Args<'_>, Answer>(&*store) {
-            Ok(function) => function.call_async(store, Args(&params)).await,
+            Ok(function) => {
+                let run = std::pin::pin!(function.call_async(store, Args(&params)));
+                Paced::new(run, &inner.lane, &ticks, permit).await?
+            }
             Err(error) => Err(error),
         };
         let Some(mut call) = instance.disarm() else {
@@ -598,7 +615,10 @@ impl Logic {
             terms: Terms::Trial,
         };
         let job = Plain(params);
-        let ran = tokio::time::timeout(limits.wall, attempt.execute(transaction, &job, facts, false, true));
+        let ran = tokio::time::timeout(
+            limits.wall,
+            attempt.execute(transaction, &job, facts, false, true, None),
+        );
         let mut rehearsal = Rehearsal {
             outcome: Err(CallError::WallDeadline),
             transaction: None,

@@ -18,6 +18,7 @@ mod limits;
 mod module;
 mod moment;
 mod observer;
+mod pace;
 pub mod rpc;
 mod services;
 mod stats;
@@ -58,6 +59,7 @@ use compile::Compiler;
 use engine::Ticker;
 use hold::Eras;
 use instance::State;
+use pace::{Lane, MOST_LONG};
 
 /// How modules are run.
 #[derive(Clone, Debug)]
@@ -101,7 +103,9 @@ struct Inner {
     services: Arc<dyn Services>,
     generation: ArcSwap<Generation>,
     /// A permit an instance in use: the pool has slots for these and for the idle ones of two generations.
-    running: Semaphore,
+    running: Arc<Semaphore>,
+    /// Where runs go that take long.
+    lane: Lane,
     /// A permit a rehearsal.
     rehearsing: Semaphore,
     /// What a call may use of a version on trial.
@@ -110,7 +114,7 @@ struct Inner {
     calls: AtomicU64,
     /// Tells the calls of this process from those of others in the log.
     run_id: u32,
-    _ticker: Ticker,
+    ticker: Ticker,
 }
 
 impl Logic {
@@ -121,18 +125,20 @@ impl Logic {
     pub fn new(config: Config, store: Store, services: Arc<dyn Services>) -> Result<Logic, EngineError> {
         // The pool also holds what lies idle: `kept` instances of each module of this generation and of the one before.
         let idle = config.reuse.kept.saturating_mul(2 * MOST_MODULES);
-        let slots = u32::try_from(config.concurrency.saturating_add(idle + REHEARSALS)).unwrap_or(u32::MAX);
+        let slots = u32::try_from(config.concurrency.saturating_add(idle + REHEARSALS + MOST_LONG)).unwrap_or(u32::MAX);
         let engine = engine::serving(&config.limits, slots)?;
         let ticker = Ticker::start(&engine).map_err(EngineError::thread)?;
         let mut linker = Linker::new(&engine);
         wasi::add_to_linker(&mut linker)
             .and_then(|()| imports::add_to_linker(&mut linker))
             .map_err(EngineError::link)?;
+        let running = Arc::new(Semaphore::new(config.concurrency));
         Ok(Logic {
             inner: Arc::new(Inner {
                 compiler: Compiler::new(engine.clone(), config.cache.clone(), config.compiler.clone()),
                 linker,
-                running: Semaphore::new(config.concurrency),
+                lane: Lane::new(&running, config.concurrency),
+                running,
                 rehearsing: Semaphore::new(REHEARSALS),
                 trial_limits: config.limits.on_trial(),
                 eras: Eras::default(),
@@ -142,7 +148,7 @@ impl Logic {
                 generation: ArcSwap::from_pointee(Generation::default()),
                 calls: AtomicU64::new(0),
                 run_id: rand::random(),
-                _ticker: ticker,
+                ticker,
                 engine,
             }),
         })
