@@ -3,6 +3,7 @@
 //! A call is one transaction (`call.rs`): an instance is armed with a snapshot, runs, and what it wrote is committed; a conflict runs it again.
 //! What modules serve is a [`Generation`], replaced as a whole.
 
+mod background;
 mod bindings;
 mod call;
 pub mod codec;
@@ -21,6 +22,7 @@ mod observer;
 mod pace;
 pub mod rpc;
 mod services;
+mod shadow;
 mod stats;
 mod trial;
 mod version;
@@ -40,14 +42,15 @@ pub use module::{Export, InterfaceName, LoadError, Module};
 pub use moment::Moment;
 pub use observer::{Observation, Observer};
 pub use services::{Refused, Services};
+pub use shadow::{Difference, Shadow, ShadowTally};
 pub use stats::Summary;
 pub use trial::{Regression, Share, Thresholds, Watch, WatchReport};
 pub use version::Version;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use stowage_storage::Store;
@@ -55,6 +58,7 @@ use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
+use background::Background;
 use compile::Compiler;
 use engine::Ticker;
 use hold::Eras;
@@ -115,9 +119,24 @@ struct Inner {
     /// Tells the calls of this process from those of others in the log.
     run_id: u32,
     ticker: Ticker,
+    background: Background,
+}
+
+/// A handle that keeps nothing alive.
+#[derive(Clone)]
+pub(crate) struct WeakLogic(Weak<Inner>);
+
+impl WeakLogic {
+    pub(crate) fn upgrade(&self) -> Option<Logic> {
+        self.0.upgrade().map(|inner| Logic { inner })
+    }
 }
 
 impl Logic {
+    pub(crate) fn downgrade(&self) -> WeakLogic {
+        WeakLogic(Arc::downgrade(&self.inner))
+    }
+
     /// An engine without modules.
     ///
     /// # Errors
@@ -149,6 +168,7 @@ impl Logic {
                 calls: AtomicU64::new(0),
                 run_id: rand::random(),
                 ticker,
+                background: Background::start().map_err(EngineError::thread)?,
                 engine,
             }),
         })

@@ -118,6 +118,13 @@ pub struct Export {
     pub(super) index: ComponentExportIndex,
 }
 
+impl Export {
+    /// Interface and function, as `im-favorites#get-im-favorite-list`.
+    pub fn path(&self) -> String {
+        format!("{}#{}", self.interface.interface, self.function)
+    }
+}
+
 /// A loaded module.
 pub struct Module {
     /// What people call it.
