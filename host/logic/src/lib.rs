@@ -3,10 +3,12 @@
 //! A call is one transaction (`call.rs`): an instance is armed with a snapshot, runs, and what it wrote is committed; a conflict runs it again.
 //! What modules serve is a [`Generation`], replaced as a whole.
 
+mod behaviour;
 mod bindings;
 mod call;
 pub mod codec;
 mod compile;
+mod difference;
 mod effect;
 mod engine;
 mod fact;
@@ -25,9 +27,11 @@ mod trial;
 mod version;
 mod wasi;
 
+pub use behaviour::{Behaviour, Ending, is_of_modules};
 pub use bindings::stowage::host as wit;
 pub use call::{CallError, CallId, Job, Outcome, Rehearsal};
 pub use compile::{MOST_BYTES, compile_stdin};
+pub use difference::{decoded, differences, shown_key};
 pub use effect::{Change, Effect, HIDDEN, Request};
 pub use engine::EngineError;
 pub use fact::{Answer, CloudFailure, Facts, Question, SyncCounts};

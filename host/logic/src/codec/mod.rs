@@ -17,8 +17,10 @@ mod decode;
 mod encode;
 mod names;
 mod shape;
+mod value;
 
 pub use decode::{DecodeError, Decoder};
 pub use encode::Encoder;
 pub use names::{camel_case, fold_name};
 pub use shape::{Shape, UnsupportedType};
+pub use value::json;
