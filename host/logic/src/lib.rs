@@ -4,10 +4,12 @@
 //! What modules serve is a [`Generation`], replaced as a whole.
 
 mod background;
+mod behaviour;
 mod bindings;
 mod call;
 pub mod codec;
 mod compile;
+mod difference;
 mod effect;
 mod engine;
 mod fact;
@@ -28,9 +30,11 @@ mod trial;
 mod version;
 mod wasi;
 
+pub use behaviour::{Behaviour, Ending, is_of_modules};
 pub use bindings::stowage::host as wit;
 pub use call::{CallError, CallId, Job, Outcome, Rehearsal};
 pub use compile::{MOST_BYTES, compile_stdin};
+pub use difference::{decoded, differences, shown_key};
 pub use effect::{Change, Effect, HIDDEN, Request};
 pub use engine::EngineError;
 pub use fact::{Answer, CloudFailure, Facts, Question, SyncCounts};

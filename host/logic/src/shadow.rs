@@ -137,7 +137,11 @@ impl Shadow {
 impl Observer for Shadow {
     fn wants(&self, _: &Route) -> bool {
         // Multiples of the golden ratio are spread evenly, whatever the share.
-        let draw = self.draws.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let draw = self
+            .draws
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            >> 32;
         if draw >= self.below {
             return false;
         }

@@ -18,6 +18,7 @@ mod args;
 mod decode;
 mod names;
 mod shape;
+mod value;
 
 pub(crate) use answer::Answer;
 pub use answer::Failure;
@@ -25,3 +26,4 @@ pub(crate) use args::Args;
 pub use decode::{DecodeError, Decoder};
 pub use names::{camel_case, fold_name};
 pub use shape::{Shape, UnsupportedType};
+pub use value::json;
