@@ -1,5 +1,6 @@
 //! One call: attempts on snapshots until one commits.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,6 +12,7 @@ use wasmtime::Trap;
 use wasmtime::component::Val;
 
 use crate::codec::{Answer, Args, Failure};
+use crate::deadline::{Elapsed, within};
 use crate::effect::Effect;
 use crate::fact::{Facts, Question};
 use crate::generation::Route;
@@ -19,12 +21,15 @@ use crate::services::Services;
 use crate::{Inner, Logic};
 
 /// The identity of a call, in its answer when it fails and on every line of the log about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallId(String);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallId {
+    run: u32,
+    number: u64,
+}
 
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        write!(f, "{:08x}-{:x}", self.run, self.number)
     }
 }
 
@@ -67,7 +72,7 @@ pub trait Job: Send + Sync {
     ///
     /// # Errors
     /// When storage fails.
-    fn params(&self, transaction: &mut Transaction) -> Result<Vec<Val>, stowage_storage::Error>;
+    fn params(&self, transaction: &mut Transaction) -> Result<Cow<'_, [Val]>, stowage_storage::Error>;
     /// After it has returned.
     ///
     /// # Errors
@@ -79,8 +84,8 @@ pub trait Job: Send + Sync {
 struct Plain<'a>(&'a [Val]);
 
 impl Job for Plain<'_> {
-    fn params(&self, _: &mut Transaction) -> Result<Vec<Val>, stowage_storage::Error> {
-        Ok(self.0.to_vec())
+    fn params(&self, _: &mut Transaction) -> Result<Cow<'_, [Val]>, stowage_storage::Error> {
+        Ok(Cow::Borrowed(self.0))
     }
 
     fn record(&self, _: &mut Transaction) -> Result<(), stowage_storage::Error> {
@@ -104,8 +109,10 @@ impl From<CallError> for Ended {
 impl Logic {
     /// A new call's identity.
     pub fn call_id(&self) -> CallId {
-        let n = self.inner.calls.fetch_add(1, Ordering::Relaxed);
-        CallId(format!("{:08x}-{n:x}", self.inner.run_id))
+        CallId {
+            run: self.inner.run_id,
+            number: self.inner.calls.fetch_add(1, Ordering::Relaxed),
+        }
     }
 
     /// Calls a function: one transaction, run again while others' commits undo it.
@@ -139,6 +146,7 @@ impl Logic {
                 id,
                 now_ms,
                 seed,
+                started,
                 time_left,
             };
             let ended = attempt.run(job, &facts, fresh).await;
@@ -173,17 +181,20 @@ struct Attempt<'a> {
     id: &'a CallId,
     now_ms: u64,
     seed: [u8; 32],
+    started: Instant,
     time_left: Duration,
 }
 
 impl Attempt<'_> {
     async fn run(&self, job: &dyn Job, facts: &Facts, fresh: bool) -> Result<Outcome, Ended> {
         // The deadline ends with the module's work: a commit that has begun is waited for.
-        let executed = tokio::time::timeout(self.time_left, async {
+        let executed = within(self.started + self.time_left, async {
             let _permit = self.permit().await?;
             self.execute(job, facts, fresh).await
         });
-        let (outcome, mut call) = executed.await.unwrap_or_else(|_| Err(CallError::WallDeadline.into()))?;
+        let (outcome, mut call) = executed
+            .await
+            .unwrap_or_else(|Elapsed| Err(CallError::WallDeadline.into()))?;
         let Outcome::Done(_) = outcome else {
             return Ok(outcome);
         };
@@ -205,6 +216,9 @@ impl Attempt<'_> {
     }
 
     async fn permit(&self) -> Result<SemaphorePermit<'_>, CallError> {
+        if let Ok(permit) = self.inner.running.try_acquire() {
+            return Ok(permit);
+        }
         self.inner
             .running
             .acquire()
@@ -225,13 +239,20 @@ impl Attempt<'_> {
         };
         let mut instance = match reused {
             Some(instance) => instance,
-            None => Instance::new(&inner.engine, &module.pre, &module.name, module.exports.len(), limits)
-                .await
-                .map_err(|e| CallError::Instantiate(format!("{e:#}")))?,
+            // In a box, for calls that find an instance are many and need not carry this one's room.
+            None => Box::pin(Instance::new(
+                &inner.engine,
+                &module.pre,
+                &module.name,
+                module.exports.len(),
+                limits,
+            ))
+            .await
+            .map_err(|e| CallError::Instantiate(format!("{e:#}")))?,
         };
         let mut transaction = inner.store.begin();
         // A walk holds its thread: it gets what a module may use of the processor.
-        transaction.set_deadline(Some(Instant::now() + self.time_left.min(limits.cpu)));
+        transaction.set_deadline(Some(self.started + self.time_left.min(limits.cpu)));
         let params = job
             .params(&mut transaction)
             .map_err(|e| CallError::Storage(e.to_string()))?;
@@ -248,7 +269,7 @@ impl Attempt<'_> {
             effects_left: limits.effects,
             services: Arc::clone(&inner.services),
         };
-        instance.arm(call, &self.id.0, self.now_ms, self.seed, limits);
+        instance.arm(call, *self.id, self.now_ms, self.seed, limits);
         let Some((store, function)) = instance.function(export.ordinal, &export.index) else {
             return Err(CallError::Trap(format!("no export {}", export.function)).into());
         };

@@ -8,6 +8,7 @@ use wasmtime::component::{Func, Instance as Component, InstancePre, ResourceTabl
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 
+use crate::call::CallId;
 use crate::effect::{Effect, Request};
 use crate::fact::{Facts, Question};
 use crate::limits::{Limiter, Limits};
@@ -125,7 +126,7 @@ impl Instance {
     }
 
     /// Prepares the instance for a run.
-    pub(super) fn arm(&mut self, call: Call, call_id: &str, now_ms: u64, seed: [u8; 32], limits: &Limits) {
+    pub(super) fn arm(&mut self, call: Call, call_id: CallId, now_ms: u64, seed: [u8; 32], limits: &Limits) {
         let state = self.store.data_mut();
         state.world.arm(call_id, now_ms, seed, limits.log_bytes);
         state.ticks_left = limits.cpu_ticks();
