@@ -1,5 +1,6 @@
 //! One call: attempts on snapshots until one commits.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,6 +12,7 @@ use wasmtime::Trap;
 use wasmtime::component::Val;
 
 use crate::codec::{Answer, Args, Failure};
+use crate::deadline::{Elapsed, within};
 use crate::effect::{Effect, Request};
 use crate::fact::{Facts, Question};
 use crate::generation::Route;
@@ -24,12 +26,15 @@ use crate::trial::{Beside, Watch};
 use crate::{Inner, Logic};
 
 /// The identity of a call, in its answer when it fails and on every line of the log about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallId(String);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallId {
+    run: u32,
+    number: u64,
+}
 
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        write!(f, "{:08x}-{:x}", self.run, self.number)
     }
 }
 
@@ -104,7 +109,7 @@ pub trait Job: Send + Sync {
     ///
     /// # Errors
     /// When storage fails.
-    fn params(&self, transaction: &mut Transaction) -> Result<Vec<Val>, stowage_storage::Error>;
+    fn params(&self, transaction: &mut Transaction) -> Result<Cow<'_, [Val]>, stowage_storage::Error>;
     /// After it has returned.
     ///
     /// # Errors
@@ -116,8 +121,8 @@ pub trait Job: Send + Sync {
 struct Plain<'a>(&'a [Val]);
 
 impl Job for Plain<'_> {
-    fn params(&self, _: &mut Transaction) -> Result<Vec<Val>, stowage_storage::Error> {
-        Ok(self.0.to_vec())
+    fn params(&self, _: &mut Transaction) -> Result<Cow<'_, [Val]>, stowage_storage::Error> {
+        Ok(Cow::Borrowed(self.0))
     }
 
     fn record(&self, _: &mut Transaction) -> Result<(), stowage_storage::Error> {
@@ -175,8 +180,10 @@ struct Sight {
 impl Logic {
     /// A new call's identity.
     pub fn call_id(&self) -> CallId {
-        let n = self.inner.calls.fetch_add(1, Ordering::Relaxed);
-        CallId(format!("{:08x}-{n:x}", self.inner.run_id))
+        CallId {
+            run: self.inner.run_id,
+            number: self.inner.calls.fetch_add(1, Ordering::Relaxed),
+        }
     }
 
     /// Calls a function: one transaction, run again while others' commits undo it.
@@ -321,6 +328,7 @@ async fn loop_attempts(
             route,
             id: called.id,
             moment: called.moment,
+            started,
             time_left,
             limits,
             terms,
@@ -369,6 +377,7 @@ struct Attempt<'a> {
     route: &'a Route,
     id: &'a CallId,
     moment: Moment,
+    started: Instant,
     time_left: Duration,
     limits: &'a Limits,
     terms: Terms,
@@ -381,9 +390,8 @@ impl Attempt<'_> {
             Terms::Live => self.route.observers.iter().filter(|o| o.wants(self.route)).collect(),
             Terms::Trial => Vec::new(),
         };
-        let started = Instant::now();
         // The deadline ends with the module's work: a commit that has begun is waited for.
-        let executed = tokio::time::timeout(self.time_left, async {
+        let executed = within(self.started + self.time_left, async {
             let permit = self.permit().await?;
             let transaction = self.inner.store.begin();
             if !self.inner.eras.is(self.route.era) {
@@ -392,7 +400,9 @@ impl Attempt<'_> {
             self.execute(transaction, job, facts, fresh, !observers.is_empty(), Some(permit))
                 .await
         });
-        let executed = executed.await.unwrap_or_else(|_| Err(CallError::WallDeadline.into()))?;
+        let executed = executed
+            .await
+            .unwrap_or_else(|Elapsed| Err(CallError::WallDeadline.into()))?;
         let Executed {
             outcome,
             mut call,
@@ -400,11 +410,11 @@ impl Attempt<'_> {
         } = executed;
         let keep = !observers.is_empty() || (self.terms == Terms::Trial && matches!(outcome, Outcome::Failed(_)));
         let sight = keep.then(|| Sight {
-            params,
+            params: params.into_owned(),
             snapshot: call.transaction.snapshot().clone(),
             footprint: call.transaction.footprint(),
             requests: call.requests.take().unwrap_or_default(),
-            elapsed: started.elapsed(),
+            elapsed: self.started.elapsed(),
         });
         if let Outcome::Done(_) = outcome {
             job.record(&mut call.transaction)
@@ -449,6 +459,9 @@ impl Attempt<'_> {
     }
 
     async fn permit(&self) -> Result<SemaphorePermit<'_>, CallError> {
+        if let Ok(permit) = self.inner.running.try_acquire() {
+            return Ok(permit);
+        }
         self.inner
             .running
             .acquire()
@@ -457,15 +470,15 @@ impl Attempt<'_> {
     }
 
     /// Runs the function in a transaction.
-    async fn execute(
+    async fn execute<'j>(
         &self,
         mut transaction: Transaction,
-        job: &dyn Job,
+        job: &'j dyn Job,
         facts: &Facts,
         fresh: bool,
         note: bool,
         permit: Option<SemaphorePermit<'_>>,
-    ) -> Result<Executed, Ended> {
+    ) -> Result<Executed<'j>, Ended> {
         let inner = self.inner;
         let limits = self.limits;
         let module = &self.route.module;
@@ -479,19 +492,20 @@ impl Attempt<'_> {
         };
         let mut instance = match reused {
             Some(instance) => instance,
-            None => Instance::new(
+            // In a box, for calls that find an instance are many and need not carry this one's room.
+            None => Box::pin(Instance::new(
                 &inner.engine,
                 &module.pre,
                 &module.name,
                 module.exports.len(),
                 limits,
                 beat,
-            )
+            ))
             .await
             .map_err(|e| CallError::Instantiate(format!("{e:#}")))?,
         };
         // A walk holds its thread: it gets what a module may use of the processor.
-        transaction.set_deadline(Some(Instant::now() + self.time_left.min(limits.cpu)));
+        transaction.set_deadline(Some(self.started + self.time_left.min(limits.cpu)));
         let params = job
             .params(&mut transaction)
             .map_err(|e| CallError::Storage(e.to_string()))?;
@@ -508,7 +522,7 @@ impl Attempt<'_> {
             effects_left: limits.effects,
             services: Arc::clone(&inner.services),
         };
-        instance.arm(call, &self.id.0, self.moment.now_ms, self.moment.seed, limits);
+        instance.arm(call, *self.id, self.moment.now_ms, self.moment.seed, limits);
         let ticks = instance.ticks();
         let Some((store, function)) = instance.function(export.ordinal, &export.index) else {
             return Err(CallError::Trap(format!("no export {}", export.function)).into());
@@ -542,10 +556,10 @@ impl Attempt<'_> {
 }
 
 /// What a run left behind, before anything is committed.
-struct Executed {
+struct Executed<'j> {
     outcome: Outcome,
     call: Box<Call>,
-    params: Vec<Val>,
+    params: Cow<'j, [Val]>,
 }
 
 /// What a function would do on a state. Nothing of it has been committed or released.
@@ -610,6 +624,7 @@ impl Logic {
             route,
             id: &id,
             moment: *moment,
+            started,
             time_left: limits.wall,
             limits,
             terms: Terms::Trial,
