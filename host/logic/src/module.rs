@@ -88,7 +88,7 @@ pub struct InterfaceName {
 
 impl InterfaceName {
     /// Splits `stowage:storage-api/im-favorites@1.0.0`.
-    fn parse(name: &str) -> Option<InterfaceName> {
+    pub(super) fn parse(name: &str) -> Option<InterfaceName> {
         let (package, rest) = name.split_once('/')?;
         let interface = rest.split_once('@').map_or(rest, |(i, _)| i);
         Some(InterfaceName {
