@@ -14,11 +14,12 @@ use crate::effect::{Effect, Request};
 use crate::fact::{Facts, Question};
 use crate::generation::Route;
 use crate::instance::{Call, Instance};
-use crate::limits::Limits;
-use crate::moment::Moment;
+use crate::limits::{HOST_CALLS_USED, Limits};
+use crate::moment::{Conditions, Moment};
 use crate::observer::Observation;
 use crate::services::Services;
 use crate::trial::{Beside, Watch};
+use crate::typed::Entry;
 use crate::{Inner, Logic};
 
 /// The identity of a call, in its answer when it fails and on every line of the log about it.
@@ -84,6 +85,11 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// Whether the call had made as many host calls as it may.
+    pub fn is_host_call_limit(&self) -> bool {
+        matches!(self, CallError::Refused(reason) if reason == HOST_CALLS_USED)
+    }
+
     /// Whether the module brought it about, rather than storage, the load, or the table.
     pub fn is_of_the_module(&self) -> bool {
         match self {
@@ -110,6 +116,11 @@ pub trait Job: Send + Sync {
     /// # Errors
     /// When storage fails.
     fn record(&self, transaction: &mut Transaction) -> Result<(), stowage_storage::Error>;
+    /// How the function is entered, where that is not with `params`.
+    #[doc(hidden)]
+    fn entry(&self) -> Option<&dyn Entry> {
+        None
+    }
 }
 
 /// Parameters that are known beforehand and nothing else to do.
@@ -146,6 +157,8 @@ struct Called<'a> {
     job: &'a dyn Job,
     id: &'a CallId,
     moment: Moment,
+    /// Host calls that an attempt may make.
+    host_calls: u32,
 }
 
 /// How a version is run.
@@ -193,18 +206,25 @@ impl Logic {
     /// # Errors
     /// As [`Logic::call`].
     pub async fn run(&self, route: &Route, job: &dyn Job, id: &CallId) -> Result<Outcome, CallError> {
+        let config = &self.inner.config;
+        let conditions = config.conditions.as_deref();
         let called = Called {
             logic: self,
             job,
             id,
-            moment: Moment::now(),
+            moment: conditions.map_or_else(Moment::now, Conditions::moment),
+            host_calls: conditions.map_or(config.limits.host_calls, |c| c.host_calls(config.limits.host_calls)),
         };
         let mut facts = Facts::default();
-        match &route.beside {
+        let ended = match &route.beside {
             None => called.live(route, &mut facts).await,
             // Boxed: few calls are on trial, and what they need is large.
             Some(beside) => Box::pin(called.on_trial(route, beside, &mut facts)).await,
+        };
+        if let (Some(conditions), Err(error)) = (conditions, &ended) {
+            conditions.failed(route, error);
         }
+        ended
     }
 }
 
@@ -323,6 +343,7 @@ async fn loop_attempts(
             moment: called.moment,
             time_left,
             limits,
+            host_calls: called.host_calls,
             terms,
         };
         let ended = attempt.run(called.job, facts, fresh).await;
@@ -371,6 +392,7 @@ struct Attempt<'a> {
     moment: Moment,
     time_left: Duration,
     limits: &'a Limits,
+    host_calls: u32,
     terms: Terms,
 }
 
@@ -493,7 +515,7 @@ impl Attempt<'_> {
             facts: facts.clone(),
             asked: None,
             refused: None,
-            host_calls_left: limits.host_calls,
+            host_calls_left: self.host_calls,
             host_bytes_left: limits.host_bytes,
             effects_left: limits.effects,
             services: Arc::clone(&inner.services),
@@ -502,16 +524,22 @@ impl Attempt<'_> {
         let Some((store, function)) = instance.function(export.ordinal, &export.index) else {
             return Err(CallError::Trap(format!("no export {}", export.function)).into());
         };
-        let mut results = vec![Val::Bool(false); export.results];
-        let returned = function.call_async(store, &params, &mut results).await;
+        let returned = match job.entry() {
+            Some(entry) => entry.enter(store, function).await,
+            None => {
+                let mut results = vec![Val::Bool(false); export.results];
+                let returned = function.call_async(store, &params, &mut results).await;
+                returned.map(|()| outcome(results.into_iter().next()))
+            }
+        };
         let Some(mut call) = instance.disarm() else {
             return Err(CallError::Trap("the call's state is gone".into()).into());
         };
         match returned {
-            Ok(()) => {
+            Ok(outcome) => {
                 module.pool.give(instance, &inner.config.reuse);
                 Ok(Executed {
-                    outcome: outcome(results.into_iter().next()),
+                    outcome,
                     call,
                     params,
                 })
@@ -596,6 +624,7 @@ impl Logic {
             moment: *moment,
             time_left: limits.wall,
             limits,
+            host_calls: limits.host_calls,
             terms: Terms::Trial,
         };
         let job = Plain(params);
