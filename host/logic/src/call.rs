@@ -17,12 +17,13 @@ use crate::effect::{Effect, Request};
 use crate::fact::{Facts, Question};
 use crate::generation::Route;
 use crate::instance::{Call, Instance};
-use crate::limits::Limits;
-use crate::moment::Moment;
+use crate::limits::{HOST_CALLS_USED, Limits};
+use crate::moment::{Conditions, Moment};
 use crate::observer::Observation;
 use crate::pace::Paced;
 use crate::services::Services;
 use crate::trial::{Beside, Watch};
+use crate::typed::Entry;
 use crate::{Inner, Logic};
 
 /// The identity of a call, in its answer when it fails and on every line of the log about it.
@@ -62,6 +63,15 @@ impl Outcome {
     }
 }
 
+impl From<Answer> for Outcome {
+    fn from(answer: Answer) -> Outcome {
+        match answer {
+            Answer::Value(json) => Outcome::Done(json),
+            Answer::Error(failure) => Outcome::Failed(failure),
+        }
+    }
+}
+
 /// Why a call gave no outcome. Nothing of it was kept.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
@@ -89,6 +99,11 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// Whether the call had made as many host calls as it may.
+    pub fn is_host_call_limit(&self) -> bool {
+        matches!(self, CallError::Refused(reason) if reason == HOST_CALLS_USED)
+    }
+
     /// Whether the module brought it about, rather than storage, the load, or the table.
     pub fn is_of_the_module(&self) -> bool {
         match self {
@@ -115,6 +130,11 @@ pub trait Job: Send + Sync {
     /// # Errors
     /// When storage fails.
     fn record(&self, transaction: &mut Transaction) -> Result<(), stowage_storage::Error>;
+    /// How the function is entered, where that is not with `params`.
+    #[doc(hidden)]
+    fn entry(&self) -> Option<&dyn Entry> {
+        None
+    }
 }
 
 /// Parameters that are known beforehand and nothing else to do.
@@ -151,6 +171,8 @@ struct Called<'a> {
     job: &'a dyn Job,
     id: &'a CallId,
     moment: Moment,
+    /// Host calls that an attempt may make.
+    host_calls: u32,
 }
 
 /// How a version is run.
@@ -200,18 +222,25 @@ impl Logic {
     /// # Errors
     /// As [`Logic::call`].
     pub async fn run(&self, route: &Route, job: &dyn Job, id: &CallId) -> Result<Outcome, CallError> {
+        let config = &self.inner.config;
+        let conditions = config.conditions.as_deref();
         let called = Called {
             logic: self,
             job,
             id,
-            moment: Moment::now(),
+            moment: conditions.map_or_else(Moment::now, Conditions::moment),
+            host_calls: conditions.map_or(config.limits.host_calls, |c| c.host_calls(config.limits.host_calls)),
         };
         let mut facts = Facts::default();
-        match &route.beside {
+        let ended = match &route.beside {
             None => called.live(route, &mut facts).await,
             // Boxed: few calls are on trial, and what they need is large.
             Some(beside) => Box::pin(called.on_trial(route, beside, &mut facts)).await,
+        };
+        if let (Some(conditions), Err(error)) = (conditions, &ended) {
+            conditions.failed(route, error);
         }
+        ended
     }
 }
 
@@ -331,6 +360,7 @@ async fn loop_attempts(
             started,
             time_left,
             limits,
+            host_calls: called.host_calls,
             terms,
         };
         let ended = attempt.run(called.job, facts, fresh).await;
@@ -380,6 +410,7 @@ struct Attempt<'a> {
     started: Instant,
     time_left: Duration,
     limits: &'a Limits,
+    host_calls: u32,
     terms: Terms,
 }
 
@@ -517,7 +548,7 @@ impl Attempt<'_> {
             facts: facts.clone(),
             asked: None,
             refused: None,
-            host_calls_left: limits.host_calls,
+            host_calls_left: self.host_calls,
             host_bytes_left: limits.host_bytes,
             effects_left: limits.effects,
             services: Arc::clone(&inner.services),
@@ -527,23 +558,25 @@ impl Attempt<'_> {
         let Some((store, function)) = instance.function(export.ordinal, &export.index) else {
             return Err(CallError::Trap(format!("no export {}", export.function)).into());
         };
-        let returned = match function.typed::<Args<'_>, Answer>(&*store) {
-            Ok(function) => {
-                let run = std::pin::pin!(function.call_async(store, Args(&params)));
-                Paced::new(run, &inner.lane, &ticks, permit).await?
-            }
-            Err(error) => Err(error),
+        let returned = {
+            let run = std::pin::pin!(async {
+                match job.entry() {
+                    None => function
+                        .typed::<Args<'_>, Answer>(&*store)?
+                        .call_async(store, Args(&params))
+                        .await
+                        .map(Outcome::from),
+                    Some(entry) => entry.enter(store, function).await,
+                }
+            });
+            Paced::new(run, &inner.lane, &ticks, permit).await?
         };
         let Some(mut call) = instance.disarm() else {
             return Err(CallError::Trap("the call's state is gone".into()).into());
         };
         match returned {
-            Ok(answer) => {
+            Ok(outcome) => {
                 module.pool.give(instance, &inner.config.reuse);
-                let outcome = match answer {
-                    Answer::Value(json) => Outcome::Done(json),
-                    Answer::Error(failure) => Outcome::Failed(failure),
-                };
                 Ok(Executed { outcome, call, params })
             }
             // The instance is thrown away: what a trap leaves behind is anything.
@@ -627,6 +660,7 @@ impl Logic {
             started,
             time_left: limits.wall,
             limits,
+            host_calls: limits.host_calls,
             terms: Terms::Trial,
         };
         let job = Plain(params);

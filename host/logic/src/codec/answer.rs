@@ -19,7 +19,7 @@ pub(crate) enum Answer {
 }
 
 /// An error that a function decided on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Failure {
     /// The error as JSON; empty where it has no value.
     pub json: Vec<u8>,
