@@ -26,6 +26,7 @@ pub mod cli;
 pub mod demo;
 pub mod deploy;
 mod hooks;
+mod proofs;
 pub mod serve;
 pub mod server;
 mod services;
@@ -33,4 +34,5 @@ pub mod settings;
 
 pub use builtin::{builtin_modules, read_modules};
 pub use hooks::Hooks;
+pub use proofs::proofs;
 pub use services::Services;
