@@ -15,8 +15,9 @@ use stowage_transfer::{Feed, Transfers};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::{Admin, AdminToken};
 use crate::builtin::{builtin_modules, read_modules};
-use crate::cli::data_dir::{SERVER_FILE, SPACE_DIR, default_data_dir};
+use crate::cli::data_dir::{ADMIN_TOKEN_FILE, SERVER_FILE, SPACE_DIR, default_data_dir};
 use crate::cli::space::{directory_url, shown, space_url};
 use crate::demo;
 use crate::deploy::{Deployer, Source};
@@ -45,6 +46,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     );
     check_gate(&settings)?;
     let data = Data::open(&settings)?;
+    let token = AdminToken::open(&data.dir(ADMIN_TOKEN_FILE))?;
     // Bound before the slow parts, so that a taken port is known at once; connections wait until all is ready.
     let listener = TcpListener::bind(listen)
         .await
@@ -58,6 +60,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         fill_demo(&logic, &services, &space, &data).await?;
     }
     let stop = CancellationToken::new();
+    let admin = Admin::new(deployer.clone());
     let jobs = Jobs::start(&logic, &services, deployer, &stop);
 
     data.announce(address)?;
@@ -68,7 +71,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         settings.allow_host.as_deref().unwrap_or_default(),
         settings.allow_origin.as_deref().unwrap_or_default(),
         settings.token.as_deref(),
-    );
+    )
+    .with_admin(&token);
     let mut config = server::Config::default();
     let wanted = settings.max_connections.unwrap_or(config.connections);
     // The database, the space and transfers need files as well.
@@ -83,7 +87,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     if let Some(seconds) = settings.drain_seconds {
         config.drain = Duration::from_secs(seconds);
     }
-    server::run(listener, logic, services.feed, gate, config, stop.clone()).await;
+    server::run(listener, logic, services.feed, admin, gate, config, stop.clone()).await;
     tracing::info!("stopping");
     data.withdraw();
     jobs.join().await;

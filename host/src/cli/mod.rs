@@ -18,7 +18,7 @@ pub mod watch;
 
 pub use call::CallArgs;
 pub use client::Client;
-pub use locate::ClientArgs;
+pub use locate::{AdminArgs, ClientArgs};
 pub use reply::{ClientError, Envelope, Reply};
 pub use space::SpaceCommand;
 pub use watch::WatchArgs;
