@@ -13,6 +13,7 @@ mod feed;
 mod gate;
 mod lifecycle;
 mod lists;
+mod module_command;
 mod parameters;
 mod routing;
 mod s3;
