@@ -25,6 +25,7 @@ use crate::hooks::Hooks;
 use crate::server::{self, Gate};
 use crate::services::Services;
 use crate::settings::Settings;
+use crate::watched::Watched;
 
 /// The size of a space that is made because there is none: 10 GB.
 const NEW_SPACE_BYTES: u64 = 10 << 30;
@@ -46,6 +47,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     );
     check_gate(&settings)?;
     let data = Data::open(&settings)?;
+    let watched = settings
+        .watch_modules
+        .as_deref()
+        .map(|dir| Watched::open(dir, &data.root))
+        .transpose()?;
     let token = AdminToken::open(&data.dir(ADMIN_TOKEN_FILE))?;
     // Bound before the slow parts, so that a taken port is known at once; connections wait until all is ready.
     let listener = TcpListener::bind(listen)
@@ -61,7 +67,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     }
     let stop = CancellationToken::new();
     let admin = Admin::new(deployer.clone());
-    let jobs = Jobs::start(&logic, &services, deployer, &stop);
+    let jobs = Jobs::start(&logic, &services, deployer, watched, &stop);
 
     data.announce(address)?;
     stop_on_signal(stop.clone())?;
@@ -222,10 +228,17 @@ struct Jobs {
     cloud: tokio::task::JoinHandle<()>,
     transfers: tokio::task::JoinHandle<()>,
     trials: tokio::task::JoinHandle<()>,
+    watched: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Jobs {
-    fn start(logic: &Logic, services: &Services, deployer: Deployer, stop: &CancellationToken) -> Jobs {
+    fn start(
+        logic: &Logic,
+        services: &Services,
+        deployer: Deployer,
+        watched: Option<Watched>,
+        stop: &CancellationToken,
+    ) -> Jobs {
         let hooks = Arc::new(Hooks(logic.clone()));
         Jobs {
             cloud: {
@@ -233,6 +246,7 @@ impl Jobs {
                 tokio::spawn(async move { cloud.run(hooks, stop.cancelled_owned()).await })
             },
             transfers: tokio::spawn(services.transfers.clone().run(hooks, stop.clone().cancelled_owned())),
+            watched: watched.map(|watched| tokio::spawn(watched.run(deployer.clone(), stop.clone()))),
             trials: tokio::spawn(deployer.run(stop.clone())),
         }
     }
@@ -242,8 +256,10 @@ impl Jobs {
             cloud,
             transfers,
             trials,
+            watched,
         } = self;
-        for (name, job) in [("cloud", cloud), ("transfers", transfers), ("trials", trials)] {
+        let jobs = [("cloud", cloud), ("transfers", transfers), ("trials", trials)];
+        for (name, job) in jobs.into_iter().chain(watched.map(|job| ("watched", job))) {
             if let Err(error) = job.await {
                 tracing::error!(job = name, %error, "a job ended badly");
             }

@@ -21,3 +21,4 @@ mod space_info;
 mod sync;
 mod temp_files;
 mod uploads;
+mod watched;
