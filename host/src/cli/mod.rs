@@ -9,6 +9,7 @@ pub mod call;
 pub mod client;
 pub mod data_dir;
 pub mod locate;
+pub mod module;
 pub mod output;
 pub mod password;
 pub mod reply;
@@ -18,7 +19,8 @@ pub mod watch;
 
 pub use call::CallArgs;
 pub use client::Client;
-pub use locate::ClientArgs;
+pub use locate::{AdminArgs, ClientArgs};
+pub use module::ModuleCommand;
 pub use reply::{ClientError, Envelope, Reply};
 pub use space::SpaceCommand;
 pub use watch::WatchArgs;
