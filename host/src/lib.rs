@@ -12,6 +12,7 @@
 //! |---|---|
 //! | [`server`] | sockets: HTTP/1.1, the gate, the websocket of the feed |
 //! | [`Services`], [`Hooks`] | what modules reach of the cloud, transfers and feed, and the other way |
+//! | [`deploy`] | which modules serve: checks, swaps, trials, migrations, the way back |
 //! | [`serve`] | puts the parts together, and takes them apart in order |
 //! | [`settings`] | flags, environment, file |
 //! | [`cli`] | the client's commands |
@@ -23,6 +24,7 @@
 mod builtin;
 pub mod cli;
 pub mod demo;
+pub mod deploy;
 mod hooks;
 pub mod serve;
 pub mod server;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use stowage_cloud::{Cloud, OpenOptions, Space};
-use stowage_logic::{Generation, Limits, Logic, Reuse};
+use stowage_logic::{Limits, Logic, Reuse};
 use stowage_storage::Store;
 use stowage_transfer::{Feed, Transfers};
 use tokio::net::TcpListener;
@@ -19,6 +19,7 @@ use crate::builtin::{builtin_modules, read_modules};
 use crate::cli::data_dir::{SERVER_FILE, SPACE_DIR, default_data_dir};
 use crate::cli::space::{directory_url, shown, space_url};
 use crate::demo;
+use crate::deploy::{Deployer, Source};
 use crate::hooks::Hooks;
 use crate::server::{self, Gate};
 use crate::services::Services;
@@ -52,12 +53,12 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 
     let store = data.store(&settings)?;
     let space = data.space(&settings).await?;
-    let (logic, services) = assemble(&settings, &data, store.clone(), space.clone()).await?;
+    let (logic, services, deployer) = assemble(&settings, &data, store.clone(), space.clone()).await?;
     if settings.demo == Some(true) {
         fill_demo(&logic, &services, &space, &data).await?;
     }
     let stop = CancellationToken::new();
-    let jobs = Jobs::start(&logic, &services, &stop);
+    let jobs = Jobs::start(&logic, &services, deployer, &stop);
 
     data.announce(address)?;
     stop_on_signal(stop.clone())?;
@@ -90,8 +91,13 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The modules, with everything they reach.
-async fn assemble(settings: &Settings, data: &Data, store: Store, space: Space) -> anyhow::Result<(Logic, Services)> {
+/// The modules, with everything they reach and what replaces them.
+async fn assemble(
+    settings: &Settings,
+    data: &Data,
+    store: Store,
+    space: Space,
+) -> anyhow::Result<(Logic, Services, Deployer)> {
     let cloud = Cloud::open(space, store.clone())
         .await
         .context("the cloud's records in the database")?;
@@ -120,29 +126,31 @@ async fn assemble(settings: &Settings, data: &Data, store: Store, space: Space) 
             ..config.reuse
         };
     }
-    let logic = Logic::new(config, store, services.shared())?;
-    let mut sources = builtin_modules();
+    let logic = Logic::new(config, store.clone(), services.shared())?;
+    let deployer = Deployer::open(logic.clone(), store, data.dir("modules"), sources(settings)?)
+        .await
+        .context("a module was not taken")?;
+    Ok((logic, services, deployer))
+}
+
+/// The modules inside the binary, and those of the directory in the settings.
+fn sources(settings: &Settings) -> anyhow::Result<Vec<Source>> {
+    let source = |(name, bytes), from| Source { name, bytes, from };
+    let mut sources: Vec<Source> = builtin_modules()
+        .into_iter()
+        .map(|module| source(module, "built-in".into()))
+        .collect();
     if let Some(dir) = &settings.modules {
-        for (name, bytes) in read_modules(dir)? {
+        for module in read_modules(dir)? {
+            let from = dir.join(format!("{}.wasm", module.0)).display().to_string();
             // A module of a built-in's name takes its place; another is loaded over all of them.
-            match sources.iter_mut().find(|(n, _)| *n == name) {
-                Some(source) => source.1 = bytes,
-                None => sources.push((name, bytes)),
+            match sources.iter_mut().find(|s| s.name == module.0) {
+                Some(replaced) => *replaced = source(module, from),
+                None => sources.push(source(module, from)),
             }
         }
     }
-    let loading = sources.into_iter().map(|(name, bytes)| {
-        let logic = logic.clone();
-        async move { logic.load(&name, bytes).await.map(Arc::new) }
-    });
-    let modules = futures_util::future::try_join_all(loading)
-        .await
-        .context("a module was not taken")?;
-    for module in &modules {
-        tracing::info!(module = %module.name, version = %module.version, functions = module.exports.len(), "loaded");
-    }
-    logic.serve(Generation::new(modules));
-    Ok((logic, services))
+    Ok(sources)
 }
 
 /// Refuses values that would let everybody in.
@@ -209,10 +217,11 @@ async fn fill_demo(logic: &Logic, services: &Services, space: &Space, data: &Dat
 struct Jobs {
     cloud: tokio::task::JoinHandle<()>,
     transfers: tokio::task::JoinHandle<()>,
+    trials: tokio::task::JoinHandle<()>,
 }
 
 impl Jobs {
-    fn start(logic: &Logic, services: &Services, stop: &CancellationToken) -> Jobs {
+    fn start(logic: &Logic, services: &Services, deployer: Deployer, stop: &CancellationToken) -> Jobs {
         let hooks = Arc::new(Hooks(logic.clone()));
         Jobs {
             cloud: {
@@ -220,11 +229,17 @@ impl Jobs {
                 tokio::spawn(async move { cloud.run(hooks, stop.cancelled_owned()).await })
             },
             transfers: tokio::spawn(services.transfers.clone().run(hooks, stop.clone().cancelled_owned())),
+            trials: tokio::spawn(deployer.run(stop.clone())),
         }
     }
 
     async fn join(self) {
-        for (name, job) in [("cloud", self.cloud), ("transfers", self.transfers)] {
+        let Jobs {
+            cloud,
+            transfers,
+            trials,
+        } = self;
+        for (name, job) in [("cloud", cloud), ("transfers", transfers), ("trials", trials)] {
             if let Err(error) = job.await {
                 tracing::error!(job = name, %error, "a job ended badly");
             }

@@ -1,5 +1,6 @@
 //! One call: attempts on snapshots until one commits.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,34 +11,41 @@ use tokio::sync::SemaphorePermit;
 use wasmtime::Trap;
 use wasmtime::component::Val;
 
+use crate::codec::{Answer, Args, Failure};
+use crate::deadline::{Elapsed, within};
 use crate::effect::{Effect, Request};
 use crate::fact::{Facts, Question};
 use crate::generation::Route;
 use crate::instance::{Call, Instance};
-use crate::limits::Limits;
-use crate::moment::Moment;
+use crate::limits::{HOST_CALLS_USED, Limits};
+use crate::moment::{Conditions, Moment};
 use crate::observer::Observation;
+use crate::pace::Paced;
 use crate::services::Services;
 use crate::trial::{Beside, Watch};
+use crate::typed::Entry;
 use crate::{Inner, Logic};
 
 /// The identity of a call, in its answer when it fails and on every line of the log about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallId(String);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallId {
+    run: u32,
+    number: u64,
+}
 
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        write!(f, "{:08x}-{:x}", self.run, self.number)
     }
 }
 
 /// What a function returned. Only `Ok` values, and those that cannot fail, have been committed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Its value; none where the function returns nothing.
-    Done(Option<Val>),
+    /// Its value as JSON; null where the function returns nothing.
+    Done(Vec<u8>),
     /// The error it decided on; nothing of the call was kept.
-    Failed(Option<Val>),
+    Failed(Failure),
 }
 
 impl Outcome {
@@ -48,13 +56,18 @@ impl Outcome {
 
     /// The code and message of an `error { code: s32, message: string }`.
     pub fn error(&self) -> Option<(i32, &str)> {
-        let Outcome::Failed(Some(Val::Record(fields))) = self else {
-            return None;
-        };
-        let field = |name| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v);
-        match (field("code"), field("message")) {
-            (Some(Val::S32(code)), Some(Val::String(message))) => Some((*code, message)),
-            _ => None,
+        match self {
+            Outcome::Failed(failure) => failure.coded.as_ref().map(|(code, message)| (*code, message.as_str())),
+            Outcome::Done(_) => None,
+        }
+    }
+}
+
+impl From<Answer> for Outcome {
+    fn from(answer: Answer) -> Outcome {
+        match answer {
+            Answer::Value(json) => Outcome::Done(json),
+            Answer::Error(failure) => Outcome::Failed(failure),
         }
     }
 }
@@ -79,11 +92,18 @@ pub enum CallError {
     Instantiate(String),
     #[error("storage failed: {0}")]
     Storage(String),
+    #[error("too many calls take long at once")]
+    Crowded,
     #[error("no module serves it")]
     NoRoute,
 }
 
 impl CallError {
+    /// Whether the call had made as many host calls as it may.
+    pub fn is_host_call_limit(&self) -> bool {
+        matches!(self, CallError::Refused(reason) if reason == HOST_CALLS_USED)
+    }
+
     /// Whether the module brought it about, rather than storage, the load, or the table.
     pub fn is_of_the_module(&self) -> bool {
         match self {
@@ -93,7 +113,7 @@ impl CallError {
             | CallError::Growth(_)
             | CallError::Refused(_)
             | CallError::Instantiate(_) => true,
-            CallError::Contention | CallError::Storage(_) | CallError::NoRoute => false,
+            CallError::Contention | CallError::Storage(_) | CallError::Crowded | CallError::NoRoute => false,
         }
     }
 }
@@ -104,20 +124,25 @@ pub trait Job: Send + Sync {
     ///
     /// # Errors
     /// When storage fails.
-    fn params(&self, transaction: &mut Transaction) -> Result<Vec<Val>, stowage_storage::Error>;
+    fn params(&self, transaction: &mut Transaction) -> Result<Cow<'_, [Val]>, stowage_storage::Error>;
     /// After it has returned.
     ///
     /// # Errors
     /// When storage fails.
     fn record(&self, transaction: &mut Transaction) -> Result<(), stowage_storage::Error>;
+    /// How the function is entered, where that is not with `params`.
+    #[doc(hidden)]
+    fn entry(&self) -> Option<&dyn Entry> {
+        None
+    }
 }
 
 /// Parameters that are known beforehand and nothing else to do.
 struct Plain<'a>(&'a [Val]);
 
 impl Job for Plain<'_> {
-    fn params(&self, _: &mut Transaction) -> Result<Vec<Val>, stowage_storage::Error> {
-        Ok(self.0.to_vec())
+    fn params(&self, _: &mut Transaction) -> Result<Cow<'_, [Val]>, stowage_storage::Error> {
+        Ok(Cow::Borrowed(self.0))
     }
 
     fn record(&self, _: &mut Transaction) -> Result<(), stowage_storage::Error> {
@@ -146,6 +171,8 @@ struct Called<'a> {
     job: &'a dyn Job,
     id: &'a CallId,
     moment: Moment,
+    /// Host calls that an attempt may make.
+    host_calls: u32,
 }
 
 /// How a version is run.
@@ -175,8 +202,10 @@ struct Sight {
 impl Logic {
     /// A new call's identity.
     pub fn call_id(&self) -> CallId {
-        let n = self.inner.calls.fetch_add(1, Ordering::Relaxed);
-        CallId(format!("{:08x}-{n:x}", self.inner.run_id))
+        CallId {
+            run: self.inner.run_id,
+            number: self.inner.calls.fetch_add(1, Ordering::Relaxed),
+        }
     }
 
     /// Calls a function: one transaction, run again while others' commits undo it.
@@ -193,18 +222,25 @@ impl Logic {
     /// # Errors
     /// As [`Logic::call`].
     pub async fn run(&self, route: &Route, job: &dyn Job, id: &CallId) -> Result<Outcome, CallError> {
+        let config = &self.inner.config;
+        let conditions = config.conditions.as_deref();
         let called = Called {
             logic: self,
             job,
             id,
-            moment: Moment::now(),
+            moment: conditions.map_or_else(Moment::now, Conditions::moment),
+            host_calls: conditions.map_or(config.limits.host_calls, |c| c.host_calls(config.limits.host_calls)),
         };
         let mut facts = Facts::default();
-        match &route.beside {
+        let ended = match &route.beside {
             None => called.live(route, &mut facts).await,
             // Boxed: few calls are on trial, and what they need is large.
             Some(beside) => Box::pin(called.on_trial(route, beside, &mut facts)).await,
+        };
+        if let (Some(conditions), Err(error)) = (conditions, &ended) {
+            conditions.failed(route, error);
         }
+        ended
     }
 }
 
@@ -321,8 +357,10 @@ async fn loop_attempts(
             route,
             id: called.id,
             moment: called.moment,
+            started,
             time_left,
             limits,
+            host_calls: called.host_calls,
             terms,
         };
         let ended = attempt.run(called.job, facts, fresh).await;
@@ -369,8 +407,10 @@ struct Attempt<'a> {
     route: &'a Route,
     id: &'a CallId,
     moment: Moment,
+    started: Instant,
     time_left: Duration,
     limits: &'a Limits,
+    host_calls: u32,
     terms: Terms,
 }
 
@@ -381,18 +421,19 @@ impl Attempt<'_> {
             Terms::Live => self.route.observers.iter().filter(|o| o.wants(self.route)).collect(),
             Terms::Trial => Vec::new(),
         };
-        let started = Instant::now();
         // The deadline ends with the module's work: a commit that has begun is waited for.
-        let executed = tokio::time::timeout(self.time_left, async {
-            let _permit = self.permit().await?;
+        let executed = within(self.started + self.time_left, async {
+            let permit = self.permit().await?;
             let transaction = self.inner.store.begin();
             if !self.inner.eras.is(self.route.era) {
                 return Err(Ended::Moved);
             }
-            self.execute(transaction, job, facts, fresh, !observers.is_empty())
+            self.execute(transaction, job, facts, fresh, !observers.is_empty(), Some(permit))
                 .await
         });
-        let executed = executed.await.unwrap_or_else(|_| Err(CallError::WallDeadline.into()))?;
+        let executed = executed
+            .await
+            .unwrap_or_else(|Elapsed| Err(CallError::WallDeadline.into()))?;
         let Executed {
             outcome,
             mut call,
@@ -400,11 +441,11 @@ impl Attempt<'_> {
         } = executed;
         let keep = !observers.is_empty() || (self.terms == Terms::Trial && matches!(outcome, Outcome::Failed(_)));
         let sight = keep.then(|| Sight {
-            params,
+            params: params.into_owned(),
             snapshot: call.transaction.snapshot().clone(),
             footprint: call.transaction.footprint(),
             requests: call.requests.take().unwrap_or_default(),
-            elapsed: started.elapsed(),
+            elapsed: self.started.elapsed(),
         });
         if let Outcome::Done(_) = outcome {
             job.record(&mut call.transaction)
@@ -449,6 +490,9 @@ impl Attempt<'_> {
     }
 
     async fn permit(&self) -> Result<SemaphorePermit<'_>, CallError> {
+        if let Ok(permit) = self.inner.running.try_acquire() {
+            return Ok(permit);
+        }
         self.inner
             .running
             .acquire()
@@ -457,18 +501,21 @@ impl Attempt<'_> {
     }
 
     /// Runs the function in a transaction.
-    async fn execute(
+    async fn execute<'j>(
         &self,
         mut transaction: Transaction,
-        job: &dyn Job,
+        job: &'j dyn Job,
         facts: &Facts,
         fresh: bool,
         note: bool,
-    ) -> Result<Executed, Ended> {
+        permit: Option<SemaphorePermit<'_>>,
+    ) -> Result<Executed<'j>, Ended> {
         let inner = self.inner;
         let limits = self.limits;
         let module = &self.route.module;
         let export = self.route.export();
+        let beat = inner.ticker.beat();
+        beat.busy();
         let reused = if fresh {
             None
         } else {
@@ -476,12 +523,20 @@ impl Attempt<'_> {
         };
         let mut instance = match reused {
             Some(instance) => instance,
-            None => Instance::new(&inner.engine, &module.pre, &module.name, module.exports.len(), limits)
-                .await
-                .map_err(|e| CallError::Instantiate(format!("{e:#}")))?,
+            // In a box, for calls that find an instance are many and need not carry this one's room.
+            None => Box::pin(Instance::new(
+                &inner.engine,
+                &module.pre,
+                &module.name,
+                module.exports.len(),
+                limits,
+                beat,
+            ))
+            .await
+            .map_err(|e| CallError::Instantiate(format!("{e:#}")))?,
         };
         // A walk holds its thread: it gets what a module may use of the processor.
-        transaction.set_deadline(Some(Instant::now() + self.time_left.min(limits.cpu)));
+        transaction.set_deadline(Some(self.started + self.time_left.min(limits.cpu)));
         let params = job
             .params(&mut transaction)
             .map_err(|e| CallError::Storage(e.to_string()))?;
@@ -493,28 +548,36 @@ impl Attempt<'_> {
             facts: facts.clone(),
             asked: None,
             refused: None,
-            host_calls_left: limits.host_calls,
+            host_calls_left: self.host_calls,
             host_bytes_left: limits.host_bytes,
             effects_left: limits.effects,
             services: Arc::clone(&inner.services),
         };
-        instance.arm(call, &self.id.0, self.moment.now_ms, self.moment.seed, limits);
+        instance.arm(call, *self.id, self.moment.now_ms, self.moment.seed, limits);
+        let ticks = instance.ticks();
         let Some((store, function)) = instance.function(export.ordinal, &export.index) else {
             return Err(CallError::Trap(format!("no export {}", export.function)).into());
         };
-        let mut results = vec![Val::Bool(false); export.results];
-        let returned = function.call_async(store, &params, &mut results).await;
+        let returned = {
+            let run = std::pin::pin!(async {
+                match job.entry() {
+                    None => function
+                        .typed::<Args<'_>, Answer>(&*store)?
+                        .call_async(store, Args(&params))
+                        .await
+                        .map(Outcome::from),
+                    Some(entry) => entry.enter(store, function).await,
+                }
+            });
+            Paced::new(run, &inner.lane, &ticks, permit).await?
+        };
         let Some(mut call) = instance.disarm() else {
             return Err(CallError::Trap("the call's state is gone".into()).into());
         };
         match returned {
-            Ok(()) => {
+            Ok(outcome) => {
                 module.pool.give(instance, &inner.config.reuse);
-                Ok(Executed {
-                    outcome: outcome(results.into_iter().next()),
-                    call,
-                    params,
-                })
+                Ok(Executed { outcome, call, params })
             }
             // The instance is thrown away: what a trap leaves behind is anything.
             Err(error) => Err(match call.asked.take() {
@@ -526,10 +589,10 @@ impl Attempt<'_> {
 }
 
 /// What a run left behind, before anything is committed.
-struct Executed {
+struct Executed<'j> {
     outcome: Outcome,
     call: Box<Call>,
-    params: Vec<Val>,
+    params: Cow<'j, [Val]>,
 }
 
 /// What a function would do on a state. Nothing of it has been committed or released.
@@ -594,12 +657,17 @@ impl Logic {
             route,
             id: &id,
             moment: *moment,
+            started,
             time_left: limits.wall,
             limits,
+            host_calls: limits.host_calls,
             terms: Terms::Trial,
         };
         let job = Plain(params);
-        let ran = tokio::time::timeout(limits.wall, attempt.execute(transaction, &job, facts, false, true));
+        let ran = tokio::time::timeout(
+            limits.wall,
+            attempt.execute(transaction, &job, facts, false, true, None),
+        );
         let mut rehearsal = Rehearsal {
             outcome: Err(CallError::WallDeadline),
             transaction: None,
@@ -632,14 +700,6 @@ async fn commit(store: &Store, transaction: Transaction) -> Result<(), Ended> {
         Ok(_) => Ok(()),
         Err(CommitError::Conflict) => Err(Ended::Conflict),
         Err(error) => Err(CallError::Storage(error.to_string()).into()),
-    }
-}
-
-fn outcome(value: Option<Val>) -> Outcome {
-    match value {
-        Some(Val::Result(Ok(value))) => Outcome::Done(value.map(|v| *v)),
-        Some(Val::Result(Err(value))) => Outcome::Failed(value.map(|v| *v)),
-        other => Outcome::Done(other),
     }
 }
 

@@ -12,6 +12,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
@@ -31,12 +32,16 @@ const COMPILE_BYTES: u64 = 4 << 30;
 /// How long a module may take to compile.
 const COMPILE_TIME: Duration = Duration::from_secs(60);
 
+/// Components that are kept in memory, the latest: to go back and forth between versions costs no reading.
+const RECENT: usize = 8;
+
 /// Compiles modules for one engine.
-#[derive(Clone)]
 pub(super) struct Compiler {
     engine: Engine,
     cache: Option<PathBuf>,
     program: Option<PathBuf>,
+    /// The components that were asked for last, the latest at the end.
+    recent: Mutex<Vec<(Version, Component)>>,
 }
 
 impl Compiler {
@@ -50,7 +55,12 @@ impl Compiler {
                 false
             }
         });
-        Compiler { engine, cache, program }
+        Compiler {
+            engine,
+            cache,
+            program,
+            recent: Mutex::default(),
+        }
     }
 
     /// The component behind these bytes, from the cache or compiled. It blocks: call it on a thread for that.
@@ -69,7 +79,17 @@ impl Compiler {
         if !wasmparser::Parser::is_component(bytes) {
             return Err(failed("it is no binary WebAssembly component".into()));
         }
-        let file = self.cache.as_ref().map(|dir| dir.join(self.file_name(bytes)));
+        let version = Version::of(bytes);
+        if let Some(component) = self.recent(version) {
+            return Ok(component);
+        }
+        let component = self.find_or_compile(name, bytes, version).map_err(failed)?;
+        self.remember(version, &component);
+        Ok(component)
+    }
+
+    fn find_or_compile(&self, name: &str, bytes: &[u8], version: Version) -> Result<Component, String> {
+        let file = self.cache.as_ref().map(|dir| dir.join(self.file_name(version)));
         if let Some(component) = file.as_deref().and_then(|f| self.cached(f)) {
             return Ok(component);
         }
@@ -77,8 +97,7 @@ impl Compiler {
         let compiled = match &self.program {
             Some(program) => in_child(program, bytes),
             None => compile_here(bytes),
-        }
-        .map_err(failed)?;
+        }?;
         tracing::info!(
             module = name,
             elapsed_ms = started.elapsed().as_millis() as u64,
@@ -91,13 +110,32 @@ impl Compiler {
         }
         // SAFETY: the bytes come from `precompile_component` of an engine with the same configuration, here or in a
         // child that is this same program.
-        unsafe { Component::deserialize(&self.engine, &compiled) }.map_err(|e| failed(format!("{e:#}")))
+        unsafe { Component::deserialize(&self.engine, &compiled) }.map_err(|e| format!("{e:#}"))
     }
 
-    fn file_name(&self, bytes: &[u8]) -> String {
+    fn recent(&self, version: Version) -> Option<Component> {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = recent.iter().position(|(v, _)| *v == version)?;
+        let found = recent.remove(at);
+        let component = found.1.clone();
+        recent.push(found);
+        Some(component)
+    }
+
+    fn remember(&self, version: Version, component: &Component) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.retain(|(v, _)| *v != version);
+        let forgotten = (recent.len() == RECENT).then(|| recent.remove(0));
+        recent.push((version, component.clone()));
+        drop(recent);
+        // Unmapping code takes a while.
+        drop(forgotten);
+    }
+
+    fn file_name(&self, version: Version) -> String {
         let compatible =
             BuildHasherDefault::<DefaultHasher>::default().hash_one(self.engine.precompile_compatibility_hash());
-        format!("{:#}-{compatible:016x}.cwasm", Version::of(bytes))
+        format!("{version:#}-{compatible:016x}.cwasm")
     }
 
     fn cached(&self, file: &Path) -> Option<Component> {

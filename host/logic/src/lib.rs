@@ -3,31 +3,43 @@
 //! A call is one transaction (`call.rs`): an instance is armed with a snapshot, runs, and what it wrote is committed; a conflict runs it again.
 //! What modules serve is a [`Generation`], replaced as a whole.
 
+mod background;
+mod behaviour;
 mod bindings;
 mod call;
 pub mod codec;
 mod compile;
+mod deadline;
+mod difference;
 mod effect;
 mod engine;
 mod fact;
 mod generation;
 mod hold;
 mod imports;
+mod inspect;
 mod instance;
 mod limits;
 mod module;
 mod moment;
 mod observer;
+mod pace;
 pub mod rpc;
 mod services;
+mod shadow;
+mod signature;
 mod stats;
 mod trial;
+mod typed;
 mod version;
 mod wasi;
 
+pub use behaviour::{Behaviour, Ending, is_of_modules};
 pub use bindings::stowage::host as wit;
 pub use call::{CallError, CallId, Job, Outcome, Rehearsal};
 pub use compile::{MOST_BYTES, compile_stdin};
+pub use deadline::{Elapsed, within};
+pub use difference::{decoded, differences, shown_key};
 pub use effect::{Change, Effect, HIDDEN, Request};
 pub use engine::EngineError;
 pub use fact::{Answer, CloudFailure, Facts, Question, SyncCounts};
@@ -35,29 +47,33 @@ pub use generation::{Generation, Route};
 pub use hold::Held;
 pub use instance::Reuse;
 pub use limits::Limits;
-pub use module::{Export, InterfaceName, LoadError, Module, Reply};
-pub use moment::Moment;
+pub use module::{Export, InterfaceName, LoadError, Module};
+pub use moment::{Conditions, Moment};
 pub use observer::{Observation, Observer};
 pub use services::{Refused, Services};
+pub use shadow::{Difference, Shadow, ShadowTally};
+pub use signature::Signature;
 pub use stats::Summary;
 pub use trial::{Regression, Share, Thresholds, Watch, WatchReport};
-pub use version::Version;
+pub use version::{NoVersion, Version};
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
-use stowage_storage::Store;
+use stowage_storage::{Snapshot, Store, Transaction};
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
+use background::Background;
 use compile::Compiler;
 use engine::Ticker;
 use hold::Eras;
 use instance::State;
+use pace::{Lane, MOST_LONG};
 
 /// How modules are run.
 #[derive(Clone, Debug)]
@@ -72,6 +88,8 @@ pub struct Config {
     pub cache: Option<PathBuf>,
     /// This program, run as `PROGRAM compile` to compile a module; none compiles in this process.
     pub compiler: Option<PathBuf>,
+    /// What decides about time, randomness and failures of each call; none leaves them to the clock and to chance.
+    pub conditions: Option<Arc<dyn Conditions>>,
 }
 
 impl Default for Config {
@@ -82,6 +100,7 @@ impl Default for Config {
             concurrency: 128,
             cache: None,
             compiler: None,
+            conditions: None,
         }
     }
 }
@@ -101,19 +120,36 @@ struct Inner {
     services: Arc<dyn Services>,
     generation: ArcSwap<Generation>,
     /// A permit an instance in use: the pool has slots for these and for the idle ones of two generations.
-    running: Semaphore,
+    running: Arc<Semaphore>,
+    /// Where runs go that take long.
+    lane: Arc<Lane>,
     /// A permit a rehearsal.
-    rehearsing: Semaphore,
+    rehearsing: Arc<Semaphore>,
     /// What a call may use of a version on trial.
     trial_limits: Limits,
     eras: Eras,
     calls: AtomicU64,
     /// Tells the calls of this process from those of others in the log.
     run_id: u32,
-    _ticker: Ticker,
+    ticker: Arc<Ticker>,
+    background: Arc<Background>,
+}
+
+/// A handle that keeps nothing alive.
+#[derive(Clone)]
+pub(crate) struct WeakLogic(Weak<Inner>);
+
+impl WeakLogic {
+    pub(crate) fn upgrade(&self) -> Option<Logic> {
+        self.0.upgrade().map(|inner| Logic { inner })
+    }
 }
 
 impl Logic {
+    pub(crate) fn downgrade(&self) -> WeakLogic {
+        WeakLogic(Arc::downgrade(&self.inner))
+    }
+
     /// An engine without modules.
     ///
     /// # Errors
@@ -121,19 +157,21 @@ impl Logic {
     pub fn new(config: Config, store: Store, services: Arc<dyn Services>) -> Result<Logic, EngineError> {
         // The pool also holds what lies idle: `kept` instances of each module of this generation and of the one before.
         let idle = config.reuse.kept.saturating_mul(2 * MOST_MODULES);
-        let slots = u32::try_from(config.concurrency.saturating_add(idle + REHEARSALS)).unwrap_or(u32::MAX);
+        let slots = u32::try_from(config.concurrency.saturating_add(idle + REHEARSALS + MOST_LONG)).unwrap_or(u32::MAX);
         let engine = engine::serving(&config.limits, slots)?;
         let ticker = Ticker::start(&engine).map_err(EngineError::thread)?;
         let mut linker = Linker::new(&engine);
         wasi::add_to_linker(&mut linker)
             .and_then(|()| imports::add_to_linker(&mut linker))
             .map_err(EngineError::link)?;
+        let running = Arc::new(Semaphore::new(config.concurrency));
         Ok(Logic {
             inner: Arc::new(Inner {
                 compiler: Compiler::new(engine.clone(), config.cache.clone(), config.compiler.clone()),
                 linker,
-                running: Semaphore::new(config.concurrency),
-                rehearsing: Semaphore::new(REHEARSALS),
+                lane: Arc::new(Lane::new(&running, config.concurrency)),
+                running,
+                rehearsing: Arc::new(Semaphore::new(REHEARSALS)),
                 trial_limits: config.limits.on_trial(),
                 eras: Eras::default(),
                 config,
@@ -142,10 +180,50 @@ impl Logic {
                 generation: ArcSwap::from_pointee(Generation::default()),
                 calls: AtomicU64::new(0),
                 run_id: rand::random(),
-                _ticker: ticker,
+                ticker: Arc::new(ticker),
+                background: Arc::new(Background::start().map_err(EngineError::thread)?),
                 engine,
             }),
         })
+    }
+
+    /// The same engine over another store and other services, without modules: modules that were loaded here run there as well. Both
+    /// share the places for instances.
+    pub fn apart(&self, store: Store, services: Arc<dyn Services>) -> Logic {
+        let inner = &self.inner;
+        Logic {
+            inner: Arc::new(Inner {
+                engine: inner.engine.clone(),
+                linker: inner.linker.clone(),
+                compiler: inner.compiler.clone(),
+                config: inner.config.clone(),
+                store,
+                services,
+                generation: ArcSwap::from_pointee(Generation::default()),
+                running: Arc::clone(&inner.running),
+                lane: Arc::clone(&inner.lane),
+                rehearsing: Arc::clone(&inner.rehearsing),
+                trial_limits: inner.trial_limits.clone(),
+                eras: Eras::default(),
+                calls: AtomicU64::new(0),
+                run_id: rand::random(),
+                ticker: Arc::clone(&inner.ticker),
+                background: Arc::clone(&inner.background),
+            }),
+        }
+    }
+
+    /// A transaction on a snapshot, to look at what a call read.
+    pub fn look_at(&self, snapshot: &Snapshot) -> Transaction {
+        self.inner.store.begin_at(snapshot)
+    }
+
+    /// What the services say the size of the space is, in bytes, to a call in this transaction.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn total_bytes(&self, transaction: &mut Transaction) -> Result<u64, Refused> {
+        self.inner.services.total_bytes(transaction)
     }
 
     /// Compiles and checks a module; nothing of it is served yet.

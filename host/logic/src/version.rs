@@ -1,12 +1,19 @@
 //! The identity of a module's bytes.
 
 use std::fmt;
+use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 of a module's bytes. Displays as its first twelve hex digits; `{:#}` gives all.
+/// The SHA-256 of a module's bytes. Displays as its first twelve hex digits; `{:#}` gives all, which is also what it is read from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Version([u8; 32]);
+
+/// A text is no version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no version: expected the 64 hex digits of a SHA-256")]
+pub struct NoVersion;
 
 impl Version {
     /// The version of these bytes.
@@ -25,5 +32,48 @@ impl fmt::Display for Version {
 impl fmt::Debug for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Version({self:#})")
+    }
+}
+
+impl FromStr for Version {
+    type Err = NoVersion;
+
+    fn from_str(text: &str) -> Result<Version, NoVersion> {
+        let digits = text.as_bytes();
+        if digits.len() != 64 {
+            return Err(NoVersion);
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let digit = |d: u8| char::from(d).to_digit(16).ok_or(NoVersion);
+            *byte = (digit(pair[0])? * 16 + digit(pair[1])?) as u8;
+        }
+        Ok(Version(bytes))
+    }
+}
+
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{self:#}"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Version, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_read_from_what_it_is_written_as() {
+        let version = Version::of(b"module");
+        assert_eq!(format!("{version:#}").parse(), Ok(version));
+        for wrong in ["", "ab", &"g".repeat(64), &"a".repeat(63), &"é".repeat(32)] {
+            assert_eq!(wrong.parse::<Version>(), Err(NoVersion), "{wrong}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! One request: the gate, then the feed, a preflight or the API.
 
 use std::convert::Infallible;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{
@@ -13,6 +14,7 @@ use hyper::body::Incoming;
 
 use super::{Place, Shared, feed};
 use stowage_logic::rpc::{self, Code, Envelope};
+use stowage_logic::{Elapsed, within};
 
 pub(super) type Answer = Response<Full<Bytes>>;
 
@@ -50,7 +52,8 @@ pub(super) async fn answer(shared: &Shared, request: Request<Incoming>, place: P
 async fn api(shared: &Shared, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
     let limit = shared.config.body_bytes;
-    let body = tokio::time::timeout(shared.config.body_timeout, Limited::new(body, limit).collect());
+    let deadline = Instant::now() + shared.config.body_timeout;
+    let body = within(deadline, Limited::new(body, limit).collect());
     let body = match body.await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
@@ -60,7 +63,7 @@ async fn api(shared: &Shared, request: Request<Incoming>) -> Answer {
             );
         }
         Ok(Err(_)) => return refusal(StatusCode::BAD_REQUEST, "body: it ended early"),
-        Err(_) => return refusal(StatusCode::REQUEST_TIMEOUT, "body: it did not arrive in time"),
+        Err(Elapsed) => return refusal(StatusCode::REQUEST_TIMEOUT, "body: it did not arrive in time"),
     };
     respond(StatusCode::OK, rpc::answer(&shared.logic, head.uri.path(), body).await)
 }

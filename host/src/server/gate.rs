@@ -101,7 +101,7 @@ impl Gate {
     }
 
     fn check_host(&self, uri: &http::Uri, headers: &HeaderMap) -> Result<(), Refused> {
-        let allowed = |host: &str| self.hosts.contains(&host.to_ascii_lowercase());
+        let allowed = |host: &str| self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host));
         let host = only(headers, &HOST).ok_or(Refused::Host)?;
         let host = host.to_str().map_err(|_| Refused::Host)?;
         if !allowed(host) || uri.authority().is_some_and(|a| !allowed(a.as_str())) {
@@ -116,7 +116,7 @@ impl Gate {
         }
         only(headers, &ORIGIN)
             .and_then(|origin| origin.to_str().ok())
-            .filter(|origin| self.origins.contains(&origin.to_ascii_lowercase()))
+            .filter(|origin| self.origins.iter().any(|known| known.eq_ignore_ascii_case(origin)))
             .map(|_| ())
             .ok_or(Refused::Origin)
     }

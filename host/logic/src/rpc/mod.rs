@@ -11,8 +11,9 @@ use serde_json::{Map, Value};
 use tracing::Instrument as _;
 use wasmtime::component::Val;
 
-use crate::{Export, Logic, Outcome, Reply, Route};
-use route::{Target, Unroutable};
+use crate::codec::Failure;
+use crate::{Export, Logic, Outcome, Route};
+use route::{Target, Unroutable, decode_path};
 
 /// Answers the request with this path and body. Every body has an answer, however malformed.
 pub async fn answer(logic: &Logic, path: &str, body: Bytes) -> Envelope {
@@ -34,7 +35,7 @@ pub async fn answer(logic: &Logic, path: &str, body: Bytes) -> Envelope {
     );
     async {
         let answer = match logic.call(&route, &params, &id).await {
-            Ok(outcome) => reply(&route.export().reply, outcome),
+            Ok(outcome) => reply(outcome),
             Err(error) => {
                 tracing::error!(
                     call_id = %id,
@@ -63,13 +64,15 @@ fn prepare(logic: &Logic, path: &str, body: &[u8]) -> Result<(Route, Vec<Val>), 
         // serde_json's own message tells line and column and quotes nothing of the body.
         Err(error) => return Err(parameter(&format!("body: expected a JSON object ({error})"))),
     };
-    let target = Target::new(path, &object).map_err(|unroutable| match unroutable {
+    let refused = |unroutable| match unroutable {
         Unroutable::Parameter(message) => parameter(&message),
         Unroutable::Unknown(message) => Envelope::failure(Code::NOT_IMPLEMENTED, &message),
-    })?;
+    };
+    let path = decode_path(path).map_err(refused)?;
+    let target = Target::new(&path, &object).map_err(refused)?;
     let generation = logic.generation();
     let route = generation
-        .method(target.module.as_deref(), &target.method)
+        .method(target.module, target.method)
         .ok_or_else(|| Envelope::failure(Code::NOT_IMPLEMENTED, &format!("{target}: no such interface method")))?;
     let params = params(route.export(), &object).map_err(|error| parameter(&error.to_string()))?;
     Ok((route.clone(), params))
@@ -83,24 +86,15 @@ fn params(export: &Export, object: &Map<String, Value>) -> Result<Vec<Val>, crat
         .collect()
 }
 
-fn reply(reply: &Reply, outcome: Outcome) -> Envelope {
-    match (reply, outcome) {
-        (Reply::Value(encoder) | Reply::Fallible { ok: Some(encoder), .. }, Outcome::Done(Some(value))) => {
-            Envelope::success(|out| encoder.encode(&value, out))
-        }
-        (_, Outcome::Done(_)) => Envelope::success(|out| out.extend_from_slice(b"null")),
-        (reply, failed) => match failed.error() {
+fn reply(outcome: Outcome) -> Envelope {
+    match outcome {
+        Outcome::Done(json) => Envelope::success(&json),
+        Outcome::Failed(Failure { coded, json }) => match coded {
             // An error that claims success would say that something was kept.
-            Some((code, message)) if code != Code::SUCCESS.0 => Envelope::failure(Code(code), message),
-            Some((_, message)) => Envelope::failure(Code::OTHER, message),
-            None => {
-                // An error of the module's own shape has no code of its own.
-                let mut text = Vec::new();
-                if let (Reply::Fallible { err: Some(encoder), .. }, Outcome::Failed(Some(value))) = (reply, &failed) {
-                    encoder.encode(value, &mut text);
-                }
-                Envelope::failure(Code::OTHER, &String::from_utf8_lossy(&text))
-            }
+            Some((code, message)) if code != Code::SUCCESS.0 => Envelope::failure(Code(code), &message),
+            Some((_, message)) => Envelope::failure(Code::OTHER, &message),
+            // An error of the module's own shape has no code of its own.
+            None => Envelope::failure(Code::OTHER, &String::from_utf8_lossy(&json)),
         },
     }
 }

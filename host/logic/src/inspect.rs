@@ -1,0 +1,26 @@
+//! What is asked of a module before it serves.
+
+use crate::Logic;
+use crate::call::CallError;
+use crate::instance::Instance;
+use crate::module::Module;
+
+impl Logic {
+    /// Makes an instance and throws it away. Its start-up code runs with the limits of a call on trial.
+    ///
+    /// # Errors
+    /// When there is no instance: the start-up code trapped, ran out of time or went over a limit.
+    pub async fn instantiate(&self, module: &Module) -> Result<(), CallError> {
+        let inner = &self.inner;
+        let limits = &inner.trial_limits;
+        // The semaphore is never closed.
+        let _permit = inner.rehearsing.acquire().await.ok();
+        let making = Instance::new(&inner.engine, &module.pre, &module.name, module.exports.len(), limits);
+        match tokio::time::timeout(limits.wall, making).await {
+            Ok(made) => made
+                .map(drop)
+                .map_err(|error| CallError::Instantiate(format!("{error:#}"))),
+            Err(_) => Err(CallError::WallDeadline),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The bytes of modules on disk, by their version: `DATA/modules/SHA.wasm`.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use stowage_logic::{MOST_BYTES, Version};
+
+use super::error::DeployError;
+
+/// The directory. Its functions block: call them on a thread for that.
+#[derive(Clone, Debug)]
+pub(super) struct Blobs {
+    dir: PathBuf,
+}
+
+impl Blobs {
+    /// # Errors
+    /// When the directory cannot be made.
+    pub(super) fn open(dir: PathBuf) -> Result<Blobs, DeployError> {
+        let blobs = Blobs { dir };
+        fs::create_dir_all(&blobs.dir).map_err(blobs.failed(&blobs.dir))?;
+        Ok(blobs)
+    }
+
+    fn file(&self, version: Version) -> PathBuf {
+        self.dir.join(format!("{version:#}.wasm"))
+    }
+
+    /// Makes the bytes durable. What already lies there under the name is believed if it has their length; it is compared when it is
+    /// read. Says whether they are new.
+    ///
+    /// # Errors
+    /// When the disk does not take them.
+    pub(super) fn keep(&self, version: Version, bytes: &[u8]) -> Result<bool, DeployError> {
+        let file = self.file(version);
+        if fs::metadata(&file).is_ok_and(|m| m.is_file() && m.len() == bytes.len() as u64) {
+            return Ok(false);
+        }
+        self.write(&file, bytes).map_err(self.failed(&file))?;
+        Ok(true)
+    }
+
+    fn write(&self, file: &Path, bytes: &[u8]) -> io::Result<()> {
+        // Not this process alone may have died in the middle: the sweep removes what is left.
+        let temporary = file.with_extension(format!("{}.tmp", std::process::id()));
+        let mut out = File::create(&temporary)?;
+        out.write_all(bytes)?;
+        out.sync_all()?;
+        fs::rename(&temporary, file)?;
+        File::open(&self.dir)?.sync_all()
+    }
+
+    /// The bytes of a version, as they were kept.
+    ///
+    /// # Errors
+    /// When there is no such file, or it holds something else.
+    pub(super) fn read(&self, version: Version) -> Result<Vec<u8>, DeployError> {
+        let file = self.file(version);
+        let read = || {
+            if fs::metadata(&file)?.len() > MOST_BYTES as u64 {
+                return Err(io::Error::other("it is larger than a module may be"));
+            }
+            let bytes = fs::read(&file)?;
+            if Version::of(&bytes) != version {
+                return Err(io::Error::other("it is damaged: its SHA-256 is not its name"));
+            }
+            Ok(bytes)
+        };
+        read().map_err(self.failed(&file))
+    }
+
+    /// Removes every file of the deployer's that is not in `kept`; other files stay. What cannot be removed is reported.
+    pub(super) fn sweep(&self, kept: &BTreeSet<Version>) {
+        let entries = match fs::read_dir(&self.dir) {
+            Ok(entries) => entries,
+            Err(error) => {
+                tracing::warn!(%error, dir = %self.dir.display(), "unused modules were not removed");
+                return;
+            }
+        };
+        for path in entries.filter_map(|entry| entry.ok().map(|e| e.path())) {
+            let Some((stem, rest)) = path
+                .file_name()
+                .and_then(|n| n.to_str())
+                .and_then(|n| n.split_once('.'))
+            else {
+                continue;
+            };
+            let Ok(version) = stem.parse::<Version>() else {
+                continue;
+            };
+            let unused = match rest {
+                "wasm" => !kept.contains(&version),
+                _ => rest.ends_with(".tmp"),
+            };
+            if unused && let Err(error) = fs::remove_file(&path) {
+                tracing::warn!(%error, file = %path.display(), "an unused module was not removed");
+            }
+        }
+    }
+
+    fn failed(&self, path: &Path) -> impl FnOnce(io::Error) -> DeployError + use<> {
+        let path = path.to_owned();
+        move |source| DeployError::Bytes { path, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_come_back_and_damaged_ones_do_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(dir.path().join("modules")).unwrap();
+        let version = Version::of(b"module");
+        assert!(blobs.read(version).is_err());
+        assert!(blobs.keep(version, b"module").unwrap());
+        assert!(!blobs.keep(version, b"module").unwrap());
+        assert_eq!(blobs.read(version).unwrap(), b"module");
+        fs::write(blobs.file(version), b"m0dule").unwrap();
+        assert!(blobs.read(version).is_err());
+        fs::write(blobs.file(version), b"mod").unwrap();
+        assert!(blobs.keep(version, b"module").unwrap());
+        assert_eq!(blobs.read(version).unwrap(), b"module");
+    }
+
+    #[test]
+    fn a_sweep_removes_unused_modules_and_leftovers_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(dir.path().to_owned()).unwrap();
+        let (used, unused) = (Version::of(b"used"), Version::of(b"unused"));
+        blobs.keep(used, b"used").unwrap();
+        blobs.keep(unused, b"unused").unwrap();
+        fs::write(blobs.file(used).with_extension("77.tmp"), b"us").unwrap();
+        fs::write(dir.path().join("notes.txt"), b"mine").unwrap();
+        fs::write(dir.path().join("mine.wasm"), b"mine").unwrap();
+        blobs.sweep(&BTreeSet::from([used]));
+        let mut left: Vec<_> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        let mut expected = vec![format!("{used:#}.wasm"), "mine.wasm".to_owned(), "notes.txt".to_owned()];
+        expected.sort();
+        assert_eq!(left, expected);
+    }
+}

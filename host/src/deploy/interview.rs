@@ -1,0 +1,157 @@
+//! What a module says about itself: its self-test, the version of its rows, a step of its migration.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use stowage_logic::{Logic, Module, Moment, Outcome, Rehearsal, Reply, Route};
+use stowage_storage::Transaction;
+use wasmtime::component::Val;
+
+const HOST_PACKAGE: &str = "stowage:host";
+
+/// How far a migration has come.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Step {
+    /// Where to go on; none when it is done.
+    pub(super) cursor: Option<Vec<u8>>,
+    /// Rows that the step changed.
+    pub(super) rows: u64,
+    /// Rows there are to change in all, if that is known.
+    pub(super) total: Option<u64>,
+}
+
+/// A step that has run and is not committed.
+pub(super) struct Stepped {
+    pub(super) step: Step,
+    /// As the step left it, without a deadline.
+    pub(super) transaction: Transaction,
+    /// What it asked for, to be released after the commit.
+    pub(super) effects: Rehearsal,
+}
+
+/// A function in which a module speaks about itself; none where it does not.
+fn route(module: &Arc<Module>, interface: &str, function: &str) -> Option<Route> {
+    Route::of(module, interface, function).filter(|r| r.export().interface.package == HOST_PACKAGE)
+}
+
+/// Asks the module whether it works on what the transaction sees; none where it has no self-test. The transaction is dropped.
+pub(super) async fn self_test(
+    logic: &Logic,
+    module: &Arc<Module>,
+    transaction: Transaction,
+) -> Option<Result<(), String>> {
+    let route = route(module, "self-test", "run")?;
+    let rehearsal = logic.run_in(transaction, &route, &[], &Moment::now()).await;
+    Some(answer(&route, &rehearsal).map(drop))
+}
+
+/// The version of the module's rows; none where it names none.
+pub(super) async fn schema(
+    logic: &Logic,
+    module: &Arc<Module>,
+    transaction: Transaction,
+) -> Result<Option<u32>, String> {
+    let Some(route) = route(module, "schema", "version") else {
+        return Ok(None);
+    };
+    let rehearsal = logic.run_in(transaction, &route, &[], &Moment::now()).await;
+    let value = answer(&route, &rehearsal)?;
+    match value.as_u64().and_then(|v| u32::try_from(v).ok()) {
+        Some(version) => Ok(Some(version)),
+        None => Err(format!("schema.version answers {value}, expected a u32")),
+    }
+}
+
+/// Runs a step of the module's migration from version `old` in a transaction that the caller commits.
+pub(super) async fn migrate(
+    logic: &Logic,
+    module: &Arc<Module>,
+    transaction: Transaction,
+    old: u32,
+    cursor: Option<&[u8]>,
+    moment: &Moment,
+) -> Result<Stepped, String> {
+    let Some(route) = route(module, "schema", "migrate") else {
+        return Err("the module exports no schema.migrate".into());
+    };
+    let cursor = cursor.map(|bytes| Box::new(Val::List(bytes.iter().copied().map(Val::U8).collect())));
+    let params = [Val::U32(old), Val::Option(cursor)];
+    let mut effects = logic.run_in(transaction, &route, &params, moment).await;
+    let value = answer(&route, &effects)?;
+    let step = step(&value).ok_or_else(|| format!("schema.migrate answers {value}, expected a step"))?;
+    let Some(mut transaction) = effects.transaction.take() else {
+        return Err("the step left no transaction".into());
+    };
+    transaction.set_deadline(None);
+    Ok(Stepped {
+        step,
+        transaction,
+        effects,
+    })
+}
+
+fn step(value: &Value) -> Option<Step> {
+    let cursor = match value.get("cursor")? {
+        Value::Null => None,
+        Value::Array(bytes) => Some(
+            bytes
+                .iter()
+                .map(|b| b.as_u64().and_then(|b| u8::try_from(b).ok()))
+                .collect::<Option<Vec<u8>>>()?,
+        ),
+        _ => return None,
+    };
+    Some(Step {
+        cursor,
+        rows: value.get("rows")?.as_u64()?,
+        total: value.get("total")?.as_u64(),
+    })
+}
+
+/// What a function answered, as JSON. An error of its own is its text.
+fn answer(route: &Route, rehearsal: &Rehearsal) -> Result<Value, String> {
+    let outcome = rehearsal.outcome.as_ref().map_err(ToString::to_string)?;
+    let (encoder, value) = match (&route.export().reply, outcome) {
+        (Reply::Value(encoder) | Reply::Fallible { ok: Some(encoder), .. }, Outcome::Done(Some(value))) => {
+            (encoder, Ok(value))
+        }
+        (Reply::Fallible { err: Some(encoder), .. }, Outcome::Failed(Some(value))) => (encoder, Err(value)),
+        (_, Outcome::Done(_)) => return Ok(Value::Null),
+        (_, Outcome::Failed(_)) => return Err("an error without a text".into()),
+    };
+    let mut text = Vec::new();
+    let (Ok(shown) | Err(shown)) = value;
+    encoder.encode(shown, &mut text);
+    let json: Value = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+    match value {
+        Ok(_) => Ok(json),
+        Err(_) => Err(json.as_str().map_or_else(|| json.to_string(), str::to_owned)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_step_is_read_from_its_record_and_from_nothing_else() {
+        let all = json!({"cursor": [1, 255], "rows": 3, "total": 9});
+        let expected = Step {
+            cursor: Some(vec![1, 255]),
+            rows: 3,
+            total: Some(9),
+        };
+        assert_eq!(step(&all), Some(expected));
+        let last = json!({"cursor": null, "rows": 0, "total": null});
+        assert_eq!(step(&last).map(|s| (s.cursor, s.total)), Some((None, None)));
+        for wrong in [
+            json!(3),
+            json!({"cursor": [256], "rows": 1, "total": null}),
+            json!({"rows": 1}),
+        ] {
+            assert_eq!(step(&wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The deployer: which modules serve, where they came from, and how they are replaced.
+//!
+//! ```text
+//! bytes ─▶ compile ─▶ check ─▶ (shadow | canary) ─▶ migrate ─▶ rows of the store ─▶ one pointer ─▶ probation ─▶ live
+//!                       └ refused, with a report       └──── one transaction ────┘                    └ too bad: rolled back
+//! ```
+//!
+//! The *live set* names the modules by the SHA-256 of their bytes, in the order they are loaded; it and its history are rows of the
+//! store, the bytes lie in `DATA/modules/SHA.wasm`. A row names bytes only after they are durable. Every change makes a new
+//! generation and takes the number after the last one of the history. One change happens at a time, in a task of its own: a client
+//! that hangs up does not leave one half done.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `deployer` | the handle and its changes |
+//! | `start` | the live set as the process begins, and what becomes of new built-in modules |
+//! | `live`, `history` | the rows: what serves, and what has served |
+//! | `blobs` | the bytes of modules on disk |
+//! | `check`, `interview` | what is found out before anything is visible; what a module says about itself |
+//! | `switch`, `migration`, `undo` | data and code change as one |
+//! | `now`, `trials` | what this process serves, and what runs beside it |
+//! | `probation` | acts on versions that do worse |
+//! | `report` | what is told |
+
+mod blobs;
+mod check;
+mod deployer;
+mod error;
+mod history;
+mod interview;
+mod live;
+mod migration;
+mod now;
+mod options;
+mod probation;
+mod report;
+mod start;
+mod switch;
+mod trials;
+mod undo;
+
+pub use deployer::Deployer;
+pub use error::DeployError;
+pub use migration::MigrationStatus;
+pub use options::{CanaryOptions, PROBATION, Source, SwapOptions};
+pub use report::{
+    CanaryStatus, CheckReport, CheckStep, Difference, HistoryEntry, ModuleStatus, ProbationStatus, ShadowReport,
+    SwapReport,
+};
+pub use trials::{Proofs, Replay, ReplayResult, ShadowRun, StartShadow};
