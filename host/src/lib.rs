@@ -13,6 +13,7 @@
 //! | [`server`] | sockets: HTTP/1.1, the gate, the websocket of the feed |
 //! | [`Services`], [`Hooks`] | what modules reach of the cloud, transfers and feed, and the other way |
 //! | [`serve`] | puts the parts together, and takes them apart in order |
+//! | [`recording`] | the recording of calls that the admin API starts and stops |
 //! | [`settings`] | flags, environment, file |
 //! | [`cli`] | the client's commands |
 //! | [`demo`] | the set that `--demo` fills an empty space with |
@@ -24,6 +25,7 @@ mod builtin;
 pub mod cli;
 pub mod demo;
 mod hooks;
+pub mod recording;
 pub mod serve;
 pub mod server;
 mod services;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use stowage::cli::{CallArgs, SpaceCommand, WatchArgs};
+use stowage::cli::{CallArgs, RecordArgs, ReplayArgs, SpaceCommand, WatchArgs};
 use stowage::serve;
 use stowage::settings::Settings;
 use tracing_subscriber::EnvFilter;
@@ -38,6 +38,8 @@ enum Command {
     /// Make, fill and check a cloud space
     #[command(subcommand)]
     Space(SpaceCommand),
+    Record(RecordArgs),
+    Replay(ReplayArgs),
     /// Compile the component on stdin to stdout, for the server
     #[command(hide = true)]
     Compile,
@@ -78,6 +80,8 @@ fn main() -> ExitCode {
             Command::Call(args) => args.run().await,
             Command::Watch(args) => args.run().await,
             Command::Space(command) => command.run().await,
+            Command::Record(args) => args.run().await,
+            Command::Replay(args) => args.run().await,
             Command::Compile => stowage_logic::compile_stdin().map(|()| ExitCode::SUCCESS),
         }
     });

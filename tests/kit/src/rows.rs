@@ -82,7 +82,9 @@ pub(crate) fn first_difference(
     after: &BTreeMap<String, Vec<Row>>,
 ) -> Option<String> {
     let flat = |state: &BTreeMap<String, Vec<Row>>| -> Vec<(String, Row)> {
-        let rows = state.iter().flat_map(|(t, rows)| rows.iter().map(move |r| (t.clone(), r.clone())));
+        let rows = state
+            .iter()
+            .flat_map(|(t, rows)| rows.iter().map(move |r| (t.clone(), r.clone())));
         rows.collect()
     };
     let (before, after) = (flat(before), flat(after));

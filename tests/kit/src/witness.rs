@@ -48,7 +48,10 @@ impl Observer for Witness {
         let mut seen = self.lock();
         // A refused download is no effect, and a call that failed has none.
         if let Outcome::Done(_) = observation.outcome {
-            let kept = observation.requests.iter().filter(|r| !matches!(r, Request::Refused(_)));
+            let kept = observation
+                .requests
+                .iter()
+                .filter(|r| !matches!(r, Request::Refused(_)));
             seen.requests.extend(kept.cloned());
         }
         if let Some(observations) = &mut seen.observations {
