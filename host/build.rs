@@ -8,7 +8,7 @@ use std::{env, fs};
 const MODULES: [&str; 5] = ["favorites", "temp-files", "backups", "cloud-storage", "common"];
 
 /// What `module new` writes, from the root of the repository: files, and directories with all that is in them.
-const SOURCES: [&str; 20] = [
+const SOURCES: [&str; 28] = [
     "Cargo.lock",
     "Cargo.toml",
     "LICENSE",
@@ -25,7 +25,15 @@ const SOURCES: [&str; 20] = [
     "guest/sdk/src",
     "guest/temp-files/Cargo.toml",
     "guest/temp-files/src",
+    "host/logic/Cargo.toml",
+    "host/logic/src",
+    "host/recording/Cargo.toml",
+    "host/recording/src",
+    "host/storage/Cargo.toml",
+    "host/storage/src",
     "host/template",
+    "tests/kit/Cargo.toml",
+    "tests/kit/src",
     "wit/deps",
     "wit/worlds.wit",
     "rustfmt.toml",

@@ -14,6 +14,7 @@
 //! | [`Services`], [`Hooks`] | what modules reach of the cloud, transfers and feed, and the other way |
 //! | [`deploy`] | which modules serve: checks, swaps, trials, migrations, the way back |
 //! | [`serve`] | puts the parts together, and takes them apart in order |
+//! | [`recording`] | the recording of calls that the admin API starts and stops |
 //! | [`settings`] | flags, environment, file |
 //! | [`cli`] | the client's commands |
 //! | [`demo`] | the set that `--demo` fills an empty space with |
@@ -26,6 +27,7 @@ pub mod cli;
 pub mod demo;
 pub mod deploy;
 mod hooks;
+pub mod recording;
 pub mod serve;
 pub mod server;
 mod services;
