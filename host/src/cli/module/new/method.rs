@@ -114,6 +114,19 @@ impl Method {
         self.name.replace('-', "_")
     }
 
+    /// Its parameters on the wire: name, and type in WIT.
+    pub(super) fn wit_params(&self) -> impl Iterator<Item = (String, &str)> {
+        let params = self
+            .declaration
+            .split_once("func(")
+            .and_then(|(_, rest)| rest.split_once(") ->"));
+        let params = params.map_or("", |(params, _)| params).split(", ");
+        params.filter_map(|param| {
+            let (name, ty) = param.split_once(": ")?;
+            Some((stowage_logic::codec::camel_case(name.trim_start_matches('%')), ty))
+        })
+    }
+
     /// Its name on the wire.
     pub(super) fn wire_name(&self) -> String {
         stowage_logic::codec::camel_case(&self.name)
@@ -205,6 +218,8 @@ mod tests {
         assert_eq!(list.shared_types, ["error", "order"]);
         assert_eq!(list.params[4], ("kind".to_owned(), "u32".to_owned()));
         assert_eq!(list.returns, "Result<Vec<api::Favorite>, Error>");
+        let named: Vec<_> = list.wit_params().collect();
+        assert_eq!(named[4], ("type".to_owned(), "u32"));
         assert_eq!(Method::find(&sources, "get-im-favorite-list"), Ok(list));
         assert!(Method::find(&sources, "initStorage$IMDataFromSdk").is_ok());
     }

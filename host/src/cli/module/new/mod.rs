@@ -65,7 +65,7 @@ fn write(name: &ModuleName, overrides: &[String], dir: &Path) -> anyhow::Result<
 
 /// Lets rustfmt, where there is one, set the lines that depend on the length of names.
 fn format(dir: &Path) {
-    let files = ["src", "tests", "wasmtime-tests/tests"].into_iter().flat_map(|part| {
+    let files = ["src", "tests", "wasmtime-tests"].into_iter().flat_map(|part| {
         let entries = std::fs::read_dir(dir.join(part)).into_iter().flatten();
         entries.filter_map(|entry| entry.ok().map(|entry| entry.path()))
     });

@@ -51,6 +51,7 @@ pub(super) fn files(sources: &Sources, name: &ModuleName, methods: &[Method]) ->
     files.add("src/bindings.rs", bindings(name, &parts));
     files.add("src/lib.rs", exports(&wire_names(methods), &parts));
     files.add("tests/methods.rs", tests(name, &parts));
+    files.add("wasmtime-tests/tests.rs", wasmtime_tests(name, methods));
     let mut crates = vec!["guest/sdk".to_owned()];
     crates.extend(modules.iter().map(|module| format!("guest/{module}")));
     vendor::add(
@@ -347,6 +348,51 @@ fn tests(name: &ModuleName, parts: &BTreeMap<&str, Part<'_>>) -> String {
         }
     }
     text + "}\n"
+}
+
+/// Tests that call each method of the component in wasmtime.
+fn wasmtime_tests(name: &ModuleName, methods: &[Method]) -> String {
+    let mut text = format!(
+        "//! The component in wasmtime, as the server runs it, over storage in memory.\n//!\n\
+         //! `make test` builds it first and names it in `WASM`.\n#![cfg(test)]\n\n\
+         use serde_json::json;\nuse stowage_kit::Kit;\n\n\
+         /// The component; time and the random numbers of each call are known.\nasync fn kit() -> Kit {{\n    \
+         let file = std::env::var(\"WASM\").unwrap_or_else(|_| {{\n        \
+         concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/../target/wasm32-wasip2/release/{}.wasm\").to_owned()\n    }});\n    \
+         let kit = Kit::load(file).await.expect(\"a component: `make build`\");\n    \
+         kit.set_now(1_700_000_000_000).vary_seed([7; 32]);\n    kit\n}}\n",
+        name.snake(),
+    );
+    for method in methods {
+        let params: Vec<_> = method
+            .wit_params()
+            .filter_map(|(name, ty)| example_json(&name, ty))
+            .collect();
+        let (wire, function) = (method.wire_name(), method.rust_name());
+        let _ = write!(
+            text,
+            "\n#[tokio::test]\nasync fn {function}_answers() {{\n    \
+             let kit = kit().await;\n    \
+             let answer = kit.json(\"{wire}\", json!({{{}}})).await;\n    \
+             // 300 is a method that nobody serves, 500 a call that failed; a rule of the API may say no.\n    \
+             assert!(answer[\"code\"] != 300 && answer[\"code\"] != 500, \"{{answer}} {{:?}}\", kit.failure());\n}}\n",
+            params.join(", "),
+        );
+    }
+    text
+}
+
+/// A parameter as JSON, for an example; none where it may be absent.
+fn example_json(name: &str, ty: &str) -> Option<String> {
+    let value = match ty {
+        "string" => "\"1\"",
+        "list<string>" => "[\"1\"]",
+        "bool" => "true",
+        "u32" if name == "pageSize" => "10",
+        "u32" => "1",
+        _ => return None,
+    };
+    Some(format!("\"{name}\": {value}"))
 }
 
 /// A value for a parameter, for an example.

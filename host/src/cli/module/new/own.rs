@@ -18,7 +18,7 @@ pub(super) fn files(sources: &Sources, name: &ModuleName) -> Files {
             sources.text(&format!("wit/deps/storage-api/{file}")),
         );
     }
-    vendor::add(sources, &["guest/sdk"], &mut files);
+    vendor::add(sources, &[vendor::KIT, &["guest/sdk"]].concat(), &mut files);
     files
 }
 
@@ -34,7 +34,9 @@ pub(super) fn add_both(sources: &Sources, name: &ModuleName, files: &mut Files) 
     }
     files.add("rustfmt.toml", sources.text("rustfmt.toml"));
     // The versions that the built-in modules are built with; cargo drops what this crate does not use.
-    files.add("Cargo.lock", sources.text("Cargo.lock"));
+    for lock in ["Cargo.lock", "wasmtime-tests/Cargo.lock"] {
+        files.add(lock, sources.text("Cargo.lock"));
+    }
     let toolchain = sources.text("rust-toolchain.toml").trim_end();
     files.add(
         "rust-toolchain.toml",

@@ -10,6 +10,9 @@ use super::sources::Sources;
 /// Where they are in the new crate.
 pub(super) const DIR: &str = "vendor/stowage";
 
+/// The test kit, with what it is made of.
+pub(super) const KIT: &[&str] = &["host/logic", "host/recording", "host/storage", "tests/kit"];
+
 const HEADER: &str = "# A copy that `stowage module new` made. Edit your own crate instead.\n\n";
 
 /// Adds crates of the repository, named by their directories, and the WIT they are built from.
