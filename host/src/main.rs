@@ -38,7 +38,7 @@ enum Command {
     /// Make, fill and check a cloud space
     #[command(subcommand)]
     Space(SpaceCommand),
-    /// Write and work on modules
+    /// See, check and replace the modules of the running server
     #[command(subcommand)]
     Module(ModuleCommand),
     Record(RecordArgs),

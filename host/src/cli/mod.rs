@@ -21,7 +21,7 @@ pub mod watch;
 
 pub use call::CallArgs;
 pub use client::Client;
-pub use locate::ClientArgs;
+pub use locate::{AdminArgs, ClientArgs};
 pub use module::ModuleCommand;
 pub use record::RecordArgs;
 pub use replay::ReplayArgs;

@@ -1,4 +1,4 @@
-//! One request: the gate, then the feed, a preflight or the API.
+//! One request: the gate, then the feed, a preflight, the API or the admin API.
 
 use std::convert::Infallible;
 use std::time::Instant;
@@ -13,6 +13,7 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
 use super::{Place, Shared, feed};
+use crate::admin;
 use stowage_logic::rpc::{self, Code, Envelope};
 use stowage_logic::{Elapsed, within};
 
@@ -22,6 +23,15 @@ pub(super) type Answer = Response<Full<Bytes>>;
 const FEED_PATH: &str = "/ws";
 
 pub(super) async fn answer(shared: &Shared, request: Request<Incoming>, place: Place) -> Result<Answer, Infallible> {
+    if admin::is_admin(request.uri().path()) {
+        return Ok(match shared.gate.check_admin(&request) {
+            Ok(()) => shared.admin.answer(request).await,
+            Err(refused) => {
+                tracing::debug!(%refused, "a request to the admin API was turned away");
+                admin::refusal(refused.status(), &refused.to_string())
+            }
+        });
+    }
     if let Err(refused) = shared.gate.check(&request) {
         tracing::debug!(%refused, "a request was turned away");
         return Ok(refusal(refused.status(), &refused.to_string()));

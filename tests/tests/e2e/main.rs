@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what goes wrong in a test ends it")]
 
+mod admin;
 mod backups;
 mod cli;
 mod crash;
@@ -12,6 +13,7 @@ mod feed;
 mod gate;
 mod lifecycle;
 mod lists;
+mod module_command;
 mod parameters;
 mod routing;
 mod s3;
@@ -19,3 +21,4 @@ mod space_info;
 mod sync;
 mod temp_files;
 mod uploads;
+mod watched;

@@ -91,7 +91,10 @@ impl ModuleCrate {
 
     fn of(dir: PathBuf, metadata: Metadata) -> Option<ModuleCrate> {
         let manifest = dir.join("Cargo.toml");
-        let package = metadata.packages.into_iter().find(|package| package.manifest_path == manifest)?;
+        let package = metadata
+            .packages
+            .into_iter()
+            .find(|package| package.manifest_path == manifest)?;
         let makes_component = |target: &&Target| target.crate_types.iter().any(|kind| kind == "cdylib");
         let target = package.targets.iter().find(makes_component)?;
         let file = format!("{}.wasm", target.name.replace('-', "_"));

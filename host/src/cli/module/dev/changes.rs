@@ -64,7 +64,11 @@ impl Changes {
         // The sender lives as long as the watcher, so there is always one to come.
         self.changed.recv().await;
         let end = Instant::now() + MOST_SETTLING;
-        while timeout_at(end.min(Instant::now() + SETTLE), self.changed.recv()).await.is_ok() && Instant::now() < end {}
+        while timeout_at(end.min(Instant::now() + SETTLE), self.changed.recv())
+            .await
+            .is_ok()
+            && Instant::now() < end
+        {}
         self.watch_below()
     }
 
@@ -95,7 +99,9 @@ fn is_save(dir: &Path, event: &Event) -> bool {
     };
     let matters = |path: &PathBuf| {
         let path = path.strip_prefix(dir).unwrap_or(path);
-        !path.components().any(|part| is_ignored(&part.as_os_str().to_string_lossy()))
+        !path
+            .components()
+            .any(|part| is_ignored(&part.as_os_str().to_string_lossy()))
     };
     changes && (event.need_rescan() || event.paths.iter().any(matters))
 }
@@ -144,12 +150,26 @@ mod tests {
     fn what_no_build_depends_on_is_ignored_at_any_depth() {
         let event = |path: &str| Event::new(EventKind::Create(notify::event::CreateKind::File)).add_path(path.into());
         let dir = Path::new("/crate");
-        for path in ["/crate/src/lib.rs", "/crate/wit/world.wit", "/crate/Cargo.toml", "/crate/src/targets/a.rs"] {
+        for path in [
+            "/crate/src/lib.rs",
+            "/crate/wit/world.wit",
+            "/crate/Cargo.toml",
+            "/crate/src/targets/a.rs",
+        ] {
             assert!(is_save(dir, &event(path)), "{path}");
         }
-        for path in ["/crate/target/x", "/crate/.git/index", "/crate/Cargo.lock", "/crate/src/lib.rs~", "/crate/a/target/b"] {
+        for path in [
+            "/crate/target/x",
+            "/crate/.git/index",
+            "/crate/Cargo.lock",
+            "/crate/src/lib.rs~",
+            "/crate/a/target/b",
+        ] {
             assert!(!is_save(dir, &event(path)), "{path}");
         }
-        assert!(is_save(Path::new("/a/target/crate"), &event("/a/target/crate/src/lib.rs")), "only names inside count");
+        assert!(
+            is_save(Path::new("/a/target/crate"), &event("/a/target/crate/src/lib.rs")),
+            "only names inside count"
+        );
     }
 }
