@@ -13,7 +13,7 @@ use stowage_recording::Summary;
 use tokio::time::{Instant, sleep_until};
 
 use super::client::Client;
-use super::locate::ClientArgs;
+use super::locate::AdminArgs;
 use super::output;
 use super::reply::Reply;
 use crate::recording::{RecordRequest, RecordStatus};
@@ -29,7 +29,7 @@ const ASK_EVERY: Duration = Duration::from_millis(500);
 pub struct RecordArgs {
     /// Which server
     #[command(flatten)]
-    pub client: ClientArgs,
+    pub client: AdminArgs,
     /// The file, which must not exist; the server writes it
     #[arg(value_name = "FILE", required_unless_present = "stop")]
     pub file: Option<PathBuf>,
@@ -56,7 +56,7 @@ impl RecordArgs {
     /// # Errors
     /// No server answered, it refused, or the file could not be written.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let client = self.client.admin_client()?;
+        let client = self.client.client()?;
         if let Some(request) = self.request()? {
             let body = Bytes::from(serde_json::to_vec(&request)?);
             accepted(
