@@ -16,6 +16,7 @@
 //! | [`Services`], [`Hooks`] | what modules reach of the cloud, transfers and feed, and the other way |
 //! | [`deploy`] | which modules serve: checks, swaps, trials, migrations, the way back |
 //! | [`serve`] | puts the parts together, and takes them apart in order |
+//! | [`recording`] | the recording of calls that the admin API starts and stops |
 //! | [`settings`] | flags, environment, file |
 //! | [`cli`] | the client's commands |
 //! | [`demo`] | the set that `--demo` fills an empty space with |
@@ -30,6 +31,7 @@ pub mod demo;
 pub mod deploy;
 mod hooks;
 mod proofs;
+pub mod recording;
 pub mod serve;
 pub mod server;
 mod services;

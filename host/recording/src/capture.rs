@@ -13,7 +13,7 @@ const MOST_READ_BYTES: usize = 4 << 20;
 /// Bytes of keys and values that a recorded call may have written.
 const MOST_WRITTEN_BYTES: usize = 4 << 20;
 
-/// The name of a parameter or a field that holds a password.
+/// What the name of a parameter or a field ends with that holds a password, whatever its case.
 const PASSWORD: &str = "password";
 
 /// Why a call cannot be recorded.
@@ -69,10 +69,11 @@ pub fn capture(logic: &Logic, observation: &Observation) -> Result<Call, Skip> {
         return Err(Skip::Writes);
     }
     let mut transaction = logic.look_at(&observation.snapshot);
-    let reads = reads::look_up(&mut transaction, footprint, MOST_READ_BYTES).map_err(|unreadable| match unreadable {
-        Unreadable::TooLarge => Skip::Reads,
-        Unreadable::Storage(error) => Skip::Storage(error.to_string()),
-    })?;
+    let reads =
+        reads::look_up(&mut transaction, footprint, MOST_READ_BYTES).map_err(|unreadable| match unreadable {
+            Unreadable::TooLarge => Skip::Reads,
+            Unreadable::Storage(error) => Skip::Storage(error.to_string()),
+        })?;
     Ok(Call {
         module: observation.route.module.name.to_string(),
         version: format!("{:#}", observation.route.module.version),
@@ -120,10 +121,10 @@ fn params(observation: &Observation) -> Result<Map<String, Value>, Skip> {
     Ok(params)
 }
 
-/// Puts [`HIDDEN`] in the place of every text that is named `password`.
+/// Puts [`HIDDEN`] in the place of every text whose name says that it is a password: `password`, `filePassword`.
 fn hide(name: &str, value: &mut Value) {
     match value {
-        Value::String(text) if name == PASSWORD => HIDDEN.clone_into(text),
+        Value::String(text) if name.to_ascii_lowercase().ends_with(PASSWORD) => HIDDEN.clone_into(text),
         Value::Object(members) => members.iter_mut().for_each(|(name, value)| hide(name, value)),
         Value::Array(items) => items.iter_mut().for_each(|value| hide(name, value)),
         _ => {}
@@ -152,11 +153,11 @@ mod tests {
 
     #[test]
     fn a_password_is_hidden_at_any_depth_and_an_absent_one_stays_absent() {
-        let mut value = json!({"password": "s", "list": [{"password": "t", "other": "u"}], "passwords": "v"});
+        let mut value = json!({"filePassword": "s", "list": [{"password": "t", "other": "u"}], "passwords": "v"});
         hide("params", &mut value);
         assert_eq!(
             value,
-            json!({"password": HIDDEN, "list": [{"password": HIDDEN, "other": "u"}], "passwords": "v"})
+            json!({"filePassword": HIDDEN, "list": [{"password": HIDDEN, "other": "u"}], "passwords": "v"})
         );
         let mut absent = json!({"password": null});
         hide("params", &mut absent);

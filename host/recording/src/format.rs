@@ -58,7 +58,8 @@ pub struct Call {
     pub interface: String,
     /// The function's name in WIT.
     pub function: String,
-    /// Its arguments by their names on the wire. A text named `password`, at whatever depth, is `(hidden)`.
+    /// Its arguments by their names on the wire. A text whose name ends with `password`, at whatever depth and in
+    /// whatever case, is `(hidden)`.
     pub params: Map<String, Value>,
     /// The time, in milliseconds since 1970.
     pub now_ms: u64,

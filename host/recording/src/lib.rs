@@ -12,15 +12,19 @@
 mod bytes;
 mod capture;
 mod format;
-mod reads;
 mod reader;
+mod reads;
 mod recorder;
 mod replay;
 mod replayed;
+mod untouched;
 
 pub use bytes::Bytes;
 pub use capture::{Skip, capture};
-pub use format::{Call, Change, Content, Entry, FORMAT, Header, Line, ModuleVersion, Place, Read, ReadRange, Reads, Skipped, Write};
+pub use format::{
+    Call, Change, Content, Entry, FORMAT, Header, Line, ModuleVersion, Place, Read, ReadRange, Reads, Skipped, Write,
+};
 pub use reader::{Recording, RecordingError};
 pub use recorder::{Bounds, RecordError, Recorder, Summary};
 pub use replay::{CallDifference, ReplayReport, replay};
+pub use untouched::Untouched;

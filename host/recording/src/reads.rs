@@ -65,7 +65,11 @@ pub(crate) fn look_up(
             entries,
         });
     }
-    let mut keys: Vec<_> = footprint.keys.iter().filter(|(table, _)| is_of_modules(table)).collect();
+    let mut keys: Vec<_> = footprint
+        .keys
+        .iter()
+        .filter(|(table, _)| is_of_modules(table))
+        .collect();
     keys.sort();
     keys.dedup();
     for (table, key) in keys {
@@ -92,7 +96,12 @@ pub(crate) fn look_up(
 }
 
 /// What a key of the snapshot holds, whose bytes are `value`.
-pub(crate) fn content(transaction: &mut Transaction, table: &str, key: &[u8], value: Vec<u8>) -> Result<Content, Error> {
+pub(crate) fn content(
+    transaction: &mut Transaction,
+    table: &str,
+    key: &[u8],
+    value: Vec<u8>,
+) -> Result<Content, Error> {
     // The bytes of a counter are eight; whether eight bytes are one only the store knows.
     if value.len() == 8 {
         match transaction.counter(table, key) {
@@ -222,7 +231,11 @@ mod tests {
         ];
         assert_eq!(
             merged(&ranges),
-            [range("s", Some("z"), None), range("t", None, Some("d")), range("t", Some("m"), None)]
+            [
+                range("s", Some("z"), None),
+                range("t", None, Some("d")),
+                range("t", Some("m"), None)
+            ]
         );
     }
 
@@ -247,7 +260,11 @@ mod tests {
         call.count("t", &KeyRange::prefix(*b"e")).unwrap();
         let mut again = store.begin();
         let reads = look_up(&mut again, &call.footprint(), 1000).unwrap();
-        let keys: Vec<_> = reads.keys.iter().map(|r| (r.place.key.0.as_slice(), r.content.clone())).collect();
+        let keys: Vec<_> = reads
+            .keys
+            .iter()
+            .map(|r| (r.place.key.0.as_slice(), r.content.clone()))
+            .collect();
         assert_eq!(
             keys,
             [

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use stowage_logic::codec::fold_name;
 use stowage_logic::{Ending, Generation, Logic, Module, Request, Route, rpc};
+use stowage_recording::{Recording, RecordingError, ReplayReport, replay};
 use stowage_storage::{Error, Store, UpdateError};
 use wasmtime::component::{ComponentNamedList, Lift, Lower, Val};
 
 use crate::builder::KitBuilder;
 use crate::conditions::Laboratory;
 use crate::error::KitError;
+use crate::recording;
 use crate::rows::{self, Row};
 use crate::script::Script;
 use crate::witness::Witness;
@@ -176,6 +178,32 @@ impl Kit {
     /// [`Kit::requests`], and forgets them.
     pub fn take_requests(&self) -> Vec<Request> {
         self.witness.take_requests()
+    }
+
+    /// Keeps what the next calls read and did, for [`Kit::recording`].
+    pub fn record(&self) -> &Kit {
+        self.witness.record();
+        self
+    }
+
+    /// The calls since [`Kit::record`] as a recording, and keeps no further ones. Calls with Rust types are left out of it: their
+    /// arguments are not seen.
+    ///
+    /// # Panics
+    /// Never: what is in memory can be written.
+    pub fn recording(&self) -> String {
+        recording::write(&self.logic, &self.witness.recorded(), self.laboratory.now_ms())
+    }
+
+    /// Runs the calls of a recording on the kit's modules, each on what it read then, and says what they do otherwise. The kit's own
+    /// storage and script take no part.
+    ///
+    /// # Errors
+    /// When it is no recording.
+    pub async fn replay(&self, recording: &str) -> Result<ReplayReport, RecordingError> {
+        let generation = self.logic.generation();
+        let mut recording = Recording::new(recording.as_bytes())?;
+        replay(&self.logic, generation.modules(), &mut recording).await
     }
 
     /// The rows of a table, by key; none where there is no such table.

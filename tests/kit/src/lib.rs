@@ -17,7 +17,7 @@
 //! assert_eq!(again.unwrap_err().code, 60002);
 //!
 //! // What was kept, and what was set going.
-//! assert_eq!(kit.rows("fav-folders").len(), 2);
+//! assert_eq!(kit.rows("favorite-folders").len(), 1);
 //! assert_eq!(kit.requests().len(), 1);
 //! # Ok(())
 //! # }
@@ -65,6 +65,20 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Recordings
+//!
+//! A recording of a running server (`stowage record`), or of a kit, shows whether another version of the module still does what it did:
+//!
+//! ```no_run
+//! # use stowage_kit::Kit;
+//! # async fn test() -> Result<(), Box<dyn std::error::Error>> {
+//! let kit = Kit::load("target/modules/favorites.wasm").await?;
+//! let report = kit.replay(&std::fs::read_to_string("tests/recordings/live.ndjson")?).await?;
+//! assert!(report.passed(), "{:#?}", report.differences);
+//! # Ok(())
+//! # }
+//! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -72,6 +86,7 @@ mod builder;
 mod conditions;
 mod error;
 mod kit;
+mod recording;
 mod rows;
 mod script;
 mod witness;
@@ -84,3 +99,4 @@ pub use script::Script;
 
 pub use stowage_logic::wit::transfer::DownloadRefusal;
 pub use stowage_logic::{CallError, Change, CloudFailure, HIDDEN, Limits, Moment, Request, Reuse, SyncCounts};
+pub use stowage_recording::{CallDifference, RecordingError, ReplayReport};

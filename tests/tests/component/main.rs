@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "what goes wrong in a test ends it")]
 
 mod examples;
+mod kit;
 mod modules;
 mod probe;
 mod refused;

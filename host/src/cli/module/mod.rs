@@ -7,10 +7,12 @@ mod admin;
 mod args;
 mod canary;
 mod check;
+mod dev;
 mod file;
 mod history;
 mod list;
 mod live;
+mod new;
 mod shadow;
 mod show;
 mod swap;
@@ -23,10 +25,12 @@ pub use admin::{AdminClient, AdminError};
 pub use args::{ProbationArgs, ThresholdArgs};
 pub use canary::CanaryArgs;
 pub use check::CheckArgs;
+pub use dev::{CrateError, DevArgs};
 pub use file::{FileError, ModuleFile};
 pub use history::HistoryArgs;
 pub use list::ListArgs;
 pub use live::{AbortArgs, PromoteArgs, RollbackArgs, UnloadArgs};
+pub use new::{ModuleName, NameError, NewArgs};
 pub use shadow::ShadowArgs;
 pub use swap::SwapArgs;
 
@@ -55,6 +59,10 @@ pub enum ModuleCommand {
     Unload(UnloadArgs),
     /// Show what was live, when, who asked and why
     History(HistoryArgs),
+    /// Write the crate of a new module
+    New(NewArgs),
+    /// Build a module's crate and swap it in, again on every save; ctrl-c ends
+    Dev(DevArgs),
 }
 
 impl ModuleCommand {
@@ -74,6 +82,8 @@ impl ModuleCommand {
             Self::Rollback(args) => args.run().await,
             Self::Unload(args) => args.run().await,
             Self::History(args) => args.run().await,
+            Self::New(args) => args.run().await,
+            Self::Dev(args) => args.run().await,
         };
         done.or_else(refused)
     }
