@@ -13,6 +13,7 @@ mod gate;
 mod lifecycle;
 mod lists;
 mod parameters;
+mod replay;
 mod routing;
 mod s3;
 mod space_info;
