@@ -40,5 +40,4 @@ pub mod watched;
 
 pub use builtin::{builtin_modules, read_modules};
 pub use hooks::Hooks;
-pub use proofs::proofs;
 pub use services::Services;

@@ -22,7 +22,8 @@ use crate::cli::space::{directory_url, shown, space_url};
 use crate::demo;
 use crate::deploy::{Deployer, Source};
 use crate::hooks::Hooks;
-use crate::proofs::proofs;
+use crate::proofs;
+use crate::recording::Recordings;
 use crate::server::{self, Gate};
 use crate::services::Services;
 use crate::settings::Settings;
@@ -67,7 +68,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         fill_demo(&logic, &services, &space, &data).await?;
     }
     let stop = CancellationToken::new();
-    let admin = Admin::new(deployer.clone());
+    let recordings = Arc::new(Recordings::new(logic.clone()));
+    proofs::connect(&deployer, &recordings);
+    let admin = Admin::new(deployer.clone(), Arc::clone(&recordings));
     let jobs = Jobs::start(&logic, &services, deployer, watched, &stop);
 
     data.announce(address)?;
@@ -96,6 +99,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     }
     server::run(listener, logic, services.feed, admin, gate, config, stop.clone()).await;
     tracing::info!("stopping");
+    if recordings.status().is_some()
+        && let Err(error) = recordings.stop().await
+    {
+        tracing::warn!(%error, "the recording did not end well");
+    }
     data.withdraw();
     jobs.join().await;
     store.close().await;
@@ -141,7 +149,6 @@ async fn assemble(
     let deployer = Deployer::open(logic.clone(), store, data.dir("modules"), sources(settings)?)
         .await
         .context("a module was not taken")?;
-    deployer.connect(proofs());
     Ok((logic, services, deployer))
 }
 

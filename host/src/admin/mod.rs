@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,7 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::deploy::{CanaryOptions, Deployer, HistoryEntry, MigrationStatus, ModuleStatus};
+use crate::recording::{RecordRequest, Recordings};
 use parameters::Parameters;
 use problem::Problem;
 use route::Route;
@@ -104,15 +105,17 @@ pub struct Done {}
 #[derive(Clone)]
 pub struct Admin {
     deployer: Deployer,
+    recordings: Arc<Recordings>,
     uploads: Arc<Semaphore>,
     changes: TaskTracker,
 }
 
 impl Admin {
-    /// The API of a deployer.
-    pub fn new(deployer: Deployer) -> Admin {
+    /// The API of a deployer, and of the recording of its calls.
+    pub fn new(deployer: Deployer, recordings: Arc<Recordings>) -> Admin {
         Admin {
             deployer,
+            recordings,
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             changes: TaskTracker::new(),
         }
@@ -140,10 +143,11 @@ impl Admin {
                 "no such route; docs/admin.md has them all",
             ));
         };
-        if head.method != route.method() {
-            let method = route.method();
-            let mut answer = Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("expected {method}")).into_answer();
-            if let Ok(allow) = HeaderValue::from_str(method.as_str()) {
+        if !route.methods().contains(&head.method) {
+            let methods: Vec<&str> = route.methods().iter().map(Method::as_str).collect();
+            let methods = methods.join(", ");
+            let mut answer = Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("expected {methods}")).into_answer();
+            if let Ok(allow) = HeaderValue::from_str(&methods) {
                 answer.headers_mut().insert(ALLOW, allow);
             }
             return Ok(answer);
@@ -191,6 +195,10 @@ impl Admin {
                 ok(&Migration {
                     migration: deployer.migration(),
                 })
+            }
+            Route::Record => {
+                parameters.end()?;
+                self.record(&head.method, body).await
             }
             Route::Check => {
                 let layout = Layout::take(&mut parameters, true)?.single()?;
@@ -272,6 +280,36 @@ impl Admin {
                         true => deployer.unload_forced(&name, BY).await?,
                         false => deployer.unload(&name, BY).await?,
                     })
+                })
+                .await
+            }
+        }
+    }
+
+    /// What is recorded, the start of a recording, or its end.
+    async fn record(&self, method: &Method, body: Incoming) -> Result<Answer, Problem> {
+        let (deployer, recordings) = (self.deployer.clone(), Arc::clone(&self.recordings));
+        match *method {
+            Method::GET => ok(&recordings.status()),
+            Method::DELETE => {
+                self.change(nothing(), move |()| async move {
+                    let summary = recordings.stop().await;
+                    deployer.look_again();
+                    ok(&summary?)
+                })
+                .await
+            }
+            _ => {
+                let body = upload::read(body, MOST_JSON_BYTES).await?;
+                let request: RecordRequest = serde_json::from_slice(&body)
+                    .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, format!("body: {error}")))?;
+                self.change(nothing(), move |()| async move {
+                    let started = Arc::clone(&recordings);
+                    tokio::task::spawn_blocking(move || started.start(request))
+                        .await
+                        .map_err(|panic| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panic.to_string()))??;
+                    deployer.look_again();
+                    ok(&recordings.status())
                 })
                 .await
             }

@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::deploy::{CheckReport, DeployError};
+use crate::recording::RecordProblem;
 
 /// Why a request was not carried out.
 #[derive(Debug)]
@@ -56,5 +57,15 @@ impl From<DeployError> for Problem {
             problem.body.error.report = Some(report);
         }
         problem
+    }
+}
+
+impl From<RecordProblem> for Problem {
+    fn from(problem: RecordProblem) -> Problem {
+        let status = match problem {
+            RecordProblem::Busy { .. } | RecordProblem::None => StatusCode::CONFLICT,
+            RecordProblem::Relative { .. } | RecordProblem::Record(_) => StatusCode::BAD_REQUEST,
+        };
+        Problem::new(status, problem.to_string())
     }
 }

@@ -9,6 +9,7 @@ pub(super) enum Route {
     ShadowOf(String),
     History,
     Migration,
+    Record,
     Check,
     Swap,
     Shadow,
@@ -27,6 +28,7 @@ impl Route {
             "modules" => Route::List,
             "history" => Route::History,
             "migration" => Route::Migration,
+            "record" => Route::Record,
             "modules/check" => Route::Check,
             "modules/swap" => Route::Swap,
             "modules/shadow" => Route::Shadow,
@@ -46,10 +48,11 @@ impl Route {
         })
     }
 
-    /// The only method it takes. GET has no side effects.
-    pub(super) fn method(&self) -> Method {
+    /// The methods it takes. GET has no side effects.
+    pub(super) fn methods(&self) -> &'static [Method] {
         match self {
-            Route::List | Route::ShadowOf(_) | Route::History | Route::Migration => Method::GET,
+            Route::List | Route::ShadowOf(_) | Route::History | Route::Migration => &[Method::GET],
+            Route::Record => &[Method::GET, Method::POST, Method::DELETE],
             Route::Check
             | Route::Swap
             | Route::Shadow
@@ -57,7 +60,7 @@ impl Route {
             | Route::Promote
             | Route::Abort
             | Route::Rollback
-            | Route::Unload => Method::POST,
+            | Route::Unload => &[Method::POST],
         }
     }
 }

@@ -44,6 +44,7 @@ pub use error::DeployError;
 pub use migration::MigrationStatus;
 pub use options::{CanaryOptions, PROBATION, Source, SwapOptions};
 pub use report::{
-    CanaryStatus, CheckReport, CheckStep, HistoryEntry, ModuleStatus, ProbationStatus, ShadowReport, SwapReport,
+    CanaryStatus, CheckReport, CheckStep, Difference, HistoryEntry, ModuleStatus, ProbationStatus, ShadowReport,
+    SwapReport,
 };
-pub use trials::{Proofs, Replay, ReplayResult, ShadowRun, StartShadow};
+pub use trials::{Onlookers, Replay, ReplayResult};
