@@ -61,7 +61,7 @@ unsafe impl Lift for Answer {
             return answer(cx, *ty, slice(&src.get_u64().to_le_bytes(), 0, size)?);
         }
         let ptr = src.get_u32();
-        if ptr % abi.align32 != 0 {
+        if !ptr.is_multiple_of(abi.align32) {
             bail!("a result that is not aligned");
         }
         answer(cx, *ty, slice(cx.memory(), ptr as usize, size)?)
