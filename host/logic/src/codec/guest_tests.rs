@@ -20,7 +20,7 @@ const MODULE: &str = r#"
     (core instance $i (instantiate $m))
     TYPES
     (func (export "f") SIGNATURE
-        (canon lift (core func $i "f") (memory $i "memory") (realloc (func $i "realloc"))))
+        (canon lift (core func $i "f") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
 "#;
 
 /// An instance whose function `f` is the core function of this text.

@@ -59,7 +59,7 @@ impl fmt::Display for Target<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.module {
             Some(module) => write!(f, "{module}/{}", self.method),
-            None => f.write_str(&self.method),
+            None => f.write_str(self.method),
         }
     }
 }
