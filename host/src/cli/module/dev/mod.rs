@@ -59,9 +59,11 @@ impl DevArgs {
         let mut changes = Changes::of(module.dir()).with_context(watching)?;
         loop {
             match self.cycle(&module, name).await {
-                Ok(text) => output::line(&text)?,
+                Ok(text) => {
+                    output::line(&text)?;
+                }
                 Err(error) => report(&error),
-            };
+            }
             output::line("waiting for a save (ctrl-c ends)")?;
             changes.next().await.with_context(watching)?;
         }
@@ -89,5 +91,7 @@ fn report(error: &anyhow::Error) {
     {
         eprintln!("{}", show::check(report));
     }
-    eprintln!("stowage: {}", output::printable(&format!("{error:#}")));
+    for line in format!("{error:#}").lines() {
+        eprintln!("stowage: {}", output::printable(line));
+    }
 }
