@@ -30,6 +30,7 @@ pub mod cli;
 pub mod demo;
 pub mod deploy;
 mod hooks;
+mod proofs;
 pub mod recording;
 pub mod serve;
 pub mod server;
@@ -39,4 +40,5 @@ pub mod watched;
 
 pub use builtin::{builtin_modules, read_modules};
 pub use hooks::Hooks;
+pub use proofs::proofs;
 pub use services::Services;

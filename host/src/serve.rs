@@ -22,6 +22,7 @@ use crate::cli::space::{directory_url, shown, space_url};
 use crate::demo;
 use crate::deploy::{Deployer, Source};
 use crate::hooks::Hooks;
+use crate::proofs::proofs;
 use crate::server::{self, Gate};
 use crate::services::Services;
 use crate::settings::Settings;
@@ -140,6 +141,7 @@ async fn assemble(
     let deployer = Deployer::open(logic.clone(), store, data.dir("modules"), sources(settings)?)
         .await
         .context("a module was not taken")?;
+    deployer.connect(proofs());
     Ok((logic, services, deployer))
 }
 

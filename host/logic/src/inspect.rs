@@ -15,7 +15,15 @@ impl Logic {
         let limits = &inner.trial_limits;
         // The semaphore is never closed.
         let _permit = inner.rehearsing.acquire().await.ok();
-        let making = Instance::new(&inner.engine, &module.pre, &module.name, module.exports.len(), limits);
+        let making = Instance::new(
+            &inner.engine,
+            &module.pre,
+            &module.name,
+            module.exports.len(),
+            limits,
+            inner.ticker.beat(),
+        );
+        inner.ticker.beat().busy();
         match tokio::time::timeout(limits.wall, making).await {
             Ok(made) => made
                 .map(drop)

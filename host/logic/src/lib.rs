@@ -114,7 +114,7 @@ pub struct Logic {
 struct Inner {
     engine: Engine,
     linker: Linker<State>,
-    compiler: Compiler,
+    compiler: Arc<Compiler>,
     config: Config,
     store: Store,
     services: Arc<dyn Services>,
@@ -167,7 +167,11 @@ impl Logic {
         let running = Arc::new(Semaphore::new(config.concurrency));
         Ok(Logic {
             inner: Arc::new(Inner {
-                compiler: Compiler::new(engine.clone(), config.cache.clone(), config.compiler.clone()),
+                compiler: Arc::new(Compiler::new(
+                    engine.clone(),
+                    config.cache.clone(),
+                    config.compiler.clone(),
+                )),
                 linker,
                 lane: Arc::new(Lane::new(&running, config.concurrency)),
                 running,
@@ -195,7 +199,7 @@ impl Logic {
             inner: Arc::new(Inner {
                 engine: inner.engine.clone(),
                 linker: inner.linker.clone(),
-                compiler: inner.compiler.clone(),
+                compiler: Arc::clone(&inner.compiler),
                 config: inner.config.clone(),
                 store,
                 services,

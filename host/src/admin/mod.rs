@@ -265,12 +265,14 @@ impl Admin {
             }
             Route::Unload => {
                 parameters.add_json(&upload::read(body, MOST_JSON_BYTES).await?)?;
-                let name = parameters.name()?;
+                let (name, force) = (parameters.name()?, parameters.flag("force")?);
                 parameters.end()?;
-                self.change(
-                    nothing(),
-                    move |()| async move { ok(&deployer.unload(&name, BY).await?) },
-                )
+                self.change(nothing(), move |()| async move {
+                    ok(&match force {
+                        true => deployer.unload_forced(&name, BY).await?,
+                        false => deployer.unload(&name, BY).await?,
+                    })
+                })
                 .await
             }
         }

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use http::StatusCode;
 use serde_json::Value;
 use stowage_logic::Thresholds;
 
@@ -126,7 +127,10 @@ impl Parameters {
             None => Ok(()),
             Some((name, _)) => {
                 let shown: String = name.chars().take(64).collect();
-                Err(Problem::parameter(&shown, "no such parameter here"))
+                Err(Problem::new(
+                    StatusCode::BAD_REQUEST,
+                    format!("{shown}: no such parameter here"),
+                ))
             }
         }
     }
@@ -134,8 +138,6 @@ impl Parameters {
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
-
     use super::*;
 
     fn query(text: &str) -> Parameters {
@@ -176,11 +178,11 @@ mod tests {
             ("name=a&maxErrors=0", "maxErrors"),
             ("name=a&maxErrors=NaN", "maxErrors"),
             ("name=a&maxErrors=101", "maxErrors"),
-            ("name=a&forced=true", "forced"),
         ] {
             let message = refused(text);
             assert!(message.starts_with(&format!("{name}: expected ")), "{text}: {message}");
         }
+        assert_eq!(refused("name=a&forced=true"), "forced: no such parameter here");
         assert!(Parameters::of_query(&"a&".repeat(2000)).is_err());
         for body in [&b"[]"[..], b"{", b"{\"name\": [1]}", b"\xff"] {
             assert!(query("").add_json(body).is_err(), "{body:?}");

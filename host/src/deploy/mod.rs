@@ -44,7 +44,6 @@ pub use error::DeployError;
 pub use migration::MigrationStatus;
 pub use options::{CanaryOptions, PROBATION, Source, SwapOptions};
 pub use report::{
-    CanaryStatus, CheckReport, CheckStep, Difference, HistoryEntry, ModuleStatus, ProbationStatus, ShadowReport,
-    SwapReport,
+    CanaryStatus, CheckReport, CheckStep, HistoryEntry, ModuleStatus, ProbationStatus, ShadowReport, SwapReport,
 };
 pub use trials::{Proofs, Replay, ReplayResult, ShadowRun, StartShadow};

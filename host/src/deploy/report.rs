@@ -2,7 +2,7 @@
 //! versions are the SHA-256 of a module's bytes in hex.
 
 use serde::{Deserialize, Serialize};
-use stowage_logic::{Summary, Thresholds, WatchReport};
+use stowage_logic::{Difference, Summary, Thresholds, WatchReport};
 
 /// A module that serves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,18 +88,6 @@ pub struct ShadowReport {
     pub shadow_us: [Option<u64>; 2],
     /// The first calls that differ, at most 20.
     pub differences: Vec<Difference>,
-}
-
-/// A call in which a shadow did otherwise.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Difference {
-    /// The method, as it is called on the wire.
-    pub method: String,
-    /// Its parameters as JSON.
-    pub params: serde_json::Value,
-    /// What differs, a line each: the path in the answer, the key that is written or the effect, and both sides.
-    pub lines: Vec<String>,
 }
 
 /// What the check of a module found.

@@ -175,7 +175,7 @@ fn origin_is_among(headers: &HeaderMap, origins: &[String]) -> bool {
     !headers.contains_key(ORIGIN)
         || only(headers, &ORIGIN)
             .and_then(|origin| origin.to_str().ok())
-            .is_some_and(|origin| origins.contains(&origin.to_ascii_lowercase()))
+            .is_some_and(|origin| origins.iter().any(|known| known.eq_ignore_ascii_case(origin)))
 }
 
 /// The token of the Authorization header.

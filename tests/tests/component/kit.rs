@@ -7,13 +7,8 @@ use stowage_kit::{
     ApiError, Change, CloudFailure, Content, DownloadRefusal, HIDDEN, Kit, KitError, Request, SyncCounts,
 };
 use stowage_tests::fixture::{favorite, favorite_folder, hash_of};
-use stowage_tests::host::target_dir;
 
-async fn module(name: &str) -> Kit {
-    Kit::load(target_dir().join(format!("modules/{name}.wasm")))
-        .await
-        .unwrap()
-}
+use crate::kits::{builtin, module, probe};
 
 async fn favorites() -> Kit {
     module("favorites").await
@@ -79,14 +74,14 @@ async fn typed_calls_have_the_rights_and_duties_of_others() {
     let unknown = kit.call_typed::<_, bool, ApiError>("no-such-function", ()).await;
     assert!(matches!(unknown, Err(KitError::NoFunction(_))));
 
-    let probe = Kit::load(target_dir().join("modules-test/probe.wasm")).await.unwrap();
-    let (sum,) = probe
+    let kit = probe().build().await.unwrap();
+    let (sum,) = kit
         .call_plain::<_, (u64,)>("probe/increment", ("key".to_owned(),))
         .await
         .unwrap();
     assert_eq!(sum, 1);
     assert_eq!(
-        probe.rows("probe")[0].content,
+        kit.rows("probe")[0].content,
         Content::Value(1u64.to_be_bytes().to_vec())
     );
 }
@@ -127,7 +122,7 @@ async fn whichever_host_call_fails_nothing_of_the_call_is_kept() {
 #[tokio::test]
 #[should_panic(expected = "failed at host call")]
 async fn a_call_that_leaves_something_behind_is_found() {
-    let kit = Kit::load(target_dir().join("modules-test/probe.wasm")).await.unwrap();
+    let kit = probe().build().await.unwrap();
     kit.fail_each_host_call(async || {
         // What a broken host would do.
         kit.put("probe", b"left", b"behind").await.unwrap();
@@ -138,13 +133,7 @@ async fn a_call_that_leaves_something_behind_is_found() {
 
 #[tokio::test]
 async fn rows_come_from_the_cloud_at_once_or_with_a_sync() {
-    let modules = target_dir().join("modules");
-    let kit = Kit::builder()
-        .file(modules.join("favorites.wasm"))
-        .file(modules.join("common.wasm"))
-        .build()
-        .await
-        .unwrap();
+    let kit = builtin().await;
     kit.apply("favorite-folders", &[favorite_folder("a", "music", 1)], &[])
         .await
         .unwrap();
@@ -162,7 +151,7 @@ async fn rows_come_from_the_cloud_at_once_or_with_a_sync() {
     );
     kit.apply("favorite-folders", &[], &["a"]).await.unwrap();
     assert_eq!(kit.rows("favorites").len(), 1);
-    assert!(kit.apply("favorite-folders", &[json!({"id": 5})], &[]).await.is_err());
+    assert!(kit.apply("favorite-folders", &[json!({"id": []})], &[]).await.is_err());
     assert!(matches!(
         kit.apply("nothing", &[], &[]).await,
         Err(KitError::NoFunction(_))
@@ -181,13 +170,7 @@ async fn a_cloud_out_of_reach_fails_the_sync_that_asks_it() {
 
 #[tokio::test]
 async fn downloads_are_noted_refused_and_their_passwords_checked() {
-    let modules = target_dir().join("modules");
-    let kit = Kit::builder()
-        .file(modules.join("favorites.wasm"))
-        .file(modules.join("common.wasm"))
-        .build()
-        .await
-        .unwrap();
+    let kit = builtin().await;
     let hash = hash_of(b"sealed");
     let mut row = favorite("f", "1", "f.txt", &hash, 6, 1);
     row["protected"] = json!(true);

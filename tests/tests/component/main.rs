@@ -5,7 +5,9 @@
 
 mod examples;
 mod kit;
+mod kits;
 mod modules;
 mod probe;
+mod recordings;
 mod refused;
 mod world;

@@ -7,22 +7,19 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use stowage_kit::{Kit, KitBuilder, Limits, Reuse};
+use stowage_kit::{Kit, Limits, Reuse};
 use stowage_logic::Generation;
 use stowage_tests::host::target_dir;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// A kit with the probe, which is served under the module `tests`.
-fn kit() -> KitBuilder {
-    Kit::builder().file(target_dir().join("modules-test/probe.wasm"))
-}
+use crate::kits::probe;
 
 async fn limited(limits: Limits) -> Kit {
-    kit().limits(limits).build().await.unwrap()
+    probe().limits(limits).build().await.unwrap()
 }
 
 async fn reusing(reuse: Reuse) -> Kit {
-    kit().reuse(reuse).build().await.unwrap()
+    probe().reuse(reuse).build().await.unwrap()
 }
 
 async fn cpu(limit: Duration) -> Kit {
@@ -84,9 +81,9 @@ fn call_id(line: &str) -> &str {
 async fn a_trap_is_code_500_with_the_calls_id_and_the_next_call_works() {
     let log = Log::default();
     let _guard = log.capture();
-    let world = kit().build().await.unwrap();
-    assert_eq!(world.data("tests/countCalls", json!({})).await, 1);
-    let answer = world.json("tests/trap", json!({})).await;
+    let kit = probe().build().await.unwrap();
+    assert_eq!(kit.data("tests/countCalls", json!({})).await, 1);
+    let answer = kit.json("tests/trap", json!({})).await;
     assert_eq!((&answer["code"], &answer["data"]), (&json!(500), &Value::Null));
     let message = answer["message"].as_str().unwrap();
     let lines = log.lines();
@@ -100,59 +97,59 @@ async fn a_trap_is_code_500_with_the_calls_id_and_the_next_call_works() {
         "detail is for the log: {message}"
     );
     // The instance that trapped is gone with all it remembered.
-    assert_eq!(world.data("tests/countCalls", json!({})).await, 1);
+    assert_eq!(kit.data("tests/countCalls", json!({})).await, 1);
 }
 
 #[tokio::test]
 async fn an_instance_serves_its_number_of_calls_and_no_more() {
-    let world = reusing(Reuse {
+    let kit = reusing(Reuse {
         calls: 3,
         ..Reuse::default()
     })
     .await;
     let mut counts = Vec::new();
     for _ in 0..7 {
-        counts.push(world.data("tests/countCalls", json!({})).await.as_u64().unwrap());
+        counts.push(kit.data("tests/countCalls", json!({})).await.as_u64().unwrap());
     }
     assert_eq!(counts, [1, 2, 3, 1, 2, 3, 1]);
 }
 
 #[tokio::test]
 async fn a_fresh_instance_a_call_remembers_nothing() {
-    let world = reusing(Reuse {
+    let kit = reusing(Reuse {
         calls: 1,
         ..Reuse::default()
     })
     .await;
     for _ in 0..3 {
-        assert_eq!(world.data("tests/countCalls", json!({})).await, 1);
+        assert_eq!(kit.data("tests/countCalls", json!({})).await, 1);
     }
 }
 
 #[tokio::test]
 async fn an_instance_that_lay_idle_too_long_is_not_used_again() {
-    let world = reusing(Reuse {
+    let kit = reusing(Reuse {
         idle: Duration::ZERO,
         ..Reuse::default()
     })
     .await;
     for _ in 0..3 {
-        assert_eq!(world.data("tests/countCalls", json!({})).await, 1);
+        assert_eq!(kit.data("tests/countCalls", json!({})).await, 1);
     }
 }
 
 #[tokio::test]
 async fn an_endless_loop_ends_at_the_limit_while_other_calls_go_on() {
     let limit = Duration::from_millis(400);
-    let world = cpu(limit).await;
+    let kit = cpu(limit).await;
     let started = Instant::now();
     let spinning = async {
-        let answer = world.json("tests/spin", json!({})).await;
+        let answer = kit.json("tests/spin", json!({})).await;
         (answer, started.elapsed())
     };
     let others = async {
         for _ in 0..10 {
-            world.data("tests/countCalls", json!({})).await;
+            kit.data("tests/countCalls", json!({})).await;
         }
         started.elapsed()
     };
@@ -164,30 +161,30 @@ async fn an_endless_loop_ends_at_the_limit_while_other_calls_go_on() {
 
 #[tokio::test]
 async fn a_module_that_sleeps_ends_at_the_wall_limit() {
-    let world = limited(Limits {
+    let kit = limited(Limits {
         wall: Duration::from_millis(300),
         ..Limits::default()
     })
     .await;
     let started = Instant::now();
-    let answer = world.json("tests/sleep", json!({"ms": 60_000})).await;
+    let answer = kit.json("tests/sleep", json!({"ms": 60_000})).await;
     assert_eq!(answer["code"], 500, "{answer}");
     assert!(started.elapsed() < Duration::from_secs(20));
-    assert_eq!(world.data("tests/countCalls", json!({})).await, 1);
+    assert_eq!(kit.data("tests/countCalls", json!({})).await, 1);
 }
 
 #[tokio::test]
 async fn memory_ends_at_the_limit_and_the_next_call_works() {
-    let world = limited(Limits {
+    let kit = limited(Limits {
         memory_bytes: 16 << 20,
         ..Limits::default()
     })
     .await;
-    let got = world.data("tests/hoard", json!({})).await.as_u64().unwrap();
+    let got = kit.data("tests/hoard", json!({})).await.as_u64().unwrap();
     assert!((1..16).contains(&got), "{got} MiB of 16");
     let log = Log::default();
     let guard = log.capture();
-    let answer = world.json("tests/burst", json!({})).await;
+    let answer = kit.json("tests/burst", json!({})).await;
     drop(guard);
     assert_eq!(answer["code"], 500, "{answer}");
     assert!(
@@ -195,16 +192,16 @@ async fn memory_ends_at_the_limit_and_the_next_call_works() {
         "{:?}",
         log.lines()
     );
-    assert_eq!(world.data("tests/countCalls", json!({})).await, 1);
+    assert_eq!(kit.data("tests/countCalls", json!({})).await, 1);
 }
 
 #[tokio::test]
 async fn output_is_in_the_log_with_the_calls_id() {
     let log = Log::default();
     let _guard = log.capture();
-    let world = kit().build().await.unwrap();
-    world.data("tests/print", json!({"text": "first\u{1b}[31m"})).await;
-    world.data("tests/print", json!({"text": "second"})).await;
+    let kit = probe().build().await.unwrap();
+    kit.data("tests/print", json!({"text": "first\u{1b}[31m"})).await;
+    kit.data("tests/print", json!({"text": "second"})).await;
     let lines = log.lines();
     let of = |text: &str| {
         let found: Vec<_> = lines.iter().filter(|line| line.contains(text)).collect();
@@ -225,13 +222,12 @@ async fn output_is_in_the_log_with_the_calls_id() {
 async fn a_line_that_one_call_begins_is_not_logged_as_the_next_ones() {
     let log = Log::default();
     let _guard = log.capture();
-    let world = kit().build().await.unwrap();
-    world
-        .data("tests/mutter", json!({"text": "the secret of one client"}))
+    let kit = probe().build().await.unwrap();
+    kit.data("tests/mutter", json!({"text": "the secret of one client"}))
         .await;
-    world.data("tests/print", json!({"text": "another client"})).await;
+    kit.data("tests/print", json!({"text": "another client"})).await;
     assert_eq!(
-        world.data("tests/countCalls", json!({})).await,
+        kit.data("tests/countCalls", json!({})).await,
         1,
         "one instance served all"
     );
@@ -249,12 +245,12 @@ async fn a_line_that_one_call_begins_is_not_logged_as_the_next_ones() {
 async fn a_module_that_prints_without_end_fills_no_log() {
     let log = Log::default();
     let _guard = log.capture();
-    let world = limited(Limits {
+    let kit = limited(Limits {
         log_bytes: 2000,
         ..Limits::default()
     })
     .await;
-    world.data("tests/print", json!({"text": "x".repeat(100_000)})).await;
+    kit.data("tests/print", json!({"text": "x".repeat(100_000)})).await;
     let printed: usize = log
         .lines()
         .iter()
@@ -263,60 +259,60 @@ async fn a_module_that_prints_without_end_fills_no_log() {
         .sum();
     assert!(printed < 8000, "{printed} bytes");
     // The budget is the call's, not the instance's.
-    world.data("tests/print", json!({"text": "again"})).await;
+    kit.data("tests/print", json!({"text": "again"})).await;
     assert!(log.lines().iter().any(|line| line.contains("again")));
 }
 
 #[tokio::test]
 async fn time_stands_still_within_a_call() {
-    let world = kit().build().await.unwrap();
-    world.set_now(1_234_567_890_123);
-    let first = world.data("tests/lookAround", json!({})).await;
+    let kit = probe().build().await.unwrap();
+    kit.set_now(1_234_567_890_123);
+    let first = kit.data("tests/lookAround", json!({})).await;
     assert_eq!(first["firstMs"], 1_234_567_890_123_u64);
     assert_eq!(first["secondMs"], first["firstMs"]);
     assert_eq!(first["monotonicMoved"], false);
-    world.advance(Duration::from_millis(1));
-    let second = world.data("tests/lookAround", json!({})).await;
+    kit.advance(Duration::from_millis(1));
+    let second = kit.data("tests/lookAround", json!({})).await;
     assert_eq!(second["firstMs"], 1_234_567_890_124_u64);
 }
 
 #[tokio::test]
 async fn a_call_that_fails_or_traps_changes_nothing() {
-    let world = kit().build().await.unwrap();
-    let failed = world.json("tests/writeAndFail", json!({"key": "a"})).await;
+    let kit = probe().build().await.unwrap();
+    let failed = kit.json("tests/writeAndFail", json!({"key": "a"})).await;
     assert_eq!(failed, json!({"code": 60000, "message": "as asked", "data": null}));
-    assert_eq!(world.json("tests/writeAndTrap", json!({"key": "b"})).await["code"], 500);
+    assert_eq!(kit.json("tests/writeAndTrap", json!({"key": "b"})).await["code"], 500);
     for key in ["a", "b"] {
-        assert_eq!(world.data("tests/read", json!({ "key": key })).await, 0, "{key}");
+        assert_eq!(kit.data("tests/read", json!({ "key": key })).await, 0, "{key}");
     }
 }
 
 #[tokio::test]
 async fn concurrent_increments_are_all_kept() {
-    let world = kit().build().await.unwrap();
-    let calls = (0..24).map(|_| world.data("tests/increment", json!({"key": "n"})));
+    let kit = probe().build().await.unwrap();
+    let calls = (0..24).map(|_| kit.data("tests/increment", json!({"key": "n"})));
     let returned: BTreeSet<u64> = join_all(calls).await.iter().map(|n| n.as_u64().unwrap()).collect();
     assert_eq!(returned, (1..=24).collect(), "each call saw the one before it");
-    assert_eq!(world.data("tests/read", json!({"key": "n"})).await, 24);
+    assert_eq!(kit.data("tests/read", json!({"key": "n"})).await, 24);
 }
 
 #[tokio::test]
 async fn a_hostile_key_or_value_traps_and_changes_nothing() {
-    let world = kit().build().await.unwrap();
+    let kit = probe().build().await.unwrap();
     for key in [String::new(), "k".repeat(1025), "k".repeat(1 << 20)] {
         assert_eq!(
-            world.json("tests/increment", json!({ "key": key })).await["code"],
+            kit.json("tests/increment", json!({ "key": key })).await["code"],
             500,
             "{} bytes",
             key.len()
         );
     }
-    assert_eq!(world.data("tests/increment", json!({"key": "k".repeat(1024)})).await, 1);
+    assert_eq!(kit.data("tests/increment", json!({"key": "k".repeat(1024)})).await, 1);
 }
 
 #[tokio::test]
 async fn values_of_every_kind_go_there_and_back() {
-    let world = kit().build().await.unwrap();
+    let kit = probe().build().await.unwrap();
     let everything = json!({
         "aName": "我 \u{0} \u{1F468}\u{200D}\u{1F469} \"quoted\"",
         "someNumbers": [i64::MIN, -1, 0, i64::MAX],
@@ -324,12 +320,12 @@ async fn values_of_every_kind_go_there_and_back() {
         "size": "verySmall",
     });
     assert_eq!(
-        world.data("tests/echo", json!({ "everything": everything })).await,
+        kit.data("tests/echo", json!({ "everything": everything })).await,
         everything
     );
     let sparse = json!({"everything": {"aName": 5, "someNumbers": ["7", 8.0], "size": "large", "unknown": {}}});
     let expected = json!({"aName": "5", "someNumbers": [7, 8], "maybe": null, "size": "large"});
-    assert_eq!(world.data("tests/echo", sparse).await, expected);
+    assert_eq!(kit.data("tests/echo", sparse).await, expected);
     for (wrong, field) in [
         (
             json!({"everything": {"aName": "a", "someNumbers": [1, "x"], "size": "large"}}),
@@ -346,7 +342,7 @@ async fn values_of_every_kind_go_there_and_back() {
         (json!({"everything": []}), "everything"),
         (json!({}), "everything"),
     ] {
-        let answer = world.json("tests/echo", wrong).await;
+        let answer = kit.json("tests/echo", wrong).await;
         assert_eq!(answer["code"], 600, "{answer}");
         let message = answer["message"].as_str().unwrap();
         assert!(message.starts_with(&format!("{field}:")), "{message}");
@@ -355,25 +351,23 @@ async fn values_of_every_kind_go_there_and_back() {
 
 #[tokio::test]
 async fn a_module_sees_no_environment() {
-    let world = kit().build().await.unwrap();
-    assert_eq!(world.data("tests/environment", json!({})).await, 0);
+    let kit = probe().build().await.unwrap();
+    assert_eq!(kit.data("tests/environment", json!({})).await, 0);
 }
 
 #[tokio::test]
 async fn a_new_package_is_served_beside_the_built_in_one() {
-    let modules = target_dir().join("modules");
-    let world = Kit::builder()
-        .file(modules.join("favorites.wasm"))
-        .file(target_dir().join("modules-test/probe.wasm"))
+    let kit = probe()
+        .file(target_dir().join("modules/favorites.wasm"))
         .build()
         .await
         .unwrap();
-    assert_eq!(world.data("tests/countCalls", json!({})).await, 1);
+    assert_eq!(kit.data("tests/countCalls", json!({})).await, 1);
     // Without a module the storage API is meant, or else the only package that has the method.
-    assert_eq!(world.json("countCalls", json!({})).await["data"], 2);
-    assert_eq!(world.json("storageApi/countCalls", json!({})).await["code"], 300);
-    assert_eq!(world.json("tests/getImFavoriteFolders", json!({})).await["code"], 300);
-    let folders = world
+    assert_eq!(kit.json("countCalls", json!({})).await["data"], 2);
+    assert_eq!(kit.json("storageApi/countCalls", json!({})).await["code"], 300);
+    assert_eq!(kit.json("tests/getImFavoriteFolders", json!({})).await["code"], 300);
+    let folders = kit
         .json("getImFavoriteFolders", json!({"page": 1, "pageSize": 10}))
         .await;
     assert_eq!(folders["data"][0]["id"], "1");
@@ -381,12 +375,12 @@ async fn a_new_package_is_served_beside_the_built_in_one() {
 
 #[tokio::test]
 async fn calls_in_flight_end_on_the_modules_they_began_with() {
-    let world = cpu(Duration::from_millis(300)).await;
-    let spinning = world.json("tests/spin", json!({}));
+    let kit = cpu(Duration::from_millis(300)).await;
+    let spinning = kit.json("tests/spin", json!({}));
     let swap = async {
         tokio::task::yield_now().await;
-        world.logic().serve(Generation::default());
-        world.json("tests/countCalls", json!({})).await
+        kit.logic().serve(Generation::default());
+        kit.json("tests/countCalls", json!({})).await
     };
     let (spun, after) = tokio::join!(spinning, swap);
     assert_eq!(spun["code"], 500);

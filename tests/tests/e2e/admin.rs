@@ -370,7 +370,12 @@ async fn a_new_module_is_served_at_once_and_unloaded_again() {
     assert_eq!(scene.host.code("tests/read", json!({"key": "a"})).await, 300);
     admin.swap(&[("probe", &module("probe"))]).await;
     assert_eq!(scene.host.ok("tests/increment", json!({"key": "a"})).await, 1);
-    let (status, report) = admin.post("modules/unload", json!({"name": "probe"})).await;
+    let (status, body) = admin.post("modules/unload", json!({"name": "probe"})).await;
+    assert_eq!(status, 409, "nobody else serves its methods: {body:#}");
+    assert_eq!(scene.host.ok("tests/read", json!({"key": "a"})).await, 1);
+    let (status, report) = admin
+        .post("modules/unload", json!({"name": "probe", "force": true}))
+        .await;
     assert_eq!(status, 200, "{report:#}");
     assert_eq!(scene.host.code("tests/read", json!({"key": "a"})).await, 300);
     assert!(admin.module("probe").await.is_none());
@@ -414,7 +419,11 @@ async fn a_canary_answers_its_share_until_it_is_promoted_or_aborted() {
         (&live["version"], &live["probation"]),
         (&json!(version(&candidate)), &Value::Null)
     );
-    assert_eq!(live["by"], "promote");
+    let (_, history) = admin.get("history?limit=1").await;
+    assert_eq!(
+        (&history["history"][0]["action"], &history["history"][0]["by"]),
+        (&json!("promote"), &json!("command"))
+    );
 }
 
 #[tokio::test]

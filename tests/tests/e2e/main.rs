@@ -16,6 +16,7 @@ mod lifecycle;
 mod lists;
 mod module_command;
 mod parameters;
+mod replay;
 mod routing;
 mod s3;
 mod space_info;

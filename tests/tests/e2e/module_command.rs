@@ -131,7 +131,12 @@ async fn several_modules_are_swapped_together_and_one_is_unloaded() {
     .await;
     assert_eq!(swap.json()["generation"], first + 1);
     assert_eq!(host.ok("tests/increment", json!({"key": "a"})).await, 1);
-    let unloaded = done(host, &["unload", "probe"]).await.out;
+    assert_eq!(
+        ran(host.data(), &["unload", "probe"]).await.status,
+        1,
+        "nobody else serves its methods"
+    );
+    let unloaded = done(host, &["unload", "probe", "--force"]).await.out;
     assert!(
         unloaded.contains(&format!("live: generation {}", first + 2)),
         "{unloaded}"
