@@ -105,7 +105,7 @@ impl Hooks {
         };
         match outcome {
             Ok(Outcome::Done(_)) => Ok(Ok(())),
-            Ok(Outcome::Failed(Some(Val::Enum(refusal)))) if refusal == "no-space" => Ok(Err(Refusal::NoSpace)),
+            Ok(Outcome::Failed(refusal)) if refusal.json == br#""noSpace""# => Ok(Err(Refusal::NoSpace)),
             Ok(Outcome::Failed(_)) => Ok(Err(Refusal::Gone)),
             Err(error) => {
                 tracing::error!(call_id = %id, function, %error, "an upload's module failed");

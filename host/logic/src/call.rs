@@ -10,6 +10,7 @@ use tokio::sync::SemaphorePermit;
 use wasmtime::Trap;
 use wasmtime::component::Val;
 
+use crate::codec::{Answer, Args, Failure};
 use crate::effect::{Effect, Request};
 use crate::fact::{Facts, Question};
 use crate::generation::Route;
@@ -17,6 +18,7 @@ use crate::instance::{Call, Instance};
 use crate::limits::Limits;
 use crate::moment::Moment;
 use crate::observer::Observation;
+use crate::pace::Paced;
 use crate::services::Services;
 use crate::trial::{Beside, Watch};
 use crate::{Inner, Logic};
@@ -32,12 +34,12 @@ impl fmt::Display for CallId {
 }
 
 /// What a function returned. Only `Ok` values, and those that cannot fail, have been committed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Its value; none where the function returns nothing.
-    Done(Option<Val>),
+    /// Its value as JSON; null where the function returns nothing.
+    Done(Vec<u8>),
     /// The error it decided on; nothing of the call was kept.
-    Failed(Option<Val>),
+    Failed(Failure),
 }
 
 impl Outcome {
@@ -48,13 +50,9 @@ impl Outcome {
 
     /// The code and message of an `error { code: s32, message: string }`.
     pub fn error(&self) -> Option<(i32, &str)> {
-        let Outcome::Failed(Some(Val::Record(fields))) = self else {
-            return None;
-        };
-        let field = |name| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v);
-        match (field("code"), field("message")) {
-            (Some(Val::S32(code)), Some(Val::String(message))) => Some((*code, message)),
-            _ => None,
+        match self {
+            Outcome::Failed(failure) => failure.coded.as_ref().map(|(code, message)| (*code, message.as_str())),
+            Outcome::Done(_) => None,
         }
     }
 }
@@ -79,6 +77,8 @@ pub enum CallError {
     Instantiate(String),
     #[error("storage failed: {0}")]
     Storage(String),
+    #[error("too many calls take long at once")]
+    Crowded,
     #[error("no module serves it")]
     NoRoute,
 }
@@ -93,7 +93,7 @@ impl CallError {
             | CallError::Growth(_)
             | CallError::Refused(_)
             | CallError::Instantiate(_) => true,
-            CallError::Contention | CallError::Storage(_) | CallError::NoRoute => false,
+            CallError::Contention | CallError::Storage(_) | CallError::Crowded | CallError::NoRoute => false,
         }
     }
 }
@@ -384,12 +384,12 @@ impl Attempt<'_> {
         let started = Instant::now();
         // The deadline ends with the module's work: a commit that has begun is waited for.
         let executed = tokio::time::timeout(self.time_left, async {
-            let _permit = self.permit().await?;
+            let permit = self.permit().await?;
             let transaction = self.inner.store.begin();
             if !self.inner.eras.is(self.route.era) {
                 return Err(Ended::Moved);
             }
-            self.execute(transaction, job, facts, fresh, !observers.is_empty())
+            self.execute(transaction, job, facts, fresh, !observers.is_empty(), Some(permit))
                 .await
         });
         let executed = executed.await.unwrap_or_else(|_| Err(CallError::WallDeadline.into()))?;
@@ -464,11 +464,14 @@ impl Attempt<'_> {
         facts: &Facts,
         fresh: bool,
         note: bool,
+        permit: Option<SemaphorePermit<'_>>,
     ) -> Result<Executed, Ended> {
         let inner = self.inner;
         let limits = self.limits;
         let module = &self.route.module;
         let export = self.route.export();
+        let beat = inner.ticker.beat();
+        beat.busy();
         let reused = if fresh {
             None
         } else {
@@ -476,9 +479,16 @@ impl Attempt<'_> {
         };
         let mut instance = match reused {
             Some(instance) => instance,
-            None => Instance::new(&inner.engine, &module.pre, &module.name, module.exports.len(), limits)
-                .await
-                .map_err(|e| CallError::Instantiate(format!("{e:#}")))?,
+            None => Instance::new(
+                &inner.engine,
+                &module.pre,
+                &module.name,
+                module.exports.len(),
+                limits,
+                beat,
+            )
+            .await
+            .map_err(|e| CallError::Instantiate(format!("{e:#}")))?,
         };
         // A walk holds its thread: it gets what a module may use of the processor.
         transaction.set_deadline(Some(Instant::now() + self.time_left.min(limits.cpu)));
@@ -499,22 +509,28 @@ impl Attempt<'_> {
             services: Arc::clone(&inner.services),
         };
         instance.arm(call, &self.id.0, self.moment.now_ms, self.moment.seed, limits);
+        let ticks = instance.ticks();
         let Some((store, function)) = instance.function(export.ordinal, &export.index) else {
             return Err(CallError::Trap(format!("no export {}", export.function)).into());
         };
-        let mut results = vec![Val::Bool(false); export.results];
-        let returned = function.call_async(store, &params, &mut results).await;
+        let returned = match function.typed::<Args<'_>, Answer>(&*store) {
+            Ok(function) => {
+                let run = std::pin::pin!(function.call_async(store, Args(&params)));
+                Paced::new(run, &inner.lane, &ticks, permit).await?
+            }
+            Err(error) => Err(error),
+        };
         let Some(mut call) = instance.disarm() else {
             return Err(CallError::Trap("the call's state is gone".into()).into());
         };
         match returned {
-            Ok(()) => {
+            Ok(answer) => {
                 module.pool.give(instance, &inner.config.reuse);
-                Ok(Executed {
-                    outcome: outcome(results.into_iter().next()),
-                    call,
-                    params,
-                })
+                let outcome = match answer {
+                    Answer::Value(json) => Outcome::Done(json),
+                    Answer::Error(failure) => Outcome::Failed(failure),
+                };
+                Ok(Executed { outcome, call, params })
             }
             // The instance is thrown away: what a trap leaves behind is anything.
             Err(error) => Err(match call.asked.take() {
@@ -599,7 +615,10 @@ impl Logic {
             terms: Terms::Trial,
         };
         let job = Plain(params);
-        let ran = tokio::time::timeout(limits.wall, attempt.execute(transaction, &job, facts, false, true));
+        let ran = tokio::time::timeout(
+            limits.wall,
+            attempt.execute(transaction, &job, facts, false, true, None),
+        );
         let mut rehearsal = Rehearsal {
             outcome: Err(CallError::WallDeadline),
             transaction: None,
@@ -632,14 +651,6 @@ async fn commit(store: &Store, transaction: Transaction) -> Result<(), Ended> {
         Ok(_) => Ok(()),
         Err(CommitError::Conflict) => Err(Ended::Conflict),
         Err(error) => Err(CallError::Storage(error.to_string()).into()),
-    }
-}
-
-fn outcome(value: Option<Val>) -> Outcome {
-    match value {
-        Some(Val::Result(Ok(value))) => Outcome::Done(value.map(|v| *v)),
-        Some(Val::Result(Err(value))) => Outcome::Failed(value.map(|v| *v)),
-        other => Outcome::Done(other),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The wasmtime engine: one for serving, throw-away ones for compiling.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::sync::{Arc, OnceLock};
+use std::thread::{JoinHandle, Thread};
 
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
@@ -79,9 +79,40 @@ pub(super) fn compiling() -> Result<Engine, EngineError> {
     Engine::new(&code_config()).map_err(|e| EngineError(format!("{e:#}")))
 }
 
-/// Moves the engine's epoch on every [`TICK`], from a thread of its own, so that a starved runtime does not stop it.
+/// Whether anything runs that the epochs matter to.
+#[derive(Debug, Default)]
+pub(super) struct Beat {
+    used: AtomicBool,
+    parked: AtomicBool,
+    stop: AtomicBool,
+    thread: OnceLock<Thread>,
+}
+
+impl Beat {
+    /// Something runs: the epochs go on for a while.
+    pub(super) fn busy(&self) {
+        // Most calls find it said already, and leave the memory that all of them share alone.
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::SeqCst);
+            if self.parked.load(Ordering::SeqCst) {
+                self.wake();
+            }
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+}
+
+/// Ticks after the last use in which the epochs still go on.
+const IDLE_TICKS: u32 = 500;
+
+/// Moves the engine's epoch on every [`TICK`] while something runs, from a thread of its own, so that a starved runtime does not stop it.
 pub(super) struct Ticker {
-    stop: Arc<AtomicBool>,
+    beat: Arc<Beat>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -89,28 +120,49 @@ impl Ticker {
     /// # Errors
     /// When the thread cannot be started.
     pub(super) fn start(engine: &Engine) -> std::io::Result<Ticker> {
-        let stop = Arc::new(AtomicBool::new(false));
+        let beat = Arc::new(Beat::default());
         let engine = engine.weak();
-        let stopped = Arc::clone(&stop);
+        let told = Arc::clone(&beat);
         let thread = std::thread::Builder::new().name("epoch".into()).spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
+            let mut idle = 0;
+            while !told.stop.load(Ordering::SeqCst) {
                 std::thread::park_timeout(TICK);
                 match engine.upgrade() {
                     Some(engine) => engine.increment_epoch(),
                     None => return,
                 }
+                idle = if told.used.swap(false, Ordering::SeqCst) {
+                    0
+                } else {
+                    idle + 1
+                };
+                if idle >= IDLE_TICKS {
+                    told.parked.store(true, Ordering::SeqCst);
+                    // Whoever says so after this look wakes us.
+                    if !told.used.load(Ordering::SeqCst) && !told.stop.load(Ordering::SeqCst) {
+                        std::thread::park();
+                    }
+                    told.parked.store(false, Ordering::SeqCst);
+                    idle = 0;
+                }
             }
         })?;
+        // Set once, here.
+        let _ = beat.thread.set(thread.thread().clone());
         Ok(Ticker {
-            stop,
+            beat,
             thread: Some(thread),
         })
+    }
+
+    pub(super) fn beat(&self) -> &Arc<Beat> {
+        &self.beat
     }
 }
 
 impl Drop for Ticker {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.beat.stop.store(true, Ordering::SeqCst);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
             // The thread's loop does not panic; there is nothing to report if it did.

@@ -1,5 +1,6 @@
 //! Instances of a module: made, armed for one call at a time, reused a bounded number of times.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,8 +10,10 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 
 use crate::effect::{Effect, Request};
+use crate::engine::Beat;
 use crate::fact::{Facts, Question};
 use crate::limits::{Limiter, Limits};
+use crate::pace::Ticks;
 use crate::services::Services;
 use crate::wasi::World;
 
@@ -42,6 +45,8 @@ pub(super) struct State {
     pub(super) limiter: Limiter,
     pub(super) world: Arc<World>,
     pub(super) ticks_left: u64,
+    /// Ticks that all runs have been interrupted by.
+    ticks: Ticks,
     /// The call that is under way; none while the instance is being made or lies idle.
     pub(super) call: Option<Box<Call>>,
 }
@@ -70,6 +75,7 @@ pub(super) struct Instance {
     component: Component,
     /// The exported functions in the order of the module's exports, looked up once.
     functions: Vec<Option<Func>>,
+    ticks: Ticks,
     calls: u32,
     idle_since: Instant,
 }
@@ -85,7 +91,9 @@ impl Instance {
         module: &Arc<str>,
         exports: usize,
         limits: &Limits,
+        beat: &Arc<Beat>,
     ) -> wasmtime::Result<Instance> {
+        let ticks = Ticks::default();
         let world = World::new(Arc::clone(module));
         let mut table = ResourceTable::new();
         table.set_max_capacity(1000);
@@ -97,6 +105,7 @@ impl Instance {
                 limiter: Limiter::new(limits),
                 world,
                 ticks_left: limits.cpu_ticks(),
+                ticks: Ticks::clone(&ticks),
                 call: None,
             },
         );
@@ -104,8 +113,11 @@ impl Instance {
         store.set_hostcall_fuel(limits.host_bytes.try_into().unwrap_or(usize::MAX));
         // One tick at a time: a long run lets others have the thread in between.
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut context| {
+        let beat = Arc::clone(beat);
+        store.epoch_deadline_callback(move |mut context| {
+            beat.busy();
             let state = context.data_mut();
+            state.ticks.fetch_add(1, Ordering::Relaxed);
             match state.ticks_left.checked_sub(1) {
                 Some(left) => {
                     state.ticks_left = left;
@@ -119,6 +131,7 @@ impl Instance {
             store,
             component,
             functions: vec![None; exports],
+            ticks,
             calls: 0,
             idle_since: Instant::now(),
         })
@@ -140,6 +153,11 @@ impl Instance {
         let state = self.store.data_mut();
         state.world.finish();
         state.call.take()
+    }
+
+    /// Counts the ticks that runs of this instance are interrupted by.
+    pub(super) fn ticks(&self) -> Ticks {
+        Ticks::clone(&self.ticks)
     }
 
     /// Why the limiter refused memory or a table during the run.

@@ -3,10 +3,13 @@
 //! A call is one transaction (`call.rs`): an instance is armed with a snapshot, runs, and what it wrote is committed; a conflict runs it again.
 //! What modules serve is a [`Generation`], replaced as a whole.
 
+mod background;
+mod behaviour;
 mod bindings;
 mod call;
 pub mod codec;
 mod compile;
+mod difference;
 mod effect;
 mod engine;
 mod fact;
@@ -19,17 +22,21 @@ mod limits;
 mod module;
 mod moment;
 mod observer;
+mod pace;
 pub mod rpc;
 mod services;
+mod shadow;
 mod signature;
 mod stats;
 mod trial;
 mod version;
 mod wasi;
 
+pub use behaviour::{Behaviour, Ending, is_of_modules};
 pub use bindings::stowage::host as wit;
 pub use call::{CallError, CallId, Job, Outcome, Rehearsal};
 pub use compile::{MOST_BYTES, compile_stdin};
+pub use difference::{decoded, differences, shown_key};
 pub use effect::{Change, Effect, HIDDEN, Request};
 pub use engine::EngineError;
 pub use fact::{Answer, CloudFailure, Facts, Question, SyncCounts};
@@ -37,10 +44,11 @@ pub use generation::{Generation, Route};
 pub use hold::Held;
 pub use instance::Reuse;
 pub use limits::Limits;
-pub use module::{Export, InterfaceName, LoadError, Module, Reply};
+pub use module::{Export, InterfaceName, LoadError, Module};
 pub use moment::Moment;
 pub use observer::{Observation, Observer};
 pub use services::{Refused, Services};
+pub use shadow::{Difference, Shadow, ShadowTally};
 pub use signature::Signature;
 pub use stats::Summary;
 pub use trial::{Regression, Share, Thresholds, Watch, WatchReport};
@@ -48,8 +56,8 @@ pub use version::{NoVersion, Version};
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use stowage_storage::Store;
@@ -57,10 +65,12 @@ use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
+use background::Background;
 use compile::Compiler;
 use engine::Ticker;
 use hold::Eras;
 use instance::State;
+use pace::{Lane, MOST_LONG};
 
 /// How modules are run.
 #[derive(Clone, Debug)]
@@ -104,7 +114,9 @@ struct Inner {
     services: Arc<dyn Services>,
     generation: ArcSwap<Generation>,
     /// A permit an instance in use: the pool has slots for these and for the idle ones of two generations.
-    running: Semaphore,
+    running: Arc<Semaphore>,
+    /// Where runs go that take long.
+    lane: Lane,
     /// A permit a rehearsal.
     rehearsing: Semaphore,
     /// What a call may use of a version on trial.
@@ -113,10 +125,25 @@ struct Inner {
     calls: AtomicU64,
     /// Tells the calls of this process from those of others in the log.
     run_id: u32,
-    _ticker: Ticker,
+    ticker: Ticker,
+    background: Background,
+}
+
+/// A handle that keeps nothing alive.
+#[derive(Clone)]
+pub(crate) struct WeakLogic(Weak<Inner>);
+
+impl WeakLogic {
+    pub(crate) fn upgrade(&self) -> Option<Logic> {
+        self.0.upgrade().map(|inner| Logic { inner })
+    }
 }
 
 impl Logic {
+    pub(crate) fn downgrade(&self) -> WeakLogic {
+        WeakLogic(Arc::downgrade(&self.inner))
+    }
+
     /// An engine without modules.
     ///
     /// # Errors
@@ -124,18 +151,20 @@ impl Logic {
     pub fn new(config: Config, store: Store, services: Arc<dyn Services>) -> Result<Logic, EngineError> {
         // The pool also holds what lies idle: `kept` instances of each module of this generation and of the one before.
         let idle = config.reuse.kept.saturating_mul(2 * MOST_MODULES);
-        let slots = u32::try_from(config.concurrency.saturating_add(idle + REHEARSALS)).unwrap_or(u32::MAX);
+        let slots = u32::try_from(config.concurrency.saturating_add(idle + REHEARSALS + MOST_LONG)).unwrap_or(u32::MAX);
         let engine = engine::serving(&config.limits, slots)?;
         let ticker = Ticker::start(&engine).map_err(EngineError::thread)?;
         let mut linker = Linker::new(&engine);
         wasi::add_to_linker(&mut linker)
             .and_then(|()| imports::add_to_linker(&mut linker))
             .map_err(EngineError::link)?;
+        let running = Arc::new(Semaphore::new(config.concurrency));
         Ok(Logic {
             inner: Arc::new(Inner {
                 compiler: Compiler::new(engine.clone(), config.cache.clone(), config.compiler.clone()),
                 linker,
-                running: Semaphore::new(config.concurrency),
+                lane: Lane::new(&running, config.concurrency),
+                running,
                 rehearsing: Semaphore::new(REHEARSALS),
                 trial_limits: config.limits.on_trial(),
                 eras: Eras::default(),
@@ -145,7 +174,8 @@ impl Logic {
                 generation: ArcSwap::from_pointee(Generation::default()),
                 calls: AtomicU64::new(0),
                 run_id: rand::random(),
-                _ticker: ticker,
+                ticker,
+                background: Background::start().map_err(EngineError::thread)?,
                 engine,
             }),
         })

@@ -29,8 +29,8 @@ pub struct Limits {
     pub attempts: u32,
 }
 
-/// The length of an epoch.
-pub const TICK: Duration = Duration::from_millis(10);
+/// The length of an epoch: how long a module has a thread before others get it.
+pub const TICK: Duration = Duration::from_millis(2);
 
 impl Default for Limits {
     fn default() -> Self {

@@ -7,7 +7,7 @@ use wasmtime::Engine;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
-use crate::codec::{Decoder, Encoder, Shape, UnsupportedType, camel_case, fold_name};
+use crate::codec::{Decoder, Shape, UnsupportedType, camel_case, fold_name};
 use crate::instance::{Pool, State};
 use crate::stats::{Stats, Summary};
 use crate::version::Version;
@@ -103,22 +103,6 @@ impl InterfaceName {
     }
 }
 
-/// What a function gives back.
-#[derive(Debug)]
-pub enum Reply {
-    /// Nothing.
-    Nothing,
-    /// A value; the function cannot fail but by a trap.
-    Value(Encoder),
-    /// `result<ok, err>`.
-    Fallible {
-        /// Writes the value; none for `result<_, err>`.
-        ok: Option<Encoder>,
-        /// Writes an error that is not a record of `code` and `message`.
-        err: Option<Encoder>,
-    },
-}
-
 /// An exported function.
 #[derive(Debug)]
 pub struct Export {
@@ -128,11 +112,17 @@ pub struct Export {
     pub function: String,
     /// Its parameters: wire name and decoder.
     pub params: Vec<(String, Decoder)>,
-    /// Its result.
-    pub reply: Reply,
+    /// What it gives back, if anything.
+    pub result: Option<Shape>,
     pub(super) ordinal: usize,
     pub(super) index: ComponentExportIndex,
-    pub(super) results: usize,
+}
+
+impl Export {
+    /// Interface and function, as `im-favorites#get-im-favorite-list`.
+    pub fn path(&self) -> String {
+        format!("{}#{}", self.interface.interface, self.function)
+    }
 }
 
 /// A loaded module.
@@ -252,10 +242,9 @@ fn exports(name: &str, engine: &Engine, component: &Component) -> Result<Vec<Exp
                 interface: interface.clone(),
                 function: function.to_owned(),
                 params: typed.params,
-                reply: typed.reply,
+                result: typed.result,
                 ordinal: exports.len(),
                 index,
-                results: func.results().len(),
             });
         }
     }
@@ -264,7 +253,7 @@ fn exports(name: &str, engine: &Engine, component: &Component) -> Result<Vec<Exp
 
 struct Signature {
     params: Vec<(String, Decoder)>,
-    reply: Reply,
+    result: Option<Shape>,
 }
 
 impl Signature {
@@ -276,17 +265,8 @@ impl Signature {
             .params()
             .map(|(name, ty)| Ok((camel_case(name), Decoder::new(Shape::new(&ty)?))))
             .collect::<Result<_, _>>()?;
-        let reply = match func.results().next() {
-            None => Reply::Nothing,
-            Some(ty) => match Shape::new(&ty)? {
-                Shape::Result { ok, err } => Reply::Fallible {
-                    ok: ok.map(|s| Encoder::new(*s)),
-                    err: err.map(|s| Encoder::new(*s)),
-                },
-                other => Reply::Value(Encoder::new(other)),
-            },
-        };
-        Ok(Signature { params, reply })
+        let result = func.results().next().map(|ty| Shape::new(&ty)).transpose()?;
+        Ok(Signature { params, result })
     }
 }
 

@@ -16,26 +16,38 @@ const GROUPING_POWER: u8 = 5;
 const MOST_POWER: u8 = 36;
 
 /// Counts that many threads add to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Stats {
     calls: AtomicU64,
     failed: AtomicU64,
     traps: AtomicU64,
     deadlines: AtomicU64,
     codes: Mutex<BTreeMap<i32, u64>>,
-    times: AtomicHistogram,
+    times: Times,
 }
 
-impl Default for Stats {
+/// How long calls took.
+#[derive(Debug)]
+pub(crate) struct Times(AtomicHistogram);
+
+impl Default for Times {
     fn default() -> Self {
-        Stats {
-            calls: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            traps: AtomicU64::new(0),
-            deadlines: AtomicU64::new(0),
-            codes: Mutex::new(BTreeMap::new()),
-            times: AtomicHistogram::new(GROUPING_POWER, MOST_POWER).expect("the powers are in the crate's range"),
-        }
+        Times(AtomicHistogram::new(GROUPING_POWER, MOST_POWER).expect("the powers are in the crate's range"))
+    }
+}
+
+impl Times {
+    pub(crate) fn add(&self, elapsed: Duration) {
+        let most = (1 << MOST_POWER) - 1;
+        let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(most).min(most);
+        // The value is in the histogram's range.
+        let _ = self.0.increment(elapsed_us);
+    }
+
+    /// Half, and 99 of 100, took no longer than this many microseconds; none without calls.
+    pub(crate) fn half_and_most(&self) -> [Option<u64>; 2] {
+        let times = self.0.load();
+        [0.5, 0.99].map(|q| times.quantile_bucket(q).ok().flatten().map(|bucket| bucket.end()))
     }
 }
 
@@ -63,11 +75,7 @@ impl Stats {
     /// Counts a call. Failures that are not the module's (storage, contention) count as calls only.
     pub(crate) fn count(&self, outcome: Result<&Outcome, &CallError>, elapsed: Duration) {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let elapsed_us = u64::try_from(elapsed.as_micros())
-            .unwrap_or(u64::MAX)
-            .min((1 << MOST_POWER) - 1);
-        // The value is in the histogram's range.
-        let _ = self.times.increment(elapsed_us);
+        self.times.add(elapsed);
         match outcome {
             Ok(Outcome::Done(_)) => {}
             Ok(failed @ Outcome::Failed(_)) => {
@@ -90,16 +98,15 @@ impl Stats {
 
     /// The counts as they are now.
     pub fn summary(&self) -> Summary {
-        let times = self.times.load();
-        let quantile = |q: f64| times.quantile_bucket(q).ok().flatten().map(|bucket| bucket.end());
+        let [p50_us, p99_us] = self.times.half_and_most();
         Summary {
             calls: self.calls.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
             traps: self.traps.load(Ordering::Relaxed),
             deadlines: self.deadlines.load(Ordering::Relaxed),
             codes: self.codes.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            p50_us: quantile(0.5),
-            p99_us: quantile(0.99),
+            p50_us,
+            p99_us,
         }
     }
 }

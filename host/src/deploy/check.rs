@@ -145,33 +145,31 @@ impl Checker<'_> {
         let before = Generation::new(self.before.to_vec());
         let after = Generation::new(self.after.to_vec());
         let is_ours = |route: &&Route| *route.module.name == *module.name;
-        let mut lines = Vec::new();
+        // By function: the lines about it.
+        let mut found: Vec<(String, Vec<String>)> = Vec::new();
         let mut compatible = true;
         let mut kept = 0;
         for old in before.routes() {
-            match after.same(old) {
-                None if is_ours(&old) => {
-                    compatible = false;
-                    lines.push(format!("- {}", text(old)));
-                }
-                Some(new) if is_ours(&new) => {
-                    let changes = changes(old, new);
-                    compatible &= changes.is_empty();
-                    kept += usize::from(changes.is_empty());
-                    lines.extend(changes);
-                }
-                _ => {}
-            }
+            let lines = match after.same(old) {
+                None if is_ours(&old) => vec![format!("- {}", text(old))],
+                Some(new) if is_ours(&new) => changes(old, new),
+                _ => continue,
+            };
+            compatible &= lines.is_empty();
+            kept += usize::from(lines.is_empty());
+            found.push((old.export().function.clone(), lines));
         }
         for new in after.routes().filter(is_ours) {
             if before.same(new).is_none() {
-                lines.push(format!("+ {}", text(new)));
+                found.push((new.export().function.clone(), vec![format!("+ {}", text(new))]));
             }
         }
-        lines.sort_by_key(|line| line.trim_start_matches(['-', '+', ' ']).to_owned());
-        if kept > 0 {
-            lines.insert(0, format!("{kept} functions as they were"));
-        }
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        let unchanged = (kept > 0).then(|| format!("{kept} functions as they were"));
+        let lines = unchanged
+            .into_iter()
+            .chain(found.into_iter().flat_map(|(_, lines)| lines))
+            .collect();
         step("exports", compatible, true, lines)
     }
 

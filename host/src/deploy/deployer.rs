@@ -21,7 +21,7 @@ use super::now::{Now, now_ms};
 use super::options::{CanaryOptions, Source, SwapOptions, validate, validate_percent, validate_thresholds};
 use super::report::{CanaryStatus, CheckReport, HistoryEntry, ModuleStatus, ShadowReport, SwapReport};
 use super::switch::{Applied, Change, Pending};
-use super::trials::{Canary, Candidate, Proofs, Shadow, room_for_another};
+use super::trials::{Canary, Candidate, Replay, Shadow, room_for_another};
 
 /// Modules that are compiled and checked at once: each may take a process of its own and 4 GiB.
 const CHECKS: usize = 2;
@@ -42,7 +42,7 @@ pub(super) struct Inner {
     pub(super) changing: tokio::sync::Mutex<()>,
     now: Mutex<Now>,
     migration: Mutex<Option<Running>>,
-    proofs: Mutex<Proofs>,
+    replay: Mutex<Option<Replay>>,
     checking: Semaphore,
     waiting: AtomicUsize,
     /// There are other watches to look after.
@@ -64,7 +64,7 @@ impl Inner {
             changing: tokio::sync::Mutex::default(),
             now: Mutex::default(),
             migration: Mutex::default(),
-            proofs: Mutex::default(),
+            replay: Mutex::default(),
             checking: Semaphore::new(CHECKS),
             waiting: AtomicUsize::new(0),
             changed: Notify::new(),
@@ -80,8 +80,8 @@ impl Inner {
         self.migration.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn proofs(&self) -> Proofs {
-        self.proofs.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn replay(&self) -> Option<Replay> {
+        self.replay.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Runs something that blocks, on a thread for that.
@@ -240,9 +240,9 @@ fn put<T>(list: &mut Vec<T>, item: T, name: impl Fn(&T) -> &String) {
 }
 
 impl Deployer {
-    /// Connects the parts that show beforehand how a version behaves.
-    pub fn connect(&self, proofs: Proofs) {
-        *self.0.proofs.lock().unwrap_or_else(PoisonError::into_inner) = proofs;
+    /// Connects what replays the recordings that checks are given.
+    pub fn replay_with(&self, replay: Replay) {
+        *self.0.replay.lock().unwrap_or_else(PoisonError::into_inner) = Some(replay);
     }
 
     /// Every live module, in the order they are loaded.
@@ -332,15 +332,10 @@ impl Deployer {
     /// [`Deployer::abort`], when the live version of its name changes, and with the process.
     ///
     /// # Errors
-    /// [`DeployError::Refused`] where it does not load or start; [`DeployError::Unsupported`].
+    /// [`DeployError::Refused`] where it does not load or start.
     pub async fn shadow(&self, source: Source, percent: f64) -> Result<ShadowReport, DeployError> {
         source.validate()?;
         validate_percent(percent)?;
-        let start = self
-            .0
-            .proofs()
-            .shadow
-            .ok_or(DeployError::Unsupported { what: "run shadows" })?;
         let this = self.clone();
         alone(async move {
             let mut candidate = this.candidate(source).await?;
@@ -348,7 +343,7 @@ impl Deployer {
             let name = candidate.module.name.to_string();
             // It answers nobody: what clients would notice is what a shadow is to find out.
             this.admit_beside(&mut candidate, true).await?;
-            let run = start(&this.0.logic, Arc::clone(&candidate.module), percent);
+            let run = this.0.logic.shadow(Arc::clone(&candidate.module), percent);
             let shadow = Shadow {
                 candidate,
                 percent,
@@ -615,14 +610,14 @@ impl Deployer {
         recording: Option<Vec<u8>>,
     ) -> Result<Examined, DeployError> {
         let before = self.0.now().modules.clone();
-        let proofs = self.0.proofs();
+        let replay = self.0.replay();
         let _permit = self.turn(&candidate.module.name).await?;
         Checker {
             logic: &self.0.logic,
             store: &self.0.store,
             before: &before,
             after,
-            replay: proofs.replay.as_ref(),
+            replay: replay.as_ref(),
         }
         .examine(&candidate.module, candidate.bytes.len(), recording)
         .await

@@ -80,12 +80,6 @@ pub enum DeployError {
         /// What it has to be, and what was found.
         expected: String,
     },
-    /// This server was put together without the part.
-    #[error("this server cannot {what}")]
-    Unsupported {
-        /// What was asked for.
-        what: &'static str,
-    },
     /// A module that the host needs could not be loaded.
     #[error("{from}: {source}")]
     Load {
@@ -118,7 +112,6 @@ impl DeployError {
             | DeployError::Older { .. }
             | DeployError::Migration { .. }
             | DeployError::StillNeeded { .. } => 409,
-            DeployError::Unsupported { .. } => 501,
             DeployError::Busy { .. } => 503,
             DeployError::Load { .. } | DeployError::Bytes { .. } | DeployError::Storage(_) => 500,
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use stowage_logic::{Logic, Module, Moment, Outcome, Rehearsal, Reply, Route};
+use stowage_logic::{Logic, Module, Moment, Outcome, Rehearsal, Route};
 use stowage_storage::Transaction;
 use wasmtime::component::Val;
 
@@ -42,7 +42,7 @@ pub(super) async fn self_test(
 ) -> Option<Result<(), String>> {
     let route = route(module, "self-test", "run")?;
     let rehearsal = logic.run_in(transaction, &route, &[], &Moment::now()).await;
-    Some(answer(&route, &rehearsal).map(drop))
+    Some(answer(&rehearsal).map(drop))
 }
 
 /// The version of the module's rows; none where it names none.
@@ -55,7 +55,7 @@ pub(super) async fn schema(
         return Ok(None);
     };
     let rehearsal = logic.run_in(transaction, &route, &[], &Moment::now()).await;
-    let value = answer(&route, &rehearsal)?;
+    let value = answer(&rehearsal)?;
     match value.as_u64().and_then(|v| u32::try_from(v).ok()) {
         Some(version) => Ok(Some(version)),
         None => Err(format!("schema.version answers {value}, expected a u32")),
@@ -77,7 +77,7 @@ pub(super) async fn migrate(
     let cursor = cursor.map(|bytes| Box::new(Val::List(bytes.iter().copied().map(Val::U8).collect())));
     let params = [Val::U32(old), Val::Option(cursor)];
     let mut effects = logic.run_in(transaction, &route, &params, moment).await;
-    let value = answer(&route, &effects)?;
+    let value = answer(&effects)?;
     let step = step(&value).ok_or_else(|| format!("schema.migrate answers {value}, expected a step"))?;
     let Some(mut transaction) = effects.transaction.take() else {
         return Err("the step left no transaction".into());
@@ -109,23 +109,13 @@ fn step(value: &Value) -> Option<Step> {
 }
 
 /// What a function answered, as JSON. An error of its own is its text.
-fn answer(route: &Route, rehearsal: &Rehearsal) -> Result<Value, String> {
-    let outcome = rehearsal.outcome.as_ref().map_err(ToString::to_string)?;
-    let (encoder, value) = match (&route.export().reply, outcome) {
-        (Reply::Value(encoder) | Reply::Fallible { ok: Some(encoder), .. }, Outcome::Done(Some(value))) => {
-            (encoder, Ok(value))
-        }
-        (Reply::Fallible { err: Some(encoder), .. }, Outcome::Failed(Some(value))) => (encoder, Err(value)),
-        (_, Outcome::Done(_)) => return Ok(Value::Null),
-        (_, Outcome::Failed(_)) => return Err("an error without a text".into()),
-    };
-    let mut text = Vec::new();
-    let (Ok(shown) | Err(shown)) = value;
-    encoder.encode(shown, &mut text);
-    let json: Value = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
-    match value {
-        Ok(_) => Ok(json),
-        Err(_) => Err(json.as_str().map_or_else(|| json.to_string(), str::to_owned)),
+fn answer(rehearsal: &Rehearsal) -> Result<Value, String> {
+    match rehearsal.outcome.as_ref().map_err(ToString::to_string)? {
+        Outcome::Done(json) => serde_json::from_slice(json).map_err(|error| error.to_string()),
+        Outcome::Failed(failure) => Err(match serde_json::from_slice(&failure.json) {
+            Ok(Value::String(text)) => text,
+            _ => String::from_utf8_lossy(&failure.json).into_owned(),
+        }),
     }
 }
 

@@ -47,4 +47,4 @@ pub use report::{
     CanaryStatus, CheckReport, CheckStep, Difference, HistoryEntry, ModuleStatus, ProbationStatus, ShadowReport,
     SwapReport,
 };
-pub use trials::{Proofs, Replay, ReplayResult, ShadowRun, StartShadow};
+pub use trials::{Replay, ReplayResult};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use stowage_logic::codec::camel_case;
-use stowage_logic::{Generation, Module, Route, Thresholds, Version, Watch};
+use stowage_logic::{Generation, Module, Observer, Route, Thresholds, Version, Watch};
 
 use super::live::LiveSet;
 use super::report::{ModuleStatus, ProbationStatus};
@@ -89,12 +89,14 @@ impl Now {
             let previous = Generation::new(probation.standing_by(&self.modules));
             generation = generation.on_probation(&previous, &probation.watch);
         }
-        for canary in self.canaries.values() {
-            generation = generation.with_canary(&canary.candidate.module, &canary.share(), &canary.watch);
+        for (name, canary) in &self.canaries {
+            if let Some(share) = canary.share(&generation, self.module(name).is_none()) {
+                generation = generation.with_canary(&canary.candidate.module, &share, &canary.watch);
+            }
         }
         for shadow in self.shadows.values() {
-            let table = Generation::new(vec![Arc::clone(&shadow.candidate.module)]);
-            generation = generation.observed_by(&shadow.run.observer, |route| table.same(route).is_some());
+            let observer: Arc<dyn Observer> = shadow.run.clone();
+            generation = generation.observed_by(&observer, |route| shadow.run.covers(route));
         }
         generation
     }

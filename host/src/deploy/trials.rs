@@ -1,13 +1,14 @@
-//! What runs beside the live modules: shadows, canaries, and the parts of the host that compare and replay.
+//! What runs beside the live modules: shadows and canaries.
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use stowage_logic::{Logic, Module, Observer, Share, Thresholds, Watch};
+use stowage_logic::codec::fold_name;
+use stowage_logic::{Generation, Logic, Module, Share, Thresholds, Watch};
 
 use super::error::DeployError;
 use super::live::LiveModule;
-use super::report::{CanaryStatus, ShadowReport};
+use super::report::{CanaryStatus, Difference, ShadowReport};
 
 /// Shadows and canaries at once: each keeps a module in memory.
 pub(super) const MOST_TRIALS: usize = 8;
@@ -17,26 +18,6 @@ pub type ReplayResult = Result<Vec<String>, Vec<String>>;
 
 /// Replays a recording with a module, beside what is served.
 pub type Replay = Arc<dyn Fn(Logic, Vec<u8>, Arc<Module>) -> BoxFuture<'static, ReplayResult> + Send + Sync>;
-
-/// A comparison that is under way.
-pub struct ShadowRun {
-    /// Looks on at the live calls; when it is dropped, the comparison ends.
-    pub observer: Arc<dyn Observer>,
-    /// What was found so far. The deployer fills in the shadow's version and since when it runs.
-    pub report: Arc<dyn Fn() -> ShadowReport + Send + Sync>,
-}
-
-/// Begins to compare a module with the live calls it looks on at, a percentage of them.
-pub type StartShadow = Arc<dyn Fn(&Logic, Arc<Module>, f64) -> ShadowRun + Send + Sync>;
-
-/// The parts of the host that show beforehand how a version behaves.
-#[derive(Clone, Default)]
-pub struct Proofs {
-    /// For a check that is given a recording.
-    pub replay: Option<Replay>,
-    /// For shadows.
-    pub shadow: Option<StartShadow>,
-}
 
 /// A version that is not live, with what it takes to make it so.
 #[derive(Clone)]
@@ -68,16 +49,28 @@ impl Candidate {
 pub(super) struct Shadow {
     pub(super) candidate: Candidate,
     pub(super) percent: f64,
-    pub(super) run: ShadowRun,
+    /// Looks on at the live calls; when the last generation with it goes, the comparison ends.
+    pub(super) run: Arc<stowage_logic::Shadow>,
 }
 
 impl Shadow {
     pub(super) fn report(&self) -> ShadowReport {
+        let tally = self.run.tally();
+        let difference = |d: stowage_logic::Difference| Difference {
+            method: d.method,
+            params: d.params,
+            lines: d.lines,
+        };
         ShadowReport {
             version: format!("{:#}", self.candidate.module.version),
             since: self.candidate.since_ms,
             percent: self.percent,
-            ..(self.run.report)()
+            compared: tally.compared,
+            skipped: tally.skipped,
+            different: tally.different,
+            live_us: tally.live_us,
+            shadow_us: tally.shadow_us,
+            differences: tally.differences.into_iter().map(difference).collect(),
         }
     }
 }
@@ -92,8 +85,18 @@ pub(super) struct Canary {
 }
 
 impl Canary {
-    pub(super) fn share(&self) -> Share {
-        Share::new(self.percent, &self.methods)
+    /// The calls it answers, in a table of the live modules: of the functions that the live module of its name serves, where there is
+    /// one. None where no call is left for it.
+    pub(super) fn share(&self, table: &Generation, is_new: bool) -> Option<Share> {
+        let wanted: Vec<String> = self.methods.iter().map(|m| fold_name(m)).collect();
+        let name = &self.candidate.module.name;
+        let methods: Vec<String> = table
+            .routes()
+            .filter(|route| is_new || route.module.name == *name)
+            .map(|route| fold_name(&route.export().function))
+            .filter(|function| wanted.is_empty() || wanted.contains(function))
+            .collect();
+        (!methods.is_empty()).then(|| Share::new(self.percent, &methods))
     }
 
     pub(super) fn status(&self) -> CanaryStatus {

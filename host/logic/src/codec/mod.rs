@@ -13,12 +13,17 @@
 //! | `string`, `char` | string; a number, as it is written |
 //! | `bool` | true or false |
 
+mod answer;
+mod args;
 mod decode;
-mod encode;
 mod names;
 mod shape;
+mod value;
 
+pub(crate) use answer::Answer;
+pub use answer::Failure;
+pub(crate) use args::Args;
 pub use decode::{DecodeError, Decoder};
-pub use encode::Encoder;
 pub use names::{camel_case, fold_name};
 pub use shape::{Shape, UnsupportedType};
+pub use value::json;

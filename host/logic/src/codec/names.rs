@@ -2,19 +2,23 @@
 
 /// The camelCase form of a kebab-case name: `fav-id` is `favId`.
 pub fn camel_case(kebab: &str) -> String {
-    let mut out = String::with_capacity(kebab.len());
+    let mut out = Vec::with_capacity(kebab.len());
+    write_camel_case(kebab, &mut out);
+    // Only ASCII letters change.
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Appends the camelCase form of a kebab-case name, of which only ASCII letters change.
+pub(super) fn write_camel_case(kebab: &str, out: &mut Vec<u8>) {
     let mut upper = false;
-    for c in kebab.chars() {
-        if c == '-' {
+    for byte in kebab.bytes() {
+        if byte == b'-' {
             upper = true;
-        } else if upper {
-            out.extend(c.to_uppercase());
-            upper = false;
         } else {
-            out.push(c);
+            out.push(if upper { byte.to_ascii_uppercase() } else { byte });
+            upper = false;
         }
     }
-    out
 }
 
 /// What method and module names are compared by: their ASCII letters and digits, in lower case, so that `initStorage$IMDataFromSdk`

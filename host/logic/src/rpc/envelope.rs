@@ -25,12 +25,9 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Code 200 with the data that `write` appends as JSON.
-    pub fn success(write: impl FnOnce(&mut Vec<u8>)) -> Envelope {
-        let mut json = Vec::with_capacity(512);
-        json.extend_from_slice(br#"{"code":200,"message":null,"data":"#);
-        write(&mut json);
-        json.push(b'}');
+    /// Code 200 with this data, which is JSON.
+    pub fn success(data: &[u8]) -> Envelope {
+        let json = [&br#"{"code":200,"message":null,"data":"#[..], data, b"}"].concat();
         Envelope {
             code: Code::SUCCESS,
             json,

@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 use tracing::Instrument as _;
 use wasmtime::component::Val;
 
-use crate::{Export, Logic, Outcome, Reply, Route};
+use crate::codec::Failure;
+use crate::{Export, Logic, Outcome, Route};
 use route::{Target, Unroutable};
 
 /// Answers the request with this path and body. Every body has an answer, however malformed.
@@ -34,7 +35,7 @@ pub async fn answer(logic: &Logic, path: &str, body: Bytes) -> Envelope {
     );
     async {
         let answer = match logic.call(&route, &params, &id).await {
-            Ok(outcome) => reply(&route.export().reply, outcome),
+            Ok(outcome) => reply(outcome),
             Err(error) => {
                 tracing::error!(
                     call_id = %id,
@@ -83,24 +84,15 @@ fn params(export: &Export, object: &Map<String, Value>) -> Result<Vec<Val>, crat
         .collect()
 }
 
-fn reply(reply: &Reply, outcome: Outcome) -> Envelope {
-    match (reply, outcome) {
-        (Reply::Value(encoder) | Reply::Fallible { ok: Some(encoder), .. }, Outcome::Done(Some(value))) => {
-            Envelope::success(|out| encoder.encode(&value, out))
-        }
-        (_, Outcome::Done(_)) => Envelope::success(|out| out.extend_from_slice(b"null")),
-        (reply, failed) => match failed.error() {
+fn reply(outcome: Outcome) -> Envelope {
+    match outcome {
+        Outcome::Done(json) => Envelope::success(&json),
+        Outcome::Failed(Failure { coded, json }) => match coded {
             // An error that claims success would say that something was kept.
-            Some((code, message)) if code != Code::SUCCESS.0 => Envelope::failure(Code(code), message),
-            Some((_, message)) => Envelope::failure(Code::OTHER, message),
-            None => {
-                // An error of the module's own shape has no code of its own.
-                let mut text = Vec::new();
-                if let (Reply::Fallible { err: Some(encoder), .. }, Outcome::Failed(Some(value))) = (reply, &failed) {
-                    encoder.encode(value, &mut text);
-                }
-                Envelope::failure(Code::OTHER, &String::from_utf8_lossy(&text))
-            }
+            Some((code, message)) if code != Code::SUCCESS.0 => Envelope::failure(Code(code), &message),
+            Some((_, message)) => Envelope::failure(Code::OTHER, &message),
+            // An error of the module's own shape has no code of its own.
+            None => Envelope::failure(Code::OTHER, &String::from_utf8_lossy(&json)),
         },
     }
 }

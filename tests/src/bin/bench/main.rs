@@ -1,7 +1,7 @@
 //! `make bench`: Stowage side by side with a bare hyper echo and with hyper + SQLite, in one run, as ratios.
 //!
 //! Server and load share the machine's cores, each server is a process of its own, the rounds of the servers take turns, and
-//! each figure is the median of its rounds.
+//! each figure is the median of its rounds. `bench calls` measures calls without HTTP only.
 
 mod component;
 mod echo;
@@ -36,6 +36,7 @@ fn main() -> anyhow::Result<()> {
             runtime.block_on(sqlite::serve(file.into()))
         }
         None => runtime.block_on(bench()),
+        Some("calls") => runtime.block_on(component::run()),
         Some(other) => anyhow::bail!("unknown argument {other}"),
     }
 }

@@ -1,0 +1,151 @@
+//! Long runs give way: a run that needs more than one tick shares a small part of the processors with all others of its kind, so that a
+//! module that loops does not slow down the calls of others.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::time::Sleep;
+
+use crate::call::CallError;
+use crate::limits::TICK;
+
+/// Runs longer than a tick that are let in at once; further ones fail.
+pub(crate) const MOST_LONG: usize = 32;
+
+/// What long runs share.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    /// Permits of short runs, and how many there are.
+    short: Arc<Semaphore>,
+    most_short: usize,
+    /// Held for a tick and the rest after it: how much of the processors long runs use.
+    slices: Arc<Semaphore>,
+    /// A permit a long run. Short runs have their own, which a run that grows long gives back.
+    places: Arc<Semaphore>,
+}
+
+impl Lane {
+    /// A lane beside the runs that hold one of the `most_short` permits of `short`.
+    pub(crate) fn new(short: &Arc<Semaphore>, most_short: usize) -> Lane {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Lane {
+            short: Arc::clone(short),
+            most_short,
+            slices: Arc::new(Semaphore::new((processors / 2).max(1))),
+            places: Arc::new(Semaphore::new(MOST_LONG)),
+        }
+    }
+
+    fn has_company(&self) -> bool {
+        self.short.available_permits() < self.most_short
+    }
+}
+
+/// How many ticks a run has been interrupted by, told by the engine's callback.
+pub(crate) type Ticks = Arc<AtomicU64>;
+
+enum Phase {
+    /// It has had less than a whole tick.
+    Short,
+    /// It waits for its turn.
+    Waiting(BoxFuture<'static, Option<OwnedSemaphorePermit>>),
+    /// It runs, for one tick.
+    Running(Option<OwnedSemaphorePermit>),
+    /// It lets others run as long as it ran, with the turn still taken.
+    Resting {
+        rest: Pin<Box<Sleep>>,
+        _turn: OwnedSemaphorePermit,
+    },
+}
+
+/// A run that gives way once it is long.
+pub(crate) struct Paced<'a, F> {
+    run: Pin<&'a mut F>,
+    lane: &'a Lane,
+    ticks: &'a Ticks,
+    seen: u64,
+    phase: Phase,
+    /// The permit of a short run.
+    permit: Option<SemaphorePermit<'a>>,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl<'a, F> Paced<'a, F> {
+    pub(crate) fn new(
+        run: Pin<&'a mut F>,
+        lane: &'a Lane,
+        ticks: &'a Ticks,
+        permit: Option<SemaphorePermit<'a>>,
+    ) -> Paced<'a, F> {
+        Paced {
+            run,
+            lane,
+            ticks,
+            seen: ticks.load(Ordering::Relaxed),
+            phase: Phase::Short,
+            permit,
+            place: None,
+        }
+    }
+
+    fn wait(&self) -> Phase {
+        let slices = Arc::clone(&self.lane.slices);
+        // The semaphore is never closed.
+        Phase::Waiting(Box::pin(async move { slices.acquire_owned().await.ok() }))
+    }
+}
+
+impl<T, F: Future<Output = wasmtime::Result<T>>> Future for Paced<'_, F> {
+    type Output = Result<wasmtime::Result<T>, CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        loop {
+            match &mut this.phase {
+                Phase::Waiting(turn) => {
+                    let turn = ready!(turn.as_mut().poll(cx));
+                    this.phase = Phase::Running(turn);
+                }
+                Phase::Resting { rest, .. } => {
+                    ready!(rest.as_mut().poll(cx));
+                    this.phase = this.wait();
+                }
+                Phase::Short | Phase::Running(_) => {
+                    if let Poll::Ready(returned) = this.run.as_mut().poll(cx) {
+                        return Poll::Ready(Ok(returned));
+                    }
+                    let ticks = this.ticks.load(Ordering::Relaxed);
+                    match &mut this.phase {
+                        // The first tick may have begun long before the run did.
+                        Phase::Short if ticks - this.seen < 2 => return Poll::Pending,
+                        // It waits for something else than its turn, and takes nobody's meanwhile.
+                        Phase::Running(turn) if ticks == this.seen => {
+                            *turn = None;
+                            return Poll::Pending;
+                        }
+                        _ => this.seen = ticks,
+                    }
+                    if this.place.is_none() {
+                        let Ok(place) = Arc::clone(&this.lane.places).try_acquire_owned() else {
+                            return Poll::Ready(Err(CallError::Crowded));
+                        };
+                        this.place = Some(place);
+                        this.permit = None;
+                    }
+                    this.phase = match std::mem::replace(&mut this.phase, Phase::Short) {
+                        Phase::Running(Some(turn)) if this.lane.has_company() => Phase::Resting {
+                            rest: Box::pin(tokio::time::sleep(TICK)),
+                            _turn: turn,
+                        },
+                        _ => this.wait(),
+                    };
+                }
+            }
+        }
+    }
+}
