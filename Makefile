@@ -1,8 +1,9 @@
 # The two commands on a fresh machine: `make run` and `make test`.
 CARGO ?= cargo
 MODULES := favorites temp-files backups cloud-storage common
-# And the module that tests the host from inside.
-COMPONENTS := $(MODULES) probe
+# And the modules that test the host from inside.
+TESTERS := probe changing
+COMPONENTS := $(MODULES) $(TESTERS)
 RUN_ARGS ?= --demo
 
 .PHONY: all build modules target run test record-examples lint bench clean
@@ -19,7 +20,7 @@ modules: target
 	@mkdir -p target/modules target/modules-test
 	@for m in $(COMPONENTS); do \
 		from=target/wasm32-wasip2/module/stowage_$$(echo $$m | tr - _).wasm; \
-		to=target/modules/$$m.wasm; [ $$m = probe ] && to=target/modules-test/probe.wasm; \
+		case " $(TESTERS) " in *" $$m "*) to=target/modules-test/$$m.wasm;; *) to=target/modules/$$m.wasm;; esac; \
 		cmp -s $$from $$to || cp $$from $$to; \
 	done
 

@@ -15,15 +15,10 @@ impl Logic {
         let limits = &inner.trial_limits;
         // The semaphore is never closed.
         let _permit = inner.rehearsing.acquire().await.ok();
-        let making = Instance::new(
-            &inner.engine,
-            &module.pre,
-            &module.name,
-            module.exports.len(),
-            limits,
-            inner.ticker.beat(),
-        );
-        inner.ticker.beat().busy();
+        let beat = inner.ticker.beat();
+        beat.busy();
+        let exports = module.exports.len();
+        let making = Instance::new(&inner.engine, &module.pre, &module.name, exports, limits, beat);
         match tokio::time::timeout(limits.wall, making).await {
             Ok(made) => made
                 .map(drop)

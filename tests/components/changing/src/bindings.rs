@@ -1,0 +1,8 @@
+//! The world `module`, generated from `wit/`.
+#![allow(missing_docs)]
+
+wit_bindgen::generate!({
+    path: ["../../../wit/deps/host", "wit"],
+    world: "changing:tests/module",
+    generate_all,
+});

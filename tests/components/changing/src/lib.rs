@@ -1,0 +1,165 @@
+//! A module whose behaviour is written into its bytes, for the tests of the deployer: a test changes single bytes and has another version.
+#![cfg(target_arch = "wasm32")]
+
+mod bindings;
+
+use bindings::exports::changing::tests::work::{Error, Guest as Work};
+use bindings::exports::stowage::host::schema::{Guest as Schema, Step};
+use bindings::exports::stowage::host::self_test::Guest as SelfTest;
+use bindings::stowage::host::storage::{self, KeyRange, ScanOptions};
+
+/// After the colon: the label; what `work` does; the version of the rows; how it migrates; what the self-test says.
+#[used]
+static BEHAVIOUR: [u8; 26] = *b"behaviour-of-this-:ao01o..";
+
+const NUMBERS: &str = "changing-numbers";
+const ROWS: &str = "changing-rows";
+const SUMS: &str = "changing-sums";
+/// Rows of a step.
+const STEP: u32 = 10;
+
+struct Changing;
+
+fn behaviour(place: usize) -> char {
+    // SAFETY: it is a live static of that type. It is read as if it could change, so that the compiler does not know what is written
+    // there.
+    let bytes = unsafe { std::ptr::read_volatile(&raw const BEHAVIOUR) };
+    char::from(bytes[19 + place])
+}
+
+fn version() -> u32 {
+    behaviour(2).to_digit(10).unwrap_or(0)
+}
+
+fn error(code: i32, message: &str) -> Error {
+    Error {
+        code,
+        message: message.into(),
+    }
+}
+
+fn page(start: Option<Vec<u8>>, limit: u32) -> storage::Page {
+    let options = ScanOptions {
+        reverse: false,
+        skip: 0,
+        limit,
+        contains: None,
+        keys_only: false,
+    };
+    storage::scan(ROWS, &KeyRange { start, end: None }, &options)
+}
+
+impl Work for Changing {
+    fn label() -> String {
+        behaviour(0).to_string()
+    }
+
+    fn work(key: String) -> Result<u64, Error> {
+        match behaviour(1) {
+            't' => core::arch::wasm32::unreachable(),
+            'l' => loop {
+                std::hint::black_box(());
+            },
+            'e' => return Err(error(777, "as its bytes say")),
+            _ => {}
+        }
+        let held = storage::get(NUMBERS, key.as_bytes());
+        let number = held.and_then(|v| v.try_into().ok()).map_or(0, u64::from_be_bytes) + 1;
+        storage::put(NUMBERS, key.as_bytes(), &number.to_be_bytes());
+        Ok(number)
+    }
+
+    fn fill(rows: u32) -> u32 {
+        for n in 0..rows {
+            storage::put(
+                ROWS,
+                format!("{n:06}").as_bytes(),
+                format!("{} {n}", version()).as_bytes(),
+            );
+        }
+        storage::add(SUMS, b"rows", rows.into());
+        rows
+    }
+
+    fn rows() -> Vec<String> {
+        let mut rows: Vec<String> = page(None, 10_000)
+            .entries
+            .into_iter()
+            .map(|entry| String::from_utf8_lossy(&entry.value).into_owned())
+            .collect();
+        rows.push(storage::counter(SUMS, b"rows").to_string());
+        rows
+    }
+
+    fn look() -> Result<bool, Error> {
+        let expected = format!("{} ", version());
+        match page(None, 10_000)
+            .entries
+            .iter()
+            .all(|e| e.value.starts_with(expected.as_bytes()))
+        {
+            true => Ok(true),
+            false => Err(error(778, "a row of another version")),
+        }
+    }
+}
+
+impl SelfTest for Changing {
+    fn run() -> Result<(), String> {
+        match behaviour(4) {
+            'f' => Err("it does not work".into()),
+            'd' => Changing::look().map(drop).map_err(|e| e.message),
+            'l' => loop {
+                std::hint::black_box(());
+            },
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Schema for Changing {
+    fn version() -> u32 {
+        version()
+    }
+
+    fn migrate(old: u32, cursor: Option<Vec<u8>>) -> Result<Step, String> {
+        let how = behaviour(3);
+        if how == 's' {
+            return Ok(Step {
+                cursor: Some(b"000000".to_vec()),
+                rows: 0,
+                total: None,
+            });
+        }
+        let limit = if how == '1' || how == 'x' { 10_000 } else { STEP };
+        let page = page(cursor.clone(), limit);
+        for entry in &page.entries {
+            let text = String::from_utf8_lossy(&entry.value).into_owned();
+            let Some(rest) = text.strip_prefix(&format!("{old} ")) else {
+                return Err(format!("a row that is not of version {old}: {text}"));
+            };
+            storage::put(ROWS, &entry.key, format!("{} {rest}", version()).as_bytes());
+            storage::add(SUMS, b"rows", 1);
+        }
+        let done: u32 = cursor
+            .as_deref()
+            .and_then(|c| std::str::from_utf8(c.get(..6)?).ok()?.parse().ok())
+            .unwrap_or(0);
+        match how {
+            'x' => return Err("it cannot".into()),
+            'f' if done >= 19 => return Err("it cannot go on".into()),
+            't' if done >= 19 => core::arch::wasm32::unreachable(),
+            _ => {}
+        }
+        Ok(Step {
+            rows: page.entries.len() as u64,
+            total: Some(u64::from(STEP) * 10),
+            cursor: page.cursor.map(|mut last| {
+                last.push(0);
+                last
+            }),
+        })
+    }
+}
+
+bindings::export!(Changing with_types_in bindings);

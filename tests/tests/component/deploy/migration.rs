@@ -1,0 +1,144 @@
+//! Migrations: in one transaction, in steps, failing, aborted, and cut short.
+
+use std::fs;
+
+use serde_json::json;
+use stowage::deploy::DeployError;
+use stowage_logic::Version;
+
+use super::stage::{Load, Stage, built_in, changing, unwatched, version};
+
+async fn filled(rows: u32) -> Stage {
+    let stage = Stage::new(built_in("ao00o")).await;
+    stage.data("fill", json!({"rows": rows})).await;
+    stage
+}
+
+/// Rows of a version, and the counter, to which every migrated row adds one.
+fn rows(version: u32, rows: u32, counter: u32) -> Vec<String> {
+    (0..rows)
+        .map(|n| format!("{version} {n}"))
+        .chain([counter.to_string()])
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn data_and_code_change_as_one_in_one_step() {
+    let stage = filled(50).await;
+    let load = Load::start(&stage.logic, 4, "look");
+    let report = stage.swap(version("bo11o")).await.unwrap();
+    assert_eq!((report.migrated_rows, report.generation), (50, 2));
+    assert_eq!(stage.rows().await, rows(1, 50, 100));
+    for answer in load.end().await.concat() {
+        assert_eq!(answer["code"], 200, "{answer}");
+    }
+    assert_eq!(stage.deployer.list()[0].schema, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_in_steps_holds_calls_back_and_none_fails() {
+    let stage = filled(95).await;
+    let looks = Load::start(&stage.logic, 4, "look");
+    let works = Load::start(&stage.logic, 4, "work");
+    let report = stage.swap(version("bo1bo")).await.unwrap();
+    assert_eq!(report.migrated_rows, 95);
+    assert!(stage.deployer.migration().is_none());
+    for answer in looks.end().await.concat() {
+        assert_eq!(answer["code"], 200, "{answer}");
+    }
+    for answers in works.end().await {
+        for (n, answer) in answers.iter().enumerate() {
+            assert_eq!(answer["data"], n + 1, "{answer}");
+        }
+    }
+    assert_eq!(stage.rows().await, rows(1, 95, 190));
+    let tables = stage.store.snapshot().tables().unwrap();
+    assert!(
+        !tables.iter().any(|t| t.contains("undo") || t.contains("migration")),
+        "{tables:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_that_fails_in_the_middle_leaves_everything_as_it_was() {
+    for behaviour in ["bo1fo", "bo1to"] {
+        let stage = filled(60).await;
+        let load = Load::start(&stage.logic, 4, "look");
+        match stage.swap(version(behaviour)).await {
+            Err(DeployError::Migration { old: 0, new: 1, .. }) => {}
+            other => panic!("{other:?}"),
+        }
+        assert_eq!((stage.label().await.as_str(), stage.deployer.generation()), ("a", 1));
+        for answer in load.end().await.concat() {
+            assert_eq!(answer["code"], 200, "{answer}");
+        }
+        assert_eq!(stage.rows().await, rows(0, 60, 60));
+        // Nothing is left that the next migration would trip over.
+        stage.swap(version("co1bo")).await.unwrap();
+        assert_eq!(stage.rows().await, rows(1, 60, 120));
+    }
+}
+
+#[tokio::test]
+async fn a_migration_that_does_not_come_forward_is_undone() {
+    let stage = filled(30).await;
+    match stage.swap(version("bo1so")).await {
+        Err(DeployError::Migration { reason, .. }) => assert!(reason.contains("cursor"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(stage.rows().await, rows(0, 30, 30));
+}
+
+/// A swap whose migration is under way, with some of its rows changed.
+async fn under_way(stage: &Stage) -> tokio::task::JoinHandle<Result<stowage::deploy::SwapReport, DeployError>> {
+    let deployer = stage.deployer.clone();
+    let swap = tokio::spawn(async move { deployer.swap(vec![version("bo1bo")], unwatched()).await });
+    stage
+        .wait("some rows are migrated", |s| {
+            s.deployer.migration().is_some_and(|m| m.rows >= 30)
+        })
+        .await;
+    swap
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_can_be_aborted() {
+    let stage = filled(5000).await;
+    let swap = under_way(&stage).await;
+    stage.deployer.abort("changing").await.unwrap();
+    let ended = swap.await.unwrap();
+    assert!(matches!(ended, Err(DeployError::Migration { .. })), "{ended:?}");
+    assert_eq!(stage.rows().await, rows(0, 5000, 5000));
+    assert_eq!(stage.label().await, "a");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_that_was_cut_short_goes_on_at_the_next_start() {
+    let stage = filled(5000).await;
+    let swap = under_way(&stage).await;
+    stage.store.close().await;
+    assert!(swap.await.unwrap().is_err());
+    let stage = stage.restart(built_in("ao00o")).await;
+    assert_eq!(stage.label().await, "b");
+    assert_eq!(stage.rows().await, rows(1, 5000, 10_000));
+    assert_eq!(
+        (stage.latest().await.action.as_str(), stage.deployer.generation()),
+        ("swap", 2)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_that_cannot_go_on_is_put_back_at_the_next_start() {
+    let stage = filled(5000).await;
+    let swap = under_way(&stage).await;
+    stage.store.close().await;
+    assert!(swap.await.unwrap().is_err());
+    let new = format!("{:#}", Version::of(&changing("bo1bo")));
+    fs::write(stage.blob(&new), b"damaged").unwrap();
+    let stage = stage.restart(built_in("ao00o")).await;
+    assert_eq!(stage.label().await, "a");
+    assert_eq!(stage.rows().await, rows(0, 5000, 5000));
+    let latest = stage.latest().await;
+    assert_eq!(latest.action, "abort");
+    assert!(latest.reason.is_some());
+}

@@ -1,0 +1,8 @@
+//! The deployer with real modules: checks, swaps, trials, migrations, and what a restart brings.
+
+mod check;
+mod migration;
+mod stage;
+mod start;
+mod swap;
+mod trials;

@@ -1,0 +1,229 @@
+//! A deployer on a database in a file, with its supervisor running.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use stowage::Services;
+use stowage::deploy::{DeployError, Deployer, HistoryEntry, Source, SwapOptions};
+use stowage_cloud::{Cloud, OpenOptions, Space};
+use stowage_logic::{Config, Logic, rpc};
+use stowage_storage::Store;
+use stowage_tests::fixture::SpaceFixture;
+use stowage_tests::host::target_dir;
+use stowage_tests::wait::until;
+use stowage_transfer::{Feed, Transfers};
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::world::config;
+
+/// One at a time compiles what the cache lacks; the others find it there.
+static COMPILING: Mutex<()> = Mutex::const_new(());
+
+pub struct Stage {
+    pub logic: Logic,
+    pub deployer: Deployer,
+    pub store: Store,
+    stop: CancellationToken,
+    supervisor: JoinHandle<()>,
+    dir: TempDir,
+}
+
+impl Stage {
+    /// A first start with these modules.
+    pub async fn new(initial: Vec<Source>) -> Stage {
+        Stage::with(config(), initial).await
+    }
+
+    pub async fn with(config: Config, initial: Vec<Source>) -> Stage {
+        let dir = tempfile::tempdir().unwrap();
+        SpaceFixture::create(&dir.path().join("space"));
+        Stage::start(dir, config, initial).await.unwrap()
+    }
+
+    async fn start(dir: TempDir, config: Config, initial: Vec<Source>) -> Result<Stage, DeployError> {
+        let root = dir.path();
+        let store = Store::open(&root.join("stowage.redb"), stowage_storage::Config::default()).unwrap();
+        let url = format!("file://{}", root.join("space").display());
+        let space = Space::open(&url, OpenOptions::default()).await.unwrap();
+        let cloud = Cloud::open(space, store.clone()).await.unwrap();
+        let feed = Feed::new();
+        let transfer = stowage_transfer::Config::new(root.join("downloads"), root.join("temp"));
+        let transfers = Transfers::open(store.clone(), cloud.clone(), feed.clone(), transfer).unwrap();
+        let services = Services { cloud, transfers, feed };
+        let logic = Logic::new(config, store.clone(), services.shared()).unwrap();
+        let guard = COMPILING.lock().await;
+        let deployer = Deployer::open(logic.clone(), store.clone(), root.join("modules"), initial).await?;
+        drop(guard);
+        let stop = CancellationToken::new();
+        let supervisor = tokio::spawn(deployer.clone().run(stop.clone()));
+        Ok(Stage {
+            logic,
+            deployer,
+            store,
+            stop,
+            supervisor,
+            dir,
+        })
+    }
+
+    /// Ends this process, as far as the deployer can tell, and starts the next with these modules.
+    pub async fn restart(self, initial: Vec<Source>) -> Stage {
+        let Stage {
+            logic,
+            deployer,
+            store,
+            stop,
+            supervisor,
+            dir,
+        } = self;
+        stop.cancel();
+        supervisor.await.unwrap();
+        drop((logic, deployer));
+        store.close().await;
+        drop(store);
+        Stage::start(dir, config(), initial).await.unwrap()
+    }
+
+    /// The file with the bytes of a version.
+    pub fn blob(&self, version: &str) -> PathBuf {
+        self.dir.path().join("modules").join(format!("{version}.wasm"))
+    }
+
+    pub fn blobs(&self) -> usize {
+        fs::read_dir(self.dir.path().join("modules")).unwrap().count()
+    }
+
+    pub async fn ask(&self, method: &str, body: Value) -> Value {
+        ask(&self.logic, method, body).await
+    }
+
+    /// The data of a call that succeeds.
+    pub async fn data(&self, method: &str, body: Value) -> Value {
+        let mut envelope = self.ask(method, body).await;
+        assert_eq!(envelope["code"], 200, "{method}: {envelope}");
+        envelope["data"].take()
+    }
+
+    /// Which version answers.
+    pub async fn label(&self) -> String {
+        self.data("label", json!({})).await.as_str().unwrap().to_owned()
+    }
+
+    pub async fn work(&self) -> Value {
+        self.ask("work", json!({"key": "k"})).await
+    }
+
+    /// The rows, and at the end the counter of them.
+    pub async fn rows(&self) -> Vec<String> {
+        serde_json::from_value(self.data("rows", json!({})).await).unwrap()
+    }
+
+    /// The latest entry of the history.
+    pub async fn latest(&self) -> HistoryEntry {
+        self.deployer.history(1).await.unwrap().remove(0)
+    }
+
+    /// Waits until something holds.
+    pub async fn wait(&self, what: &str, holds: impl Fn(&Stage) -> bool) {
+        until(what, || holds(self)).await;
+    }
+
+    /// Swaps without a probation.
+    pub async fn swap(&self, source: Source) -> Result<stowage::deploy::SwapReport, DeployError> {
+        self.deployer.swap(vec![source], unwatched()).await
+    }
+}
+
+pub async fn ask(logic: &Logic, method: &str, body: Value) -> Value {
+    let envelope = rpc::answer(logic, &format!("/tests/{method}"), body.to_string().into()).await;
+    serde_json::from_slice(&envelope.into_json()).unwrap()
+}
+
+pub fn unwatched() -> SwapOptions {
+    SwapOptions {
+        probation: Some(Duration::ZERO),
+        ..SwapOptions::default()
+    }
+}
+
+pub fn forced() -> SwapOptions {
+    SwapOptions {
+        force: true,
+        ..unwatched()
+    }
+}
+
+/// The module whose behaviour is in its bytes: its label; what `work` does (`o`k, `t`rap, `l`oop, `e`rror); the version of its rows; how it
+/// migrates (`1` step, in `b`atches, `x` not at all, in batches and `f`ails or `t`raps, `s`tands still); its self-test (`o`k, `f`ails, `l`oops, looks at
+/// the `d`ata).
+pub fn changing(behaviour: &str) -> Vec<u8> {
+    let file = target_dir().join("modules-test/changing.wasm");
+    let mut bytes =
+        fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}; run `make modules` first", file.display()));
+    let mark = b"behaviour-of-this-:";
+    let at = bytes.windows(mark.len()).position(|w| w == mark).unwrap() + mark.len();
+    bytes[at..at + behaviour.len()].copy_from_slice(behaviour.as_bytes());
+    bytes
+}
+
+/// The module under the name `changing`.
+pub fn version(behaviour: &str) -> Source {
+    named("changing", changing(behaviour))
+}
+
+pub fn named(name: &str, bytes: Vec<u8>) -> Source {
+    Source {
+        name: name.into(),
+        bytes,
+        from: "upload".into(),
+    }
+}
+
+/// The same, given to a start as the binary's own.
+pub fn built_in(behaviour: &str) -> Vec<Source> {
+    vec![Source {
+        from: "built-in".into(),
+        ..version(behaviour)
+    }]
+}
+
+/// A load of calls in the background.
+pub struct Load {
+    stop: CancellationToken,
+    callers: Vec<JoinHandle<Vec<Value>>>,
+}
+
+impl Load {
+    /// `callers` that call a method again and again, each with its own key.
+    pub fn start(logic: &Logic, callers: usize, method: &'static str) -> Load {
+        let stop = CancellationToken::new();
+        let callers = (0..callers)
+            .map(|caller| {
+                let (logic, stop) = (logic.clone(), stop.clone());
+                tokio::spawn(async move {
+                    let mut answers = Vec::new();
+                    while !stop.is_cancelled() {
+                        answers.push(ask(&logic, method, json!({"key": format!("{caller}")})).await);
+                    }
+                    answers
+                })
+            })
+            .collect();
+        Load { stop, callers }
+    }
+
+    /// The answers of each caller, in order.
+    pub async fn end(self) -> Vec<Vec<Value>> {
+        self.stop.cancel();
+        let mut answers = Vec::new();
+        for caller in self.callers {
+            answers.push(caller.await.unwrap());
+        }
+        answers
+    }
+}

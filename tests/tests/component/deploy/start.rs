@@ -1,0 +1,91 @@
+//! What a restart brings.
+
+use std::fs;
+
+use stowage::deploy::Source;
+use stowage_logic::Version;
+
+use super::stage::{Stage, built_in, changing, version};
+
+fn file(behaviour: &str) -> Vec<Source> {
+    vec![Source {
+        from: "/modules/changing.wasm".into(),
+        ..version(behaviour)
+    }]
+}
+
+#[tokio::test]
+async fn a_restart_comes_back_with_the_live_set_and_its_history() {
+    let stage = Stage::new(built_in("ao00o")).await;
+    stage.swap(version("bo00o")).await.unwrap();
+    let (list, history) = (stage.deployer.list(), stage.deployer.history(10).await.unwrap());
+    let stage = stage.restart(built_in("ao00o")).await;
+    assert_eq!(stage.label().await, "b");
+    let after = stage.deployer.list();
+    let known = |m: &stowage::deploy::ModuleStatus| (m.version.clone(), m.since, m.by.clone(), m.source.clone());
+    assert_eq!(
+        after.iter().map(known).collect::<Vec<_>>(),
+        list.iter().map(known).collect::<Vec<_>>()
+    );
+    assert_eq!(stage.deployer.history(10).await.unwrap(), history);
+    stage.deployer.rollback(None, "command").await.unwrap();
+    assert_eq!(stage.label().await, "a");
+}
+
+#[tokio::test]
+async fn a_new_binary_brings_its_own_version_unless_somebody_chose_another() {
+    let stage = Stage::new(built_in("ao00o")).await;
+    let stage = stage.restart(built_in("bo00o")).await;
+    assert_eq!(stage.label().await, "b");
+    assert_eq!(
+        (stage.latest().await.action.as_str(), stage.deployer.generation()),
+        ("start", 2)
+    );
+    stage.swap(version("co00o")).await.unwrap();
+    let stage = stage.restart(built_in("do00o")).await;
+    assert_eq!(stage.label().await, "c");
+}
+
+#[tokio::test]
+async fn a_file_that_changed_while_the_server_was_down_goes_live() {
+    let stage = Stage::new(file("ao00o")).await;
+    stage.swap(version("bo00o")).await.unwrap();
+    let stage = stage.restart(file("ao00o")).await;
+    assert_eq!(stage.label().await, "b");
+    let stage = stage.restart(file("co00o")).await;
+    assert_eq!(stage.label().await, "c");
+}
+
+#[tokio::test]
+async fn lost_bytes_are_replaced_by_the_latest_version_that_is_left() {
+    let stage = Stage::new(built_in("ao00o")).await;
+    stage.swap(version("bo00o")).await.unwrap();
+    stage.swap(version("co00o")).await.unwrap();
+    let blob = |behaviour| stage.blob(&format!("{:#}", Version::of(&changing(behaviour))));
+    fs::write(blob("co00o"), b"damaged").unwrap();
+    let lost = blob("bo00o");
+    let stage = stage.restart(built_in("ao00o")).await;
+    assert_eq!(stage.label().await, "b");
+    let latest = stage.latest().await;
+    assert_eq!(latest.action, "start");
+    assert!(latest.reason.unwrap().contains("changing"));
+    fs::remove_file(lost).unwrap();
+    let stage = stage.restart(built_in("ao00o")).await;
+    assert_eq!(stage.label().await, "a");
+}
+
+#[tokio::test]
+async fn a_binary_older_than_the_data_serves_what_was_live() {
+    let stage = Stage::new(built_in("ao00o")).await;
+    let stage = stage.restart(built_in("bo11o")).await;
+    assert_eq!(stage.label().await, "b");
+    let stage = stage.restart(built_in("co00o")).await;
+    assert_eq!(stage.label().await, "b");
+}
+
+#[tokio::test]
+async fn a_binary_whose_migration_fails_leaves_what_was_live() {
+    let stage = Stage::new(built_in("ao00o")).await;
+    let stage = stage.restart(built_in("bo1xo")).await;
+    assert_eq!((stage.label().await.as_str(), stage.deployer.generation()), ("a", 1));
+}
