@@ -116,7 +116,7 @@ pub(super) fn modules(list: &ModuleList) -> String {
         text.push_str(&line);
         let beside = [
             module.probation.as_ref().map(probation),
-            module.shadow.as_ref().map(|report| shadow_line(report)),
+            module.shadow.as_ref().map(shadow_line),
             module.canary.as_ref().map(canary_line),
         ];
         for line in beside.into_iter().flatten() {
@@ -251,7 +251,7 @@ mod tests {
 
     use super::*;
     use crate::admin::Draining;
-    use crate::deploy::CheckStep;
+    use crate::deploy::{CheckStep, ModuleStatus};
 
     #[test]
     fn a_list_has_a_line_a_module_and_one_for_each_trial() {

@@ -294,9 +294,9 @@ fn exports(wire_names: &str, parts: &BTreeMap<&str, Part<'_>>) -> String {
 /// Tests that compare each method with the built-in one on a context in memory.
 fn tests(name: &ModuleName, parts: &BTreeMap<&str, Part<'_>>) -> String {
     let crate_name = name.snake();
-    let mut text = format!(
+    let mut text = String::from(
         "//! The methods on a context in memory: each answers and writes what the built-in one does. Change a test with its method.\n\n\
-         use stowage_sdk::MemoryContext;\n"
+         use stowage_sdk::MemoryContext;\n",
     );
     for (interface, part) in parts {
         let file = snake(interface);
