@@ -538,11 +538,7 @@ impl Attempt<'_> {
         match returned {
             Ok(outcome) => {
                 module.pool.give(instance, &inner.config.reuse);
-                Ok(Executed {
-                    outcome,
-                    call,
-                    params,
-                })
+                Ok(Executed { outcome, call, params })
             }
             // The instance is thrown away: what a trap leaves behind is anything.
             Err(error) => Err(match call.asked.take() {

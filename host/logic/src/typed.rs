@@ -69,12 +69,7 @@ impl Logic {
     ///
     /// # Errors
     /// As [`Logic::call`], and [`CallError::Trap`] when the function has other types.
-    pub async fn call_typed<P, T, E>(
-        &self,
-        route: &Route,
-        params: P,
-        id: &CallId,
-    ) -> Result<Result<T, E>, CallError>
+    pub async fn call_typed<P, T, E>(&self, route: &Route, params: P, id: &CallId) -> Result<Result<T, E>, CallError>
     where
         P: ComponentNamedList + Lower + Clone + Send + Sync + 'static,
         T: Lift + Send + Sync + 'static,
@@ -98,13 +93,7 @@ impl Logic {
         self.enter(route, params, |_| false, id).await
     }
 
-    async fn enter<P, R>(
-        &self,
-        route: &Route,
-        params: P,
-        failed: fn(&R) -> bool,
-        id: &CallId,
-    ) -> Result<R, CallError>
+    async fn enter<P, R>(&self, route: &Route, params: P, failed: fn(&R) -> bool, id: &CallId) -> Result<R, CallError>
     where
         P: ComponentNamedList + Lower + Clone + Send + Sync + 'static,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
