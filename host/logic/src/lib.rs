@@ -192,7 +192,7 @@ impl Logic {
     }
 
     /// The same engine over another store and other services, without modules: modules that were loaded here run there as well. Both
-    /// share the places for instances.
+    /// share the places for instances. A rehearsal there may use all that a call may.
     pub fn apart(&self, store: Store, services: Arc<dyn Services>) -> Logic {
         let inner = &self.inner;
         Logic {
@@ -207,7 +207,8 @@ impl Logic {
                 running: Arc::clone(&inner.running),
                 lane: Arc::clone(&inner.lane),
                 rehearsing: Arc::clone(&inner.rehearsing),
-                trial_limits: inner.trial_limits.clone(),
+                // Nobody waits for what runs there.
+                trial_limits: inner.config.limits.clone(),
                 eras: Eras::default(),
                 calls: AtomicU64::new(0),
                 run_id: rand::random(),

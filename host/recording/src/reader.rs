@@ -138,12 +138,14 @@ impl<R: BufRead> Recording<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use super::*;
 
     const HEADER: &str = r#"{"header":{"format":1,"startedMs":0,"modules":[]}}"#;
 
-    fn read(text: &str) -> Result<Recording<&[u8]>, RecordingError> {
-        Recording::new(text.as_bytes())
+    fn read(text: &str) -> Result<Recording<Cursor<String>>, RecordingError> {
+        Recording::new(Cursor::new(text.to_owned()))
     }
 
     #[test]

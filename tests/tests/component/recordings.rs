@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use stowage::recording::{RecordProblem, RecordRequest, Recordings};
 use stowage_kit::{Kit, ReplayReport};
-use stowage_logic::{Ending, HIDDEN};
+use stowage_logic::{Ending, Generation, HIDDEN};
 use stowage_recording::{Bounds, Call, FORMAT, Header, Line, RecordError, Recorder, Recording, Summary, replay};
 use stowage_tests::examples;
 use stowage_tests::fixture::{SpaceFixture, favorite, favorite_folder, hash_of};
@@ -227,7 +228,7 @@ async fn recorded(path: &Path, methods: &[&str], bounds: Bounds) -> (Kit, Record
     let kit = builtin().await;
     let methods: Vec<_> = methods.iter().map(|&method| method.to_owned()).collect();
     let recorder = Recorder::start(path, kit.logic(), &methods, bounds).unwrap();
-    let generation = stowage_logic::Generation::clone(&kit.logic().generation());
+    let generation = Generation::clone(&kit.logic().generation());
     kit.logic()
         .serve(generation.observed_by(&recorder.observer(), |_| true));
     (kit, recorder)
@@ -315,6 +316,45 @@ async fn only_the_methods_that_are_named_are_recorded_and_no_more_than_the_bound
         text,
         "a stopped recording takes no more"
     );
+}
+
+#[tokio::test]
+async fn a_server_makes_one_recording_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let kit = builtin().await;
+    let recordings = Recordings::new(kit.logic().clone());
+    let request = |file: PathBuf| RecordRequest {
+        file,
+        methods: Vec::new(),
+        calls: None,
+        bytes: None,
+    };
+    let table = Generation::clone(&kit.logic().generation());
+    let (first, second) = (dir.path().join("first"), dir.path().join("second"));
+    assert!(matches!(recordings.stop().await, Err(RecordProblem::None)));
+    let relative = recordings.start(request("relative".into()));
+    assert!(matches!(relative, Err(RecordProblem::Relative { .. })));
+
+    recordings.start(request(first.clone())).unwrap();
+    let busy = recordings.start(request(second.clone()));
+    assert!(matches!(busy, Err(RecordProblem::Busy { file }) if file == first));
+    kit.logic().serve(recordings.observe(table.clone()));
+    kit.data("getStorageSpaceInfo", json!({})).await;
+    assert_eq!(
+        recordings.status().map(|s| (s.file, s.open)),
+        Some((first.clone(), true))
+    );
+    assert_eq!(recordings.stop().await.unwrap().calls, 1);
+    assert_eq!(recordings.status(), None);
+
+    // The next one sees what comes after it began, and the first nothing more.
+    recordings.start(request(second.clone())).unwrap();
+    kit.logic().serve(recordings.observe(table));
+    kit.data("getStorageSpaceInfo", json!({})).await;
+    assert_eq!(recordings.stop().await.unwrap().calls, 1);
+    for file in [first, second] {
+        assert_eq!(calls(&fs::read_to_string(file).unwrap()).len(), 1);
+    }
 }
 
 #[tokio::test]
