@@ -59,13 +59,14 @@ async fn dropping_the_last_handle_frees_the_file() {
 
 #[tokio::test]
 async fn what_was_answered_is_there_when_the_process_is_killed() {
-    // A copy of the file at any moment is at least what a killed process leaves behind.
+    // A copy of the files between two commits is at least what a killed process leaves behind.
     let (dir, path) = place();
     let store = open(&path);
     for n in 0..30u8 {
         write(&store, &[n]).await.unwrap();
         let copy = dir.path().join("copy.redb");
         std::fs::copy(&path, &copy).unwrap();
+        std::fs::copy(path.with_extension("journal"), copy.with_extension("journal")).unwrap();
         let copied = open(&copy);
         let mut tx = copied.begin();
         assert_eq!(tx.count("t", &KeyRange::all()).unwrap(), u64::from(n) + 1);

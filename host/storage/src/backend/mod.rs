@@ -1,5 +1,6 @@
 //! What a store needs of the place it keeps its bytes in: snapshots, and batches that become durable as one.
 
+mod journal;
 pub(crate) mod memory;
 pub(crate) mod redb;
 

@@ -13,25 +13,37 @@ pub(super) struct Disk {
     state: Mutex<State>,
 }
 
+/// The files on it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Name {
+    Database,
+    Journal,
+}
+
 #[derive(Debug, Default)]
 struct State {
+    files: [File; 2],
+    /// Operations left before every further one fails.
+    working: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+struct File {
     /// What is read.
     live: Vec<u8>,
     /// What has been synced.
     durable: Vec<u8>,
     /// Writes since the last sync.
     unsynced: Vec<(usize, Vec<u8>)>,
-    /// Operations left before every further one fails.
-    working: Option<u64>,
 }
 
-/// The disk as a database has it open.
+/// A file as a database has it open.
 #[derive(Debug)]
-pub(super) struct Attached(Arc<Disk>);
+pub(super) struct Attached(Arc<Disk>, Name);
 
 impl Disk {
-    pub(super) fn attach(self: &Arc<Self>) -> Attached {
-        Attached(Arc::clone(self))
+    pub(super) fn attach(self: &Arc<Self>, name: Name) -> Attached {
+        Attached(Arc::clone(self), name)
     }
 
     /// After so many more writes and syncs, all of them fail.
@@ -46,28 +58,35 @@ impl Disk {
     /// The disk after power was lost: what was synced, and any part of what was written since, in no order.
     pub(super) fn after_power_loss(&self, seed: u64) -> Self {
         let state = self.state.lock().unwrap();
-        let mut image = state.durable.clone();
-        image.resize(state.live.len().max(image.len()), 0);
         let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let files = [0, 1].map(|n| state.files[n].after_power_loss(&mut random));
+        Self {
+            state: Mutex::new(State { files, working: None }),
+        }
+    }
+}
+
+impl File {
+    fn after_power_loss(&self, random: &mut u64) -> Self {
+        let mut image = self.durable.clone();
+        image.resize(self.live.len().max(image.len()), 0);
         let mut sectors: Vec<(usize, &[u8])> = vec![];
-        for (offset, bytes) in &state.unsynced {
+        for (offset, bytes) in &self.unsynced {
             let pieces = bytes.chunks(SECTOR).enumerate();
             sectors.extend(pieces.map(|(n, piece)| (offset + n * SECTOR, piece)));
         }
         for (offset, piece) in sectors {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            if random & 1 == 0 {
+            *random ^= *random << 13;
+            *random ^= *random >> 7;
+            *random ^= *random << 17;
+            if *random & 1 == 0 {
                 image[offset..offset + piece.len()].copy_from_slice(piece);
             }
         }
         Self {
-            state: Mutex::new(State {
-                live: image.clone(),
-                durable: image,
-                ..State::default()
-            }),
+            live: image.clone(),
+            durable: image,
+            unsynced: vec![],
         }
     }
 }
@@ -87,13 +106,13 @@ impl State {
 
 impl StorageBackend for Attached {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.state.lock().unwrap().live.len() as u64)
+        Ok(self.0.state.lock().unwrap().files[self.1 as usize].live.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let state = self.0.state.lock().unwrap();
         let offset = offset as usize;
-        let Some(bytes) = state.live.get(offset..offset + out.len()) else {
+        let Some(bytes) = state.files[self.1 as usize].live.get(offset..offset + out.len()) else {
             return Err(io::ErrorKind::UnexpectedEof.into());
         };
         out.copy_from_slice(bytes);
@@ -103,9 +122,10 @@ impl StorageBackend for Attached {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut state = self.0.state.lock().unwrap();
         state.work()?;
-        state.live.resize(len as usize, 0);
-        let len = state.live.len();
-        state.unsynced.retain_mut(|(offset, bytes)| {
+        let file = &mut state.files[self.1 as usize];
+        file.live.resize(len as usize, 0);
+        let len = file.live.len();
+        file.unsynced.retain_mut(|(offset, bytes)| {
             bytes.truncate(len.saturating_sub(*offset));
             !bytes.is_empty()
         });
@@ -115,21 +135,23 @@ impl StorageBackend for Attached {
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.0.state.lock().unwrap();
         state.work()?;
-        state.durable = state.live.clone();
-        state.unsynced.clear();
+        let file = &mut state.files[self.1 as usize];
+        file.durable = file.live.clone();
+        file.unsynced.clear();
         Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut state = self.0.state.lock().unwrap();
         state.work()?;
+        let file = &mut state.files[self.1 as usize];
         let offset = offset as usize;
         let end = offset + data.len();
-        if end > state.live.len() {
-            state.live.resize(end, 0);
+        if end > file.live.len() {
+            file.live.resize(end, 0);
         }
-        state.live[offset..end].copy_from_slice(data);
-        state.unsynced.push((offset, data.to_vec()));
+        file.live[offset..end].copy_from_slice(data);
+        file.unsynced.push((offset, data.to_vec()));
         Ok(())
     }
 }

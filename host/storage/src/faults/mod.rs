@@ -6,19 +6,22 @@ mod gate;
 use std::path::Path;
 use std::sync::Arc;
 
-use self::disk::Disk;
+use self::disk::{Disk, Name};
 use self::gate::{Gate, Plan};
 use crate::backend::memory::MemoryBackend;
-use crate::backend::redb::RedbBackend;
+use crate::backend::redb::{Opener, RedbBackend};
 use crate::{BackendError, Commit, CommitError, Config, Error, KeyRange, Store, Transaction};
 
 fn on_disk(disk: &Arc<Disk>) -> Store {
-    let disk = Arc::clone(disk);
-    let opener = Box::new(move || {
-        redb::Builder::new()
-            .set_cache_size(1 << 20)
-            .create_with_backend(disk.attach())
-    });
+    let (database, journal) = (Arc::clone(disk), Arc::clone(disk));
+    let opener = Opener {
+        database: Box::new(move || {
+            redb::Builder::new()
+                .set_cache_size(1 << 20)
+                .create_with_backend(database.attach(Name::Database))
+        }),
+        journal: Box::new(move || Ok(Box::new(journal.attach(Name::Journal)))),
+    };
     let backend = RedbBackend::open_with(Path::new("disk"), opener).unwrap();
     Store::with_backend(Box::new(backend), Config::default()).unwrap()
 }
