@@ -36,7 +36,7 @@ pub use host::HostContext;
 pub use key::{Key, MAX_IDENTITY_BYTES, is_identity, prefix_end};
 pub use keyword::{Keyword, folded, searchable};
 pub use kind::{Kind, dotted_extension};
-pub use listing::{Listing, folders_matching};
+pub use listing::{Listed, Listing, folders_matching};
 #[cfg(not(target_arch = "wasm32"))]
 pub use memory::{Effect, MemoryContext};
 pub use message::Message;
