@@ -462,7 +462,9 @@ impl Attempt<'_> {
 
     /// Commits, and releases the effects.
     async fn finish(&self, call: Box<Call>) -> Result<(), Ended> {
-        if call.effects.is_empty() {
+        if call.effects.iter().all(|effect| matches!(effect, Effect::CloudChanged)) {
+            // The changes are rows: the cloud only has to look for them. It may look in vain.
+            let _look = (!call.effects.is_empty()).then(|| LookOnDrop(&*call.services));
             return commit(&self.inner.store, call.transaction).await;
         }
         // A task of its own: a client that hangs up must not keep what it set going from starting.
@@ -692,6 +694,15 @@ impl Logic {
         }
         rehearsal.elapsed = started.elapsed();
         rehearsal
+    }
+}
+
+/// Lets the cloud look for changes when the commit of a call is done, or when nobody waits for it any more.
+struct LookOnDrop<'a>(&'a dyn Services);
+
+impl Drop for LookOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.cloud_changed();
     }
 }
 
