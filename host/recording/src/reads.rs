@@ -283,8 +283,8 @@ mod tests {
         assert!(reads.lack(&call.footprint()).is_empty());
 
         call.get("t", b"z").unwrap();
-        call.count("t", &KeyRange::prefix(*b"f")).unwrap();
-        assert_eq!(reads.lack(&call.footprint()), ["t z", "t f..g"]);
+        call.count("t", &KeyRange::prefix(*b"h")).unwrap();
+        assert_eq!(reads.lack(&call.footprint()), ["t z", "t h..i"]);
         assert!(matches!(
             look_up(&mut again, &call.footprint(), 20),
             Err(Unreadable::TooLarge)

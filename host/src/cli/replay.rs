@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
+use futures_util::future::try_join_all;
 use stowage_logic::{Config, Logic};
 use stowage_recording::{Recording, ReplayReport, Untouched, replay};
 use stowage_storage::Store;
@@ -46,12 +47,12 @@ impl ReplayArgs {
         };
         let store = Store::in_memory(stowage_storage::Config::default());
         let logic = Logic::new(config, store, Arc::new(Untouched))?;
-        let mut loaded = Vec::with_capacity(modules.len());
-        for path in modules {
+        let loading = modules.iter().map(async |path| {
             let bytes = read(path).await?;
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
-            loaded.push(Arc::new(logic.load(&name, bytes).await?));
-        }
+            anyhow::Ok(Arc::new(logic.load(&name, bytes).await?))
+        });
+        let loaded = try_join_all(loading).await?;
         let report = replay(&logic, &loaded, &mut recording)
             .await
             .with_context(|| file.display().to_string())?;
