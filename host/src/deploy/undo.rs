@@ -79,7 +79,7 @@ pub(super) async fn note(store: &Store, step: u64, snapshot: &Snapshot, places: 
 
 /// Gives every noted key back what it held, the latest notes first, and removes the notes.
 pub(super) async fn restore(store: &Store) -> Result<(), DeployError> {
-    while store.update(|tx| restore_page(tx)).await? {}
+    while store.update(restore_page).await? {}
     Ok(())
 }
 
