@@ -17,6 +17,14 @@ async fn work_until(stage: &Stage, action: &str) -> stowage::deploy::HistoryEntr
         );
         let latest = stage.latest().await;
         if latest.action == action {
+            // The entry is durable a moment before calls begin on its set; of one that never went live there is none.
+            if action == "rollback" {
+                stage
+                    .wait("the entry's set serves", |s| {
+                        s.deployer.generation() == latest.generation
+                    })
+                    .await;
+            }
             return latest;
         }
     }
