@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use http::Method;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{Method, Request};
 use http_body_util::Full;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -56,23 +56,44 @@ impl Admin {
 
     /// Posts modules, name and bytes, with further parameters as a query that begins with `&`.
     pub async fn upload(&self, action: &str, modules: &[(&str, &[u8])], more: &str) -> Answer {
+        self.answer(self.upload_request(action, modules, more)).await
+    }
+
+    /// What [`Admin::upload`] sends.
+    ///
+    /// # Panics
+    /// When a name does not fit into a path.
+    pub fn upload_request(&self, action: &str, modules: &[(&str, &[u8])], more: &str) -> Request<Full<Bytes>> {
         let query: Vec<_> = modules
             .iter()
             .map(|(name, bytes)| format!("name={name}&size={}", bytes.len()))
             .collect();
         let body: Vec<u8> = modules.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
         let path = format!("modules/{action}?{}{more}", query.join("&"));
-        self.send(Method::POST, &path, Some("application/wasm"), body.into())
-            .await
+        self.request(Method::POST, &path, Some("application/wasm"), body.into())
+    }
+
+    /// Where the server is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     async fn send(&self, method: Method, path: &str, content_type: Option<&str>, body: Bytes) -> Answer {
+        self.answer(self.request(method, path, content_type, body)).await
+    }
+
+    fn request(&self, method: Method, path: &str, content_type: Option<&str>, body: Bytes) -> Request<Full<Bytes>> {
         let mut request = wire::request(method, self.address, &format!("/admin/{path}"))
             .header(AUTHORIZATION, format!("Bearer {}", self.token));
         if let Some(content_type) = content_type {
             request = request.header(CONTENT_TYPE, content_type);
         }
-        let reply = wire::send(self.address, request.body(Full::new(body)).expect("a path")).await;
+        request.body(Full::new(body)).expect("a path")
+    }
+
+    async fn answer(&self, request: Request<Full<Bytes>>) -> Answer {
+        let path = request.uri().path().to_owned();
+        let reply = wire::send(self.address, request).await;
         assert_eq!(reply.headers["content-type"], "application/json", "{path}");
         assert!(!reply.headers.contains_key("access-control-allow-origin"), "{path}");
         let body = serde_json::from_slice(&reply.body)
@@ -140,7 +161,10 @@ pub fn version(bytes: &[u8]) -> String {
 
 /// The file of a built module.
 pub fn module_file(name: &str) -> PathBuf {
-    let dir = if name == "probe" { "modules-test" } else { "modules" };
+    let dir = match name {
+        "probe" | "changing" => "modules-test",
+        _ => "modules",
+    };
     target_dir().join(dir).join(format!("{name}.wasm"))
 }
 
@@ -151,6 +175,20 @@ pub fn module_file(name: &str) -> PathBuf {
 pub fn module(name: &str) -> Vec<u8> {
     let file = module_file(name);
     fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}; run `make modules` first", file.display()))
+}
+
+/// The module whose behaviour is in its bytes: its label; what `work` does (`o`k, `t`rap, `l`oop, `e`rror; `p` and `r` plant a bug); the
+/// version of its rows; how it migrates (`1` step, in `b`atches, `x` not at all, in batches and `f`ails or `t`raps, `s`tands
+/// still); its self-test (`o`k, `f`ails, `l`oops, looks at the `d`ata).
+///
+/// # Panics
+/// When it is not built.
+pub fn changing(behaviour: &str) -> Vec<u8> {
+    const MARK: &[u8] = b"behaviour-of-this-:";
+    let mut bytes = module("changing");
+    let at = bytes.windows(MARK.len()).position(|w| w == MARK).expect("the mark") + MARK.len();
+    bytes[at..at + behaviour.len()].copy_from_slice(behaviour.as_bytes());
+    bytes
 }
 
 /// A module that does the same and is another version: a custom section with this text is at its end.

@@ -12,6 +12,7 @@ mod examples;
 mod favorites;
 mod feed;
 mod gate;
+mod hot_swap;
 mod lifecycle;
 mod lists;
 mod module_command;

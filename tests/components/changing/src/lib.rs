@@ -91,6 +91,33 @@ impl Work for Changing {
         rows
     }
 
+    fn rows_page(page: u32, size: u32) -> Vec<String> {
+        let planted = u32::from(behaviour(1) == 'p' && page > 1);
+        let options = ScanOptions {
+            reverse: false,
+            skip: page.saturating_sub(1) * size + planted,
+            limit: size,
+            contains: None,
+            keys_only: false,
+        };
+        let range = KeyRange { start: None, end: None };
+        storage::scan(ROWS, &range, &options)
+            .entries
+            .into_iter()
+            .map(|entry| String::from_utf8_lossy(&entry.value).into_owned())
+            .collect()
+    }
+
+    fn percent(part: u32, whole: u32) -> String {
+        let exact = f64::from(part) * 10_000.0 / f64::from(whole.max(1));
+        let hundredths = if behaviour(1) == 'r' {
+            exact.floor()
+        } else {
+            exact.round()
+        };
+        format!("{:.2}", hundredths / 100.0)
+    }
+
     fn look() -> Result<bool, Error> {
         let expected = format!("{} ", version());
         match page(None, 10_000)

@@ -2,6 +2,7 @@
 
 mod check;
 mod migration;
+mod shadow;
 mod stage;
 mod start;
 mod swap;

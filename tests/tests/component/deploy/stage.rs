@@ -10,8 +10,8 @@ use stowage::deploy::{DeployError, Deployer, HistoryEntry, Source, SwapOptions};
 use stowage_cloud::{Cloud, OpenOptions, Space};
 use stowage_logic::{Config, Logic, rpc};
 use stowage_storage::Store;
+pub use stowage_tests::admin::changing;
 use stowage_tests::fixture::SpaceFixture;
-use stowage_tests::host::target_dir;
 use stowage_tests::wait::until;
 use stowage_transfer::{Feed, Transfers};
 use tempfile::TempDir;
@@ -156,19 +156,6 @@ pub fn forced() -> SwapOptions {
         force: true,
         ..unwatched()
     }
-}
-
-/// The module whose behaviour is in its bytes: its label; what `work` does (`o`k, `t`rap, `l`oop, `e`rror); the version of its rows; how it
-/// migrates (`1` step, in `b`atches, `x` not at all, in batches and `f`ails or `t`raps, `s`tands still); its self-test (`o`k, `f`ails, `l`oops, looks at
-/// the `d`ata).
-pub fn changing(behaviour: &str) -> Vec<u8> {
-    let file = target_dir().join("modules-test/changing.wasm");
-    let mut bytes =
-        fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}; run `make modules` first", file.display()));
-    let mark = b"behaviour-of-this-:";
-    let at = bytes.windows(mark.len()).position(|w| w == mark).unwrap() + mark.len();
-    bytes[at..at + behaviour.len()].copy_from_slice(behaviour.as_bytes());
-    bytes
 }
 
 /// The module under the name `changing`.

@@ -1,0 +1,101 @@
+//! Shadows under many calls: a version that is the same differs never, one with a bug is found with the call that shows it.
+
+use std::time::Duration;
+
+use serde_json::json;
+use stowage::builtin_modules;
+use stowage::deploy::ShadowReport;
+use stowage_logic::rpc;
+use stowage_tests::admin::variant;
+
+use super::stage::{Stage, built_in, named, version};
+
+/// Calls that the same version is compared in.
+const CALLS: u64 = 100_000;
+/// Calls between two looks at how far the comparison is.
+const BURST: u64 = 64;
+
+async fn report(stage: &Stage, name: &str) -> ShadowReport {
+    stage.deployer.shadow_report(name).unwrap()
+}
+
+/// Waits until nothing waits to be compared.
+async fn compared(stage: &Stage, name: &str, calls: u64) -> ShadowReport {
+    loop {
+        let report = report(stage, name).await;
+        if report.compared + report.skipped >= calls {
+            return report;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_module_never_differs_from_itself() {
+    let favorites = builtin_modules().remove(0);
+    let shadow = named(&favorites.0, variant(&favorites.1, "the same"));
+    let stage = Stage::new(vec![named(&favorites.0, favorites.1)]).await;
+    let name = shadow.name.clone();
+    stage.deployer.shadow(shadow, 100.0).await.unwrap();
+    let mut calls = 0;
+    loop {
+        for n in 0..BURST {
+            // Few writes among many reads, and an error now and then.
+            let (method, body) = match n {
+                0 => ("createImFavoriteFolder", json!({"name": format!("folder {calls}")})),
+                1 => ("createImFavoriteFolder", json!({"name": "folder 0"})),
+                n => (
+                    "getImFavoriteFolders",
+                    json!({"page": n, "pageSize": 10, "order": "desc"}),
+                ),
+            };
+            rpc::answer(&stage.logic, &format!("/{method}"), body.to_string().into()).await;
+        }
+        calls += BURST;
+        let report = compared(&stage, &name, calls).await;
+        assert_eq!(report.different, 0, "{:#?}", report.differences);
+        if report.compared >= CALLS {
+            break;
+        }
+    }
+}
+
+/// The lines that a shadow with this behaviour differs in, and the parameters of the calls.
+async fn found(behaviour: &str, calls: &[(&str, serde_json::Value)]) -> Vec<(serde_json::Value, Vec<String>)> {
+    let stage = Stage::new(built_in("ao00o")).await;
+    stage.data("fill", json!({"rows": 25})).await;
+    stage.deployer.shadow(version(behaviour), 100.0).await.unwrap();
+    for (method, body) in calls {
+        stage.data(method, body.clone()).await;
+    }
+    let report = compared(&stage, "changing", calls.len() as u64).await;
+    assert_eq!((report.compared, report.skipped), (calls.len() as u64, 0));
+    report.differences.into_iter().map(|d| (d.params, d.lines)).collect()
+}
+
+#[tokio::test]
+async fn an_off_by_one_in_paging_is_found_with_the_call_that_shows_it() {
+    let pages = [1, 2].map(|page| ("rowsPage", json!({"page": page, "size": 2})));
+    assert_eq!(
+        found("ap00o", &pages).await,
+        [(
+            json!({"page": 2, "size": 2}),
+            vec![
+                r#"answer[0]: absent instead of "0 2""#.to_owned(),
+                r#"answer[1]: "0 4" instead of absent"#.to_owned(),
+            ]
+        )]
+    );
+}
+
+#[tokio::test]
+async fn a_changed_rounding_is_found_with_the_call_that_shows_it() {
+    let parts = [(1, 4), (2, 3)].map(|(part, whole)| ("percent", json!({"part": part, "whole": whole})));
+    assert_eq!(
+        found("ar00o", &parts).await,
+        [(
+            json!({"part": 2, "whole": 3}),
+            vec![r#"answer: "66.66" instead of "66.67""#.to_owned()]
+        )]
+    );
+}

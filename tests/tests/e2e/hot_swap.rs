@@ -1,0 +1,179 @@
+//! Swapping under load and under kill -9: no call fails, memory stays, and what a restart finds is the old or the new, never between.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use stowage_tests::admin::{Admin, changing, version};
+use stowage_tests::host::{Launch, TestHost};
+use stowage_tests::wire;
+
+const SWAPS: usize = 1000;
+const CALLERS: usize = 32;
+/// Swaps after which memory is looked at first.
+const WARM: usize = 100;
+
+/// Calls a method of the module until it is over; every answer is one of a version, whole.
+async fn call_until(host: &TestHost, caller: usize, over: &AtomicBool) -> u64 {
+    let mut calls = 0;
+    while !over.load(Ordering::Relaxed) {
+        calls += 1;
+        let worked = host.ok("tests/work", json!({"key": format!("{caller}")})).await;
+        assert_eq!(worked, calls, "every call counts once");
+        let label = host.ok("tests/label", json!({})).await;
+        assert!(label == "a" || label == "b", "{label}");
+    }
+    calls
+}
+
+/// Resident memory in KiB: the least of some looks, for allocators breathe.
+async fn resident_kib(host: &TestHost) -> u64 {
+    let mut least = u64::MAX;
+    for _ in 0..20 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", host.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        least = least.min(line.trim().trim_end_matches(" kB").parse().unwrap());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    least
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_swaps_under_load_fail_no_call_and_keep_no_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Arc::new(Launch::new(dir.path().join("data")).start().await);
+    let admin = Admin::of(&host);
+    let versions = ["ao00o", "bo00o"].map(changing);
+    admin.swap(&[("changing", &versions[1])]).await;
+    let over = Arc::new(AtomicBool::new(false));
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|caller| {
+            let (host, over) = (Arc::clone(&host), Arc::clone(&over));
+            tokio::spawn(async move { call_until(&host, caller, &over).await })
+        })
+        .collect();
+    let mut warm = 0;
+    for n in 0..SWAPS {
+        admin.swap(&[("changing", &versions[n % 2])]).await;
+        if n == WARM {
+            warm = resident_kib(&host).await;
+        }
+    }
+    let end = resident_kib(&host).await;
+    over.store(true, Ordering::Relaxed);
+    let mut calls = 0;
+    for caller in callers {
+        calls += caller.await.unwrap();
+    }
+    println!("{SWAPS} swaps, {calls} calls, {warm} KiB after {WARM} swaps, {end} KiB in the end");
+    assert!(calls > SWAPS as u64, "the callers got to work: {calls}");
+    assert!(
+        end * 100 <= warm * 105,
+        "{warm} KiB after {WARM} swaps, {end} KiB in the end"
+    );
+    let list = admin.list().await;
+    assert_eq!(list["generation"], SWAPS as u64 + 2);
+    let module = admin.module("changing").await.unwrap();
+    for bad in ["failed", "traps", "deadlines"] {
+        assert_eq!(module["calls"][bad], 0, "{module:#}");
+    }
+}
+
+/// A small generator, so that a failing run can be run again.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+const CYCLES: u64 = 50;
+/// Rows to migrate: in steps, each a commit.
+const ROWS: u32 = 100;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_in_the_middle_of_swaps_and_migrations_leaves_the_old_or_the_new() {
+    let seed = std::env::var("STOWAGE_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| u64::from(std::process::id()) * 2_654_435_761 | 1);
+    println!("STOWAGE_SEED={seed}");
+    let mut random = Random(seed);
+    let (mut switched, mut stayed) = (0, 0);
+    let mut stage: Option<(tempfile::TempDir, TestHost, u64)> = None;
+    for cycle in 0..CYCLES {
+        let (dir, host, schema) = match stage.take() {
+            // A version of the rows is one digit.
+            Some(stage) if stage.2 < 9 => stage,
+            other => {
+                if let Some((_dir, host, _)) = other {
+                    host.stop().await;
+                }
+                let dir = tempfile::tempdir().unwrap();
+                let host = Launch::new(dir.path().join("data")).start().await;
+                Admin::of(&host).swap(&[("changing", &changing("ao0bo"))]).await;
+                host.ok("tests/fill", json!({ "rows": ROWS })).await;
+                (dir, host, 0)
+            }
+        };
+        let admin = Admin::of(&host);
+        let old = admin.version("changing").await.unwrap();
+        // Every third keeps the version of the rows; the others migrate in one step or in many.
+        let (how, next) = match cycle % 3 {
+            0 => ("b", schema),
+            1 => ("b", schema + 1),
+            _ => ("1", schema + 1),
+        };
+        let label = char::from(b'b' + u8::try_from(cycle % 24).unwrap());
+        let bytes = changing(&format!("{label}o{next}{how}o"));
+        // Compiled beforehand, so that the kill meets the change and not the compiler.
+        let (status, report) = admin.upload("check", &[("changing", &bytes)], "").await;
+        assert!(status == 200 && report["passed"] == true, "{report:#}");
+        let moment = Duration::from_micros(random.below(40_000));
+        let launch = {
+            let swapping = tokio::spawn(swap_until_cut(admin.clone(), bytes.clone()));
+            tokio::time::sleep(moment).await;
+            host.signal_kill();
+            let launch = host.dead().await;
+            // It was answered or cut off.
+            let _ = swapping.await;
+            launch
+        };
+        let host = launch.start().await;
+        let admin = Admin::of(&host);
+        let live = admin.version("changing").await.unwrap();
+        let schema = if live == version(&bytes) {
+            switched += 1;
+            next
+        } else {
+            assert_eq!(live, old, "neither the old nor the new is live after cycle {cycle}");
+            stayed += 1;
+            schema
+        };
+        let told = host.ok("tests/label", json!({})).await;
+        let is_new = told == Value::String(label.to_string());
+        assert_eq!(is_new, live == version(&bytes), "the answers are of what is listed");
+        assert_eq!(
+            host.ok("tests/look", json!({})).await,
+            true,
+            "the data fits after cycle {cycle}"
+        );
+        let rows = host.ok("tests/rows", json!({})).await;
+        assert_eq!(rows.as_array().unwrap().len(), ROWS as usize + 1, "no row was lost");
+        stage = Some((dir, host, schema));
+    }
+    println!("{switched} times the new version was live, {stayed} times the old");
+    assert!(
+        switched > 0 && stayed > 0,
+        "kills came before and after: {switched}, {stayed}"
+    );
+}
+
+/// Swaps, whether or not the server lives to answer.
+async fn swap_until_cut(admin: Admin, bytes: Vec<u8>) {
+    let request = admin.upload_request("swap", &[("changing", &bytes)], "&probation=0");
+    let _ = wire::try_send(admin.address(), request).await;
+}
