@@ -31,9 +31,17 @@ impl Admin {
     /// # Panics
     /// When there is none.
     pub fn of(host: &TestHost) -> Admin {
-        let token = fs::read_to_string(host.data().join("admin.token")).expect("the server keeps a token");
+        Admin::at(host.address(), host.data())
+    }
+
+    /// The same of any server.
+    ///
+    /// # Panics
+    /// When there is no token.
+    pub fn at(address: SocketAddr, data: &Path) -> Admin {
+        let token = fs::read_to_string(data.join("admin.token")).expect("the server keeps a token");
         Admin {
-            address: host.address(),
+            address,
             token: token.trim_end().to_owned(),
         }
     }

@@ -1,8 +1,7 @@
 //! `make bench`: Stowage side by side with a bare hyper echo and with hyper + SQLite, in one run, as ratios.
 //!
 //! Server and load share the machine's cores, each server is a process of its own, the rounds of the servers take turns, and
-//! each figure is the median of its rounds. `bench reads` and `bench calls` (without HTTP) measure
-//! only that.
+//! each figure is the median of its rounds. `bench reads`, `bench calls` (without HTTP) and `bench swaps` measure only that.
 
 mod component;
 mod echo;
@@ -10,6 +9,7 @@ mod load;
 mod process;
 mod report;
 mod sqlite;
+mod swap;
 
 use std::time::Duration;
 
@@ -38,6 +38,7 @@ fn main() -> anyhow::Result<()> {
         }
         Some("reads") => runtime.block_on(bench(true)),
         None => runtime.block_on(bench(false)),
+        Some("swaps") => runtime.block_on(swap::run()),
         Some("calls") => runtime.block_on(component::run()),
         Some(other) => anyhow::bail!("unknown argument {other}"),
     }
@@ -101,5 +102,6 @@ async fn bench(only_reads: bool) -> anyhow::Result<()> {
         stowage.resident_mib()?
     );
     drop((echo, sqlite, stowage));
-    component::run().await
+    component::run().await?;
+    swap::run().await
 }

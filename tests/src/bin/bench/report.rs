@@ -59,20 +59,24 @@ impl<const N: usize> Rounds<N> {
 
     /// The median of the rounds' own ratios, so that a machine whose speed drifts does not matter.
     pub fn print_ratio(&self, of: &str, to: &str) {
+        println!("  {of} / {to} = {:.2}", self.ratio(of, to, Measured::rate));
+    }
+
+    /// The same of the latency that 99 of 100 requests stay within.
+    pub fn print_p99_ratio(&self, of: &str, to: &str) {
+        let p99 = |m: &Measured| m.percentile(0.99).as_secs_f64();
+        println!("  p99 {of} / {to} = {:.2}", self.ratio(of, to, p99));
+    }
+
+    fn ratio(&self, of: &str, to: &str, figure: impl Fn(&Measured) -> f64) -> f64 {
         let index = |name: &str| {
             self.names
                 .iter()
                 .position(|n| *n == name)
                 .expect("a server of these rounds")
         };
-        let (of_index, to_index) = (index(of), index(to));
-        let ratio = median(
-            self.rounds
-                .iter()
-                .map(|r| r[of_index].rate() / r[to_index].rate())
-                .collect(),
-        );
-        println!("  {of} / {to} = {ratio:.2}");
+        let (of, to) = (index(of), index(to));
+        median(self.rounds.iter().map(|r| figure(&r[of]) / figure(&r[to])).collect())
     }
 }
 

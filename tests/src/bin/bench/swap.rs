@@ -1,0 +1,166 @@
+//! What hot swapping costs: calls that no swap concerns beside trials of other modules, other modules' latencies while one
+//! misbehaves, and how soon a swap takes effect.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use stowage_tests::admin::{Admin, changing, module, variant};
+use stowage_tests::wire;
+
+use super::load::{self, Request};
+use super::process::Server;
+use super::report::{Rounds, median};
+use super::{FOLDERS, ROUND, ROUNDS};
+
+/// Connections that call while a module misbehaves.
+const CONNECTIONS: usize = 32;
+/// Connections that call the module that misbehaves.
+const VICTIMS: usize = 4;
+const SWAPS: usize = 100;
+
+pub async fn run() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("data");
+    let server = Server::stowage(&data)?;
+    for n in 0..FOLDERS {
+        load::once(server.address, &Request::create(&format!("folder {n}"))).await?;
+    }
+    let admin = Admin::at(server.address, &data);
+    beside_trials(&server, &admin).await?;
+    beside_misbehaviour(&server, &admin).await?;
+    latency(&admin).await
+}
+
+/// The same calls with nothing on trial, and with every other module in probation, shadowed and canaried.
+async fn beside_trials(server: &Server, admin: &Admin) -> anyhow::Result<()> {
+    println!("\nreads of favorites, {CONNECTIONS} connections, with trials of other modules beside them");
+    let list = Request::list();
+    let listed = move |_| list.clone();
+    let mut rounds = Rounds::new(["no trials", "trials elsewhere"]);
+    for round in 0..ROUNDS {
+        let quiet = load::run(server.address, CONNECTIONS, ROUND, listed.clone()).await?;
+        let swapped = variant(&module("temp-files"), &format!("{round}"));
+        done(admin.upload("swap", &[("temp-files", &swapped)], "&probation=60").await)?;
+        let candidate = variant(&module("backups"), "candidate");
+        done(admin.upload("shadow", &[("backups", &candidate)], "").await)?;
+        let candidate = variant(&module("common"), "candidate");
+        done(admin.upload("canary", &[("common", &candidate)], "&percent=50").await)?;
+        let tried = load::run(server.address, CONNECTIONS, ROUND, listed.clone()).await?;
+        for name in ["backups", "common"] {
+            done(admin.post("modules/abort", json!({ "name": name })).await)?;
+        }
+        done(admin.post("modules/promote", json!({"name": "temp-files"})).await)?;
+        rounds.push([quiet, tried]);
+    }
+    rounds.print();
+    rounds.print_ratio("trials elsewhere", "no trials");
+    Ok(())
+}
+
+/// The calls of others while a module loops or traps: live, in shadow, in canary.
+async fn beside_misbehaviour(server: &Server, admin: &Admin) -> anyhow::Result<()> {
+    let list = Request::list();
+    let listed = move |_| list.clone();
+    for (what, bad) in [("loops", changing("bl00o")), ("traps", changing("bt00o"))] {
+        println!("\nreads of favorites, {CONNECTIONS} connections, while {VICTIMS} call a module that {what}");
+        let mut rounds = Rounds::new(["it behaves", "live", "in shadow", "in canary"]);
+        let good = changing("ao00o");
+        for _ in 0..ROUNDS {
+            let mut measured = Vec::new();
+            for how in ["it behaves", "live", "in shadow", "in canary"] {
+                done(admin.upload("swap", &[("changing", &good)], "&probation=0").await)?;
+                match how {
+                    "live" => done(admin.upload("swap", &[("changing", &bad)], "&probation=0").await)?,
+                    "in shadow" => done(admin.upload("shadow", &[("changing", &bad)], "").await)?,
+                    "in canary" => {
+                        let never = "&percent=50&maxFaults=1000000";
+                        done(admin.upload("canary", &[("changing", &bad)], never).await)?
+                    }
+                    _ => Value::Null,
+                };
+                let victims = Victims::start(server.address);
+                measured.push(load::run(server.address, CONNECTIONS, ROUND, listed.clone()).await?);
+                victims.stop().await?;
+                if how.starts_with("in ") {
+                    done(admin.post("modules/abort", json!({"name": "changing"})).await)?;
+                }
+            }
+            rounds.push(measured.try_into().ok().context("four figures")?);
+        }
+        rounds.print();
+        for how in ["live", "in shadow", "in canary"] {
+            rounds.print_p99_ratio(how, "it behaves");
+        }
+    }
+    Ok(())
+}
+
+/// How soon a swap takes effect.
+async fn latency(admin: &Admin) -> anyhow::Result<()> {
+    println!("\nswaps of favorites, one after another");
+    let versions = ["a", "b"].map(|text| variant(&module("favorites"), text));
+    let (mut command, mut switch, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
+    for n in 0..SWAPS {
+        let started = Instant::now();
+        let report = done(
+            admin
+                .upload("swap", &[("favorites", &versions[n % 2])], "&probation=0")
+                .await,
+        )?;
+        let elapsed_ms = started.elapsed().as_secs_f64() * 1e3;
+        // The first two are compiled.
+        if n < versions.len() {
+            fresh.push(elapsed_ms);
+        } else {
+            command.push(elapsed_ms);
+            switch.push(report["switchUs"].as_f64().unwrap_or_default() / 1e3);
+        }
+    }
+    println!("  the command, compiled    {:>8.2} ms", median(command));
+    println!("  of which the switch      {:>8.2} ms", median(switch));
+    println!("  the command, not compiled{:>8.2} ms", median(fresh));
+    Ok(())
+}
+
+fn done((status, body): (u16, Value)) -> anyhow::Result<Value> {
+    anyhow::ensure!(status == 200, "{status} {body}");
+    Ok(body)
+}
+
+/// Calls a module and takes whatever it answers.
+struct Victims {
+    over: Arc<AtomicBool>,
+    callers: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Victims {
+    fn start(address: SocketAddr) -> Victims {
+        let over = Arc::new(AtomicBool::new(false));
+        let callers = (0..VICTIMS)
+            .map(|_| {
+                let over = Arc::clone(&over);
+                tokio::spawn(async move {
+                    while !over.load(Ordering::Relaxed) {
+                        let request = wire::post(address, "/tests/work", r#"{"key":"k"}"#);
+                        // A failure is what is looked for.
+                        let _ = wire::try_send(address, request).await;
+                    }
+                })
+            })
+            .collect();
+        Victims { over, callers }
+    }
+
+    async fn stop(self) -> anyhow::Result<()> {
+        self.over.store(true, Ordering::Relaxed);
+        for caller in self.callers {
+            caller.abort();
+            let _ = caller.await;
+        }
+        Ok(())
+    }
+}
