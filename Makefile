@@ -6,7 +6,7 @@ TESTERS := probe changing
 COMPONENTS := $(MODULES) $(TESTERS)
 RUN_ARGS ?= --demo
 
-.PHONY: all build modules target run test lint bench clean
+.PHONY: all build modules target run test record-examples lint bench clean
 
 all: build
 
@@ -35,6 +35,10 @@ run: build
 # Unit tests, component tests in wasmtime, end-to-end tests of the real binary.
 test: build
 	$(CARGO) test --release --locked --workspace
+
+# The recording of the documented examples, after a change of what the modules do.
+record-examples: build
+	STOWAGE_RECORD_EXAMPLES=1 $(CARGO) test --release --locked --workspace --test component the_recorded_examples
 
 lint: modules
 	$(CARGO) fmt --all --check

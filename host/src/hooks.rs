@@ -1,5 +1,6 @@
 //! Functions of modules that the host itself calls: rows of a sync, steps of an upload. Each call is a transaction of its own.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::BoxFuture;
@@ -22,7 +23,7 @@ struct RowJob<'a> {
 }
 
 impl Job for RowJob<'_> {
-    fn params(&self, transaction: &mut Transaction) -> Result<Vec<Val>, stowage_storage::Error> {
+    fn params(&self, transaction: &mut Transaction) -> Result<Cow<'_, [Val]>, stowage_storage::Error> {
         let rows = self.batch.rows(transaction)?;
         let mut upserts = Vec::with_capacity(rows.upserts.len());
         let mut skipped = 0;
@@ -38,7 +39,7 @@ impl Job for RowJob<'_> {
         // The last run counts.
         self.skipped.store(skipped, Ordering::Relaxed);
         let removals = rows.removals.into_iter().map(Val::String).collect();
-        Ok(vec![Val::List(upserts), Val::List(removals)])
+        Ok(Cow::Owned(vec![Val::List(upserts), Val::List(removals)]))
     }
 
     fn record(&self, transaction: &mut Transaction) -> Result<(), stowage_storage::Error> {

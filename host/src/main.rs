@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use stowage::cli::{CallArgs, SpaceCommand, WatchArgs};
+use stowage::cli::{CallArgs, ModuleCommand, RecordArgs, ReplayArgs, SpaceCommand, WatchArgs};
 use stowage::serve;
 use stowage::settings::Settings;
 use tracing_subscriber::EnvFilter;
@@ -38,6 +38,11 @@ enum Command {
     /// Make, fill and check a cloud space
     #[command(subcommand)]
     Space(SpaceCommand),
+    /// See, check and replace the modules of the running server
+    #[command(subcommand)]
+    Module(ModuleCommand),
+    Record(RecordArgs),
+    Replay(ReplayArgs),
     /// Compile the component on stdin to stdout, for the server
     #[command(hide = true)]
     Compile,
@@ -78,6 +83,9 @@ fn main() -> ExitCode {
             Command::Call(args) => args.run().await,
             Command::Watch(args) => args.run().await,
             Command::Space(command) => command.run().await,
+            Command::Module(command) => command.run().await,
+            Command::Record(args) => args.run().await,
+            Command::Replay(args) => args.run().await,
             Command::Compile => stowage_logic::compile_stdin().map(|()| ExitCode::SUCCESS),
         }
     });

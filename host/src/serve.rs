@@ -15,15 +15,19 @@ use stowage_transfer::{Feed, Transfers};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::{Admin, AdminToken};
 use crate::builtin::{builtin_modules, read_modules};
-use crate::cli::data_dir::{SERVER_FILE, SPACE_DIR, default_data_dir};
+use crate::cli::data_dir::{ADMIN_TOKEN_FILE, SERVER_FILE, SPACE_DIR, default_data_dir};
 use crate::cli::space::{directory_url, shown, space_url};
 use crate::demo;
 use crate::deploy::{Deployer, Source};
 use crate::hooks::Hooks;
+use crate::proofs;
+use crate::recording::Recordings;
 use crate::server::{self, Gate};
 use crate::services::Services;
 use crate::settings::Settings;
+use crate::watched::Watched;
 
 /// The size of a space that is made because there is none: 10 GB.
 const NEW_SPACE_BYTES: u64 = 10 << 30;
@@ -45,6 +49,12 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     );
     check_gate(&settings)?;
     let data = Data::open(&settings)?;
+    let watched = settings
+        .watch_modules
+        .as_deref()
+        .map(|dir| Watched::open(dir, &data.root))
+        .transpose()?;
+    let token = AdminToken::open(&data.dir(ADMIN_TOKEN_FILE))?;
     // Bound before the slow parts, so that a taken port is known at once; connections wait until all is ready.
     let listener = TcpListener::bind(listen)
         .await
@@ -58,7 +68,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         fill_demo(&logic, &services, &space, &data).await?;
     }
     let stop = CancellationToken::new();
-    let jobs = Jobs::start(&logic, &services, deployer, &stop);
+    let recordings = Arc::new(Recordings::new(logic.clone()));
+    proofs::connect(&deployer, &recordings);
+    let admin = Admin::new(deployer.clone(), Arc::clone(&recordings));
+    let jobs = Jobs::start(&logic, &services, deployer, watched, &stop);
 
     data.announce(address)?;
     stop_on_signal(stop.clone())?;
@@ -68,7 +81,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         settings.allow_host.as_deref().unwrap_or_default(),
         settings.allow_origin.as_deref().unwrap_or_default(),
         settings.token.as_deref(),
-    );
+    )
+    .with_admin(&token);
     let mut config = server::Config::default();
     let wanted = settings.max_connections.unwrap_or(config.connections);
     // The database, the space and transfers need files as well.
@@ -83,8 +97,13 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     if let Some(seconds) = settings.drain_seconds {
         config.drain = Duration::from_secs(seconds);
     }
-    server::run(listener, logic, services.feed, gate, config, stop.clone()).await;
+    server::run(listener, logic, services.feed, admin, gate, config, stop.clone()).await;
     tracing::info!("stopping");
+    if recordings.status().is_some()
+        && let Err(error) = recordings.stop().await
+    {
+        tracing::warn!(%error, "the recording did not end well");
+    }
     data.withdraw();
     jobs.join().await;
     store.close().await;
@@ -218,10 +237,17 @@ struct Jobs {
     cloud: tokio::task::JoinHandle<()>,
     transfers: tokio::task::JoinHandle<()>,
     trials: tokio::task::JoinHandle<()>,
+    watched: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Jobs {
-    fn start(logic: &Logic, services: &Services, deployer: Deployer, stop: &CancellationToken) -> Jobs {
+    fn start(
+        logic: &Logic,
+        services: &Services,
+        deployer: Deployer,
+        watched: Option<Watched>,
+        stop: &CancellationToken,
+    ) -> Jobs {
         let hooks = Arc::new(Hooks(logic.clone()));
         Jobs {
             cloud: {
@@ -229,6 +255,7 @@ impl Jobs {
                 tokio::spawn(async move { cloud.run(hooks, stop.cancelled_owned()).await })
             },
             transfers: tokio::spawn(services.transfers.clone().run(hooks, stop.clone().cancelled_owned())),
+            watched: watched.map(|watched| tokio::spawn(watched.run(deployer.clone(), stop.clone()))),
             trials: tokio::spawn(deployer.run(stop.clone())),
         }
     }
@@ -238,8 +265,10 @@ impl Jobs {
             cloud,
             transfers,
             trials,
+            watched,
         } = self;
-        for (name, job) in [("cloud", cloud), ("transfers", transfers), ("trials", trials)] {
+        let jobs = [("cloud", cloud), ("transfers", transfers), ("trials", trials)];
+        for (name, job) in jobs.into_iter().chain(watched.map(|job| ("watched", job))) {
             if let Err(error) = job.await {
                 tracing::error!(job = name, %error, "a job ended badly");
             }

@@ -23,6 +23,9 @@ pub struct Settings {
     /// A directory of NAME.wasm modules that are loaded over the built-in ones
     #[arg(long, env = "STOWAGE_MODULES", value_name = "DIR")]
     pub modules: Option<PathBuf>,
+    /// A directory whose NAME.wasm modules go live while the server runs, as they are put there
+    #[arg(long, env = "STOWAGE_WATCH_MODULES", value_name = "DIR")]
+    pub watch_modules: Option<PathBuf>,
     /// Fill an empty space with a demo set
     #[arg(long, env = "STOWAGE_DEMO", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub demo: Option<bool>,
@@ -85,6 +88,7 @@ impl Settings {
             data: self.data.or(other.data),
             space: self.space.or(other.space),
             modules: self.modules.or(other.modules),
+            watch_modules: self.watch_modules.or(other.watch_modules),
             demo: self.demo.or(other.demo),
             token: self.token.or(other.token),
             allow_host: self.allow_host.or(other.allow_host),

@@ -5,6 +5,7 @@
 //! | [`examples`] | each documented request with the state it needs and the answer it gets |
 //! | [`fixture`] | a cloud space written to a directory by hand, as its format says |
 //! | [`host`] | the program under test |
+//! | [`admin`] | the admin API from outside, and modules to swap with |
 //! | [`wire`] | HTTP from outside: requests a client library would not send included |
 //! | [`feed`] | a websocket that reads the progress feed |
 //! | [`s3`] | an S3 server on loopback |
@@ -12,6 +13,7 @@
 //!
 //! Everything here panics with what it saw: a test has no use for errors.
 
+pub mod admin;
 pub mod examples;
 pub mod feed;
 pub mod fixture;

@@ -9,6 +9,7 @@ pub use backups::{apply_backups, list};
 pub use delete::delete;
 pub use folders::{List, apply_folders, list_folders, search};
 
+#[cfg(feature = "exports")]
 stowage_sdk::embed_wit!(
     "storage-api/package.wit",
     "storage-api/types.wit",
@@ -18,7 +19,7 @@ stowage_sdk::embed_wit!(
     "space/backups.wit",
 );
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "exports"))]
 mod module {
     //! The exports.
 

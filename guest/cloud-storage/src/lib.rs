@@ -9,6 +9,7 @@ pub use files::{apply_dapp_files, apply_storage_files};
 pub use space_info::{Usage, space_info};
 pub use upload::{admit, finished};
 
+#[cfg(feature = "exports")]
 stowage_sdk::embed_wit!(
     "storage-api/package.wit",
     "storage-api/types.wit",
@@ -18,7 +19,7 @@ stowage_sdk::embed_wit!(
     "space/dapp-files.wit",
 );
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "exports"))]
 mod module {
     //! The exports.
 

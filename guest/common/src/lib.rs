@@ -11,6 +11,7 @@ pub use sync::sync;
 
 use stowage_sdk::Error;
 
+#[cfg(feature = "exports")]
 stowage_sdk::embed_wit!(
     "storage-api/package.wit",
     "storage-api/types.wit",
@@ -33,7 +34,7 @@ fn platform(platform: u32) -> Result<u8, Error> {
         })
 }
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "exports"))]
 mod module {
     //! The exports.
 

@@ -15,6 +15,8 @@ wit_bindgen::generate!({
     },
     additional_derives: [PartialEq],
     generate_all,
+    // What is exported is said where it is: as a library this crate exports nothing.
+    pub_export_macro: true,
 });
 
 pub use exports::stowage::space::{favorite_folders, favorites};

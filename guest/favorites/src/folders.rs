@@ -19,14 +19,13 @@ pub fn create(ctx: &dyn Context, name: &str) -> Result<bool, Error> {
     if !folders_named(ctx, name).is_empty() {
         return Err(Error::name_exists(name));
     }
-    store(
-        ctx,
-        &FavoriteFolder {
-            id: ctx.new_id(),
-            name: name.to_owned(),
-            time: ctx.now_ms(),
-        },
-    );
+    let folder = FavoriteFolder {
+        id: ctx.new_id(),
+        name: name.to_owned(),
+        time: ctx.now_ms(),
+    };
+    Writer::scope(ctx, Blobs::Keep, |writer| writer.put_new(&FAVORITE_FOLDERS, &folder));
+    ctx.put_row(FAVORITE_FOLDERS.name, &folder.id, &folder.cloud_fields());
     Ok(true)
 }
 
@@ -109,15 +108,18 @@ pub fn list_folders(
     };
     let others = Listing::new(FAVORITE_FOLDERS_BY_TIME, Vec::new())
         .order(order.unwrap_or(Order::Asc))
-        .page(ctx, rest);
-    let folders = first.into_iter().chain(FAVORITE_FOLDERS.get_all(ctx, &others));
-    Ok(folders
-        .map(|folder| api::FavoriteFolder {
-            id: folder.id,
-            name: folder.name,
-            time: folder.time,
-        })
-        .collect())
+        .page_of_entries(ctx, rest);
+    let first = first.into_iter().map(|folder| api::FavoriteFolder {
+        id: folder.id,
+        name: folder.name,
+        time: folder.time,
+    });
+    let others = others.into_iter().map(|folder| api::FavoriteFolder {
+        id: folder.identity,
+        name: String::from_utf8(folder.value).unwrap_or_default(),
+        time: folder.time,
+    });
+    Ok(first.chain(others).collect())
 }
 
 /// Takes over folders of the space. The default folder never goes.

@@ -7,6 +7,7 @@ mod folders;
 pub use favorites::{List, apply_favorites, list};
 pub use folders::{apply_folders, create, delete, list_folders, rename};
 
+#[cfg(feature = "exports")]
 stowage_sdk::embed_wit!(
     "storage-api/package.wit",
     "storage-api/types.wit",
@@ -16,7 +17,7 @@ stowage_sdk::embed_wit!(
     "space/favorites.wit",
 );
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "exports"))]
 mod module {
     //! The exports.
 

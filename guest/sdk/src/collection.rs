@@ -33,7 +33,7 @@ pub struct Derived {
 struct IndexEntry {
     table: &'static str,
     key: Vec<u8>,
-    /// Whether its value is the searchable text; otherwise it is empty.
+    /// Whether its value is the row's text; otherwise it is empty.
     is_listed: bool,
 }
 
@@ -49,7 +49,7 @@ impl IndexEntry {
 type Counter = (&'static str, Vec<u8>);
 
 impl Derived {
-    /// An index entry whose value is the row's searchable text.
+    /// An index entry whose value is the row's text.
     pub fn listed(&mut self, table: &'static str, key: Vec<u8>) {
         self.entries.push(IndexEntry {
             table,
@@ -97,7 +97,7 @@ pub struct Collection<R> {
     pub identity: fn(&R) -> &str,
     /// What follows from a row.
     pub derive: fn(&R, &mut Derived),
-    /// What a row is found by, in the form of [`searchable`](crate::searchable).
+    /// What a row is found by, in the form of [`searchable`](crate::searchable), or what a list shows of it.
     pub text: fn(&R) -> Vec<u8>,
 }
 
@@ -196,11 +196,25 @@ impl<'a> Writer<'a> {
     /// Sets a row, and says whether it could be kept: its identity has 1 to 480 bytes, its keys fit, its value has at most
     /// [`MAX_ROW_BYTES`]. A row that is there already, equal to the last byte, is left alone.
     pub fn put<R: Serialize + DeserializeOwned>(&mut self, collection: &Collection<R>, row: &R) -> bool {
+        let before = collection.value(self.ctx, (collection.identity)(row));
+        self.replace(collection, row, before)
+    }
+
+    /// [`Writer::put`] of a row whose identity was made for it in this call, so that none can be there.
+    pub fn put_new<R: Serialize + DeserializeOwned>(&mut self, collection: &Collection<R>, row: &R) -> bool {
+        self.replace(collection, row, None)
+    }
+
+    fn replace<R: Serialize + DeserializeOwned>(
+        &mut self,
+        collection: &Collection<R>,
+        row: &R,
+        before: Option<Vec<u8>>,
+    ) -> bool {
         let identity = (collection.identity)(row);
         if !is_identity(identity) {
             return false;
         }
-        let before = collection.value(self.ctx, identity);
         let value = codec::encode(row, before.as_deref());
         let after = collection.derived(row);
         if value.len() > MAX_ROW_BYTES || !after.fits() {

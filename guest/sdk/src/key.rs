@@ -65,6 +65,12 @@ impl Key {
 /// Bytes of a time in a key.
 pub(crate) const TIME_BYTES: usize = 8;
 
+/// The time that a key holds at this place.
+pub(crate) fn time_at(key: &[u8], at: usize) -> Option<i64> {
+    let bytes = key.get(at..at + TIME_BYTES)?.try_into().ok()?;
+    Some((u64::from_be_bytes(bytes) ^ (1 << 63)) as i64)
+}
+
 /// The text with its length that a key begins with, and the bytes it takes in the key.
 pub(crate) fn leading_text(key: &[u8]) -> Option<(&str, usize)> {
     let (len, rest) = key.split_first_chunk::<2>()?;
@@ -89,6 +95,11 @@ mod tests {
         let times = [i64::MIN, -1, 0, 1, 1_743_585_227, 1_744_104_587_216, i64::MAX];
         let keys: Vec<_> = times.iter().map(|&time| Key::new().time(time).prefix()).collect();
         assert!(keys.is_sorted());
+        for time in times {
+            let key = Key::new().text("folder").time(time).tail("x");
+            assert_eq!(time_at(&key, 8), Some(time));
+        }
+        assert_eq!(time_at(&[0; 8], 1), None);
     }
 
     #[test]

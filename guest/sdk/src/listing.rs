@@ -5,17 +5,28 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bindings::storage::{KeyRange, ScanOptions};
+use crate::bindings::storage::{Entry, KeyRange, ScanOptions};
 use crate::bindings::types::Order;
 use crate::collection::Collection;
 use crate::context::Context;
-use crate::key::{Key, TIME_BYTES, is_identity, leading_text, prefix_end};
+use crate::key::{Key, TIME_BYTES, is_identity, leading_text, prefix_end, time_at};
 use crate::keyword::Keyword;
 use crate::paging::Paging;
 use crate::time::TimeRange;
 
 /// The most entries a scan returns at a time.
 const SCAN_ENTRIES: u32 = 10_000;
+
+/// An entry of an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The row's time.
+    pub time: i64,
+    /// The row's identity.
+    pub identity: String,
+    /// The entry's value; empty where it was not asked for.
+    pub value: Vec<u8>,
+}
 
 /// A list over an index whose keys are a prefix, a time and an identity.
 #[derive(Debug, Clone)]
@@ -60,18 +71,33 @@ impl<'a> Listing<'a> {
     /// The identities of a page.
     pub fn page(&self, ctx: &dyn Context, paging: Paging) -> Vec<String> {
         match u32::try_from(paging.skip) {
-            Ok(skip) => self.walk(ctx, skip, paging.limit as usize),
+            Ok(skip) => self.walk(ctx, skip, paging.limit as usize, true, |entry| Some(entry.identity)),
             // No table has that many entries.
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// The entries of a page, of an index whose values say all that is wanted.
+    pub fn page_of_entries(&self, ctx: &dyn Context, paging: Paging) -> Vec<Listed> {
+        match u32::try_from(paging.skip) {
+            Ok(skip) => self.walk(ctx, skip, paging.limit as usize, false, Some),
             Err(_) => Vec::new(),
         }
     }
 
     /// All identities.
     pub fn all(&self, ctx: &dyn Context) -> Vec<String> {
-        self.walk(ctx, 0, usize::MAX)
+        self.walk(ctx, 0, usize::MAX, true, |entry| Some(entry.identity))
     }
 
-    fn walk(&self, ctx: &dyn Context, mut skip: u32, limit: usize) -> Vec<String> {
+    fn walk<T>(
+        &self,
+        ctx: &dyn Context,
+        mut skip: u32,
+        limit: usize,
+        keys_only: bool,
+        take: fn(Listed) -> Option<T>,
+    ) -> Vec<T> {
         let mut found = Vec::new();
         if self.times.first > self.times.last {
             return found;
@@ -84,14 +110,12 @@ impl<'a> Listing<'a> {
                 skip,
                 limit: left,
                 contains: self.needle.clone(),
-                keys_only: true,
+                keys_only,
             };
             let page = ctx.scan(self.table, &range, &options);
             skip = 0;
-            found.extend(page.entries.iter().filter_map(|entry| {
-                let identity = entry.key.get(self.prefix.len() + TIME_BYTES..)?;
-                std::str::from_utf8(identity).ok().map(str::to_owned)
-            }));
+            let listed = page.entries.into_iter().filter_map(|entry| self.listed(entry));
+            found.extend(listed.filter_map(take));
             match page.cursor {
                 None => break,
                 Some(cursor) if self.reverse => range.end = Some(cursor),
@@ -99,6 +123,19 @@ impl<'a> Listing<'a> {
             }
         }
         found
+    }
+
+    fn listed(&self, mut entry: Entry) -> Option<Listed> {
+        let at = self.prefix.len() + TIME_BYTES;
+        if entry.key.len() < at {
+            return None;
+        }
+        let identity = entry.key.split_off(at);
+        Some(Listed {
+            time: time_at(&entry.key, self.prefix.len())?,
+            identity: String::from_utf8(identity).ok()?,
+            value: entry.value,
+        })
     }
 
     fn range(&self) -> KeyRange {

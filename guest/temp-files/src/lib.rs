@@ -9,6 +9,7 @@ pub use files::{List, apply_files, list};
 pub use folders::{apply_folders, list_folders, search};
 pub use upload::{FAVORITES_PLATFORM, STORAGE_PLATFORM, upload};
 
+#[cfg(feature = "exports")]
 stowage_sdk::embed_wit!(
     "storage-api/package.wit",
     "storage-api/types.wit",
@@ -18,7 +19,7 @@ stowage_sdk::embed_wit!(
     "space/temp-files.wit",
 );
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "exports"))]
 mod module {
     //! The exports.
 

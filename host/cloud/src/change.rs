@@ -72,7 +72,9 @@ impl Change {
                 identity: identity.to_owned(),
             });
         }
-        if let Change::PutRow { fields, .. } = self {
+        if let Change::PutRow { fields, .. } = self
+            && !row::surely_fits(known, identity, fields)
+        {
             let line = row::render(known, identity, fields);
             if line.and_then(|line| row::parse(known, &line)).is_none() {
                 return Err(ChangeError::TooLong);
@@ -139,6 +141,23 @@ mod tests {
         ));
         let long = serde_json::json!({ "name": "x".repeat(row::LINE_LIMIT_BYTES) });
         assert_eq!(put("favorites", "a", long).check(), Err(ChangeError::TooLong));
+    }
+
+    #[test]
+    fn a_row_that_is_taken_unseen_has_a_line() {
+        let known = Collection::named("favorites").expect("format 1 has it");
+        let awkward =
+            serde_json::json!({ "name": "\u{1}\"\\".repeat(100), "n": -5, "f": 1e300, "b": true, "none": null });
+        let long = serde_json::json!({ "name": "\u{1}".repeat(row::LINE_LIMIT_BYTES / 6) });
+        let nested = serde_json::json!({ "list": [1] });
+        for (fields, surely) in [(awkward, true), (long, false), (nested, false)] {
+            let fields = fields.as_object().expect("an object");
+            assert_eq!(row::surely_fits(known, "a\u{1}b", fields), surely);
+            if surely {
+                let line = row::render(known, "a\u{1}b", fields).expect("a line");
+                assert!(row::parse(known, &line).is_some());
+            }
+        }
     }
 
     #[test]

@@ -7,12 +7,19 @@ use std::time::Duration;
 
 use stowage_storage::{CommitError, Error as StorageError, Store, Transaction, UpdateError};
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
+use tokio::time::Instant;
 
 use crate::backoff::Backoff;
 use crate::holds::{BlobHold, Holds};
 use crate::password::{OpenSealedError, Passwords, SealedReader};
 use crate::{Change, ChangeError, Error, Hash, RowSink, Space, mirror, outbox, publish, reap, sync};
 
+/// The least time between a change and its publishing, and between two rounds: changes that come together go together.
+const GATHER: Duration = Duration::from_millis(100);
+/// The longest rest between two rounds.
+const LONGEST_REST: Duration = Duration::from_secs(2);
+/// How many times as long as a round took the publisher rests after it: calls come first.
+const REST_FACTOR: u32 = 9;
 /// Pause after the first failed attempt to publish.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause between attempts.
@@ -142,12 +149,13 @@ impl Cloud {
                 published = self.publish(sink.as_ref()) => published,
             };
             let wait = match again {
-                Ok(pending) => {
+                Ok((pending, busy)) => {
                     backoff.reset();
                     let held = matches!(pending, Pending::Held);
                     Wait {
                         longest: held.then_some(HELD_PAUSE),
                         wakes: true,
+                        rest: rest_after(busy),
                     }
                 }
                 Err(error) => {
@@ -158,6 +166,7 @@ impl Cloud {
                     Wait {
                         longest: Some(backoff.next()),
                         wakes: false,
+                        rest: Duration::ZERO,
                     }
                 }
             };
@@ -167,12 +176,25 @@ impl Cloud {
                 () = self.inner.wake.notified(), if wait.wakes => {}
                 () = tokio::time::sleep(longest), if wait.longest.is_some() => {}
             }
+            tokio::select! {
+                () = &mut shutdown => return,
+                () = tokio::time::sleep(wait.rest) => {}
+            }
         }
     }
 
-    async fn publish(&self, sink: &dyn RowSink) -> Result<Pending, Error> {
-        publish::rows(&self.inner).await?;
-        reap::blobs(self, sink).await
+    /// Publishes what there is, and says what is left and how long the last part of the work took.
+    async fn publish(&self, sink: &dyn RowSink) -> Result<(Pending, Duration), Error> {
+        let mut from = 0;
+        loop {
+            let begun = Instant::now();
+            let Some(cursor) = publish::some_rows(&self.inner, from).await? else {
+                let pending = reap::blobs(self, sink).await?;
+                return Ok((pending, begun.elapsed()));
+            };
+            from = cursor;
+            tokio::time::sleep(rest_after(begun.elapsed())).await;
+        }
     }
 
     /// Waits until every row that was staged and committed before this call is in the space.
@@ -263,11 +285,18 @@ impl Cloud {
     }
 }
 
-/// How long the publisher rests.
+/// How long the publisher waits.
 struct Wait {
     longest: Option<Duration>,
     /// Whether new changes end it.
     wakes: bool,
+    /// How long it rests then, while more of them may come.
+    rest: Duration,
+}
+
+/// How long the publisher leaves the processor to calls after it was busy.
+fn rest_after(busy: Duration) -> Duration {
+    busy.saturating_mul(REST_FACTOR).clamp(GATHER, LONGEST_REST)
 }
 
 /// What is left after publishing.

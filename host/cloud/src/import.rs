@@ -252,7 +252,7 @@ async fn find(
             Err(Error::Missing { .. } | Error::Malformed { .. }) => continue,
             Err(error) => return Err(error),
         };
-        let mut identities: Vec<_> = segment.rows().keys().collect();
+        let mut identities: Vec<_> = segment.identities().collect();
         identities.sort();
         for identity in identities {
             let row = segment.row(identity);

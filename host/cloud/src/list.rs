@@ -147,7 +147,7 @@ impl Space {
         while let Some(read) = reads.try_next().await? {
             let Some((name, segment)) = read else { continue };
             let name: Arc<str> = name.into();
-            for identity in segment.rows().keys().filter(|identity| wanted(&name, identity)) {
+            for identity in segment.identities().filter(|identity| wanted(&name, identity)) {
                 // They come by name: the first counts.
                 places.entry(identity.clone()).or_insert_with(|| Arc::clone(&name));
             }

@@ -10,10 +10,11 @@ use stowage_storage::{Error as StorageError, KeyRange, ScanOptions, Transaction}
 use crate::Hash;
 use crate::list::Version;
 use crate::row::{Digest, UNKNOWN};
+use crate::segment::default_segment;
 
 /// Collection, segment and identity → digest and blob.
 const ROWS: &str = "host.cloud-rows";
-/// Collection, identity and segment → nothing.
+/// Collection, identity and segment → nothing, for rows that are not in the segment where new ones go.
 const PLACES: &str = "host.cloud-places";
 /// Blob, collection, segment and identity → nothing.
 const BLOBS: &str = "host.cloud-blobs";
@@ -53,6 +54,11 @@ pub(crate) struct Place<'a> {
 impl Place<'_> {
     fn row_key(&self) -> Vec<u8> {
         key(&[self.collection, self.segment, self.identity])
+    }
+
+    /// Whether the segment is the one that new rows with this identity go to.
+    fn is_default(&self) -> bool {
+        self.segment == default_segment(self.identity)
     }
 
     fn place_key(&self) -> Vec<u8> {
@@ -107,7 +113,9 @@ pub(crate) fn put_row(tx: &mut Transaction, place: Place<'_>, known: Known) -> R
     if let Some(hash) = &known.blob {
         tx.put(BLOBS, &place.blob_key(hash), Vec::new())?;
     }
-    tx.put(PLACES, &place.place_key(), Vec::new())?;
+    if !place.is_default() {
+        tx.put(PLACES, &place.place_key(), Vec::new())?;
+    }
     tx.put(ROWS, &place.row_key(), known.encode())
 }
 
@@ -116,7 +124,9 @@ pub(crate) fn remove_row(tx: &mut Transaction, place: Place<'_>) -> Result<(), S
     if let Some(Known { blob: Some(old), .. }) = row(tx, place)? {
         tx.delete(BLOBS, &place.blob_key(&old))?;
     }
-    tx.delete(PLACES, &place.place_key())?;
+    if !place.is_default() {
+        tx.delete(PLACES, &place.place_key())?;
+    }
     tx.delete(ROWS, &place.row_key())
 }
 
@@ -129,11 +139,22 @@ pub(crate) fn segments_of(tx: &mut Transaction, collection: &str, identity: &str
         ..ScanOptions::default()
     };
     let page = tx.scan(PLACES, &KeyRange::prefix(prefix.clone()), &options)?;
-    Ok(page
+    let mut segments: Vec<_> = page
         .entries
         .iter()
         .filter_map(|entry| text(entry.key.get(prefix.len()..)?))
-        .collect())
+        .collect();
+    let default = default_segment(identity);
+    let place = Place {
+        collection,
+        segment: &default,
+        identity,
+    };
+    if row(tx, place)?.is_some() {
+        let at = segments.partition_point(|segment| *segment < default);
+        segments.insert(at, default);
+    }
+    Ok(segments)
 }
 
 /// The rows of a segment after an identity, at most a page of them; the second part is where to go on.

@@ -25,8 +25,11 @@ use crate::{Change, Collection, Error};
 /// Edits of rows by segment and identity.
 type Edits = BTreeMap<String, HashMap<String, Edit>>;
 
-/// Changes taken at once.
-const TAKE: u32 = 512;
+/// Changes taken at once, where they are small: a page of the storage is at most 4 MiB. Rewriting a segment costs about the same
+/// for one change as for many.
+const TAKE: u32 = 10_000;
+/// Rows and changes recorded in one transaction: calls commit between one and the next.
+const RECORDS: usize = 256;
 /// Segments changed side by side.
 const SEGMENTS_AT_ONCE: usize = 8;
 
@@ -52,28 +55,35 @@ pub(crate) fn is_pending(store: &Store, until: u64) -> Result<bool, Error> {
 /// Publishes every row change of the outbox. Blobs to remove are passed over: a row that is published before its blob
 /// would be removed keeps the blob.
 pub(crate) async fn rows(inner: &Inner) -> Result<(), Error> {
-    let _moving = inner.moving.lock().await;
     let mut from = 0;
-    loop {
-        let (staged, more) = outbox::after(&mut inner.store.begin(), from, TAKE)?;
-        let mut rest = &staged[..];
-        while let Some(first) = rest.first() {
-            let collection = first.change.row().map(|(collection, _)| collection);
-            let len = rest
-                .iter()
-                .take_while(|s| s.change.row().map(|(name, _)| name) == collection)
-                .count();
-            let (step, later) = rest.split_at(len);
-            if let Some(collection) = collection {
-                publish_step(inner, collection, step).await?;
-            }
-            rest = later;
-        }
-        match more {
-            Some(cursor) => from = cursor,
-            None => return Ok(()),
-        }
+    while let Some(cursor) = some_rows(inner, from).await? {
+        from = cursor;
     }
+    Ok(())
+}
+
+/// Publishes the row changes among the first that come after a number, and returns the number to go on after while there may be
+/// more.
+pub(crate) async fn some_rows(inner: &Inner, from: u64) -> Result<Option<u64>, Error> {
+    let _moving = inner.moving.lock().await;
+    // Reading so many takes a while, and the threads of the calls have no time for it.
+    let store = inner.store.clone();
+    let read = tokio::task::spawn_blocking(move || outbox::after(&mut store.begin(), from, TAKE));
+    let (staged, more) = read.await.map_err(Error::storage)??;
+    let mut rest = &staged[..];
+    while let Some(first) = rest.first() {
+        let collection = first.change.row().map(|(collection, _)| collection);
+        let len = rest
+            .iter()
+            .take_while(|s| s.change.row().map(|(name, _)| name) == collection)
+            .count();
+        let (step, later) = rest.split_at(len);
+        if let Some(collection) = collection {
+            publish_step(inner, collection, step).await?;
+        }
+        rest = later;
+    }
+    Ok(more)
 }
 
 async fn publish_step(inner: &Inner, collection: &str, step: &[Staged]) -> Result<(), Error> {
@@ -86,7 +96,7 @@ async fn publish_step(inner: &Inner, collection: &str, step: &[Staged]) -> Resul
     };
     let exclusion = inner.space.exclusion().await?;
     let guard = exclusion.enter(&inner.space).await?;
-    let plan = Plan::of(collection, step, &mut inner.store.begin())?;
+    let plan = Plan::of(collection, step, &mut inner.store.begin()).await?;
     let edits = plan.segments;
     let held = &guard;
     // Owned items: a future that borrows them is not known to be `Send` for every lifetime.
@@ -121,22 +131,52 @@ async fn publish_step(inner: &Inner, collection: &str, step: &[Staged]) -> Resul
         })
         .cloned()
         .collect();
-    update(&inner.store, |tx| {
-        for (segment, changed) in &done {
-            record(tx, collection, segment, changed)?;
-        }
-        for segment in &left {
-            mirror::invalidate(tx, collection.name, segment)?;
-        }
-        outbox::remove(tx, &published)
-    })
-    .await?;
-    inner.progress();
+    note(inner, collection, &done, &left).await?;
+    forget(inner, &published).await?;
     failure.map_or(Ok(()), Err)
 }
 
-async fn forget(inner: &Inner, step: &[Staged]) -> Result<(), Error> {
-    update(&inner.store, |tx| outbox::remove(tx, step)).await?;
+/// Notes what became of segments, a few at a time: what is noted and still in the outbox is published again, which does no harm.
+async fn note(
+    inner: &Inner,
+    collection: &Collection,
+    done: &[(String, Changed)],
+    left: &[String],
+) -> Result<(), Error> {
+    let mut rest = done;
+    while !rest.is_empty() {
+        let mut rows = 0;
+        let len = rest
+            .iter()
+            .take_while(|(_, changed)| {
+                let fits = rows < RECORDS;
+                rows += changed.rows.len();
+                fits
+            })
+            .count();
+        let (some, later) = rest.split_at(len);
+        update(&inner.store, |tx| {
+            some.iter()
+                .try_for_each(|(segment, changed)| record(tx, collection, segment, changed))
+        })
+        .await?;
+        rest = later;
+    }
+    if left.is_empty() {
+        return Ok(());
+    }
+    update(&inner.store, |tx| {
+        left.iter()
+            .try_for_each(|segment| mirror::invalidate(tx, collection.name, segment))
+    })
+    .await
+}
+
+/// Takes changes out of the outbox.
+async fn forget(inner: &Inner, published: &[Staged]) -> Result<(), Error> {
+    for some in published.chunks(RECORDS) {
+        update(&inner.store, |tx| outbox::remove(tx, some)).await?;
+    }
     inner.progress();
     Ok(())
 }
@@ -157,7 +197,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(collection: &Collection, step: &[Staged], tx: &mut Transaction) -> Result<Self, StorageError> {
+    async fn of(collection: &Collection, step: &[Staged], tx: &mut Transaction) -> Result<Self, StorageError> {
         let mut wishes: BTreeMap<&str, Wish> = BTreeMap::new();
         for Staged { change, .. } in step {
             match change {
@@ -175,7 +215,10 @@ impl Plan {
             }
         }
         let mut plan = Self { segments: Edits::new() };
-        for (identity, wish) in wishes {
+        for (n, (identity, wish)) in wishes.into_iter().enumerate() {
+            if n % RECORDS == RECORDS - 1 {
+                tokio::task::yield_now().await;
+            }
             let home = segment::default_segment(identity);
             let known = mirror::segments_of(tx, collection.name, identity)?;
             match wish {

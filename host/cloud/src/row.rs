@@ -1,5 +1,6 @@
 //! One row: a line of a segment.
 
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -52,6 +53,117 @@ pub(crate) fn parse(collection: &Collection, line: &[u8]) -> Option<Row> {
         blob: blob(&fields),
         fields,
     })
+}
+
+/// The identity of a line that [`parse`] takes for a row. It keeps nothing else, and costs a fraction.
+pub(crate) fn identify(collection: &Collection, line: &[u8]) -> Option<String> {
+    if line.len() > LINE_LIMIT_BYTES || !within_depth(line) {
+        return None;
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(line);
+    let identity = deserializer.deserialize_map(Identity(collection.identity)).ok()?;
+    deserializer.end().ok()?;
+    identity.filter(|text| is_identity(collection, text))
+}
+
+/// Finds a text in an object: the last of the name, as an object that is read as a whole keeps it.
+struct Identity(&'static str);
+
+impl<'de> Visitor<'de> for Identity {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(is_it) = map.next_key_seed(IsName(self.0))? {
+            if is_it {
+                found = match map.next_value()? {
+                    Value::String(text) => Some(text),
+                    _ => None,
+                };
+            } else {
+                map.next_value::<WellFormed>()?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Whether a name is this one.
+struct IsName(&'static str);
+
+impl<'de> DeserializeSeed<'de> for IsName {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for IsName {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<bool, E> {
+        Ok(name == self.0)
+    }
+}
+
+/// Anything that reads as a JSON value; it is not kept. `IgnoredAny` would also pass numbers and escapes that do not.
+struct WellFormed;
+
+impl<'de> Deserialize<'de> for WellFormed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WellFormed)
+    }
+}
+
+impl<'de> Visitor<'de> for WellFormed {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self, A::Error> {
+        while seq.next_element::<WellFormed>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        while map.next_entry::<WellFormed, WellFormed>()?.is_some() {}
+        Ok(self)
+    }
 }
 
 /// Whether a row of the collection may have this identity.
@@ -147,6 +259,27 @@ pub(crate) fn render(collection: &Collection, identity: &str, fields: &Map<Strin
     rewrite(&first, &all)
 }
 
+/// Whether the line of these fields is a row whatever they hold: it is flat, and short even if every character is escaped.
+/// Rows nearly always are, and rendering one to know costs more than all else about a change.
+pub(crate) fn surely_fits(collection: &Collection, identity: &str, fields: &Map<String, Value>) -> bool {
+    // The longest escape of a byte has 6 characters; quotes, colon and comma.
+    let text = |text: &str| 6 * text.len() + 4;
+    let mut len = 2 + text(collection.identity) + text(identity);
+    for (name, value) in fields {
+        len += text(name)
+            + match value {
+                Value::String(value) => text(value),
+                // The longest number serde_json writes is shorter.
+                Value::Null | Value::Bool(_) | Value::Number(_) => 32,
+                Value::Array(_) | Value::Object(_) => return false,
+            };
+        if len > LINE_LIMIT_BYTES {
+            return false;
+        }
+    }
+    true
+}
+
 /// The members of an object in their order, values as text.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
@@ -184,6 +317,18 @@ mod tests {
     }
 
     #[test]
+    fn a_row_is_identified_as_it_is_parsed() {
+        for line in [
+            r#"{"unique":"a"}"#,
+            r#" {"x":[1,-2.5,{"y":null}],"unique":"b","unique":"\u0063\"","unique2":"d","z":true} "#,
+            r#"{"uni\u0071ue":"图"}"#,
+        ] {
+            let row = parse(favorites(), line.as_bytes()).expect(line);
+            assert_eq!(identify(favorites(), line.as_bytes()), Some(row.identity));
+        }
+    }
+
+    #[test]
     fn a_line_that_is_not_a_row_is_no_row() {
         let deep = format!(
             r#"{{"unique":"a","x":{}1{}}}"#,
@@ -203,11 +348,15 @@ mod tests {
             r#"{"unique":"a\u0000"}"#,
             r#"{"unique":"a","x":1e999}"#,
             r#"{"unique":"a"} trailing"#,
+            r#"{"unique":"a","x":"\ud800"}"#,
+            r#"{"unique":"a","x":{"y":[1,]}}"#,
+            r#"{"unique":"a","unique":null}"#,
             &deep,
             &long,
             &long_identity,
         ] {
             assert!(parse(favorites(), line.as_bytes()).is_none(), "{:.60}", line);
+            assert!(identify(favorites(), line.as_bytes()).is_none(), "{:.60}", line);
         }
         assert!(parse(favorites(), b"{\"unique\":\"\xff\"}").is_none());
         let storage = Collection::named("storage-files").expect("format 1 has it");

@@ -48,19 +48,13 @@ pub(crate) enum ParseError {
     TooManyRows,
 }
 
-/// What is kept of a row of a parsed segment, beside its line.
-#[derive(Clone, Debug)]
-pub(crate) struct Line {
-    pub digest: Digest,
-    range: Range<usize>,
-}
-
 /// A segment as it was read. Rows are found by identity; where two lines have one identity the last counts.
 #[derive(Debug)]
 pub(crate) struct Segment {
     collection: &'static Collection,
     text: Bytes,
-    rows: HashMap<String, Line>,
+    /// Where each row's line is.
+    rows: HashMap<String, Range<usize>>,
     skipped: u32,
 }
 
@@ -89,20 +83,14 @@ impl Segment {
             if line.is_empty() {
                 continue;
             }
-            let Some(row) = row::parse(collection, line) else {
+            let Some(identity) = row::identify(collection, line) else {
                 segment.skipped = segment.skipped.saturating_add(1);
                 continue;
             };
             if segment.rows.len() >= SEGMENT_LIMIT_ROWS {
                 return Err(ParseError::TooManyRows);
             }
-            segment.rows.insert(
-                row.identity,
-                Line {
-                    digest: row.digest,
-                    range,
-                },
-            );
+            segment.rows.insert(identity, range);
         }
         Ok(segment)
     }
@@ -112,19 +100,19 @@ impl Segment {
         self.skipped
     }
 
-    pub(crate) fn rows(&self) -> &HashMap<String, Line> {
-        &self.rows
+    /// The identities of its rows.
+    pub(crate) fn identities(&self) -> impl ExactSizeIterator<Item = &String> {
+        self.rows.keys()
     }
 
     /// The row with its fields.
     pub(crate) fn row(&self, identity: &str) -> Option<Row> {
-        let line = self.rows.get(identity)?;
-        row::parse(self.collection, trim(&self.text[line.range.clone()]))
+        row::parse(self.collection, self.line(identity)?)
     }
 
     /// The text of the row's line, without its line break.
     pub(crate) fn line(&self, identity: &str) -> Option<&[u8]> {
-        Some(trim(&self.text[self.rows.get(identity)?.range.clone()]))
+        Some(trim(&self.text[self.rows.get(identity)?.clone()]))
     }
 }
 
@@ -170,7 +158,7 @@ pub(crate) fn rewrite(segment: &Segment, edits: &HashMap<String, Edit>) -> Rewri
     ordered.sort_by_key(|(identity, _)| identity.as_str());
     for (identity, edit) in ordered {
         let old = segment.rows.get(identity);
-        let before = old.map(|line| line.digest);
+        let before = segment.line(identity).map(row::digest);
         let new = match (edit, segment.line(identity)) {
             (Edit::Remove, _) | (Edit::Update(_), None) => None,
             (Edit::Set(fields) | Edit::Update(fields), Some(line)) => {
@@ -205,7 +193,7 @@ pub(crate) fn rewrite(segment: &Segment, edits: &HashMap<String, Edit>) -> Rewri
         if before != after.as_ref().map(|(digest, _)| *digest) {
             changed = true;
             match (old, new) {
-                (Some(line), new) => drop(lines_of.insert(line.range.start, new)),
+                (Some(line), new) => drop(lines_of.insert(line.start, new)),
                 (None, Some(line)) => appended.push(line),
                 (None, None) => {}
             }
@@ -314,7 +302,7 @@ mod tests {
     #[test]
     fn garbage_lines_are_counted_and_survive_a_rewrite() {
         let segment = segment("garbage\n{\"unique\":\"a\",\"name\":\"x\"}\r\n\n[1]\n{\"unique\":\"b\"}");
-        assert_eq!(segment.rows().len(), 2);
+        assert_eq!(segment.identities().len(), 2);
         assert_eq!(segment.skipped(), 2);
         let rewritten = rewrite(&segment, &HashMap::from([set("c", json!({"name": "n"}))]));
         assert_eq!(

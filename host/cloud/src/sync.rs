@@ -197,13 +197,12 @@ impl<'a> Pass<'a> {
             );
         }
         let mut known = self.known(index, &name).await?;
-        for (identity, line) in segment.rows() {
-            if known.remove(identity) == Some(line.digest) {
+        for identity in segment.identities() {
+            let Some(line) = segment.line(identity) else { continue };
+            if known.remove(identity) == Some(row::digest(line)) {
                 continue;
             }
-            let (Some(row), Some(line)) = (segment.row(identity), segment.line(identity)) else {
-                continue;
-            };
+            let Some(row) = segment.row(identity) else { continue };
             let pending = &mut self.upserts[index];
             pending.len_bytes += line.len();
             pending.rows.push(Upsert {

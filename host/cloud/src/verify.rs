@@ -195,7 +195,7 @@ async fn check_collection(
             checked.skipped += u64::from(segment.skipped());
             report.problem(&listed.object, format!("{} lines are no rows", segment.skipped()));
         }
-        for identity in segment.rows().keys() {
+        for identity in segment.identities() {
             checked.rows += 1;
             let subject = || format!("{}/{}: {identity}", collection.name, listed.segment);
             if let Some(other) = seen.insert(identity.clone(), listed.segment.clone()) {

@@ -21,9 +21,8 @@ impl Background {
             .worker_threads(1)
             .thread_name("background")
             .on_thread_start(|| {
-                let thread = rustix::thread::gettid();
-                // On Linux the priority is the thread's own. Where it cannot be lowered the thread works all the same.
-                if let Err(error) = rustix::process::setpriority_process(Some(thread), NICENESS) {
+                // On Linux the priority is the calling thread's own. Where it cannot be lowered the thread works all the same.
+                if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
                     tracing::debug!(%error, "background work has the priority of calls");
                 }
             })

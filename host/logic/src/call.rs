@@ -1,5 +1,6 @@
 //! One call: attempts on snapshots until one commits.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,25 +12,30 @@ use wasmtime::Trap;
 use wasmtime::component::Val;
 
 use crate::codec::{Answer, Args, Failure};
+use crate::deadline::{Elapsed, within};
 use crate::effect::{Effect, Request};
 use crate::fact::{Facts, Question};
 use crate::generation::Route;
 use crate::instance::{Call, Instance};
-use crate::limits::Limits;
-use crate::moment::Moment;
+use crate::limits::{HOST_CALLS_USED, Limits};
+use crate::moment::{Conditions, Moment};
 use crate::observer::Observation;
 use crate::pace::Paced;
 use crate::services::Services;
 use crate::trial::{Beside, Watch};
+use crate::typed::Entry;
 use crate::{Inner, Logic};
 
 /// The identity of a call, in its answer when it fails and on every line of the log about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallId(String);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallId {
+    run: u32,
+    number: u64,
+}
 
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        write!(f, "{:08x}-{:x}", self.run, self.number)
     }
 }
 
@@ -53,6 +59,15 @@ impl Outcome {
         match self {
             Outcome::Failed(failure) => failure.coded.as_ref().map(|(code, message)| (*code, message.as_str())),
             Outcome::Done(_) => None,
+        }
+    }
+}
+
+impl From<Answer> for Outcome {
+    fn from(answer: Answer) -> Outcome {
+        match answer {
+            Answer::Value(json) => Outcome::Done(json),
+            Answer::Error(failure) => Outcome::Failed(failure),
         }
     }
 }
@@ -84,6 +99,11 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// Whether the call had made as many host calls as it may.
+    pub fn is_host_call_limit(&self) -> bool {
+        matches!(self, CallError::Refused(reason) if reason == HOST_CALLS_USED)
+    }
+
     /// Whether the module brought it about, rather than storage, the load, or the table.
     pub fn is_of_the_module(&self) -> bool {
         match self {
@@ -104,20 +124,25 @@ pub trait Job: Send + Sync {
     ///
     /// # Errors
     /// When storage fails.
-    fn params(&self, transaction: &mut Transaction) -> Result<Vec<Val>, stowage_storage::Error>;
+    fn params(&self, transaction: &mut Transaction) -> Result<Cow<'_, [Val]>, stowage_storage::Error>;
     /// After it has returned.
     ///
     /// # Errors
     /// When storage fails.
     fn record(&self, transaction: &mut Transaction) -> Result<(), stowage_storage::Error>;
+    /// How the function is entered, where that is not with `params`.
+    #[doc(hidden)]
+    fn entry(&self) -> Option<&dyn Entry> {
+        None
+    }
 }
 
 /// Parameters that are known beforehand and nothing else to do.
 struct Plain<'a>(&'a [Val]);
 
 impl Job for Plain<'_> {
-    fn params(&self, _: &mut Transaction) -> Result<Vec<Val>, stowage_storage::Error> {
-        Ok(self.0.to_vec())
+    fn params(&self, _: &mut Transaction) -> Result<Cow<'_, [Val]>, stowage_storage::Error> {
+        Ok(Cow::Borrowed(self.0))
     }
 
     fn record(&self, _: &mut Transaction) -> Result<(), stowage_storage::Error> {
@@ -146,6 +171,8 @@ struct Called<'a> {
     job: &'a dyn Job,
     id: &'a CallId,
     moment: Moment,
+    /// Host calls that an attempt may make.
+    host_calls: u32,
 }
 
 /// How a version is run.
@@ -175,8 +202,10 @@ struct Sight {
 impl Logic {
     /// A new call's identity.
     pub fn call_id(&self) -> CallId {
-        let n = self.inner.calls.fetch_add(1, Ordering::Relaxed);
-        CallId(format!("{:08x}-{n:x}", self.inner.run_id))
+        CallId {
+            run: self.inner.run_id,
+            number: self.inner.calls.fetch_add(1, Ordering::Relaxed),
+        }
     }
 
     /// Calls a function: one transaction, run again while others' commits undo it.
@@ -193,18 +222,25 @@ impl Logic {
     /// # Errors
     /// As [`Logic::call`].
     pub async fn run(&self, route: &Route, job: &dyn Job, id: &CallId) -> Result<Outcome, CallError> {
+        let config = &self.inner.config;
+        let conditions = config.conditions.as_deref();
         let called = Called {
             logic: self,
             job,
             id,
-            moment: Moment::now(),
+            moment: conditions.map_or_else(Moment::now, Conditions::moment),
+            host_calls: conditions.map_or(config.limits.host_calls, |c| c.host_calls(config.limits.host_calls)),
         };
         let mut facts = Facts::default();
-        match &route.beside {
+        let ended = match &route.beside {
             None => called.live(route, &mut facts).await,
             // Boxed: few calls are on trial, and what they need is large.
             Some(beside) => Box::pin(called.on_trial(route, beside, &mut facts)).await,
+        };
+        if let (Some(conditions), Err(error)) = (conditions, &ended) {
+            conditions.failed(route, error);
         }
+        ended
     }
 }
 
@@ -321,8 +357,10 @@ async fn loop_attempts(
             route,
             id: called.id,
             moment: called.moment,
+            started,
             time_left,
             limits,
+            host_calls: called.host_calls,
             terms,
         };
         let ended = attempt.run(called.job, facts, fresh).await;
@@ -369,8 +407,10 @@ struct Attempt<'a> {
     route: &'a Route,
     id: &'a CallId,
     moment: Moment,
+    started: Instant,
     time_left: Duration,
     limits: &'a Limits,
+    host_calls: u32,
     terms: Terms,
 }
 
@@ -381,9 +421,8 @@ impl Attempt<'_> {
             Terms::Live => self.route.observers.iter().filter(|o| o.wants(self.route)).collect(),
             Terms::Trial => Vec::new(),
         };
-        let started = Instant::now();
         // The deadline ends with the module's work: a commit that has begun is waited for.
-        let executed = tokio::time::timeout(self.time_left, async {
+        let executed = within(self.started + self.time_left, async {
             let permit = self.permit().await?;
             let transaction = self.inner.store.begin();
             if !self.inner.eras.is(self.route.era) {
@@ -392,7 +431,9 @@ impl Attempt<'_> {
             self.execute(transaction, job, facts, fresh, !observers.is_empty(), Some(permit))
                 .await
         });
-        let executed = executed.await.unwrap_or_else(|_| Err(CallError::WallDeadline.into()))?;
+        let executed = executed
+            .await
+            .unwrap_or_else(|Elapsed| Err(CallError::WallDeadline.into()))?;
         let Executed {
             outcome,
             mut call,
@@ -400,11 +441,11 @@ impl Attempt<'_> {
         } = executed;
         let keep = !observers.is_empty() || (self.terms == Terms::Trial && matches!(outcome, Outcome::Failed(_)));
         let sight = keep.then(|| Sight {
-            params,
+            params: params.into_owned(),
             snapshot: call.transaction.snapshot().clone(),
             footprint: call.transaction.footprint(),
             requests: call.requests.take().unwrap_or_default(),
-            elapsed: started.elapsed(),
+            elapsed: self.started.elapsed(),
         });
         if let Outcome::Done(_) = outcome {
             job.record(&mut call.transaction)
@@ -421,7 +462,9 @@ impl Attempt<'_> {
 
     /// Commits, and releases the effects.
     async fn finish(&self, call: Box<Call>) -> Result<(), Ended> {
-        if call.effects.is_empty() {
+        if call.effects.iter().all(|effect| matches!(effect, Effect::CloudChanged)) {
+            // The changes are rows: the cloud only has to look for them. It may look in vain.
+            let _look = (!call.effects.is_empty()).then(|| LookOnDrop(&*call.services));
             return commit(&self.inner.store, call.transaction).await;
         }
         // A task of its own: a client that hangs up must not keep what it set going from starting.
@@ -449,6 +492,9 @@ impl Attempt<'_> {
     }
 
     async fn permit(&self) -> Result<SemaphorePermit<'_>, CallError> {
+        if let Ok(permit) = self.inner.running.try_acquire() {
+            return Ok(permit);
+        }
         self.inner
             .running
             .acquire()
@@ -457,15 +503,15 @@ impl Attempt<'_> {
     }
 
     /// Runs the function in a transaction.
-    async fn execute(
+    async fn execute<'j>(
         &self,
         mut transaction: Transaction,
-        job: &dyn Job,
+        job: &'j dyn Job,
         facts: &Facts,
         fresh: bool,
         note: bool,
         permit: Option<SemaphorePermit<'_>>,
-    ) -> Result<Executed, Ended> {
+    ) -> Result<Executed<'j>, Ended> {
         let inner = self.inner;
         let limits = self.limits;
         let module = &self.route.module;
@@ -479,19 +525,20 @@ impl Attempt<'_> {
         };
         let mut instance = match reused {
             Some(instance) => instance,
-            None => Instance::new(
+            // In a box, for calls that find an instance are many and need not carry this one's room.
+            None => Box::pin(Instance::new(
                 &inner.engine,
                 &module.pre,
                 &module.name,
                 module.exports.len(),
                 limits,
                 beat,
-            )
+            ))
             .await
             .map_err(|e| CallError::Instantiate(format!("{e:#}")))?,
         };
         // A walk holds its thread: it gets what a module may use of the processor.
-        transaction.set_deadline(Some(Instant::now() + self.time_left.min(limits.cpu)));
+        transaction.set_deadline(Some(self.started + self.time_left.min(limits.cpu)));
         let params = job
             .params(&mut transaction)
             .map_err(|e| CallError::Storage(e.to_string()))?;
@@ -503,33 +550,35 @@ impl Attempt<'_> {
             facts: facts.clone(),
             asked: None,
             refused: None,
-            host_calls_left: limits.host_calls,
+            host_calls_left: self.host_calls,
             host_bytes_left: limits.host_bytes,
             effects_left: limits.effects,
             services: Arc::clone(&inner.services),
         };
-        instance.arm(call, &self.id.0, self.moment.now_ms, self.moment.seed, limits);
+        instance.arm(call, *self.id, self.moment.now_ms, self.moment.seed, limits);
         let ticks = instance.ticks();
         let Some((store, function)) = instance.function(export.ordinal, &export.index) else {
             return Err(CallError::Trap(format!("no export {}", export.function)).into());
         };
-        let returned = match function.typed::<Args<'_>, Answer>(&*store) {
-            Ok(function) => {
-                let run = std::pin::pin!(function.call_async(store, Args(&params)));
-                Paced::new(run, &inner.lane, &ticks, permit).await?
-            }
-            Err(error) => Err(error),
+        let returned = {
+            let run = std::pin::pin!(async {
+                match job.entry() {
+                    None => function
+                        .typed::<Args<'_>, Answer>(&*store)?
+                        .call_async(store, Args(&params))
+                        .await
+                        .map(Outcome::from),
+                    Some(entry) => entry.enter(store, function).await,
+                }
+            });
+            Paced::new(run, &inner.lane, &ticks, permit).await?
         };
         let Some(mut call) = instance.disarm() else {
             return Err(CallError::Trap("the call's state is gone".into()).into());
         };
         match returned {
-            Ok(answer) => {
+            Ok(outcome) => {
                 module.pool.give(instance, &inner.config.reuse);
-                let outcome = match answer {
-                    Answer::Value(json) => Outcome::Done(json),
-                    Answer::Error(failure) => Outcome::Failed(failure),
-                };
                 Ok(Executed { outcome, call, params })
             }
             // The instance is thrown away: what a trap leaves behind is anything.
@@ -542,10 +591,10 @@ impl Attempt<'_> {
 }
 
 /// What a run left behind, before anything is committed.
-struct Executed {
+struct Executed<'j> {
     outcome: Outcome,
     call: Box<Call>,
-    params: Vec<Val>,
+    params: Cow<'j, [Val]>,
 }
 
 /// What a function would do on a state. Nothing of it has been committed or released.
@@ -610,8 +659,10 @@ impl Logic {
             route,
             id: &id,
             moment: *moment,
+            started,
             time_left: limits.wall,
             limits,
+            host_calls: limits.host_calls,
             terms: Terms::Trial,
         };
         let job = Plain(params);
@@ -643,6 +694,15 @@ impl Logic {
         }
         rehearsal.elapsed = started.elapsed();
         rehearsal
+    }
+}
+
+/// Lets the cloud look for changes when the commit of a call is done, or when nobody waits for it any more.
+struct LookOnDrop<'a>(&'a dyn Services);
+
+impl Drop for LookOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.cloud_changed();
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::bindings::stowage::host::progress::Filter;
-use crate::bindings::stowage::host::transfer::{DownloadRequest, UploadRequest};
+use crate::bindings::stowage::host::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
 
 /// A change of the cloud space.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,8 @@ pub enum Request {
     Change(Change),
     /// A download. Of its password it is only told that there is one.
     Download(DownloadRequest),
+    /// No effect: the download before it was refused.
+    Refused(DownloadRefusal),
     /// An upload.
     Upload(UploadRequest),
     /// A subscription to the feed.

@@ -3,8 +3,11 @@
 //! No transaction waits for the network. A call that asks for a fact it does not have is dropped; the host finds the fact out
 //! and runs the call again with it.
 
+use serde::{Deserialize, Serialize};
+
 /// A question to the cloud.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Question {
     /// Bring the local rows in line with the space.
     Sync,
@@ -29,7 +32,8 @@ impl Question {
 }
 
 /// Why the cloud gave no answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum CloudFailure {
     /// It cannot be reached, or refuses us.
     #[error("the cloud space is out of reach: {0}")]
@@ -43,7 +47,7 @@ pub enum CloudFailure {
 }
 
 /// What a sync did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncCounts {
     /// Segments fetched.
     pub segments: u32,
@@ -56,7 +60,8 @@ pub struct SyncCounts {
 }
 
 /// An answer to a [`Question`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Answer {
     /// To [`Question::Sync`].
     Sync(Result<SyncCounts, CloudFailure>),
@@ -80,6 +85,11 @@ impl Facts {
     /// Keeps an answer.
     pub fn insert(&mut self, question: Question, answer: Answer) {
         self.0.push((question, answer));
+    }
+
+    /// All of them, in the order they were asked.
+    pub fn iter(&self) -> impl Iterator<Item = &(Question, Answer)> {
+        self.0.iter()
     }
 
     /// Whether no further question may be asked.

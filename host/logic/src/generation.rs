@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::codec::fold_name;
+use crate::codec::{Folded, fold_name};
 use crate::module::{Export, HOST_PACKAGE, Module, SPACE_PACKAGE};
 use crate::observer::Observer;
 use crate::trial::{Beside, Share, Watch};
@@ -160,15 +160,16 @@ impl Generation {
     /// The function behind a wire module and method, however they are written. Without a module the storage API is meant, or
     /// else the only module that has the method.
     pub fn method(&self, module: Option<&str>, method: &str) -> Option<&Route> {
-        let method = fold_name(method);
+        let method = Folded::new(method);
+        let method = method.as_str();
         match module {
-            Some(module) => self.methods.get(&fold_name(module))?.get(&method),
+            Some(module) => self.methods.get(Folded::new(module).as_str())?.get(method),
             None => self
                 .methods
                 .get(DEFAULT_MODULE)
-                .and_then(|m| m.get(&method))
+                .and_then(|m| m.get(method))
                 .or_else(|| {
-                    let mut found = self.methods.values().filter_map(|m| m.get(&method));
+                    let mut found = self.methods.values().filter_map(|m| m.get(method));
                     found.next().filter(|_| found.next().is_none())
                 }),
         }

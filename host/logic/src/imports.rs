@@ -11,6 +11,7 @@ use crate::bindings::stowage::host;
 use crate::effect::Request;
 use crate::fact::{Answer, Question};
 use crate::instance::{Call, State};
+use crate::limits::HOST_CALLS_USED;
 
 /// Adds every interface of `stowage:host` that modules import.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -32,7 +33,7 @@ impl State {
             .ok_or_else(|| wasmtime::Error::msg("a host function was called outside of a call"))?;
         match call.host_calls_left.checked_sub(1) {
             Some(left) => call.host_calls_left = left,
-            None => return Err(call.refuse("more host calls than a call may make")),
+            None => return Err(call.refuse(HOST_CALLS_USED)),
         }
         call.charge(bytes)?;
         Ok(call)

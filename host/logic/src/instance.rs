@@ -9,6 +9,7 @@ use wasmtime::component::{Func, Instance as Component, InstancePre, ResourceTabl
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 
+use crate::call::CallId;
 use crate::effect::{Effect, Request};
 use crate::engine::Beat;
 use crate::fact::{Facts, Question};
@@ -138,7 +139,7 @@ impl Instance {
     }
 
     /// Prepares the instance for a run.
-    pub(super) fn arm(&mut self, call: Call, call_id: &str, now_ms: u64, seed: [u8; 32], limits: &Limits) {
+    pub(super) fn arm(&mut self, call: Call, call_id: CallId, now_ms: u64, seed: [u8; 32], limits: &Limits) {
         let state = self.store.data_mut();
         state.world.arm(call_id, now_ms, seed, limits.log_bytes);
         state.ticks_left = limits.cpu_ticks();

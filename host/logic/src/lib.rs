@@ -9,6 +9,7 @@ mod bindings;
 mod call;
 pub mod codec;
 mod compile;
+mod deadline;
 mod difference;
 mod effect;
 mod engine;
@@ -29,6 +30,7 @@ mod shadow;
 mod signature;
 mod stats;
 mod trial;
+mod typed;
 mod version;
 mod wasi;
 
@@ -36,6 +38,7 @@ pub use behaviour::{Behaviour, Ending, is_of_modules};
 pub use bindings::stowage::host as wit;
 pub use call::{CallError, CallId, Job, Outcome, Rehearsal};
 pub use compile::{MOST_BYTES, compile_stdin};
+pub use deadline::{Elapsed, within};
 pub use difference::{decoded, differences, shown_key};
 pub use effect::{Change, Effect, HIDDEN, Request};
 pub use engine::EngineError;
@@ -45,7 +48,7 @@ pub use hold::Held;
 pub use instance::Reuse;
 pub use limits::Limits;
 pub use module::{Export, InterfaceName, LoadError, Module};
-pub use moment::Moment;
+pub use moment::{Conditions, Moment};
 pub use observer::{Observation, Observer};
 pub use services::{Refused, Services};
 pub use shadow::{Difference, Shadow, ShadowTally};
@@ -60,7 +63,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
-use stowage_storage::Store;
+use stowage_storage::{Snapshot, Store, Transaction};
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
@@ -85,6 +88,8 @@ pub struct Config {
     pub cache: Option<PathBuf>,
     /// This program, run as `PROGRAM compile` to compile a module; none compiles in this process.
     pub compiler: Option<PathBuf>,
+    /// What decides about time, randomness and failures of each call; none leaves them to the clock and to chance.
+    pub conditions: Option<Arc<dyn Conditions>>,
 }
 
 impl Default for Config {
@@ -95,6 +100,7 @@ impl Default for Config {
             concurrency: 128,
             cache: None,
             compiler: None,
+            conditions: None,
         }
     }
 }
@@ -108,7 +114,7 @@ pub struct Logic {
 struct Inner {
     engine: Engine,
     linker: Linker<State>,
-    compiler: Compiler,
+    compiler: Arc<Compiler>,
     config: Config,
     store: Store,
     services: Arc<dyn Services>,
@@ -116,17 +122,17 @@ struct Inner {
     /// A permit an instance in use: the pool has slots for these and for the idle ones of two generations.
     running: Arc<Semaphore>,
     /// Where runs go that take long.
-    lane: Lane,
+    lane: Arc<Lane>,
     /// A permit a rehearsal.
-    rehearsing: Semaphore,
+    rehearsing: Arc<Semaphore>,
     /// What a call may use of a version on trial.
     trial_limits: Limits,
     eras: Eras,
     calls: AtomicU64,
     /// Tells the calls of this process from those of others in the log.
     run_id: u32,
-    ticker: Ticker,
-    background: Background,
+    ticker: Arc<Ticker>,
+    background: Arc<Background>,
 }
 
 /// A handle that keeps nothing alive.
@@ -161,11 +167,15 @@ impl Logic {
         let running = Arc::new(Semaphore::new(config.concurrency));
         Ok(Logic {
             inner: Arc::new(Inner {
-                compiler: Compiler::new(engine.clone(), config.cache.clone(), config.compiler.clone()),
+                compiler: Arc::new(Compiler::new(
+                    engine.clone(),
+                    config.cache.clone(),
+                    config.compiler.clone(),
+                )),
                 linker,
-                lane: Lane::new(&running, config.concurrency),
+                lane: Arc::new(Lane::new(&running, config.concurrency)),
                 running,
-                rehearsing: Semaphore::new(REHEARSALS),
+                rehearsing: Arc::new(Semaphore::new(REHEARSALS)),
                 trial_limits: config.limits.on_trial(),
                 eras: Eras::default(),
                 config,
@@ -174,11 +184,51 @@ impl Logic {
                 generation: ArcSwap::from_pointee(Generation::default()),
                 calls: AtomicU64::new(0),
                 run_id: rand::random(),
-                ticker,
-                background: Background::start().map_err(EngineError::thread)?,
+                ticker: Arc::new(ticker),
+                background: Arc::new(Background::start().map_err(EngineError::thread)?),
                 engine,
             }),
         })
+    }
+
+    /// The same engine over another store and other services, without modules: modules that were loaded here run there as well. Both
+    /// share the places for instances. A rehearsal there may use all that a call may.
+    pub fn apart(&self, store: Store, services: Arc<dyn Services>) -> Logic {
+        let inner = &self.inner;
+        Logic {
+            inner: Arc::new(Inner {
+                engine: inner.engine.clone(),
+                linker: inner.linker.clone(),
+                compiler: Arc::clone(&inner.compiler),
+                config: inner.config.clone(),
+                store,
+                services,
+                generation: ArcSwap::from_pointee(Generation::default()),
+                running: Arc::clone(&inner.running),
+                lane: Arc::clone(&inner.lane),
+                rehearsing: Arc::clone(&inner.rehearsing),
+                // Nobody waits for what runs there.
+                trial_limits: inner.config.limits.clone(),
+                eras: Eras::default(),
+                calls: AtomicU64::new(0),
+                run_id: rand::random(),
+                ticker: Arc::clone(&inner.ticker),
+                background: Arc::clone(&inner.background),
+            }),
+        }
+    }
+
+    /// A transaction on a snapshot, to look at what a call read.
+    pub fn look_at(&self, snapshot: &Snapshot) -> Transaction {
+        self.inner.store.begin_at(snapshot)
+    }
+
+    /// What the services say the size of the space is, in bytes, to a call in this transaction.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn total_bytes(&self, transaction: &mut Transaction) -> Result<u64, Refused> {
+        self.inner.services.total_bytes(transaction)
     }
 
     /// Compiles and checks a module; nothing of it is served yet.

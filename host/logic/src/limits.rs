@@ -29,6 +29,9 @@ pub struct Limits {
     pub attempts: u32,
 }
 
+/// Why a call ends that makes one host call more.
+pub(super) const HOST_CALLS_USED: &str = "more host calls than a call may make";
+
 /// The length of an epoch: how long a module has a thread before others get it.
 pub const TICK: Duration = Duration::from_millis(2);
 

@@ -1,8 +1,12 @@
 //! What the outside world is for one call.
 
+use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+
+use crate::call::CallError;
+use crate::generation::Route;
 
 /// The time and the randomness of a call, the same in all its attempts and in every comparison with another version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,4 +27,18 @@ impl Moment {
             seed: rand::random(),
         }
     }
+}
+
+/// Decides for each call what is otherwise left to the clock and to chance. For tests.
+pub trait Conditions: fmt::Debug + Send + Sync + 'static {
+    /// The time and randomness of the next call.
+    fn moment(&self) -> Moment;
+
+    /// How many calls of host functions an attempt of the next call may make, `most` at most; the one after them ends it.
+    fn host_calls(&self, most: u32) -> u32 {
+        most
+    }
+
+    /// A call has ended without an outcome.
+    fn failed(&self, _route: &Route, _error: &CallError) {}
 }

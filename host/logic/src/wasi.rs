@@ -16,6 +16,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use crate::call::CallId;
 use crate::instance::State;
 
 /// Packages a module may import from besides `stowage:host`.
@@ -50,7 +51,7 @@ impl WasiView for State {
 pub(super) struct World {
     /// Milliseconds since the epoch.
     now_ms: AtomicU64,
-    random: Mutex<ChaCha12Rng>,
+    random: Mutex<Seeded>,
     log: Mutex<Log>,
     /// The lines that have begun on stdout and stderr.
     lines: [Line; 2],
@@ -61,9 +62,26 @@ type Line = Arc<Mutex<Vec<u8>>>;
 
 const STREAMS: [&str; 2] = ["stdout", "stderr"];
 
+/// Random numbers of a seed; most calls need none, so the generator is made when one does.
+#[derive(Debug)]
+struct Seeded {
+    seed: [u8; 32],
+    generator: Option<ChaCha12Rng>,
+}
+
+impl Seeded {
+    fn new(seed: [u8; 32]) -> Seeded {
+        Seeded { seed, generator: None }
+    }
+
+    fn generator(&mut self) -> &mut ChaCha12Rng {
+        self.generator.get_or_insert_with(|| ChaCha12Rng::from_seed(self.seed))
+    }
+}
+
 #[derive(Debug)]
 struct Log {
-    call_id: String,
+    call_id: CallId,
     module: Arc<str>,
     budget_bytes: usize,
 }
@@ -72,9 +90,9 @@ impl World {
     pub(super) fn new(module: Arc<str>) -> Arc<World> {
         Arc::new(World {
             now_ms: AtomicU64::new(0),
-            random: Mutex::new(ChaCha12Rng::from_seed([0; 32])),
+            random: Mutex::new(Seeded::new([0; 32])),
             log: Mutex::new(Log {
-                call_id: String::new(),
+                call_id: CallId::default(),
                 module,
                 budget_bytes: 0,
             }),
@@ -83,12 +101,11 @@ impl World {
     }
 
     /// Sets the world for a call.
-    pub(super) fn arm(&self, call_id: &str, now_ms: u64, seed: [u8; 32], log_bytes: usize) {
+    pub(super) fn arm(&self, call_id: CallId, now_ms: u64, seed: [u8; 32], log_bytes: usize) {
         self.now_ms.store(now_ms, Ordering::Relaxed);
-        *self.random.lock().unwrap_or_else(PoisonError::into_inner) = ChaCha12Rng::from_seed(seed);
+        *self.random.lock().unwrap_or_else(PoisonError::into_inner) = Seeded::new(seed);
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.call_id.clear();
-        log.call_id.push_str(call_id);
+        log.call_id = call_id;
         log.budget_bytes = log_bytes;
     }
 
@@ -165,23 +182,25 @@ impl HostMonotonicClock for Clock {
 
 struct Random(Arc<World>);
 
+impl Random {
+    fn with<T>(&self, draw: impl FnOnce(&mut ChaCha12Rng) -> T) -> T {
+        draw(self.0.random.lock().unwrap_or_else(PoisonError::into_inner).generator())
+    }
+}
+
 impl TryRng for Random {
     type Error = std::convert::Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        Ok(self.0.random.lock().unwrap_or_else(PoisonError::into_inner).next_u32())
+        Ok(self.with(Rng::next_u32))
     }
 
     fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        Ok(self.0.random.lock().unwrap_or_else(PoisonError::into_inner).next_u64())
+        Ok(self.with(Rng::next_u64))
     }
 
     fn try_fill_bytes(&mut self, dst: &mut [u8]) -> Result<(), Self::Error> {
-        self.0
-            .random
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .fill_bytes(dst);
+        self.with(|generator| generator.fill_bytes(dst));
         Ok(())
     }
 }

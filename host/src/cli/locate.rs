@@ -36,6 +36,50 @@ impl fmt::Debug for ClientArgs {
     }
 }
 
+/// Whose modules: the server, and the token of its admin API.
+#[derive(Clone, Default, Args)]
+pub struct AdminArgs {
+    /// The server's address, for example http://127.0.0.1:8787; otherwise the server of the data directory is used
+    #[arg(long, value_name = "URL", requires = "admin_token")]
+    pub server: Option<String>,
+    /// The data directory of the server [default: the platform's, ~/.local/share/stowage on Linux]
+    #[arg(long, value_name = "DIR", env = "STOWAGE_DATA")]
+    pub data: Option<PathBuf>,
+    /// The admin API's token [default: what is in DATA/admin.token]
+    #[arg(long, value_name = "TOKEN", env = "STOWAGE_ADMIN_TOKEN", hide_env_values = true)]
+    pub admin_token: Option<String>,
+}
+
+impl fmt::Debug for AdminArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdminArgs")
+            .field("server", &self.server)
+            .field("data", &self.data)
+            .field("admin_token", &self.admin_token.as_ref().map(|_| "…"))
+            .finish()
+    }
+}
+
+impl AdminArgs {
+    /// A client for the admin API. The token of a data directory goes to the server of that directory and to no other.
+    ///
+    /// # Errors
+    /// The server's address or token is not known or not usable.
+    pub fn client(&self) -> Result<Client, ClientError> {
+        let server = ClientArgs {
+            server: self.server.clone(),
+            data: self.data.clone(),
+            token: None,
+        };
+        if let Some(token) = &self.admin_token {
+            return server.client_with(Some(token.clone()));
+        }
+        let data = server.data_dir()?;
+        let token = read(&data.join(ADMIN_TOKEN_FILE))?.ok_or(ClientError::NotRunning { data })?;
+        ClientArgs { server: None, ..server }.client_with(Some(token.trim().to_owned()))
+    }
+}
+
 /// What the server writes into the data directory when it accepts connections.
 #[derive(Debug, Deserialize)]
 struct ServerFile {
@@ -61,20 +105,6 @@ impl ClientArgs {
     /// The server's address is not known or not usable, or the token is not.
     pub fn client(&self) -> Result<Client, ClientError> {
         self.client_with(self.token.clone())
-    }
-
-    /// A client for the admin API, with the token that was given or else the one in the data directory.
-    ///
-    /// # Errors
-    /// As [`client`](Self::client), and when the data directory's token cannot be read.
-    pub fn admin_client(&self) -> Result<Client, ClientError> {
-        if self.token.is_some() {
-            return self.client();
-        }
-        let data = self.data_dir()?;
-        let path = data.join(ADMIN_TOKEN_FILE);
-        let token = read(&path)?.ok_or(ClientError::NotRunning { data })?;
-        self.client_with(Some(token.trim().to_owned()))
     }
 
     fn client_with(&self, token: Option<String>) -> Result<Client, ClientError> {
@@ -132,17 +162,43 @@ mod tests {
         let file = data.path().join(SERVER_FILE);
         fs::write(&file, r#"{"address":"http://127.0.0.1:8787","pid":123}"#).expect("writable");
         assert_eq!(arguments.client().expect("found").address(), "http://127.0.0.1:8787");
+        let admin_arguments = AdminArgs {
+            data: arguments.data.clone(),
+            ..AdminArgs::default()
+        };
         assert!(
-            matches!(arguments.admin_client(), Err(ClientError::NotRunning { .. })),
+            matches!(admin_arguments.client(), Err(ClientError::NotRunning { .. })),
             "there is no token yet"
         );
         fs::write(data.path().join(ADMIN_TOKEN_FILE), "t0ken\n").expect("writable");
-        let admin = arguments.admin_client().expect("found");
+        let admin = admin_arguments.client().expect("found");
         assert_eq!(admin.bearer().expect("a token"), "Bearer t0ken");
         assert!(!format!("{admin:?}").contains("t0ken"), "a token never shows");
 
         fs::write(&file, "{").expect("writable");
         assert!(matches!(arguments.client(), Err(ClientError::BadServerFile { .. })));
+    }
+
+    #[test]
+    fn the_token_of_a_data_directory_goes_to_no_other_server() {
+        let data = tempfile::tempdir().expect("a directory");
+        fs::write(
+            data.path().join(SERVER_FILE),
+            r#"{"address":"http://127.0.0.1:1","pid":1}"#,
+        )
+        .expect("writable");
+        fs::write(data.path().join(ADMIN_TOKEN_FILE), "t0ken\n").expect("writable");
+        let mut arguments = AdminArgs {
+            server: Some("http://127.0.0.1:2".to_owned()),
+            data: Some(data.path().to_owned()),
+            admin_token: None,
+        };
+        assert_eq!(arguments.client().expect("found").address(), "http://127.0.0.1:1");
+        arguments.admin_token = Some("given".to_owned());
+        let client = arguments.client().expect("named");
+        assert_eq!(client.address(), "http://127.0.0.1:2");
+        assert_eq!(client.bearer().expect("a token"), "Bearer given");
+        assert!(!format!("{arguments:?}").contains("given"), "a token never shows");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::now::now_ms;
 use super::options::{Source, SwapOptions, validate, validate_thresholds};
 use super::report::{CheckReport, HistoryEntry, ModuleStatus, SwapReport};
 use super::switch::{Applied, Change, Pending};
-use super::trials::{Candidate, Replay};
+use super::trials::{Candidate, Onlookers, Replay};
 
 /// Modules that wait to be compiled or checked; more are turned away.
 const MOST_WAITING: usize = 8;
@@ -36,6 +36,16 @@ impl Deployer {
     /// Connects what replays the recordings that checks are given.
     pub fn replay_with(&self, replay: Replay) {
         *self.0.replay.lock().unwrap_or_else(PoisonError::into_inner) = Some(replay);
+    }
+
+    /// Connects what looks on at the calls of every generation; [`Deployer::look_again`] tells that it has changed.
+    pub fn look_on_with(&self, onlookers: Onlookers) {
+        *self.0.onlookers.lock().unwrap_or_else(PoisonError::into_inner) = Some(onlookers);
+    }
+
+    /// Serves the same modules, with those who look on now.
+    pub fn look_again(&self) {
+        self.0.serve_again();
     }
 
     /// Every live module, in the order they are loaded.

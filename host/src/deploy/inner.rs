@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use stowage_logic::{Logic, Module, Version, Watch};
+use stowage_logic::{Generation, Logic, Module, Version, Watch};
 use stowage_storage::Store;
 use tokio::sync::{Notify, Semaphore};
 
@@ -14,7 +14,7 @@ use super::history::{self, Action, Entry};
 use super::live::{self, LiveModule};
 use super::migration::Running;
 use super::now::{Now, now_ms};
-use super::trials::{Canary, Replay};
+use super::trials::{Canary, Onlookers, Replay};
 
 /// Modules that are compiled and checked at once: each may take a process of its own and 4 GiB.
 const CHECKS: usize = 2;
@@ -31,6 +31,7 @@ pub(super) struct Inner {
     now: Mutex<Now>,
     migration: Mutex<Option<Running>>,
     pub(super) replay: Mutex<Option<Replay>>,
+    pub(super) onlookers: Mutex<Option<Onlookers>>,
     pub(super) checking: Semaphore,
     pub(super) waiting: AtomicUsize,
     /// There are other watches to look after.
@@ -47,6 +48,7 @@ impl Inner {
             now: Mutex::default(),
             migration: Mutex::default(),
             replay: Mutex::default(),
+            onlookers: Mutex::default(),
             checking: Semaphore::new(CHECKS),
             waiting: AtomicUsize::new(0),
             changed: Notify::new(),
@@ -64,6 +66,15 @@ impl Inner {
 
     pub(super) fn replay(&self) -> Option<Replay> {
         self.replay.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The table that is to serve, with those who look on at all calls.
+    pub(super) fn looked_on(&self, generation: Generation) -> Generation {
+        let onlookers = self.onlookers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match onlookers {
+            Some(look_on) => look_on(generation),
+            None => generation,
+        }
     }
 
     /// Runs something that blocks, on a thread for that.

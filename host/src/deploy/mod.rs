@@ -49,4 +49,4 @@ pub use report::{
     CanaryStatus, CheckReport, CheckStep, Difference, HistoryEntry, ModuleStatus, ProbationStatus, ShadowReport,
     SwapReport,
 };
-pub use trials::{Replay, ReplayResult};
+pub use trials::{Onlookers, Replay, ReplayResult};

@@ -19,6 +19,9 @@ pub type ReplayResult = Result<Vec<String>, Vec<String>>;
 /// Replays a recording with a module, beside what is served.
 pub type Replay = Arc<dyn Fn(Logic, Vec<u8>, Arc<Module>) -> BoxFuture<'static, ReplayResult> + Send + Sync>;
 
+/// Adds those who look on at all calls to a table that is to serve.
+pub type Onlookers = Arc<dyn Fn(Generation) -> Generation + Send + Sync>;
+
 /// A version that is not live, with what it takes to make it so.
 #[derive(Clone)]
 pub(super) struct Candidate {

@@ -1,6 +1,7 @@
-//! One request: the gate, then the feed, a preflight or the API.
+//! One request: the gate, then the feed, a preflight, the API or the admin API.
 
 use std::convert::Infallible;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{
@@ -12,7 +13,9 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
 use super::{Place, Shared, feed};
+use crate::admin;
 use stowage_logic::rpc::{self, Code, Envelope};
+use stowage_logic::{Elapsed, within};
 
 pub(super) type Answer = Response<Full<Bytes>>;
 
@@ -20,6 +23,15 @@ pub(super) type Answer = Response<Full<Bytes>>;
 const FEED_PATH: &str = "/ws";
 
 pub(super) async fn answer(shared: &Shared, request: Request<Incoming>, place: Place) -> Result<Answer, Infallible> {
+    if admin::is_admin(request.uri().path()) {
+        return Ok(match shared.gate.check_admin(&request) {
+            Ok(()) => shared.admin.answer(request).await,
+            Err(refused) => {
+                tracing::debug!(%refused, "a request to the admin API was turned away");
+                admin::refusal(refused.status(), &refused.to_string())
+            }
+        });
+    }
     if let Err(refused) = shared.gate.check(&request) {
         tracing::debug!(%refused, "a request was turned away");
         return Ok(refusal(refused.status(), &refused.to_string()));
@@ -50,7 +62,8 @@ pub(super) async fn answer(shared: &Shared, request: Request<Incoming>, place: P
 async fn api(shared: &Shared, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
     let limit = shared.config.body_bytes;
-    let body = tokio::time::timeout(shared.config.body_timeout, Limited::new(body, limit).collect());
+    let deadline = Instant::now() + shared.config.body_timeout;
+    let body = within(deadline, Limited::new(body, limit).collect());
     let body = match body.await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
@@ -60,7 +73,7 @@ async fn api(shared: &Shared, request: Request<Incoming>) -> Answer {
             );
         }
         Ok(Err(_)) => return refusal(StatusCode::BAD_REQUEST, "body: it ended early"),
-        Err(_) => return refusal(StatusCode::REQUEST_TIMEOUT, "body: it did not arrive in time"),
+        Err(Elapsed) => return refusal(StatusCode::REQUEST_TIMEOUT, "body: it did not arrive in time"),
     };
     respond(StatusCode::OK, rpc::answer(&shared.logic, head.uri.path(), body).await)
 }

@@ -2,13 +2,15 @@
 //!
 //! A web page of any origin can make a browser send requests to loopback, and can point a name of its own at it (DNS rebinding).
 //! So the Host must be one of ours, an Origin must be one we know, and a POST must be JSON, which no page can send
-//! elsewhere without asking first.
+//! elsewhere without asking first. The admin API has a token of its own and lets no page of another origin in.
 
 use std::net::SocketAddr;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, Method, Request, StatusCode};
 use sha2::{Digest, Sha256};
+
+use crate::admin::{AdminToken, essence_is};
 
 /// The websocket subprotocol that carries a bearer token, for browsers cannot set headers there: `stowage.bearer.TOKEN`.
 const BEARER_PROTOCOL: &str = "stowage.bearer.";
@@ -28,6 +30,15 @@ pub enum Refused {
     /// No token, or a wrong one.
     #[error("Authorization: expected the server's bearer token")]
     Token,
+    /// A request to the admin API from a page of another origin.
+    #[error("Origin: no page of another origin may call the admin API")]
+    AdminOrigin,
+    /// A POST to the admin API that is neither a module nor JSON.
+    #[error("Content-Type: expected application/wasm or application/json")]
+    AdminContentType,
+    /// A request to the admin API without its token.
+    #[error("Authorization: expected the admin API's bearer token, which is in the data directory's admin.token")]
+    AdminToken,
 }
 
 impl Refused {
@@ -35,9 +46,9 @@ impl Refused {
     pub fn status(self) -> StatusCode {
         match self {
             Refused::Host => StatusCode::MISDIRECTED_REQUEST,
-            Refused::Origin => StatusCode::FORBIDDEN,
-            Refused::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Refused::Token => StatusCode::UNAUTHORIZED,
+            Refused::Origin | Refused::AdminOrigin => StatusCode::FORBIDDEN,
+            Refused::ContentType | Refused::AdminContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Refused::Token | Refused::AdminToken => StatusCode::UNAUTHORIZED,
         }
     }
 }
@@ -47,8 +58,11 @@ impl Refused {
 pub struct Gate {
     hosts: Vec<String>,
     origins: Vec<String>,
+    own_origins: Vec<String>,
     /// The token's hash: comparing hashes tells nothing of the token by the time it takes.
     token: Option<[u8; 32]>,
+    /// The hash of the admin API's token; without one that API is closed.
+    admin_token: Option<[u8; 32]>,
 }
 
 impl Gate {
@@ -72,13 +86,23 @@ impl Gate {
         }
         let lower = |list: &[String]| list.iter().map(|s| s.trim().to_ascii_lowercase()).collect::<Vec<_>>();
         let mut allowed = lower(origins);
-        allowed.extend(own.iter().map(|host| format!("http://{host}")));
+        let own_origins: Vec<_> = own.iter().map(|host| format!("http://{host}")).collect();
+        allowed.extend(own_origins.iter().cloned());
         own.extend(lower(hosts));
         Gate {
             hosts: own,
             origins: allowed,
+            own_origins,
             token: token.map(digest),
+            admin_token: None,
         }
+    }
+
+    /// Opens the admin API to those who have this token.
+    #[must_use]
+    pub fn with_admin(mut self, token: &AdminToken) -> Gate {
+        self.admin_token = Some(token.digest());
+        self
     }
 
     /// Checks a request's head.
@@ -88,7 +112,9 @@ impl Gate {
     pub fn check<B>(&self, request: &Request<B>) -> Result<(), Refused> {
         let headers = request.headers();
         self.check_host(request.uri(), headers)?;
-        self.check_origin(headers)?;
+        if !origin_is_among(headers, &self.origins) {
+            return Err(Refused::Origin);
+        }
         // A preflight carries no token; what it asks about is checked when it comes.
         if request.method() == Method::OPTIONS {
             return Ok(());
@@ -100,8 +126,30 @@ impl Gate {
         Ok(())
     }
 
+    /// Checks the head of a request to the admin API. No setting opens it to other pages, a preflight is refused like anything
+    /// else without a token, and the token of the other API does not count.
+    ///
+    /// # Errors
+    /// The first rule it breaks.
+    pub fn check_admin<B>(&self, request: &Request<B>) -> Result<(), Refused> {
+        let headers = request.headers();
+        self.check_host(request.uri(), headers)?;
+        if !origin_is_among(headers, &self.own_origins) {
+            return Err(Refused::AdminOrigin);
+        }
+        if self.admin_token.is_none() || bearer(headers).map(digest) != self.admin_token {
+            return Err(Refused::AdminToken);
+        }
+        let content_type = only(headers, &CONTENT_TYPE);
+        let known = ["application/json", "application/wasm"];
+        if request.method() == Method::POST && !known.iter().any(|known| essence_is(content_type, known)) {
+            return Err(Refused::AdminContentType);
+        }
+        Ok(())
+    }
+
     fn check_host(&self, uri: &http::Uri, headers: &HeaderMap) -> Result<(), Refused> {
-        let allowed = |host: &str| self.hosts.contains(&host.to_ascii_lowercase());
+        let allowed = |host: &str| self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host));
         let host = only(headers, &HOST).ok_or(Refused::Host)?;
         let host = host.to_str().map_err(|_| Refused::Host)?;
         if !allowed(host) || uri.authority().is_some_and(|a| !allowed(a.as_str())) {
@@ -110,30 +158,29 @@ impl Gate {
         Ok(())
     }
 
-    fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refused> {
-        if !headers.contains_key(ORIGIN) {
-            return Ok(());
-        }
-        only(headers, &ORIGIN)
-            .and_then(|origin| origin.to_str().ok())
-            .filter(|origin| self.origins.contains(&origin.to_ascii_lowercase()))
-            .map(|_| ())
-            .ok_or(Refused::Origin)
-    }
-
     fn check_token(&self, headers: &HeaderMap) -> Result<(), Refused> {
         let Some(expected) = &self.token else {
             return Ok(());
         };
-        let header = only(headers, &AUTHORIZATION)
-            .and_then(|v| v.to_str().ok())
-            .and_then(|v| v.strip_prefix("Bearer "));
-        if header.or_else(|| token_protocol(headers)).map(digest) == Some(*expected) {
+        if bearer(headers).or_else(|| token_protocol(headers)).map(digest) == Some(*expected) {
             Ok(())
         } else {
             Err(Refused::Token)
         }
     }
+}
+
+/// Whether there is no Origin, or one of these.
+fn origin_is_among(headers: &HeaderMap, origins: &[String]) -> bool {
+    !headers.contains_key(ORIGIN)
+        || only(headers, &ORIGIN)
+            .and_then(|origin| origin.to_str().ok())
+            .is_some_and(|origin| origins.iter().any(|known| known.eq_ignore_ascii_case(origin)))
+}
+
+/// The token of the Authorization header.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    only(headers, &AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
 /// The token among the websocket subprotocols a client offers.
@@ -160,10 +207,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a Heade
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    only(headers, &CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.split(';').next())
-        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+    essence_is(only(headers, &CONTENT_TYPE), "application/json")
 }
 
 fn digest(token: &str) -> [u8; 32] {
@@ -270,5 +314,52 @@ mod tests {
         );
         let offered = ("sec-websocket-protocol", "x, stowage.bearer.secret");
         assert_eq!(gate.check(&request(&[OURS, JSON, offered])), Ok(()));
+    }
+
+    #[test]
+    fn the_admin_api_has_a_token_of_its_own_and_no_foreign_pages() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("admin.token");
+        let token = AdminToken::open(&path).unwrap();
+        let admin = format!("Bearer {}", std::fs::read_to_string(&path).unwrap().trim());
+        let admin = ("authorization", admin.as_str());
+        let gate = gate(Some("secret")).with_admin(&token);
+        let wasm = ("content-type", "application/wasm");
+        let check = |headers: &[(&str, &str)]| gate.check_admin(&request(headers));
+        for ok in [
+            &[OURS, admin, wasm][..],
+            &[OURS, admin, JSON],
+            &[OURS, admin, JSON, ("origin", "http://localhost:8787")],
+        ] {
+            assert_eq!(check(ok), Ok(()), "{ok:?}");
+        }
+        for (headers, refused) in [
+            (&[admin, JSON][..], Refused::Host),
+            (
+                &[OURS, admin, JSON, ("origin", "https://app.example")],
+                Refused::AdminOrigin,
+            ),
+            (&[OURS, admin, JSON, ("origin", "null")], Refused::AdminOrigin),
+            (&[OURS, JSON], Refused::AdminToken),
+            (&[OURS, JSON, ("authorization", "Bearer secret")], Refused::AdminToken),
+            (&[OURS, JSON, admin, admin], Refused::AdminToken),
+            (&[OURS, admin], Refused::AdminContentType),
+            (
+                &[OURS, admin, ("content-type", "text/plain")],
+                Refused::AdminContentType,
+            ),
+        ] {
+            assert_eq!(check(headers), Err(refused), "{headers:?}");
+        }
+        let preflight = Request::options("/admin/modules")
+            .header(OURS.0, OURS.1)
+            .body(())
+            .unwrap();
+        assert_eq!(gate.check_admin(&preflight), Err(Refused::AdminToken));
+        let closed = self::gate(None);
+        assert_eq!(
+            closed.check_admin(&request(&[OURS, admin, JSON])),
+            Err(Refused::AdminToken)
+        );
     }
 }

@@ -22,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::admin::Admin;
 use stall::Stall;
 
 /// How connections are treated.
@@ -58,6 +59,7 @@ impl Default for Config {
 struct Shared {
     logic: Logic,
     feed: Feed,
+    admin: Admin,
     gate: Gate,
     config: Config,
     /// Cancelled when the server stops: websockets close.
@@ -71,10 +73,19 @@ struct Shared {
 const IDLE_AFTER_STOP: Duration = Duration::from_secs(2);
 
 /// Serves until `stop` is cancelled; then accepts nothing more, lets requests in flight end, and closes the websockets.
-pub async fn run(listener: TcpListener, logic: Logic, feed: Feed, gate: Gate, config: Config, stop: CancellationToken) {
+pub async fn run(
+    listener: TcpListener,
+    logic: Logic,
+    feed: Feed,
+    admin: Admin,
+    gate: Gate,
+    config: Config,
+    stop: CancellationToken,
+) {
     let shared = Arc::new(Shared {
         logic,
         feed,
+        admin,
         gate,
         config,
         stop: stop.clone(),
@@ -119,6 +130,7 @@ pub async fn run(listener: TcpListener, logic: Logic, feed: Feed, gate: Gate, co
     let drained = async {
         connections.wait().await;
         shared.sockets.wait().await;
+        shared.admin.drained().await;
     };
     if tokio::time::timeout(shared.config.drain, drained).await.is_err() {
         tracing::warn!("connections that did not end in time are cut off");

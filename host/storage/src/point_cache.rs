@@ -4,6 +4,7 @@
 //! writes before it publishes the state that holds them. So an entry serves every snapshot from its own to the latest.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,13 +20,14 @@ const VALUE_BYTES: usize = 8 << 10;
 /// The cache of one store.
 pub(crate) struct PointCache {
     shards: [Mutex<Shard>; SHARDS],
+    hasher: foldhash::fast::RandomState,
     /// The state that is published, or about to be.
     current: AtomicU64,
 }
 
 #[derive(Default)]
 struct Shard {
-    entries: HashMap<Box<[u8]>, Entry>,
+    entries: HashMap<Box<[u8]>, Entry, foldhash::fast::RandomState>,
     bytes: usize,
 }
 
@@ -39,6 +41,7 @@ impl PointCache {
     pub(crate) fn new() -> Self {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
+            hasher: foldhash::fast::RandomState::default(),
             current: AtomicU64::new(0),
         }
     }
@@ -94,12 +97,7 @@ impl PointCache {
     }
 
     fn shard(&self, key: &[u8]) -> MutexGuard<'_, Shard> {
-        // FNV-1a over the end of the key, where keys of a table differ.
-        let end = &key[key.len().saturating_sub(8)..];
-        let hash = end.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        lock(&self.shards[(hash >> 32) as usize % SHARDS])
+        lock(&self.shards[self.hasher.hash_one(key) as usize % SHARDS])
     }
 }
 

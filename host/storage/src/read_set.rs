@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+/// What the arena holds before it grows.
+const FIRST_BYTES: usize = 512;
+
 /// Keys and half-open ranges of stored keys, in one arena, so that recording a read is a copy and not an allocation.
 #[derive(Debug)]
 pub(crate) struct ReadSet {
@@ -96,6 +99,10 @@ impl ReadSet {
     }
 
     fn store(&mut self, bytes: &[u8]) -> Range<u32> {
+        if self.arena.capacity() == 0 {
+            // Most transactions read a few keys: one allocation holds them.
+            self.arena.reserve(FIRST_BYTES.max(bytes.len()));
+        }
         let start = self.arena.len() as u32;
         self.arena.extend_from_slice(bytes);
         start..self.arena.len() as u32

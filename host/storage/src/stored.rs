@@ -58,6 +58,7 @@ pub(crate) fn decode_counter(stored: &[u8]) -> Option<i64> {
 /// Writes the stored key into `buffer`, replacing what it held.
 pub(crate) fn write_key(buffer: &mut Vec<u8>, table: &str, key: &[u8]) {
     buffer.clear();
+    buffer.reserve(table.len() + 1 + key.len());
     buffer.extend_from_slice(table.as_bytes());
     buffer.push(SEPARATOR);
     buffer.extend_from_slice(key);

@@ -19,6 +19,9 @@ use crate::write_set::{OnValue, Op, Write, WriteSet};
 /// Keys a walk passes between two looks at the clock.
 const KEYS_PER_DEADLINE_CHECK: u32 = 128;
 
+/// Entries of a page before its list grows.
+const FIRST_ENTRIES: usize = 32;
+
 /// Reads and writes that are committed together or not at all. Everything is read from one snapshot, with the own
 /// writes visible; dropping the transaction discards them.
 ///
@@ -119,6 +122,7 @@ impl Transaction {
         let mut passed: Vec<u8> = Vec::new();
         let mut looked_at: Option<Vec<u8>> = None;
         let mut malformed = false;
+        page.entries.reserve(limit.min(FIRST_ENTRIES));
         let walked = self.walk((&start, &end), options.reverse, &mut |key, stored| {
             let Some((_, value)) = stored::decode(stored) else {
                 malformed = true;

@@ -5,7 +5,10 @@
 
 mod deploy;
 mod examples;
+mod kit;
+mod kits;
 mod modules;
 mod probe;
+mod recordings;
 mod refused;
 mod world;

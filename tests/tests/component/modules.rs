@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use stowage::builtin_modules;
 use wasmparser::{Parser, Payload};
 
-use crate::world::World;
+use crate::kits::builtin;
 
 /// The largest a module may be, in bytes.
 const MOST_BYTES: usize = 400 << 10;
@@ -63,9 +63,9 @@ fn modules_are_small() {
 
 #[tokio::test]
 async fn the_text_a_module_carries_documents_every_method_it_serves() {
-    let world = World::builtin(|_| {}).await;
+    let kit = builtin().await;
     let mut methods = 0;
-    for module in world.logic.generation().modules() {
+    for module in kit.logic().generation().modules() {
         for export in &module.exports {
             if export.interface.wire_module() != "storage-api" {
                 continue;
@@ -99,8 +99,8 @@ async fn the_text_a_module_carries_documents_every_method_it_serves() {
 
 #[tokio::test]
 async fn the_documented_methods_are_the_served_ones() {
-    let world = World::builtin(|_| {}).await;
-    let generation = world.logic.generation();
+    let kit = builtin().await;
+    let generation = kit.logic().generation();
     for example in stowage_tests::examples::all() {
         assert!(
             generation.method(Some("storageApi"), example.method()).is_some(),

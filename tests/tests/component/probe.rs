@@ -3,25 +3,31 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use stowage::builtin_modules;
-use stowage_logic::{Config, Generation, Limits, Reuse};
+use stowage_kit::{Kit, Limits, Reuse};
+use stowage_logic::Generation;
+use stowage_tests::host::target_dir;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::world::{World, config, probe_bytes};
+use crate::kits::probe;
 
-fn limited(limits: Limits) -> Config {
-    Config { limits, ..config() }
+async fn limited(limits: Limits) -> Kit {
+    probe().limits(limits).build().await.unwrap()
 }
 
-fn cpu(limit: Duration) -> Config {
+async fn reusing(reuse: Reuse) -> Kit {
+    probe().reuse(reuse).build().await.unwrap()
+}
+
+async fn cpu(limit: Duration) -> Kit {
     limited(Limits {
         cpu: limit,
         ..Limits::default()
     })
+    .await
 }
 
 /// The log of the calls made while it is held, by this thread.
@@ -75,9 +81,9 @@ fn call_id(line: &str) -> &str {
 async fn a_trap_is_code_500_with_the_calls_id_and_the_next_call_works() {
     let log = Log::default();
     let _guard = log.capture();
-    let world = World::probe(config()).await;
-    assert_eq!(world.data("countCalls", json!({})).await, 1);
-    let answer = world.ask("trap", json!({})).await;
+    let kit = probe().build().await.unwrap();
+    assert_eq!(kit.data("tests/countCalls", json!({})).await, 1);
+    let answer = kit.json("tests/trap", json!({})).await;
     assert_eq!((&answer["code"], &answer["data"]), (&json!(500), &Value::Null));
     let message = answer["message"].as_str().unwrap();
     let lines = log.lines();
@@ -91,59 +97,59 @@ async fn a_trap_is_code_500_with_the_calls_id_and_the_next_call_works() {
         "detail is for the log: {message}"
     );
     // The instance that trapped is gone with all it remembered.
-    assert_eq!(world.data("countCalls", json!({})).await, 1);
+    assert_eq!(kit.data("tests/countCalls", json!({})).await, 1);
 }
 
 #[tokio::test]
 async fn an_instance_serves_its_number_of_calls_and_no_more() {
-    let mut few = config();
-    few.reuse = Reuse { calls: 3, ..few.reuse };
-    let world = World::probe(few).await;
+    let kit = reusing(Reuse {
+        calls: 3,
+        ..Reuse::default()
+    })
+    .await;
     let mut counts = Vec::new();
     for _ in 0..7 {
-        counts.push(world.data("countCalls", json!({})).await.as_u64().unwrap());
+        counts.push(kit.data("tests/countCalls", json!({})).await.as_u64().unwrap());
     }
     assert_eq!(counts, [1, 2, 3, 1, 2, 3, 1]);
 }
 
 #[tokio::test]
 async fn a_fresh_instance_a_call_remembers_nothing() {
-    let mut fresh = config();
-    fresh.reuse = Reuse {
+    let kit = reusing(Reuse {
         calls: 1,
-        ..fresh.reuse
-    };
-    let world = World::probe(fresh).await;
+        ..Reuse::default()
+    })
+    .await;
     for _ in 0..3 {
-        assert_eq!(world.data("countCalls", json!({})).await, 1);
+        assert_eq!(kit.data("tests/countCalls", json!({})).await, 1);
     }
 }
 
 #[tokio::test]
 async fn an_instance_that_lay_idle_too_long_is_not_used_again() {
-    let mut impatient = config();
-    impatient.reuse = Reuse {
+    let kit = reusing(Reuse {
         idle: Duration::ZERO,
-        ..impatient.reuse
-    };
-    let world = World::probe(impatient).await;
+        ..Reuse::default()
+    })
+    .await;
     for _ in 0..3 {
-        assert_eq!(world.data("countCalls", json!({})).await, 1);
+        assert_eq!(kit.data("tests/countCalls", json!({})).await, 1);
     }
 }
 
 #[tokio::test]
 async fn an_endless_loop_ends_at_the_limit_while_other_calls_go_on() {
     let limit = Duration::from_millis(400);
-    let world = World::probe(cpu(limit)).await;
+    let kit = cpu(limit).await;
     let started = Instant::now();
     let spinning = async {
-        let answer = world.ask("spin", json!({})).await;
+        let answer = kit.json("tests/spin", json!({})).await;
         (answer, started.elapsed())
     };
     let others = async {
         for _ in 0..10 {
-            world.data("countCalls", json!({})).await;
+            kit.data("tests/countCalls", json!({})).await;
         }
         started.elapsed()
     };
@@ -155,30 +161,30 @@ async fn an_endless_loop_ends_at_the_limit_while_other_calls_go_on() {
 
 #[tokio::test]
 async fn a_module_that_sleeps_ends_at_the_wall_limit() {
-    let world = World::probe(limited(Limits {
+    let kit = limited(Limits {
         wall: Duration::from_millis(300),
         ..Limits::default()
-    }))
+    })
     .await;
     let started = Instant::now();
-    let answer = world.ask("sleep", json!({"ms": 60_000})).await;
+    let answer = kit.json("tests/sleep", json!({"ms": 60_000})).await;
     assert_eq!(answer["code"], 500, "{answer}");
     assert!(started.elapsed() < Duration::from_secs(20));
-    assert_eq!(world.data("countCalls", json!({})).await, 1);
+    assert_eq!(kit.data("tests/countCalls", json!({})).await, 1);
 }
 
 #[tokio::test]
 async fn memory_ends_at_the_limit_and_the_next_call_works() {
-    let world = World::probe(limited(Limits {
+    let kit = limited(Limits {
         memory_bytes: 16 << 20,
         ..Limits::default()
-    }))
+    })
     .await;
-    let got = world.data("hoard", json!({})).await.as_u64().unwrap();
+    let got = kit.data("tests/hoard", json!({})).await.as_u64().unwrap();
     assert!((1..16).contains(&got), "{got} MiB of 16");
     let log = Log::default();
     let guard = log.capture();
-    let answer = world.ask("burst", json!({})).await;
+    let answer = kit.json("tests/burst", json!({})).await;
     drop(guard);
     assert_eq!(answer["code"], 500, "{answer}");
     assert!(
@@ -186,16 +192,16 @@ async fn memory_ends_at_the_limit_and_the_next_call_works() {
         "{:?}",
         log.lines()
     );
-    assert_eq!(world.data("countCalls", json!({})).await, 1);
+    assert_eq!(kit.data("tests/countCalls", json!({})).await, 1);
 }
 
 #[tokio::test]
 async fn output_is_in_the_log_with_the_calls_id() {
     let log = Log::default();
     let _guard = log.capture();
-    let world = World::probe(config()).await;
-    world.data("print", json!({"text": "first\u{1b}[31m"})).await;
-    world.data("print", json!({"text": "second"})).await;
+    let kit = probe().build().await.unwrap();
+    kit.data("tests/print", json!({"text": "first\u{1b}[31m"})).await;
+    kit.data("tests/print", json!({"text": "second"})).await;
     let lines = log.lines();
     let of = |text: &str| {
         let found: Vec<_> = lines.iter().filter(|line| line.contains(text)).collect();
@@ -216,10 +222,15 @@ async fn output_is_in_the_log_with_the_calls_id() {
 async fn a_line_that_one_call_begins_is_not_logged_as_the_next_ones() {
     let log = Log::default();
     let _guard = log.capture();
-    let world = World::probe(config()).await;
-    world.data("mutter", json!({"text": "the secret of one client"})).await;
-    world.data("print", json!({"text": "another client"})).await;
-    assert_eq!(world.data("countCalls", json!({})).await, 1, "one instance served all");
+    let kit = probe().build().await.unwrap();
+    kit.data("tests/mutter", json!({"text": "the secret of one client"}))
+        .await;
+    kit.data("tests/print", json!({"text": "another client"})).await;
+    assert_eq!(
+        kit.data("tests/countCalls", json!({})).await,
+        1,
+        "one instance served all"
+    );
     let lines = log.lines();
     let muttered = lines
         .iter()
@@ -234,12 +245,12 @@ async fn a_line_that_one_call_begins_is_not_logged_as_the_next_ones() {
 async fn a_module_that_prints_without_end_fills_no_log() {
     let log = Log::default();
     let _guard = log.capture();
-    let world = World::probe(limited(Limits {
+    let kit = limited(Limits {
         log_bytes: 2000,
         ..Limits::default()
-    }))
+    })
     .await;
-    world.data("print", json!({"text": "x".repeat(100_000)})).await;
+    kit.data("tests/print", json!({"text": "x".repeat(100_000)})).await;
     let printed: usize = log
         .lines()
         .iter()
@@ -248,64 +259,60 @@ async fn a_module_that_prints_without_end_fills_no_log() {
         .sum();
     assert!(printed < 8000, "{printed} bytes");
     // The budget is the call's, not the instance's.
-    world.data("print", json!({"text": "again"})).await;
+    kit.data("tests/print", json!({"text": "again"})).await;
     assert!(log.lines().iter().any(|line| line.contains("again")));
 }
 
 #[tokio::test]
-async fn time_stands_still_and_chance_is_fixed_within_a_call() {
-    let world = World::probe(config()).await;
-    let before = now_ms();
-    let first = world.data("lookAround", json!({})).await;
-    assert_eq!(first["firstMs"], first["secondMs"]);
+async fn time_stands_still_within_a_call() {
+    let kit = probe().build().await.unwrap();
+    kit.set_now(1_234_567_890_123);
+    let first = kit.data("tests/lookAround", json!({})).await;
+    assert_eq!(first["firstMs"], 1_234_567_890_123_u64);
+    assert_eq!(first["secondMs"], first["firstMs"]);
     assert_eq!(first["monotonicMoved"], false);
-    let seen = first["firstMs"].as_u64().unwrap();
-    assert!((before..=now_ms()).contains(&seen), "{seen} is not now");
-    let second = world.data("lookAround", json!({})).await;
-    assert!(second["firstMs"].as_u64().unwrap() >= seen);
-}
-
-fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
+    kit.advance(Duration::from_millis(1));
+    let second = kit.data("tests/lookAround", json!({})).await;
+    assert_eq!(second["firstMs"], 1_234_567_890_124_u64);
 }
 
 #[tokio::test]
 async fn a_call_that_fails_or_traps_changes_nothing() {
-    let world = World::probe(config()).await;
-    let failed = world.ask("writeAndFail", json!({"key": "a"})).await;
+    let kit = probe().build().await.unwrap();
+    let failed = kit.json("tests/writeAndFail", json!({"key": "a"})).await;
     assert_eq!(failed, json!({"code": 60000, "message": "as asked", "data": null}));
-    assert_eq!(world.ask("writeAndTrap", json!({"key": "b"})).await["code"], 500);
+    assert_eq!(kit.json("tests/writeAndTrap", json!({"key": "b"})).await["code"], 500);
     for key in ["a", "b"] {
-        assert_eq!(world.data("read", json!({ "key": key })).await, 0, "{key}");
+        assert_eq!(kit.data("tests/read", json!({ "key": key })).await, 0, "{key}");
     }
 }
 
 #[tokio::test]
 async fn concurrent_increments_are_all_kept() {
-    let world = World::probe(config()).await;
-    let calls = (0..24).map(|_| world.data("increment", json!({"key": "n"})));
+    let kit = probe().build().await.unwrap();
+    let calls = (0..24).map(|_| kit.data("tests/increment", json!({"key": "n"})));
     let returned: BTreeSet<u64> = join_all(calls).await.iter().map(|n| n.as_u64().unwrap()).collect();
     assert_eq!(returned, (1..=24).collect(), "each call saw the one before it");
-    assert_eq!(world.data("read", json!({"key": "n"})).await, 24);
+    assert_eq!(kit.data("tests/read", json!({"key": "n"})).await, 24);
 }
 
 #[tokio::test]
 async fn a_hostile_key_or_value_traps_and_changes_nothing() {
-    let world = World::probe(config()).await;
+    let kit = probe().build().await.unwrap();
     for key in [String::new(), "k".repeat(1025), "k".repeat(1 << 20)] {
         assert_eq!(
-            world.ask("increment", json!({ "key": key })).await["code"],
+            kit.json("tests/increment", json!({ "key": key })).await["code"],
             500,
             "{} bytes",
             key.len()
         );
     }
-    assert_eq!(world.data("increment", json!({"key": "k".repeat(1024)})).await, 1);
+    assert_eq!(kit.data("tests/increment", json!({"key": "k".repeat(1024)})).await, 1);
 }
 
 #[tokio::test]
 async fn values_of_every_kind_go_there_and_back() {
-    let world = World::probe(config()).await;
+    let kit = probe().build().await.unwrap();
     let everything = json!({
         "aName": "我 \u{0} \u{1F468}\u{200D}\u{1F469} \"quoted\"",
         "someNumbers": [i64::MIN, -1, 0, i64::MAX],
@@ -313,12 +320,12 @@ async fn values_of_every_kind_go_there_and_back() {
         "size": "verySmall",
     });
     assert_eq!(
-        world.data("echo", json!({ "everything": everything })).await,
+        kit.data("tests/echo", json!({ "everything": everything })).await,
         everything
     );
     let sparse = json!({"everything": {"aName": 5, "someNumbers": ["7", 8.0], "size": "large", "unknown": {}}});
     let expected = json!({"aName": "5", "someNumbers": [7, 8], "maybe": null, "size": "large"});
-    assert_eq!(world.data("echo", sparse).await, expected);
+    assert_eq!(kit.data("tests/echo", sparse).await, expected);
     for (wrong, field) in [
         (
             json!({"everything": {"aName": "a", "someNumbers": [1, "x"], "size": "large"}}),
@@ -335,7 +342,7 @@ async fn values_of_every_kind_go_there_and_back() {
         (json!({"everything": []}), "everything"),
         (json!({}), "everything"),
     ] {
-        let answer = world.ask("echo", wrong).await;
+        let answer = kit.json("tests/echo", wrong).await;
         assert_eq!(answer["code"], 600, "{answer}");
         let message = answer["message"].as_str().unwrap();
         assert!(message.starts_with(&format!("{field}:")), "{message}");
@@ -344,37 +351,36 @@ async fn values_of_every_kind_go_there_and_back() {
 
 #[tokio::test]
 async fn a_module_sees_no_environment() {
-    let world = World::probe(config()).await;
-    assert_eq!(world.data("environment", json!({})).await, 0);
+    let kit = probe().build().await.unwrap();
+    assert_eq!(kit.data("tests/environment", json!({})).await, 0);
 }
 
 #[tokio::test]
 async fn a_new_package_is_served_beside_the_built_in_one() {
-    let mut modules = builtin_modules();
-    modules.push(("probe".into(), probe_bytes()));
-    let world = World::with(config(), modules, |_| {}).await;
-    assert_eq!(world.data("countCalls", json!({})).await, 1);
+    let kit = probe()
+        .file(target_dir().join("modules/favorites.wasm"))
+        .build()
+        .await
+        .unwrap();
+    assert_eq!(kit.data("tests/countCalls", json!({})).await, 1);
     // Without a module the storage API is meant, or else the only package that has the method.
-    assert_eq!(world.answer("/countCalls", &json!({})).await["data"], 2);
-    assert_eq!(world.answer("/storageApi/countCalls", &json!({})).await["code"], 300);
-    assert_eq!(
-        world.answer("/tests/getImFavoriteFolders", &json!({})).await["code"],
-        300
-    );
-    let folders = world
-        .answer("/getImFavoriteFolders", &json!({"page": 1, "pageSize": 10}))
+    assert_eq!(kit.json("countCalls", json!({})).await["data"], 2);
+    assert_eq!(kit.json("storageApi/countCalls", json!({})).await["code"], 300);
+    assert_eq!(kit.json("tests/getImFavoriteFolders", json!({})).await["code"], 300);
+    let folders = kit
+        .json("getImFavoriteFolders", json!({"page": 1, "pageSize": 10}))
         .await;
     assert_eq!(folders["data"][0]["id"], "1");
 }
 
 #[tokio::test]
 async fn calls_in_flight_end_on_the_modules_they_began_with() {
-    let world = World::probe(cpu(Duration::from_millis(300))).await;
-    let spinning = world.ask("spin", json!({}));
+    let kit = cpu(Duration::from_millis(300)).await;
+    let spinning = kit.json("tests/spin", json!({}));
     let swap = async {
         tokio::task::yield_now().await;
-        world.logic.serve(Generation::default());
-        world.ask("countCalls", json!({})).await
+        kit.logic().serve(Generation::default());
+        kit.json("tests/countCalls", json!({})).await
     };
     let (spun, after) = tokio::join!(spinning, swap);
     assert_eq!(spun["code"], 500);

@@ -1,7 +1,5 @@
 //! The engine with modules, a database in memory and a space on disk, without a server around them.
 
-use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -43,11 +41,6 @@ impl World {
         World::with(config(), builtin_modules(), fill).await
     }
 
-    /// The probe, which is served under the module `tests`.
-    pub async fn probe(config: Config) -> World {
-        World::with(config, vec![("probe".into(), probe_bytes())], |_| {}).await
-    }
-
     /// Any modules on a space.
     pub async fn with(config: Config, modules: Vec<(String, Vec<u8>)>, fill: impl FnOnce(&SpaceFixture)) -> World {
         let dir = tempfile::tempdir().unwrap();
@@ -76,22 +69,4 @@ impl World {
         let envelope = rpc::answer(&self.logic, path, body.to_string().into()).await;
         serde_json::from_slice(&envelope.into_json()).unwrap()
     }
-
-    /// Calls a method of the probe.
-    pub async fn ask(&self, method: &str, body: Value) -> Value {
-        self.answer(&format!("/tests/{method}"), &body).await
-    }
-
-    /// Calls a method of the probe that succeeds, and returns its data.
-    pub async fn data(&self, method: &str, body: Value) -> Value {
-        let mut envelope = self.ask(method, body).await;
-        assert_eq!(envelope["code"], 200, "{method}: {envelope}");
-        envelope["data"].take()
-    }
-}
-
-/// The module that misbehaves on request.
-pub fn probe_bytes() -> Vec<u8> {
-    let file: PathBuf = target_dir().join("modules-test/probe.wasm");
-    fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}; run `make modules` first", file.display()))
 }

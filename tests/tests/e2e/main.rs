@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "what goes wrong in a test ends it")]
 
+mod admin;
+mod authoring;
 mod backups;
 mod cli;
 mod crash;
@@ -12,10 +14,13 @@ mod feed;
 mod gate;
 mod lifecycle;
 mod lists;
+mod module_command;
 mod parameters;
+mod replay;
 mod routing;
 mod s3;
 mod space_info;
 mod sync;
 mod temp_files;
 mod uploads;
+mod watched;

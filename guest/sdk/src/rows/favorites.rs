@@ -8,7 +8,7 @@ use crate::bindings::storage::{KeyRange, ScanOptions};
 use crate::collection::{Blobs, Collection, Derived, Writer};
 use crate::context::Context;
 use crate::hash::sha256;
-use crate::key::{Key, prefix_end};
+use crate::key::{Key, MAX_IDENTITY_BYTES, prefix_end};
 use crate::keyword::searchable;
 use crate::kind::dotted_extension;
 use crate::message::Message;
@@ -19,11 +19,14 @@ pub const DEFAULT_FOLDER_ID: &str = "1";
 /// The name of the default folder until a person renames it.
 pub const DEFAULT_FOLDER_NAME: &str = "我的收藏";
 
-/// Index: time, identity; without the default folder, which stands first in every order.
+/// Index: time, identity; the name, so that a list needs no rows. Without the default folder, which stands first in every order.
 pub const FAVORITE_FOLDERS_BY_TIME: &str = "favorite-folders-by-time";
 
-/// Index: SHA-256 of the trimmed name, identity. A name may be longer than a key, and the space may have one name twice.
+/// Index: the trimmed name ([`name_key`]), identity. The space may have one name twice.
 const FAVORITE_FOLDERS_BY_NAME: &str = "favorite-folders-by-name";
+
+/// Begins the key of a name that is too long to stand in one; no length of a shorter one begins so.
+const LONG_NAME: u8 = 0xff;
 
 /// Index: folder, time, identity; the searchable text.
 pub const FAVORITES_BY_FOLDER: &str = "favorites-by-folder";
@@ -40,14 +43,23 @@ pub const FAVORITE_FOLDERS: Collection<FavoriteFolder> = Collection {
     version: 1,
     identity: |folder| &folder.id,
     derive: |folder, derived| {
-        let name = sha256(&[folder.name.trim()]);
-        derived.indexed(FAVORITE_FOLDERS_BY_NAME, Key::new().fixed(&name).tail(&folder.id));
+        derived.indexed(FAVORITE_FOLDERS_BY_NAME, name_key(&folder.name).tail(&folder.id));
         if folder.id != DEFAULT_FOLDER_ID {
-            derived.indexed(FAVORITE_FOLDERS_BY_TIME, Key::new().time(folder.time).tail(&folder.id));
+            derived.listed(FAVORITE_FOLDERS_BY_TIME, Key::new().time(folder.time).tail(&folder.id));
         }
     },
-    text: |_| Vec::new(),
+    text: |folder| folder.name.clone().into_bytes(),
 };
+
+/// What the index of names begins a name's keys with.
+fn name_key(name: &str) -> Key {
+    let name = name.trim();
+    if name.len() <= MAX_IDENTITY_BYTES {
+        Key::new().text(name)
+    } else {
+        Key::new().byte(LONG_NAME).fixed(&sha256(&[name]))
+    }
+}
 
 /// Favourites.
 pub const FAVORITES: Collection<Favorite> = Collection {
@@ -197,7 +209,7 @@ pub fn default_folder(ctx: &dyn Context) -> FavoriteFolder {
 
 /// The identities of the folders with this name, at most two.
 pub fn folders_named(ctx: &dyn Context, name: &str) -> Vec<String> {
-    let prefix = Key::new().fixed(&sha256(&[name.trim()])).prefix();
+    let prefix = name_key(name).prefix();
     let range = KeyRange {
         end: prefix_end(&prefix),
         start: Some(prefix.clone()),

@@ -19,7 +19,7 @@ pub(crate) enum Answer {
 }
 
 /// An error that a function decided on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Failure {
     /// The error as JSON; empty where it has no value.
     pub json: Vec<u8>,
@@ -80,15 +80,20 @@ fn answer(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> Result<A
         return Ok(Answer::Value(text.out));
     };
     let result = &types[index];
-    if case(&result.info, bytes)? == 0 {
-        text.payload(result.ok, &result.info, bytes)?;
-        return Ok(Answer::Value(text.out));
+    match case(&result.info, bytes)? {
+        0 => {
+            text.payload(result.ok, &result.info, bytes)?;
+            Ok(Answer::Value(text.out))
+        }
+        1 => {
+            let coded = coded(&mut text, result, bytes)?;
+            if result.err.is_some() {
+                text.payload(result.err, &result.info, bytes)?;
+            }
+            Ok(Answer::Error(Failure { json: text.out, coded }))
+        }
+        _ => no_case(),
     }
-    let coded = coded(&mut text, result, bytes)?;
-    if result.err.is_some() {
-        text.payload(result.err, &result.info, bytes)?;
-    }
-    Ok(Answer::Error(Failure { json: text.out, coded }))
 }
 
 /// Code and message of an error of the contract's shape.

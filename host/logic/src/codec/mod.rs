@@ -16,6 +16,8 @@
 mod answer;
 mod args;
 mod decode;
+#[cfg(test)]
+mod guest_tests;
 mod names;
 mod shape;
 mod value;
@@ -24,6 +26,7 @@ pub(crate) use answer::Answer;
 pub use answer::Failure;
 pub(crate) use args::Args;
 pub use decode::{DecodeError, Decoder};
+pub(crate) use names::Folded;
 pub use names::{camel_case, fold_name};
 pub use shape::{Shape, UnsupportedType};
 pub use value::json;

@@ -30,6 +30,42 @@ pub fn fold_name(name: &str) -> String {
         .collect()
 }
 
+/// A folded name, on the stack where it is of usual length.
+pub(crate) enum Folded {
+    /// The bytes and how many there are.
+    Short([u8; MOST_SHORT], usize),
+    /// A longer name.
+    Long(String),
+}
+
+/// Bytes of a name of usual length.
+const MOST_SHORT: usize = 96;
+
+impl Folded {
+    /// Folds a name.
+    pub(crate) fn new(name: &str) -> Folded {
+        let mut bytes = [0; MOST_SHORT];
+        let mut len = 0;
+        for byte in name.bytes().filter(u8::is_ascii_alphanumeric) {
+            match bytes.get_mut(len) {
+                Some(slot) => *slot = byte.to_ascii_lowercase(),
+                None => return Folded::Long(fold_name(name)),
+            }
+            len += 1;
+        }
+        Folded::Short(bytes, len)
+    }
+
+    /// Its letters and digits.
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            // ASCII only, so that this is all of it.
+            Folded::Short(bytes, len) => std::str::from_utf8(&bytes[..*len]).unwrap_or_default(),
+            Folded::Long(name) => name,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +75,14 @@ mod tests {
         assert_eq!(camel_case("origin-nickname"), "originNickname");
         assert_eq!(camel_case("hashs"), "hashs");
         assert_eq!(camel_case("a-b-c"), "aBC");
+    }
+
+    #[test]
+    fn folding_on_the_stack_is_folding() {
+        let long = "a-B".repeat(MOST_SHORT);
+        for name in ["initStorage$IMDataFromSdk", "", "a-B_9", "名字 x", &long] {
+            assert_eq!(Folded::new(name).as_str(), fold_name(name));
+        }
     }
 
     #[test]

@@ -22,7 +22,10 @@ impl wit::Host for State {
                 call.effects.push(effect);
                 Ok(Ok(()))
             }
-            Ok(Err(refusal)) => Ok(Err(refusal)),
+            Ok(Err(refusal)) => {
+                call.note(|| Request::Refused(refusal.clone()));
+                Ok(Err(refusal))
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use wasmtime::component::Val;
 
 use crate::codec::Failure;
 use crate::{Export, Logic, Outcome, Route};
-use route::{Target, Unroutable};
+use route::{Target, Unroutable, decode_path};
 
 /// Answers the request with this path and body. Every body has an answer, however malformed.
 pub async fn answer(logic: &Logic, path: &str, body: Bytes) -> Envelope {
@@ -64,13 +64,15 @@ fn prepare(logic: &Logic, path: &str, body: &[u8]) -> Result<(Route, Vec<Val>), 
         // serde_json's own message tells line and column and quotes nothing of the body.
         Err(error) => return Err(parameter(&format!("body: expected a JSON object ({error})"))),
     };
-    let target = Target::new(path, &object).map_err(|unroutable| match unroutable {
+    let refused = |unroutable| match unroutable {
         Unroutable::Parameter(message) => parameter(&message),
         Unroutable::Unknown(message) => Envelope::failure(Code::NOT_IMPLEMENTED, &message),
-    })?;
+    };
+    let path = decode_path(path).map_err(refused)?;
+    let target = Target::new(&path, &object).map_err(refused)?;
     let generation = logic.generation();
     let route = generation
-        .method(target.module.as_deref(), &target.method)
+        .method(target.module, target.method)
         .ok_or_else(|| Envelope::failure(Code::NOT_IMPLEMENTED, &format!("{target}: no such interface method")))?;
     let params = params(route.export(), &object).map_err(|error| parameter(&error.to_string()))?;
     Ok((route.clone(), params))

@@ -1,19 +1,20 @@
 //! Which method a request means: by its path, by its body, or by both when they agree.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::codec::fold_name;
+use crate::codec::Folded;
 
 const MODULE_FIELD: &str = "__SERVER_ROUTE_MODULE";
 const METHOD_FIELD: &str = "__SERVER_ROUTE_METHOD";
 
 /// A wire module and method, as the client wrote them.
 #[derive(Debug, PartialEq)]
-pub(super) struct Target {
-    pub(super) module: Option<String>,
-    pub(super) method: String,
+pub(super) struct Target<'a> {
+    pub(super) module: Option<&'a str>,
+    pub(super) method: &'a str,
 }
 
 /// Why no method is meant.
@@ -25,12 +26,16 @@ pub(super) enum Unroutable {
     Unknown(String),
 }
 
-impl Target {
-    /// The target of a request with this path, percent-encoded as it came.
-    pub(super) fn new(path: &str, body: &Map<String, Value>) -> Result<Target, Unroutable> {
-        let path = percent_encoding::percent_decode_str(path)
-            .decode_utf8()
-            .map_err(|_| Unroutable::Parameter("path: expected UTF-8".into()))?;
+/// A path as it is meant, of one that came percent-encoded.
+pub(super) fn decode_path(path: &str) -> Result<Cow<'_, str>, Unroutable> {
+    percent_encoding::percent_decode_str(path)
+        .decode_utf8()
+        .map_err(|_| Unroutable::Parameter("path: expected UTF-8".into()))
+}
+
+impl<'a> Target<'a> {
+    /// The target of a request with this path, which is decoded.
+    pub(super) fn new(path: &'a str, body: &'a Map<String, Value>) -> Result<Target<'a>, Unroutable> {
         let mut parts = path.trim_matches('/').split('/').filter(|p| !p.is_empty());
         let (first, second, third) = (parts.next(), parts.next(), parts.next());
         if third.is_some() {
@@ -50,11 +55,11 @@ impl Target {
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for Target<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.module {
             Some(module) => write!(f, "{module}/{}", self.method),
-            None => f.write_str(&self.method),
+            None => f.write_str(self.method),
         }
     }
 }
@@ -67,12 +72,12 @@ fn text<'a>(body: &'a Map<String, Value>, field: &str) -> Result<Option<&'a str>
     }
 }
 
-fn agree(field: &str, path: Option<&str>, body: Option<&str>) -> Result<Option<String>, Unroutable> {
+fn agree<'a>(field: &str, path: Option<&'a str>, body: Option<&'a str>) -> Result<Option<&'a str>, Unroutable> {
     match (path, body) {
-        (Some(p), Some(b)) if fold_name(p) != fold_name(b) => Err(Unroutable::Parameter(format!(
-            "{field}: expected {p:?} as in the path, found {b:?}"
-        ))),
-        (p, b) => Ok(b.or(p).map(str::to_owned)),
+        (Some(p), Some(b)) if Folded::new(p).as_str() != Folded::new(b).as_str() => Err(Unroutable::Parameter(
+            format!("{field}: expected {p:?} as in the path, found {b:?}"),
+        )),
+        (p, b) => Ok(b.or(p)),
     }
 }
 
@@ -82,15 +87,16 @@ mod tests {
 
     use super::*;
 
-    fn target(path: &str, body: Value) -> Result<Target, Unroutable> {
-        Target::new(path, body.as_object().unwrap())
+    type Found = Result<(Option<String>, String), Unroutable>;
+
+    fn target(path: &str, body: Value) -> Found {
+        let path = decode_path(path)?;
+        let target = Target::new(&path, body.as_object().unwrap())?;
+        Ok((target.module.map(str::to_owned), target.method.to_owned()))
     }
 
-    fn method(module: Option<&str>, method: &str) -> Result<Target, Unroutable> {
-        Ok(Target {
-            module: module.map(Into::into),
-            method: method.into(),
-        })
+    fn method(module: Option<&str>, method: &str) -> Found {
+        Ok((module.map(str::to_owned), method.to_owned()))
     }
 
     #[test]

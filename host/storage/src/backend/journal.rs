@@ -203,7 +203,9 @@ mod tests {
         journal.write().unwrap()
     }
 
-    fn replay(journal: &Journal, after: u64) -> (u64, Vec<(Vec<u8>, Option<Vec<u8>>)>) {
+    type Owned = (Vec<u8>, Option<Vec<u8>>);
+
+    fn replay(journal: &Journal, after: u64) -> (u64, Vec<Owned>) {
         let mut found = vec![];
         let last = journal.replay(after, |(key, value)| {
             found.push((key.to_vec(), value.map(<[u8]>::to_vec)));

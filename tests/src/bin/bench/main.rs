@@ -1,7 +1,8 @@
 //! `make bench`: Stowage side by side with a bare hyper echo and with hyper + SQLite, in one run, as ratios.
 //!
 //! Server and load share the machine's cores, each server is a process of its own, the rounds of the servers take turns, and
-//! each figure is the median of its rounds. `bench calls` measures calls without HTTP only.
+//! each figure is the median of its rounds. `bench reads` and `bench calls` (without HTTP) measure
+//! only that.
 
 mod component;
 mod echo;
@@ -35,13 +36,14 @@ fn main() -> anyhow::Result<()> {
             let file = arguments.next().context("serve-sqlite FILE")?;
             runtime.block_on(sqlite::serve(file.into()))
         }
-        None => runtime.block_on(bench()),
+        Some("reads") => runtime.block_on(bench(true)),
+        None => runtime.block_on(bench(false)),
         Some("calls") => runtime.block_on(component::run()),
         Some(other) => anyhow::bail!("unknown argument {other}"),
     }
 }
 
-async fn bench() -> anyhow::Result<()> {
+async fn bench(only_reads: bool) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let echo = Server::echo()?;
     let sqlite = Server::sqlite(&dir.path().join("baseline.sqlite"))?;
@@ -76,6 +78,9 @@ async fn bench() -> anyhow::Result<()> {
     reads.print();
     reads.print_ratio("stowage", "bare hyper echo");
     reads.print_ratio("stowage", "hyper + SQLite");
+    if only_reads {
+        return Ok(());
+    }
 
     for connections in [CONNECTIONS, 1] {
         println!("\ncreates: createImFavoriteFolder, durable, {connections} connection(s)");

@@ -1,0 +1,57 @@
+//! A time limit that costs nothing where the work never waits.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Instant;
+
+use tokio::task::coop::{Unconstrained, unconstrained};
+use tokio::time::{Sleep, sleep_until};
+
+/// The time was up before the work was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elapsed;
+
+/// What a future comes to, if it does so by the deadline. The timer is made when the future first has to wait.
+///
+/// # Errors
+/// When the deadline comes first; the future is dropped.
+pub async fn within<F: Future>(deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
+    let mut future = pin!(future);
+    let mut timer: Option<Pin<Box<Unconstrained<Sleep>>>> = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        // Work that uses up its task's budget at every poll must not keep the timer from being looked at.
+        let timer = timer.get_or_insert_with(|| Box::pin(unconstrained(sleep_until(deadline.into()))));
+        timer.as_mut().poll(cx).map(|()| Err(Elapsed))
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_ready_is_given_even_after_the_deadline() {
+        assert_eq!(within(Instant::now(), std::future::ready(1)).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn what_waits_too_long_is_given_up() {
+        let deadline = Instant::now() + Duration::from_millis(20);
+        assert_eq!(within(deadline, std::future::pending::<()>()).await, Err(Elapsed));
+    }
+
+    #[tokio::test]
+    async fn what_is_done_in_time_is_given() {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move { sender.send(2) });
+        let deadline = Instant::now() + Duration::from_secs(30);
+        assert_eq!(within(deadline, receiver).await, Ok(Ok(2)));
+    }
+}

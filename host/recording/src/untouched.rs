@@ -1,0 +1,45 @@
+//! Services of an engine that only replays.
+
+use futures_util::future::BoxFuture;
+use stowage_logic::wit::progress::Filter;
+use stowage_logic::wit::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
+use stowage_logic::{Answer, Change, Effect, Logic, Question, Refused, Services};
+use stowage_storage::Transaction;
+
+/// Services that refuse everything, for a [`Logic`] that is only there to load modules and to [`replay`](crate::replay), which brings
+/// its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Untouched;
+
+const WHY: &str = "there is no cloud here";
+
+impl Services for Untouched {
+    fn change(&self, _: &mut Transaction, _: Change) -> Result<Effect, Refused> {
+        Err(WHY.into())
+    }
+
+    fn total_bytes(&self, _: &mut Transaction) -> Result<u64, Refused> {
+        Err(WHY.into())
+    }
+
+    fn download(
+        &self,
+        _: &mut Transaction,
+        _: DownloadRequest,
+        _: u64,
+    ) -> Result<Result<Effect, DownloadRefusal>, Refused> {
+        Err(WHY.into())
+    }
+
+    fn upload(&self, _: &mut Transaction, _: UploadRequest, _: u64) -> Result<Effect, Refused> {
+        Err(WHY.into())
+    }
+
+    fn answer<'a>(&'a self, _: &'a Logic, question: &'a Question) -> BoxFuture<'a, Answer> {
+        Box::pin(async move { question.unanswered(WHY) })
+    }
+
+    fn cloud_changed(&self) {}
+
+    fn subscribe(&self, _: &str, _: Filter) {}
+}

@@ -1,0 +1,96 @@
+//! The routes of the admin API.
+
+use http::Method;
+
+/// What a path under `/admin/` means.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Route {
+    List,
+    ShadowOf(String),
+    History,
+    Migration,
+    Record,
+    Check,
+    Swap,
+    Shadow,
+    Canary,
+    Promote,
+    Abort,
+    Rollback,
+    Unload,
+}
+
+impl Route {
+    /// The route of a path, percent-encoded as it came.
+    pub(super) fn of(path: &str) -> Option<Route> {
+        let path = path.strip_prefix("/admin/")?;
+        Some(match path {
+            "modules" => Route::List,
+            "history" => Route::History,
+            "migration" => Route::Migration,
+            "record" => Route::Record,
+            "modules/check" => Route::Check,
+            "modules/swap" => Route::Swap,
+            "modules/shadow" => Route::Shadow,
+            "modules/canary" => Route::Canary,
+            "modules/promote" => Route::Promote,
+            "modules/abort" => Route::Abort,
+            "modules/rollback" => Route::Rollback,
+            "modules/unload" => Route::Unload,
+            _ => {
+                let name = path.strip_prefix("modules/")?.strip_suffix("/shadow")?;
+                if name.is_empty() || name.contains('/') {
+                    return None;
+                }
+                let name = percent_encoding::percent_decode_str(name).decode_utf8().ok()?;
+                Route::ShadowOf(name.into_owned())
+            }
+        })
+    }
+
+    /// The methods it takes. GET has no side effects.
+    pub(super) fn methods(&self) -> &'static [Method] {
+        match self {
+            Route::List | Route::ShadowOf(_) | Route::History | Route::Migration => &[Method::GET],
+            Route::Record => &[Method::GET, Method::POST, Method::DELETE],
+            Route::Check
+            | Route::Swap
+            | Route::Shadow
+            | Route::Canary
+            | Route::Promote
+            | Route::Abort
+            | Route::Rollback
+            | Route::Unload => &[Method::POST],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_route() {
+        assert_eq!(Route::of("/admin/modules"), Some(Route::List));
+        assert_eq!(Route::of("/admin/modules/swap"), Some(Route::Swap));
+        assert_eq!(
+            Route::of("/admin/modules/a%20b/shadow"),
+            Some(Route::ShadowOf("a b".into()))
+        );
+        assert_eq!(
+            Route::of("/admin/modules/swap/shadow"),
+            Some(Route::ShadowOf("swap".into()))
+        );
+        for path in [
+            "/admin",
+            "/admin/",
+            "/admin/x",
+            "/admin/modules/",
+            "/admin/modules/a/b/shadow",
+            "/admin/modules//shadow",
+            "/x/modules",
+        ] {
+            assert_eq!(Route::of(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The saves in a crate's directory.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use notify::event::{EventKind, ModifyKind};
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+/// How long it must be quiet before a save counts as done: editors write a file in several steps.
+const SETTLE: Duration = Duration::from_millis(150);
+
+/// How long a save may take at most; something that is written for ever does not keep us from building.
+const MOST_SETTLING: Duration = Duration::from_secs(3);
+
+/// Directories and files at any depth that no build depends on, and one that the build itself writes.
+fn is_ignored(name: &str) -> bool {
+    name == "target" || name == "Cargo.lock" || name.starts_with('.') || name.ends_with('~') || name.ends_with(".swp")
+}
+
+/// Watches a directory.
+pub(super) struct Changes {
+    dir: PathBuf,
+    watcher: RecommendedWatcher,
+    watched: BTreeSet<PathBuf>,
+    /// That something has changed; the queue holds one, for a second says no more.
+    changed: mpsc::Receiver<()>,
+}
+
+impl Changes {
+    /// Watches all of a directory but what no build depends on.
+    ///
+    /// # Errors
+    /// The system does not watch it.
+    pub(super) fn of(dir: &Path) -> notify::Result<Changes> {
+        let (tell, changed) = mpsc::channel(1);
+        let root = dir.to_owned();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            // An error means that events were lost: there may have been a save.
+            if event.map_or(true, |event| is_save(&root, &event)) {
+                // A full queue has one to tell already.
+                let _ = tell.try_send(());
+            }
+        })?;
+        let mut changes = Changes {
+            dir: dir.to_owned(),
+            watcher,
+            watched: BTreeSet::new(),
+            changed,
+        };
+        changes.watcher.watch(dir, RecursiveMode::NonRecursive)?;
+        changes.watch_below()?;
+        Ok(changes)
+    }
+
+    /// Waits for a save, and until it is done.
+    ///
+    /// # Errors
+    /// The system does not watch a new directory.
+    pub(super) async fn next(&mut self) -> notify::Result<()> {
+        // The sender lives as long as the watcher, so there is always one to come.
+        self.changed.recv().await;
+        let end = Instant::now() + MOST_SETTLING;
+        while timeout_at(end.min(Instant::now() + SETTLE), self.changed.recv())
+            .await
+            .is_ok()
+            && Instant::now() < end
+        {}
+        self.watch_below()
+    }
+
+    /// Watches the directories in the directory, each as a whole, without those that no build depends on: `target` alone may have
+    /// thousands.
+    fn watch_below(&mut self) -> notify::Result<()> {
+        let entries = fs::read_dir(&self.dir).map_err(notify::Error::io)?;
+        let below: BTreeSet<PathBuf> = entries
+            .filter_map(Result::ok)
+            .filter(|entry| !is_ignored(&entry.file_name().to_string_lossy()))
+            .map(|entry| entry.path())
+            .filter(|path| path.is_dir())
+            .collect();
+        for path in below.difference(&self.watched) {
+            self.watcher.watch(path, RecursiveMode::Recursive)?;
+        }
+        self.watched = below;
+        Ok(())
+    }
+}
+
+/// Whether an event may change what a build makes of the directory.
+fn is_save(dir: &Path, event: &Event) -> bool {
+    let changes = match event.kind {
+        // A build reads files, and reading may touch their metadata.
+        EventKind::Access(_) | EventKind::Modify(ModifyKind::Metadata(_)) => false,
+        _ => true,
+    };
+    let matters = |path: &PathBuf| {
+        let path = path.strip_prefix(dir).unwrap_or(path);
+        !path
+            .components()
+            .any(|part| is_ignored(&part.as_os_str().to_string_lossy()))
+    };
+    changes && (event.need_rescan() || event.paths.iter().any(matters))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How long a save may take to be noticed.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    async fn noticed(changes: &mut Changes) {
+        tokio::time::timeout(PATIENCE, changes.next())
+            .await
+            .expect("the save is noticed")
+            .expect("watched");
+    }
+
+    #[tokio::test]
+    async fn a_save_is_noticed_once_and_what_a_build_writes_is_not() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let root = dir.path().canonicalize().expect("a path");
+        fs::create_dir_all(root.join("src")).expect("writable");
+        fs::create_dir_all(root.join("target/debug")).expect("writable");
+        let mut changes = Changes::of(&root).expect("watched");
+
+        fs::write(root.join("target/debug/out"), "built").expect("writable");
+        fs::write(root.join("Cargo.lock"), "locked").expect("writable");
+        fs::write(root.join("src/.lib.rs.swp"), "swap").expect("writable");
+        fs::write(root.join("src/lib.rs"), "one").expect("writable");
+        fs::rename(root.join("src/lib.rs"), root.join("src/main.rs")).expect("writable");
+        noticed(&mut changes).await;
+        assert!(changes.changed.try_recv().is_err(), "one save, however many events");
+
+        // Events come in order: had one of these been taken for a save, it would be there before the one that follows.
+        fs::write(root.join("target/debug/out"), "again").expect("writable");
+        fs::write(root.join("Cargo.lock"), "again").expect("writable");
+        fs::read(root.join("src/main.rs")).expect("readable");
+        fs::create_dir(root.join("wit")).expect("writable");
+        noticed(&mut changes).await;
+        fs::write(root.join("wit/world.wit"), "package a:b;").expect("writable");
+        noticed(&mut changes).await;
+    }
+
+    #[test]
+    fn what_no_build_depends_on_is_ignored_at_any_depth() {
+        let event = |path: &str| Event::new(EventKind::Create(notify::event::CreateKind::File)).add_path(path.into());
+        let dir = Path::new("/crate");
+        for path in [
+            "/crate/src/lib.rs",
+            "/crate/wit/world.wit",
+            "/crate/Cargo.toml",
+            "/crate/src/targets/a.rs",
+        ] {
+            assert!(is_save(dir, &event(path)), "{path}");
+        }
+        for path in [
+            "/crate/target/x",
+            "/crate/.git/index",
+            "/crate/Cargo.lock",
+            "/crate/src/lib.rs~",
+            "/crate/a/target/b",
+        ] {
+            assert!(!is_save(dir, &event(path)), "{path}");
+        }
+        assert!(
+            is_save(Path::new("/a/target/crate"), &event("/a/target/crate/src/lib.rs")),
+            "only names inside count"
+        );
+    }
+}

@@ -1,0 +1,161 @@
+//! What the cloud and the transfers do in a test.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use stowage_logic::wit::progress::Filter;
+use stowage_logic::wit::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
+use stowage_logic::{Answer, Change, CloudFailure, Effect, Logic, Question, Refused, Services, SyncCounts};
+use stowage_storage::Transaction;
+
+use crate::kit;
+
+/// The size of a space that nobody scripted another for: 10 GiB.
+const TOTAL_BYTES: u64 = 10 << 30;
+
+/// The script that the cloud and the transfers follow. Without a word in it a sync finds nothing new, every blob is missing, every
+/// transfer is accepted, and the space has 10 GiB.
+#[derive(Debug, Default)]
+pub struct Script(Mutex<Lines>);
+
+#[derive(Debug, Default)]
+struct Lines {
+    sync: Option<Result<SyncCounts, CloudFailure>>,
+    rows: VecDeque<(String, Vec<Value>)>,
+    passwords: BTreeMap<String, Result<String, CloudFailure>>,
+    total_bytes: Option<u64>,
+    refusals: VecDeque<DownloadRefusal>,
+    broken: Option<String>,
+    subscriptions: Vec<String>,
+}
+
+impl Script {
+    fn lock(&self) -> MutexGuard<'_, Lines> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What every sync answers from now on.
+    pub fn sync(&self, answer: Result<SyncCounts, CloudFailure>) -> &Script {
+        self.lock().sync = Some(answer);
+        self
+    }
+
+    /// Rows of a collection that the next sync hands to the module which keeps them. Where [`Script::sync`] has scripted no
+    /// answer, the sync counts them.
+    pub fn sync_brings(&self, collection: &str, rows: impl IntoIterator<Item = Value>) -> &Script {
+        self.lock()
+            .rows
+            .push_back((collection.to_owned(), rows.into_iter().collect()));
+        self
+    }
+
+    /// A protected blob, by its hash, and the password that opens it.
+    pub fn password(&self, hash: &str, password: &str) -> &Script {
+        self.lock().passwords.insert(hash.to_owned(), Ok(password.to_owned()));
+        self
+    }
+
+    /// What is said instead when the password of this blob is to be checked.
+    pub fn password_fails(&self, hash: &str, failure: CloudFailure) -> &Script {
+        self.lock().passwords.insert(hash.to_owned(), Err(failure));
+        self
+    }
+
+    /// The size of the space in bytes.
+    pub fn total_bytes(&self, bytes: u64) -> &Script {
+        self.lock().total_bytes = Some(bytes);
+        self
+    }
+
+    /// Refuses the next download; several refusals are used up in their order.
+    pub fn refuse_download(&self, refusal: DownloadRefusal) -> &Script {
+        self.lock().refusals.push_back(refusal);
+        self
+    }
+
+    /// From now on every request to the cloud and the transfers ends the call, as when their storage fails; none mends them.
+    pub fn break_services(&self, reason: Option<&str>) -> &Script {
+        self.lock().broken = reason.map(str::to_owned);
+        self
+    }
+
+    /// The keys of the feed that were followed, in order.
+    pub fn subscriptions(&self) -> Vec<String> {
+        self.lock().subscriptions.clone()
+    }
+
+    fn working(&self) -> Result<MutexGuard<'_, Lines>, Refused> {
+        let lines = self.lock();
+        match &lines.broken {
+            Some(reason) => Err(reason.clone()),
+            None => Ok(lines),
+        }
+    }
+
+    async fn answer_sync(&self, logic: &Logic) -> Result<SyncCounts, CloudFailure> {
+        let rows: Vec<_> = self.lock().rows.drain(..).collect();
+        let mut counts = SyncCounts::default();
+        for (collection, rows) in rows {
+            kit::apply(logic, &collection, &rows, &[])
+                .await
+                .map_err(|error| CloudFailure::Malformed(error.to_string()))?;
+            counts.segments += 1;
+            counts.upserts += u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        }
+        self.lock().sync.clone().unwrap_or(Ok(counts))
+    }
+
+    fn answer_password(&self, hash: &str, password: Option<&str>) -> Result<bool, CloudFailure> {
+        match self.lock().passwords.get(hash) {
+            Some(Ok(right)) => Ok(password == Some(right)),
+            Some(Err(failure)) => Err(failure.clone()),
+            None => Err(CloudFailure::Missing(format!("blob {hash}"))),
+        }
+    }
+}
+
+impl Services for Script {
+    fn change(&self, _: &mut Transaction, _: Change) -> Result<Effect, Refused> {
+        self.working().map(|_| Effect::CloudChanged)
+    }
+
+    fn total_bytes(&self, _: &mut Transaction) -> Result<u64, Refused> {
+        self.working().map(|lines| lines.total_bytes.unwrap_or(TOTAL_BYTES))
+    }
+
+    fn download(
+        &self,
+        _: &mut Transaction,
+        _: DownloadRequest,
+        _: u64,
+    ) -> Result<Result<Effect, DownloadRefusal>, Refused> {
+        let refusal = self.working()?.refusals.pop_front();
+        Ok(match refusal {
+            Some(refusal) => Err(refusal),
+            None => Ok(Effect::Start(Box::new(|| {}))),
+        })
+    }
+
+    fn upload(&self, _: &mut Transaction, _: UploadRequest, _: u64) -> Result<Effect, Refused> {
+        self.working().map(|_| Effect::Start(Box::new(|| {})))
+    }
+
+    fn answer<'a>(&'a self, logic: &'a Logic, question: &'a Question) -> BoxFuture<'a, Answer> {
+        Box::pin(async move {
+            match question {
+                Question::Sync => Answer::Sync(self.answer_sync(logic).await),
+                Question::Password { hash, password } => {
+                    Answer::Password(self.answer_password(hash, password.as_deref()))
+                }
+            }
+        })
+    }
+
+    fn cloud_changed(&self) {}
+
+    fn subscribe(&self, key: &str, _: Filter) {
+        self.lock().subscriptions.push(key.to_owned());
+    }
+}

@@ -1,0 +1,27 @@
+//! Kits with the modules of this repository.
+
+use stowage_kit::{Kit, KitBuilder};
+use stowage_tests::host::target_dir;
+
+/// The built-in modules, in the order they are loaded.
+pub const MODULES: [&str; 5] = ["favorites", "temp-files", "backups", "cloud-storage", "common"];
+
+/// A kit with all built-in modules.
+pub async fn builtin() -> Kit {
+    let builder = MODULES.iter().fold(Kit::builder(), |builder, name| {
+        builder.file(target_dir().join(format!("modules/{name}.wasm")))
+    });
+    builder.build().await.unwrap()
+}
+
+/// A kit with one of them.
+pub async fn module(name: &str) -> Kit {
+    Kit::load(target_dir().join(format!("modules/{name}.wasm")))
+        .await
+        .unwrap()
+}
+
+/// A kit to come with the module that misbehaves on request; it is served under the wire module `tests`.
+pub fn probe() -> KitBuilder {
+    Kit::builder().file(target_dir().join("modules-test/probe.wasm"))
+}

@@ -1,0 +1,264 @@
+//! Crates that `stowage module new` writes: built, tested, and swapped into a running server, as docs/modules.md tells it.
+//!
+//! They are built offline, with what building the modules of the repository has fetched, in a target directory of their own that stays.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use stowage_tests::examples;
+use stowage_tests::host::{Launch, TestHost, command, run, target_dir};
+use tokio::process::Command;
+use tokio::sync::Mutex;
+
+/// How long cargo may take: the first time it compiles what a module is made with, beside other tests.
+const CARGO_PATIENCE: Duration = Duration::from_secs(1200);
+
+/// Cargo would let them wait for each other anyway.
+static CARGO: Mutex<()> = Mutex::const_new(());
+
+fn root() -> PathBuf {
+    target_dir().join("tmp/authoring")
+}
+
+/// A crate under the test's own target directory.
+struct Crate {
+    name: &'static str,
+    dir: PathBuf,
+}
+
+impl Crate {
+    /// Written anew.
+    async fn new(name: &'static str, more: &[&str]) -> Crate {
+        let dir = root().join(name);
+        let _ = fs::remove_dir_all(&dir);
+        let place = dir.display().to_string();
+        let written = run([&["module", "new", name, "--dir", &place], more].concat()).await;
+        assert!(written.status.success(), "{}", text(&written));
+        Crate { name, dir }
+    }
+
+    fn cargo(&self, args: &[&str]) -> Command {
+        let mut cargo = Command::new("cargo");
+        cargo
+            .args(args)
+            .current_dir(&self.dir)
+            .env("CARGO_TARGET_DIR", root().join("target"))
+            .env("CARGO_NET_OFFLINE", "true")
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        cargo
+    }
+
+    async fn succeeds(&self, args: &[&str]) {
+        let _one = CARGO.lock().await;
+        let output = tokio::time::timeout(CARGO_PATIENCE, self.cargo(args).output()).await;
+        let output = output.expect("cargo ends in time").expect("cargo starts");
+        assert!(output.status.success(), "cargo {args:?}: {}", text(&output));
+    }
+
+    /// The component, built.
+    async fn component(&self) -> String {
+        self.succeeds(&["build", "--target", "wasm32-wasip2", "--release"])
+            .await;
+        let file = format!("target/wasm32-wasip2/release/{}.wasm", self.name.replace('-', "_"));
+        root().join(file).display().to_string()
+    }
+
+    /// Replaces a text of a file by another, as a person edits.
+    fn edit(&self, file: &str, from: &str, to: &str) {
+        let path = self.dir.join(file);
+        let before = fs::read_to_string(&path).unwrap();
+        assert!(before.contains(from), "{file} has no {from:?}");
+        fs::write(path, before.replace(from, to)).unwrap();
+    }
+}
+
+fn text(output: &Output) -> String {
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    format!("{}\n{out}{err}", output.status)
+}
+
+async fn stowage(host: &TestHost, args: &[&str]) -> String {
+    let data = host.data().display().to_string();
+    let output = run([args, &["--data", &data]].concat()).await;
+    assert!(
+        output.status.success(),
+        "stowage {args:?}: {}\n{}",
+        text(&output),
+        host.log()
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+async fn data(host: &TestHost, method: &str, params: Value) -> Value {
+    let mut envelope = host.post(&format!("/{method}"), params.to_string()).await.envelope();
+    assert_eq!(envelope["code"], 200, "{method} {params}: {envelope}\n{}", host.log());
+    envelope["data"].take()
+}
+
+/// The blocks of a language in the document.
+fn blocks(language: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/modules.md");
+    let document = fs::read_to_string(path).unwrap();
+    let opening = format!("```{language}\n");
+    let opened = document.split(&*opening).skip(1);
+    opened
+        .map(|rest| rest.split("\n```").next().unwrap().to_owned() + "\n")
+        .collect()
+}
+
+#[tokio::test]
+async fn a_new_module_serves_its_methods_and_the_documents_next_version_takes_its_data_over() {
+    let notes = Crate::new("notes", &[]).await;
+    notes.succeeds(&["test"]).await;
+    let first = notes.component().await;
+    let dir = tempfile::tempdir().unwrap();
+    let host = Launch::new(dir.path()).start().await;
+    stowage(&host, &["module", "check", "--name", "notes", &first]).await;
+    stowage(&host, &["module", "swap", &format!("notes={first}")]).await;
+    for n in ["milk", "bread", "milk again"] {
+        let note = data(&host, "notes/addNote", json!({"text": n})).await;
+        assert_eq!(note["text"], n);
+    }
+    let found = data(
+        &host,
+        "notes/listNotes",
+        json!({"keyword": "MILK", "order": "desc", "page": 1, "pageSize": 1}),
+    )
+    .await;
+    assert_eq!(found[0]["text"], "milk again");
+    assert_eq!(host.call("notes/countNotes", json!({})).await["code"], 300);
+
+    let [diff] = &blocks("diff")[..] else {
+        panic!("the document has one change to the example");
+    };
+    let patch = root().join("second.diff");
+    fs::write(&patch, diff).unwrap();
+    let mut git = Command::new("git");
+    git.args(["apply", "-p1"]).arg(&patch).current_dir(&notes.dir);
+    // A repository around it is none of git's business here.
+    git.env("GIT_CEILING_DIRECTORIES", root());
+    let applied = git.output().await.unwrap();
+    assert!(applied.status.success(), "{}", text(&applied));
+    assert!(
+        notes.dir.join("src/migration.rs").is_file(),
+        "git applies what is below its directory"
+    );
+    notes.succeeds(&["test"]).await;
+    let second = notes.component().await;
+    stowage(&host, &["module", "swap", &format!("notes={second}")]).await;
+    assert_eq!(
+        data(&host, "notes/countNotes", json!({})).await,
+        3,
+        "the notes of the first version are counted"
+    );
+    data(&host, "notes/addNote", json!({"text": "butter"})).await;
+    assert_eq!(data(&host, "notes/countNotes", json!({})).await, 4);
+
+    dev_swaps_on_save(&notes, &host).await;
+    stowage(&host, &["module", "unload", "notes"]).await;
+    assert_eq!(host.call("notes/countNotes", json!({})).await["code"], 300);
+    host.stop().await;
+}
+
+/// A save that does not compile leaves what is live; the next one that does is live as soon as it is built.
+async fn dev_swaps_on_save(notes: &Crate, host: &TestHost) {
+    let _one = CARGO.lock().await;
+    let (place, at) = (notes.dir.display().to_string(), host.data().display().to_string());
+    let told = root().join("dev.txt");
+    let out = fs::File::create(&told).unwrap();
+    let mut dev = command(["module", "dev", &place, "--data", &at])
+        .env("CARGO_TARGET_DIR", root().join("target"))
+        .env("CARGO_NET_OFFLINE", "true")
+        .stderr(out.try_clone().unwrap())
+        .stdout(out)
+        .spawn()
+        .unwrap();
+    let shown = || fs::read_to_string(&told).unwrap();
+    let answer = || async {
+        host.call("notes/addNote", json!({"text": ""})).await["message"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let saves = [
+        ("1 to 1000 characters", "1 to 1000 characters", "1 to 1000"),
+        ("\"1 to 1000 characters\"", "no such thing", "1 to 1000"),
+        ("no such thing", "\"one to a thousand characters\"", "one to a thousand"),
+    ];
+    for (nth, (from, to, expected)) in saves.into_iter().enumerate() {
+        // The first is no save: it builds when it starts.
+        if nth > 0 {
+            notes.edit("src/notes.rs", from, to);
+        }
+        let started = Instant::now();
+        while shown().matches("waiting for a save").count() <= nth {
+            assert!(
+                started.elapsed() < CARGO_PATIENCE,
+                "the save is built: {}\n{}",
+                shown(),
+                host.log()
+            );
+            assert!(
+                dev.try_wait().unwrap().is_none(),
+                "it never ends by itself: {}",
+                shown()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(answer().await.contains(expected), "{}", shown());
+    }
+    assert!(shown().contains("does not build"), "{}", shown());
+    dev.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_module_can_serve_any_method_of_the_storage_api_alone() {
+    let methods: BTreeSet<String> = examples::all()
+        .iter()
+        .map(|example| example.method().to_owned())
+        .collect();
+    let arguments: Vec<&str> = methods.iter().flat_map(|method| ["--override", method]).collect();
+    let mine = Crate::new("all-methods", &arguments).await;
+    mine.succeeds(&["test"]).await;
+    let component = mine.component().await;
+    let dir = tempfile::tempdir().unwrap();
+    let host = Launch::new(dir.path()).start().await;
+    stowage(&host, &["module", "swap", &format!("all-methods={component}")]).await;
+    let listed: Value = serde_json::from_str(&stowage(&host, &["module", "list", "--json"]).await).unwrap();
+    let module = listed["modules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|module| module["name"] == "all-methods")
+        .unwrap();
+    assert_eq!(module["methods"].as_array().unwrap().len(), methods.len(), "{module}");
+    data(&host, "createImFavoriteFolder", json!({"name": "mine"})).await;
+    let folders = data(&host, "getImFavoriteFolders", json!({"page": 1, "pageSize": 10})).await;
+    assert_eq!(folders[1]["name"], "mine");
+    host.stop().await;
+}
+
+#[tokio::test]
+async fn names_that_cannot_be_and_directories_that_exist_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().display().to_string();
+    for (args, told) in [
+        (vec!["Pin Board"], "kebab-case"),
+        (vec!["favorites"], "built-in"),
+        (vec!["pin-board", "--override", "getEverything"], "getImFavoriteList"),
+        (vec!["pin-board", "--dir", &place], "exists already"),
+    ] {
+        let refused = run([&["module", "new"], &args[..]].concat()).await;
+        assert!(!refused.status.success(), "{args:?}");
+        assert!(text(&refused).contains(told), "{args:?}: {}", text(&refused));
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
