@@ -252,7 +252,8 @@ impl Logic {
 
     /// Serves these modules from now on. Calls in flight end on what they began with.
     pub fn serve(&self, generation: Generation) {
-        let era = self.inner.eras.now();
+        // While calls are held back it is the era before: it holds again if the hold is given up.
+        let era = self.inner.eras.now() & !1;
         self.inner.generation.store(Arc::new(generation.in_era(era)));
     }
 

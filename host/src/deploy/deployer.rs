@@ -1,252 +1,34 @@
 //! The handle of the deployer, and the changes it makes.
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use stowage_logic::codec::fold_name;
-use stowage_logic::{Generation, LoadError, Logic, Module, Version, Watch};
-use stowage_storage::Store;
-use tokio::sync::{Notify, Semaphore};
+use stowage_logic::{Generation, LoadError, Module, Version};
 
-use super::blobs::Blobs;
-use super::check::{self, Checker, Examined, forbid_migration, lost_methods};
+use super::check::{self, Checker, Examined, lost_methods};
 use super::error::DeployError;
 use super::history::{self, Action, Entry};
+use super::inner::{Inner, put};
 use super::live::{self, LiveModule};
-use super::migration::{MigrationStatus, Running};
-use super::now::{Now, now_ms};
-use super::options::{CanaryOptions, Source, SwapOptions, validate, validate_percent, validate_thresholds};
-use super::report::{CanaryStatus, CheckReport, HistoryEntry, ModuleStatus, ShadowReport, SwapReport};
+use super::migration::MigrationStatus;
+use super::now::now_ms;
+use super::options::{Source, SwapOptions, validate, validate_thresholds};
+use super::report::{CheckReport, HistoryEntry, ModuleStatus, SwapReport};
 use super::switch::{Applied, Change, Pending};
-use super::trials::{Canary, Candidate, Onlookers, Replay, Shadow, room_for_another};
+use super::trials::{Candidate, Onlookers, Replay};
 
-/// Modules that are compiled and checked at once: each may take a process of its own and 4 GiB.
-const CHECKS: usize = 2;
-/// Further ones that wait for it; more are turned away.
+/// Modules that wait to be compiled or checked; more are turned away.
 const MOST_WAITING: usize = 8;
-/// Versions of a module that are kept to go back to.
-const VERSIONS_KEPT: usize = 10;
 
 /// Which modules serve, and how they are replaced. A cheap handle.
 #[derive(Clone)]
 pub struct Deployer(pub(super) Arc<Inner>);
 
-pub(super) struct Inner {
-    pub(super) logic: Logic,
-    pub(super) store: Store,
-    pub(super) blobs: Blobs,
-    /// Held by the change that is under way.
-    pub(super) changing: tokio::sync::Mutex<()>,
-    now: Mutex<Now>,
-    migration: Mutex<Option<Running>>,
-    replay: Mutex<Option<Replay>>,
-    onlookers: Mutex<Option<Onlookers>>,
-    checking: Semaphore,
-    waiting: AtomicUsize,
-    /// There are other watches to look after.
-    pub(super) changed: Notify,
-}
-
 impl std::fmt::Debug for Deployer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Deployer").finish_non_exhaustive()
-    }
-}
-
-impl Inner {
-    pub(super) fn new(logic: Logic, store: Store, blobs: Blobs) -> Inner {
-        Inner {
-            logic,
-            store,
-            blobs,
-            changing: tokio::sync::Mutex::default(),
-            now: Mutex::default(),
-            migration: Mutex::default(),
-            replay: Mutex::default(),
-            onlookers: Mutex::default(),
-            checking: Semaphore::new(CHECKS),
-            waiting: AtomicUsize::new(0),
-            changed: Notify::new(),
-        }
-    }
-
-    /// For short: never across an await.
-    pub(super) fn now(&self) -> MutexGuard<'_, Now> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn migration(&self) -> MutexGuard<'_, Option<Running>> {
-        self.migration.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn replay(&self) -> Option<Replay> {
-        self.replay.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The table that is to serve, with those who look on at all calls.
-    pub(super) fn looked_on(&self, generation: Generation) -> Generation {
-        let onlookers = self.onlookers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match onlookers {
-            Some(look_on) => look_on(generation),
-            None => generation,
-        }
-    }
-
-    /// Runs something that blocks, on a thread for that.
-    pub(super) async fn blocking<T: Send + 'static>(
-        work: impl FnOnce() -> Result<T, DeployError> + Send + 'static,
-    ) -> Result<T, DeployError> {
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|panic| DeployError::Storage(format!("work on disk gave up: {panic}")))?
-    }
-
-    /// Makes the bytes of versions durable. Says whether some are new.
-    pub(super) async fn keep(&self, bytes: Vec<(Version, Arc<Vec<u8>>)>) -> Result<bool, DeployError> {
-        let blobs = self.blobs.clone();
-        Self::blocking(move || {
-            let mut new = false;
-            for (version, bytes) in &bytes {
-                new |= blobs.keep(*version, bytes)?;
-            }
-            Ok(new)
-        })
-        .await
-    }
-
-    /// Removes the bytes that nothing names any more.
-    pub(super) async fn sweep(&self) {
-        let (store, blobs) = (self.store.clone(), self.blobs.clone());
-        let live: Vec<Version> = self.now().set.modules.iter().map(|m| m.version).collect();
-        let swept = Self::blocking(move || {
-            let mut kept: BTreeSet<Version> = history::kept_versions(&store, VERSIONS_KEPT)?;
-            kept.extend(live);
-            blobs.sweep(&kept);
-            Ok(())
-        });
-        if let Err(error) = swept.await {
-            tracing::warn!(%error, "unused modules were not removed");
-        }
-    }
-
-    /// The live modules with their rows, in the order they are loaded.
-    pub(super) fn pairs(&self) -> Vec<(LiveModule, Arc<Module>)> {
-        let now = self.now();
-        now.set
-            .modules
-            .iter()
-            .cloned()
-            .zip(now.modules.iter().cloned())
-            .collect()
-    }
-
-    /// The bytes that a row names, loaded: taken from what is loaded already, or from disk.
-    pub(super) async fn fetch(&self, row: &LiveModule) -> Result<Arc<Module>, DeployError> {
-        let loaded = {
-            let now = self.now();
-            let previous = now.probation.iter().flat_map(|p| &p.previous);
-            now.modules
-                .iter()
-                .chain(previous)
-                .find(|m| *m.name == *row.name && m.version == row.version)
-                .cloned()
-        };
-        if let Some(module) = loaded {
-            return Ok(module);
-        }
-        let (blobs, version) = (self.blobs.clone(), row.version);
-        let bytes = Self::blocking(move || blobs.read(version)).await?;
-        let loaded = self.logic.load(&row.name, bytes).await;
-        loaded.map(Arc::new).map_err(|source| DeployError::Load {
-            from: format!("{} {}", row.name, row.version),
-            source,
-        })
-    }
-
-    /// # Errors
-    /// When a module of the rows is older than what is stored.
-    pub(super) fn check_age(&self, rows: &[LiveModule]) -> Result<(), DeployError> {
-        let mut tx = self.store.begin();
-        for row in rows {
-            let data = live::schema(&mut tx, &row.name)?;
-            let schema = row.schema.unwrap_or(0);
-            if schema < data {
-                return Err(DeployError::Older {
-                    name: row.name.clone(),
-                    version: row.version,
-                    schema,
-                    data,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes into the history that a version on trial was given up.
-    pub(super) async fn record_abort(
-        &self,
-        row: LiveModule,
-        by: &str,
-        reason: Option<String>,
-    ) -> Result<(), DeployError> {
-        let mut modules: Vec<LiveModule> = self.now().set.modules.clone();
-        put(&mut modules, row, |m| &m.name);
-        let mut entry = Entry {
-            generation: 0,
-            at_ms: now_ms(),
-            by: by.to_owned(),
-            action: Action::Abort,
-            reason,
-            modules,
-            origin: None,
-        };
-        let written = self.store.update::<_, DeployError>(|tx| {
-            entry.generation = history::last(tx)? + 1;
-            history::write(tx, &entry)
-        });
-        Ok(written.await?)
-    }
-
-    /// Ends a canary; none when there is none, or, where `watch` is given, another one.
-    pub(super) fn end_canary(&self, name: &str, watch: Option<&Arc<Watch>>) -> Option<Canary> {
-        let mut now = self.now();
-        let canary = now.canaries.get(name)?;
-        if watch.is_some_and(|w| !Arc::ptr_eq(w, &canary.watch)) {
-            return None;
-        }
-        let canary = now.canaries.remove(name)?;
-        now.retire(&canary.candidate.module);
-        drop(now);
-        self.serve_again();
-        Some(canary)
-    }
-
-    /// Ends the probation of the live generation; its modules stay.
-    pub(super) async fn end_probation(&self) -> Result<(), DeployError> {
-        let mut set = self.now().set.clone();
-        set.probation = None;
-        self.store.update::<_, DeployError>(|tx| live::write(tx, &set)).await?;
-        let mut now = self.now();
-        if let Some(probation) = now.probation.take() {
-            for module in &probation.previous {
-                now.retire(module);
-            }
-        }
-        now.set = set;
-        drop(now);
-        self.serve_again();
-        Ok(())
-    }
-}
-
-/// Takes the place of what has the same name, or goes to the end.
-fn put<T>(list: &mut Vec<T>, item: T, name: impl Fn(&T) -> &String) {
-    match list.iter_mut().find(|other| name(other) == name(&item)) {
-        Some(slot) => *slot = item,
-        None => list.push(item),
     }
 }
 
@@ -349,153 +131,6 @@ impl Deployer {
         .await
     }
 
-    /// Runs a module beside the live calls and compares what it does. Nothing of it is visible to clients or to disk. It ends with
-    /// [`Deployer::abort`], when the live version of its name changes, and with the process.
-    ///
-    /// # Errors
-    /// [`DeployError::Refused`] where it does not load or start.
-    pub async fn shadow(&self, source: Source, percent: f64) -> Result<ShadowReport, DeployError> {
-        source.validate()?;
-        validate_percent(percent)?;
-        let this = self.clone();
-        alone(async move {
-            let mut candidate = this.candidate(source).await?;
-            let _changing = this.0.changing.lock().await;
-            let name = candidate.module.name.to_string();
-            // It answers nobody: what clients would notice is what a shadow is to find out.
-            this.admit_beside(&mut candidate, true).await?;
-            let run = this.0.logic.shadow(Arc::clone(&candidate.module), percent);
-            let shadow = Shadow {
-                candidate,
-                percent,
-                run,
-            };
-            let report = shadow.report();
-            let mut now = this.0.now();
-            if let Some(old) = now.shadows.insert(name, shadow) {
-                now.retire(&old.candidate.module);
-            }
-            drop(now);
-            this.0.serve_again();
-            Ok(report)
-        })
-        .await
-    }
-
-    /// What the shadow of a module has found so far.
-    ///
-    /// # Errors
-    /// [`DeployError::NoTrial`].
-    pub fn shadow_report(&self, name: &str) -> Result<ShadowReport, DeployError> {
-        let now = self.0.now();
-        let shadow = now.shadows.get(name);
-        shadow
-            .map(Shadow::report)
-            .ok_or_else(|| DeployError::NoTrial { name: name.to_owned() })
-    }
-
-    /// Gives a share of the calls to a module. It ends with [`Deployer::promote`], with [`Deployer::abort`], by itself when it is too
-    /// bad, when the live version of its name changes, and with the process.
-    ///
-    /// # Errors
-    /// [`DeployError::Refused`] with what the check found; [`DeployError::Busy`] while the live version is on probation.
-    pub async fn canary(&self, source: Source, options: CanaryOptions) -> Result<CanaryStatus, DeployError> {
-        source.validate()?;
-        validate_percent(options.percent)?;
-        validate_thresholds(&options.thresholds)?;
-        let this = self.clone();
-        alone(async move {
-            let mut candidate = this.candidate(source).await?;
-            let _changing = this.0.changing.lock().await;
-            let name = candidate.module.name.to_string();
-            this.check_share(&candidate, &options.methods)?;
-            this.admit_beside(&mut candidate, options.force).await?;
-            let canary = Canary {
-                candidate,
-                percent: options.percent,
-                methods: options.methods,
-                watch: Watch::new(options.thresholds),
-                thresholds: options.thresholds,
-            };
-            let status = canary.status();
-            let mut now = this.0.now();
-            if let Some(old) = now.canaries.insert(name, canary) {
-                now.retire(&old.candidate.module);
-            }
-            drop(now);
-            this.0.serve_again();
-            Ok(status)
-        })
-        .await
-    }
-
-    /// Puts a canary, or else a shadow, in place of the live module; or ends the probation of the live one.
-    ///
-    /// # Errors
-    /// As [`Deployer::swap`]; [`DeployError::NoTrial`].
-    pub async fn promote(&self, name: &str, options: SwapOptions) -> Result<SwapReport, DeployError> {
-        validate_thresholds(&options.thresholds)?;
-        let (this, name) = (self.clone(), name.to_owned());
-        alone(async move {
-            let _changing = this.0.changing.lock().await;
-            let (candidate, on_probation) = {
-                let now = this.0.now();
-                let canary = now.canaries.get(&name).map(|c| &c.candidate);
-                let shadow = now.shadows.get(&name).map(|s| &s.candidate);
-                let watched = now.module(&name).zip(now.probation.as_ref());
-                (canary.or(shadow).cloned(), watched.is_some_and(|(m, p)| p.is_of(m)))
-            };
-            if let Some(candidate) = candidate {
-                return this.swap_in(vec![candidate], &options, Action::Promote).await;
-            }
-            if !on_probation {
-                return Err(this.nothing_of(&name));
-            }
-            this.0.end_probation().await?;
-            tracing::info!(module = %name, by = options.by, "its probation ends");
-            Ok(this.unchanged())
-        })
-        .await
-    }
-
-    /// Ends the shadow and the canary of a module, or the migration to it while one runs.
-    ///
-    /// # Errors
-    /// [`DeployError::NoTrial`], [`DeployError::NoSuchModule`].
-    pub async fn abort(&self, name: &str) -> Result<(), DeployError> {
-        let (this, name) = (self.clone(), name.to_owned());
-        if let Some(running) = &*this.0.migration()
-            && running.status.module == name
-        {
-            running.stop.cancel();
-            return Ok(());
-        }
-        alone(async move {
-            let _changing = this.0.changing.lock().await;
-            let shadow = {
-                let mut now = this.0.now();
-                let shadow = now.shadows.remove(&name);
-                if let Some(shadow) = &shadow {
-                    now.retire(&shadow.candidate.module);
-                }
-                shadow
-            };
-            if shadow.is_some() {
-                this.0.serve_again();
-            }
-            match this.0.end_canary(&name, None) {
-                Some(canary) => {
-                    this.0
-                        .record_abort(canary.candidate.row("command"), "command", None)
-                        .await
-                }
-                None if shadow.is_some() => Ok(()),
-                None => Err(this.nothing_of(&name)),
-            }
-        })
-        .await
-    }
-
     /// Goes back to the generation before, or to generation `to`: to its modules, as a new generation. The data stays as it is.
     ///
     /// # Errors
@@ -585,7 +220,7 @@ impl Deployer {
     }
 
     /// Compiles a module; few at once, and few wait for it.
-    async fn candidate(&self, source: Source) -> Result<Candidate, DeployError> {
+    pub(super) async fn candidate(&self, source: Source) -> Result<Candidate, DeployError> {
         let version = Version::of(&source.bytes);
         let _permit = self.turn(&source.name).await?;
         let bytes = Arc::new(source.bytes);
@@ -624,7 +259,7 @@ impl Deployer {
         self.0.checking.acquire().await.map_err(|_| busy())
     }
 
-    async fn examine(
+    pub(super) async fn examine(
         &self,
         candidate: &Candidate,
         after: &[Arc<Module>],
@@ -645,7 +280,7 @@ impl Deployer {
     }
 
     /// Checks candidates and puts them in place. The caller holds the lock of changes.
-    async fn swap_in(
+    pub(super) async fn swap_in(
         &self,
         candidates: Vec<Candidate>,
         options: &SwapOptions,
@@ -715,64 +350,6 @@ impl Deployer {
         Ok(told(&applied?, checks, switched))
     }
 
-    /// Checks a candidate that is to run beside the live modules, on their data.
-    async fn admit_beside(&self, candidate: &mut Candidate, force: bool) -> Result<(), DeployError> {
-        let name = candidate.module.name.to_string();
-        let (running, probation) = {
-            let now = self.0.now();
-            let watched = now.module(&name).zip(now.probation.as_ref());
-            (
-                now.shadows.len() + now.canaries.len(),
-                watched.is_some_and(|(m, p)| p.is_of(m)),
-            )
-        };
-        room_for_another(running, &name)?;
-        if probation {
-            return Err(DeployError::Busy {
-                name,
-                reason: "its live version is on probation; wait until that ends, or promote it".into(),
-            });
-        }
-        let mut after = self.0.pairs();
-        put(
-            &mut after,
-            (candidate.row("check"), Arc::clone(&candidate.module)),
-            |(row, _)| &row.name,
-        );
-        let after: Vec<_> = after.into_iter().map(|(_, module)| module).collect();
-        let mut examined = self.examine(candidate, &after, None).await?;
-        forbid_migration(&mut examined);
-        if !examined.admits(force) {
-            return Err(DeployError::Refused {
-                report: examined.report,
-            });
-        }
-        candidate.schema = examined.schema;
-        Ok(())
-    }
-
-    /// # Errors
-    /// When a canary would answer no call: a method that it or the live modules do not have.
-    fn check_share(&self, candidate: &Candidate, methods: &[String]) -> Result<(), DeployError> {
-        let table = Generation::new(self.0.now().modules.clone());
-        let shared: BTreeSet<String> = Generation::new(vec![Arc::clone(&candidate.module)])
-            .routes()
-            .filter(|route| table.same(route).is_some())
-            .map(|route| fold_name(&route.export().function))
-            .collect();
-        let unknown = methods.iter().find(|m| !shared.contains(&fold_name(m)));
-        if shared.is_empty() || unknown.is_some() {
-            return Err(DeployError::BadInput {
-                field: "methods".into(),
-                expected: match unknown {
-                    Some(method) => format!("methods that are served and that the module has, found {method}"),
-                    None => "a module with a method that is served".into(),
-                },
-            });
-        }
-        Ok(())
-    }
-
     fn rollback_target(&self, to: Option<u64>) -> Result<Entry, DeployError> {
         let nothing = |reason: String| DeployError::NothingToRollBack { reason };
         let set = self.0.now().set.clone();
@@ -802,21 +379,13 @@ impl Deployer {
         }
     }
 
-    fn unchanged(&self) -> SwapReport {
+    pub(super) fn unchanged(&self) -> SwapReport {
         SwapReport {
             generation: self.generation(),
             checks: Vec::new(),
             migrated_rows: 0,
             switch_us: 0,
             unchanged: true,
-        }
-    }
-
-    fn nothing_of(&self, name: &str) -> DeployError {
-        let name = name.to_owned();
-        match self.0.now().module(&name) {
-            Some(_) => DeployError::NoTrial { name },
-            None => DeployError::NoSuchModule { name },
         }
     }
 }

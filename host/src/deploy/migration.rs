@@ -18,8 +18,8 @@ use stowage_logic::{Held, Module, Moment, Rehearsal};
 use stowage_storage::{CommitError, Store, Transaction};
 use tokio_util::sync::CancellationToken;
 
-use super::deployer::Inner;
 use super::error::DeployError;
+use super::inner::Inner;
 use super::interview::{self, Stepped};
 use super::live::{self, decode, encode};
 use super::now::now_ms;

@@ -12,7 +12,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `deployer` | the handle and its changes |
+//! | `deployer`, `beside`, `inner` | the handle and its changes; shadows and canaries; what its handles share |
 //! | `start` | the live set as the process begins, and what becomes of new built-in modules |
 //! | `live`, `history` | the rows: what serves, and what has served |
 //! | `blobs` | the bytes of modules on disk |
@@ -22,11 +22,13 @@
 //! | `probation` | acts on versions that do worse |
 //! | `report` | what is told |
 
+mod beside;
 mod blobs;
 mod check;
 mod deployer;
 mod error;
 mod history;
+mod inner;
 mod interview;
 mod live;
 mod migration;

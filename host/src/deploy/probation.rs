@@ -8,9 +8,10 @@ use futures_util::future::{self, BoxFuture};
 use stowage_logic::Watch;
 use tokio_util::sync::CancellationToken;
 
-use super::deployer::{Deployer, Inner, alone};
+use super::deployer::{Deployer, alone};
 use super::error::DeployError;
 use super::history::{self, Action};
+use super::inner::Inner;
 use super::switch::Change;
 
 /// Between attempts to act while storage fails.

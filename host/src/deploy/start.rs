@@ -13,9 +13,10 @@ use stowage_logic::{Logic, Module, Version};
 use stowage_storage::Store;
 
 use super::blobs::Blobs;
-use super::deployer::{Deployer, Inner};
+use super::deployer::Deployer;
 use super::error::DeployError;
 use super::history::{self, Action};
+use super::inner::Inner;
 use super::interview;
 use super::live::{self, LiveModule, LiveSet};
 use super::migration;

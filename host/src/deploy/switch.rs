@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use stowage_logic::{Held, Module, Thresholds, Watch};
 use stowage_storage::{CommitError, Transaction, UpdateError};
 
-use super::deployer::Inner;
 use super::error::DeployError;
 use super::history::{self, Action, Entry};
+use super::inner::Inner;
 use super::live::{self, LiveModule, LiveSet, ProbationRow};
 use super::now::{Probation, now_ms};
 
