@@ -163,7 +163,7 @@ async fn a_new_module_serves_its_methods_and_the_documents_next_version_takes_it
     assert_eq!(data(&host, "notes/countNotes", json!({})).await, 4);
 
     dev_swaps_on_save(&notes, &host).await;
-    stowage(&host, &["module", "unload", "notes"]).await;
+    stowage(&host, &["module", "unload", "notes", "--force"]).await;
     assert_eq!(host.call("notes/countNotes", json!({})).await["code"], 300);
     host.stop().await;
 }

@@ -81,8 +81,8 @@ async fn an_off_by_one_in_paging_is_found_with_the_call_that_shows_it() {
         [(
             json!({"page": 2, "size": 2}),
             vec![
-                r#"answer[0]: absent instead of "0 2""#.to_owned(),
-                r#"answer[1]: "0 4" instead of absent"#.to_owned(),
+                r#"answer[0]: "0 3" instead of "0 2""#.to_owned(),
+                r#"answer[1]: "0 4" instead of "0 3""#.to_owned(),
             ]
         )]
     );
