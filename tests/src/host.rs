@@ -26,10 +26,11 @@ const LOG_LINES: usize = 400;
 /// The directory that holds `release/`, where the test runs from.
 ///
 /// # Panics
-/// When the test executable does not lie in a target directory.
+/// When the executable does not lie in a target directory.
 pub fn target_dir() -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its executable");
-    test.ancestors().nth(3).expect("TARGET/PROFILE/deps/TEST").to_owned()
+    let program = std::env::current_exe().expect("a program knows its executable");
+    let target = program.ancestors().find(|dir| dir.join("release").is_dir());
+    target.expect("TARGET/release/deps/TEST or TARGET/release/bench").to_owned()
 }
 
 /// The program: `STOWAGE_BIN`, or the one built beside the test.
