@@ -30,7 +30,9 @@ const LOG_LINES: usize = 400;
 pub fn target_dir() -> PathBuf {
     let program = std::env::current_exe().expect("a program knows its executable");
     let target = program.ancestors().find(|dir| dir.join("release").is_dir());
-    target.expect("TARGET/release/deps/TEST or TARGET/release/bench").to_owned()
+    target
+        .expect("TARGET/release/deps/TEST or TARGET/release/bench")
+        .to_owned()
 }
 
 /// The program: `STOWAGE_BIN`, or the one built beside the test.

@@ -99,7 +99,7 @@ const ROWS: u32 = 100;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_in_the_middle_of_swaps_and_migrations_leaves_the_old_or_the_new() {
     let seed = std::env::var("STOWAGE_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| u64::from(std::process::id()) * 2_654_435_761 | 1);
+    let seed = seed.unwrap_or_else(|| (u64::from(std::process::id()) * 2_654_435_761) | 1);
     println!("STOWAGE_SEED={seed}");
     let mut random = Random(seed);
     let (mut switched, mut stayed) = (0, 0);

@@ -44,7 +44,10 @@ async fn a_module_overrides_method_by_method_and_gives_back_what_it_served() {
     ));
     match stage.deployer.unload("changing", "command").await {
         Err(DeployError::StillNeeded { methods, .. }) => {
-            assert_eq!(methods, ["fill", "label", "look", "percent", "rows", "rowsPage", "work"]);
+            assert_eq!(
+                methods,
+                ["fill", "label", "look", "percent", "rows", "rowsPage", "work"]
+            );
         }
         other => panic!("{other:?}"),
     }
