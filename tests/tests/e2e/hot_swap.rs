@@ -13,6 +13,9 @@ const SWAPS: usize = 1000;
 const CALLERS: usize = 32;
 /// Swaps after which memory is looked at first.
 const WARM: usize = 100;
+/// What resident memory may grow by from then on, for the caches of storage go on filling: less than 32 KiB a swap, where a module that
+/// is kept takes hundreds.
+const MOST_GROWTH_KIB: u64 = 28 << 10;
 
 /// Calls a method of the module until it is over; every answer is one of a version, whole.
 async fn call_until(host: &TestHost, caller: usize, over: &AtomicBool) -> u64 {
