@@ -18,7 +18,7 @@ pub struct ModuleStatus {
     pub source: String,
     /// Since when it is live.
     pub since: u64,
-    /// Who asked for it: `start`, `command`, `watch`, `promote`, `rollback`.
+    /// Who asked for it: `start`, `command`, `watch`, `host`.
     pub by: String,
     /// The methods it serves, as they are called on the wire; methods that a later module overrides are not among them.
     pub methods: Vec<String>,
@@ -154,7 +154,7 @@ pub struct HistoryEntry {
     pub generation: u64,
     /// When it went live.
     pub at: u64,
-    /// Who asked: `start`, `command`, `watch`, `promote`, `rollback`.
+    /// Who asked: `start`, `command`, `watch`, `host`.
     pub by: String,
     /// What was done: `start`, `swap`, `unload`, `promote`, `rollback`, `abort`.
     pub action: String,
