@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stowage_storage::Change;
 
-use crate::call::{Outcome, Rehearsal};
 use crate::effect::Request;
 use crate::fact::Question;
 use crate::observer::Observation;
+use crate::outcome::Outcome;
+use crate::rehearsal::Rehearsal;
 
 /// Tables of the host begin with this; what a module does to them it does through requests.
 const HOST_TABLES: &str = "host.";

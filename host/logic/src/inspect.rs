@@ -1,9 +1,9 @@
 //! What is asked of a module before it serves.
 
 use crate::Logic;
-use crate::call::CallError;
 use crate::instance::Instance;
 use crate::module::Module;
+use crate::outcome::CallError;
 
 impl Logic {
     /// Makes an instance and throws it away. Its start-up code runs with the limits of a call on trial.

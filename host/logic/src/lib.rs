@@ -3,6 +3,7 @@
 //! A call is one transaction (`call.rs`): an instance is armed with a snapshot, runs, and what it wrote is committed; a conflict runs it again.
 //! What modules serve is a [`Generation`], replaced as a whole.
 
+mod attempt;
 mod background;
 mod behaviour;
 mod bindings;
@@ -19,11 +20,14 @@ mod hold;
 mod imports;
 mod inspect;
 mod instance;
+mod job;
 mod limits;
 mod module;
 mod moment;
 mod observer;
+mod outcome;
 mod pace;
+mod rehearsal;
 pub mod rpc;
 mod services;
 mod shadow;
@@ -36,7 +40,7 @@ mod wasi;
 
 pub use behaviour::{Behaviour, Ending, is_of_modules};
 pub use bindings::stowage::host as wit;
-pub use call::{CallError, CallId, Job, Outcome, Rehearsal};
+pub use call::CallId;
 pub use compile::{MOST_BYTES, compile_stdin};
 pub use deadline::{Elapsed, within};
 pub use difference::{decoded, differences, shown_key};
@@ -46,10 +50,13 @@ pub use fact::{Answer, CloudFailure, Facts, Question, SyncCounts};
 pub use generation::{Generation, Route};
 pub use hold::Held;
 pub use instance::Reuse;
+pub use job::Job;
 pub use limits::Limits;
 pub use module::{Export, InterfaceName, LoadError, Module};
 pub use moment::{Conditions, Moment};
 pub use observer::{Observation, Observer};
+pub use outcome::{CallError, Outcome};
+pub use rehearsal::Rehearsal;
 pub use services::{Refused, Services};
 pub use shadow::{Difference, Shadow, ShadowTally};
 pub use signature::Signature;

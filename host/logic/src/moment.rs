@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::call::CallError;
 use crate::generation::Route;
+use crate::outcome::CallError;
 
 /// The time and the randomness of a call, the same in all its attempts and in every comparison with another version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,11 +5,11 @@ use std::time::Duration;
 use stowage_storage::{Footprint, Snapshot};
 use wasmtime::component::Val;
 
-use crate::call::Outcome;
 use crate::effect::Request;
 use crate::fact::Facts;
 use crate::generation::Route;
 use crate::moment::Moment;
+use crate::outcome::Outcome;
 
 /// A call as it was: all it was a function of, and all it did. Calls that trap or run out of time are not observed.
 #[derive(Debug)]

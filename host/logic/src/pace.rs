@@ -11,8 +11,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::Sleep;
 
-use crate::call::CallError;
 use crate::limits::TICK;
+use crate::outcome::CallError;
 
 /// Runs longer than a tick that are let in at once; further ones fail.
 pub(crate) const MOST_LONG: usize = 32;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use histogram::AtomicHistogram;
 
-use crate::call::{CallError, Outcome};
+use crate::outcome::{CallError, Outcome};
 
 /// Error codes that are counted one by one; a module that makes up more has them counted together.
 const MOST_CODES: usize = 64;

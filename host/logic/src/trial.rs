@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use crate::call::{CallError, CallId};
+use crate::call::CallId;
 use crate::codec::fold_name;
 use crate::generation::Route;
+use crate::outcome::CallError;
 
 /// Which calls a canary answers.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,10 +9,12 @@ use wasmtime::Store;
 use wasmtime::component::{ComponentNamedList, Func, Lift, Lower, Val};
 
 use crate::Logic;
-use crate::call::{CallError, CallId, Job, Outcome};
+use crate::call::CallId;
 use crate::codec::Failure;
 use crate::generation::Route;
 use crate::instance::State;
+use crate::job::Job;
+use crate::outcome::{CallError, Outcome};
 
 /// How a function is entered.
 pub trait Entry: Send + Sync {
