@@ -26,6 +26,16 @@ impl Request {
         Request(body.to_string().into())
     }
 
+    /// A method of the module whose behaviour is in its bytes.
+    pub fn work() -> Request {
+        let body = serde_json::json!({
+            "__SERVER_ROUTE_MODULE": "tests",
+            "__SERVER_ROUTE_METHOD": "work",
+            "key": "k",
+        });
+        Request(body.to_string().into())
+    }
+
     pub fn list() -> Request {
         let body = serde_json::json!({
             "__SERVER_ROUTE_MODULE": "storageApi",
@@ -96,14 +106,16 @@ pub async fn once(address: SocketAddr, request: &Request) -> anyhow::Result<Stri
     Ok(String::from_utf8(body.to_vec())?)
 }
 
-struct Client {
+/// A connection.
+pub struct Client {
     address: SocketAddr,
     stream: TcpStream,
     buffer: BytesMut,
 }
 
 impl Client {
-    async fn connect(address: SocketAddr) -> anyhow::Result<Client> {
+    /// Connects.
+    pub async fn connect(address: SocketAddr) -> anyhow::Result<Client> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Client {
@@ -115,6 +127,17 @@ impl Client {
 
     /// Sends a request and checks that its answer is a success.
     async fn send(&mut self, request: &Request) -> anyhow::Result<Bytes> {
+        let answer = self.exchange(request).await?;
+        anyhow::ensure!(
+            answer.starts_with(br#"{"code":200,"#),
+            "no success: {}",
+            String::from_utf8_lossy(&answer)
+        );
+        Ok(answer)
+    }
+
+    /// Sends a request and gives the body of whatever is answered.
+    pub async fn exchange(&mut self, request: &Request) -> anyhow::Result<Bytes> {
         let mut message = request.head(self.address).into_bytes();
         message.extend_from_slice(&request.0);
         self.stream.write_all(&message).await?;
@@ -127,13 +150,7 @@ impl Client {
         while self.buffer.len() < head + body {
             anyhow::ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "the server hung up");
         }
-        let answer = self.buffer.split_to(head + body).freeze().slice(head..);
-        anyhow::ensure!(
-            answer.starts_with(br#"{"code":200,"#),
-            "no success: {}",
-            String::from_utf8_lossy(&answer)
-        );
-        Ok(answer)
+        Ok(self.buffer.split_to(head + body).freeze().slice(head..))
     }
 
     /// The lengths of the head and the body, once the head is complete.

@@ -1,7 +1,7 @@
 //! `make bench`: Stowage side by side with a bare hyper echo and with hyper + SQLite, in one run, as ratios.
 //!
 //! Server and load share the machine's cores, each server is a process of its own, the rounds of the servers take turns, and
-//! each figure is the median of its rounds. `bench reads`, `bench calls` (without HTTP) and `bench swaps` measure only that.
+//! each figure is the median of its rounds. `bench reads`, `bench creates`, `bench calls` (without HTTP) and `bench swaps` measure only that.
 
 mod component;
 mod echo;
@@ -36,15 +36,21 @@ fn main() -> anyhow::Result<()> {
             let file = arguments.next().context("serve-sqlite FILE")?;
             runtime.block_on(sqlite::serve(file.into()))
         }
-        Some("reads") => runtime.block_on(bench(true)),
-        None => runtime.block_on(bench(false)),
+        Some("reads") => runtime.block_on(servers(true, false)),
+        Some("creates") => runtime.block_on(servers(false, true)),
         Some("swaps") => runtime.block_on(swap::run()),
         Some("calls") => runtime.block_on(component::run()),
+        None => runtime.block_on(async {
+            servers(true, true).await?;
+            component::run().await?;
+            swap::run().await
+        }),
         Some(other) => anyhow::bail!("unknown argument {other}"),
     }
 }
 
-async fn bench(only_reads: bool) -> anyhow::Result<()> {
+/// The servers side by side.
+async fn servers(reads: bool, creates: bool) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let echo = Server::echo()?;
     let sqlite = Server::sqlite(&dir.path().join("baseline.sqlite"))?;
@@ -67,41 +73,39 @@ async fn bench(only_reads: bool) -> anyhow::Result<()> {
     let echoed = move |_| body.clone();
     let listed = move |_| list.clone();
 
-    println!("reads: getImFavoriteFolders, a page of 10, {CONNECTIONS} connections");
-    let mut reads = Rounds::new(["bare hyper echo", "hyper + SQLite", "stowage"]);
-    for _ in 0..ROUNDS {
-        reads.push([
-            load::run(echo.address, CONNECTIONS, ROUND, echoed.clone()).await?,
-            load::run(sqlite.address, CONNECTIONS, ROUND, listed.clone()).await?,
-            load::run(stowage.address, CONNECTIONS, ROUND, listed.clone()).await?,
-        ]);
-    }
-    reads.print();
-    reads.print_ratio("stowage", "bare hyper echo");
-    reads.print_ratio("stowage", "hyper + SQLite");
-    if only_reads {
-        return Ok(());
-    }
-
-    for connections in [CONNECTIONS, 1] {
-        println!("\ncreates: createImFavoriteFolder, durable, {connections} connection(s)");
-        let mut creates = Rounds::new(["bare hyper echo", "hyper + SQLite", "stowage"]);
-        for round in 0..ROUNDS {
-            let unique = move |n: u64| Request::create(&format!("{connections}-{round}-{n}"));
-            creates.push([
-                load::run(echo.address, connections, ROUND, echoed.clone()).await?,
-                load::run(sqlite.address, connections, ROUND, unique).await?,
-                load::run(stowage.address, connections, ROUND, unique).await?,
+    if reads {
+        println!("reads: getImFavoriteFolders, a page of 10, {CONNECTIONS} connections");
+        let mut reads = Rounds::new(["bare hyper echo", "hyper + SQLite", "stowage"]);
+        for _ in 0..ROUNDS {
+            reads.push([
+                load::run(echo.address, CONNECTIONS, ROUND, echoed.clone()).await?,
+                load::run(sqlite.address, CONNECTIONS, ROUND, listed.clone()).await?,
+                load::run(stowage.address, CONNECTIONS, ROUND, listed.clone()).await?,
             ]);
         }
-        creates.print();
-        creates.print_ratio("stowage", "hyper + SQLite");
+        reads.print();
+        reads.print_ratio("stowage", "bare hyper echo");
+        reads.print_ratio("stowage", "hyper + SQLite");
+    }
+    if creates {
+        for connections in [CONNECTIONS, 1] {
+            println!("\ncreates: createImFavoriteFolder, durable, {connections} connection(s)");
+            let mut creates = Rounds::new(["bare hyper echo", "hyper + SQLite", "stowage"]);
+            for round in 0..ROUNDS {
+                let unique = move |n: u64| Request::create(&format!("{connections}-{round}-{n}"));
+                creates.push([
+                    load::run(echo.address, connections, ROUND, echoed.clone()).await?,
+                    load::run(sqlite.address, connections, ROUND, unique).await?,
+                    load::run(stowage.address, connections, ROUND, unique).await?,
+                ]);
+            }
+            creates.print();
+            creates.print_ratio("stowage", "hyper + SQLite");
+        }
     }
     println!(
         "\nresident memory of stowage after the load: {:.1} MiB",
         stowage.resident_mib()?
     );
-    drop((echo, sqlite, stowage));
-    component::run().await?;
-    swap::run().await
+    Ok(())
 }

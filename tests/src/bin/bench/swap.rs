@@ -9,9 +9,8 @@ use std::time::Instant;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use stowage_tests::admin::{Admin, changing, module, variant};
-use stowage_tests::wire;
 
-use super::load::{self, Request};
+use super::load::{self, Client, Request};
 use super::process::Server;
 use super::report::{Rounds, median};
 use super::{FOLDERS, ROUND, ROUNDS};
@@ -134,7 +133,7 @@ fn done((status, body): (u16, Value)) -> anyhow::Result<Value> {
 /// Calls a module and takes whatever it answers.
 struct Victims {
     over: Arc<AtomicBool>,
-    callers: Vec<tokio::task::JoinHandle<()>>,
+    callers: Vec<tokio::task::JoinHandle<anyhow::Result<()>>>,
 }
 
 impl Victims {
@@ -143,12 +142,14 @@ impl Victims {
         let callers = (0..VICTIMS)
             .map(|_| {
                 let over = Arc::clone(&over);
+                // A connection each, kept: a new one a call would use up the client's ports.
                 tokio::spawn(async move {
+                    let mut client = Client::connect(address).await?;
                     while !over.load(Ordering::Relaxed) {
-                        let request = wire::post(address, "/tests/work", r#"{"key":"k"}"#);
                         // A failure is what is looked for.
-                        let _ = wire::try_send(address, request).await;
+                        client.exchange(&Request::work()).await?;
                     }
+                    anyhow::Ok(())
                 })
             })
             .collect();
@@ -158,8 +159,7 @@ impl Victims {
     async fn stop(self) -> anyhow::Result<()> {
         self.over.store(true, Ordering::Relaxed);
         for caller in self.callers {
-            caller.abort();
-            let _ = caller.await;
+            caller.await??;
         }
         Ok(())
     }
