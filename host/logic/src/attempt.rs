@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use stowage_storage::{CommitError, Footprint, Snapshot, Store, Transaction};
+use stowage_storage::{CommitError, Footprint, Freshness, Snapshot, Store, Transaction};
 use tokio::sync::SemaphorePermit;
 use wasmtime::Trap;
 use wasmtime::component::Val;
@@ -49,10 +49,12 @@ pub(crate) enum Terms {
     Trial,
 }
 
-/// An outcome, and of a failed one on trial what it came from.
+/// An outcome, and what it came from: all of it where somebody looked on or a version on trial failed, and how long it stands where it came
+/// from nothing but the store.
 pub(crate) struct Ran {
     pub(crate) outcome: Outcome,
     pub(crate) sight: Option<Sight>,
+    pub(crate) freshness: Option<Freshness>,
 }
 
 /// What a run was a function of.
@@ -110,7 +112,11 @@ impl Attempt<'_> {
             requests: call.requests.take().unwrap_or_default(),
             elapsed: self.started.elapsed(),
         });
+        let mut freshness = None;
         if let Outcome::Done(_) = outcome {
+            if sight.is_none() && self.terms == Terms::Live {
+                freshness = freshness_of(&call);
+            }
             job.record(&mut call.transaction)
                 .map_err(|e| CallError::Storage(e.to_string()))?;
             self.finish(call).await?;
@@ -120,7 +126,11 @@ impl Attempt<'_> {
                 observer.observed(self.observation(&outcome, sight, facts));
             }
         }
-        Ok(Ran { outcome, sight })
+        Ok(Ran {
+            outcome,
+            sight,
+            freshness,
+        })
     }
 
     /// Commits, and releases the effects.
@@ -217,6 +227,7 @@ impl Attempt<'_> {
             host_bytes_left: limits.host_bytes,
             effects_left: limits.effects,
             services: Arc::clone(&inner.services),
+            touched: false,
         };
         instance.arm(call, *self.id, self.moment.now_ms, self.moment.seed, limits);
         let ticks = instance.ticks();
@@ -275,6 +286,14 @@ async fn commit(store: &Store, transaction: Transaction) -> Result<(), Ended> {
         Err(CommitError::Conflict) => Err(Ended::Conflict),
         Err(error) => Err(CallError::Storage(error.to_string()).into()),
     }
+}
+
+/// How long the outcome of a call stands that did nothing but read the store.
+fn freshness_of(call: &Call) -> Option<Freshness> {
+    let only_read = !call.touched && call.effects.is_empty() && call.facts.is_empty();
+    let freshness = only_read.then(|| call.transaction.freshness())??;
+    // What a function makes of its parameters alone costs less to make again, and may be what its instance counts.
+    freshness.has_reads().then_some(freshness)
 }
 
 /// What ended a run: the host's own refusal, a limit, or the module itself.

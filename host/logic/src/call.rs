@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use stowage_storage::Freshness;
 use wasmtime::component::Val;
 
 use crate::Logic;
@@ -62,6 +63,25 @@ impl Logic {
     /// # Errors
     /// As [`Logic::call`].
     pub async fn run(&self, route: &Route, job: &dyn Job, id: &CallId) -> Result<Outcome, CallError> {
+        Ok(self.run_once(route, job, id).await?.0)
+    }
+
+    /// [`Logic::call`], and how long its outcome stands, where that is known.
+    pub(crate) async fn call_lasting(
+        &self,
+        route: &Route,
+        params: &[Val],
+        id: &CallId,
+    ) -> Result<(Outcome, Option<Freshness>), CallError> {
+        self.run_once(route, &Plain(params), id).await
+    }
+
+    async fn run_once(
+        &self,
+        route: &Route,
+        job: &dyn Job,
+        id: &CallId,
+    ) -> Result<(Outcome, Option<Freshness>), CallError> {
         let config = &self.inner.config;
         let conditions = config.conditions.as_deref();
         let called = Called {
@@ -73,9 +93,14 @@ impl Logic {
         };
         let mut facts = Facts::default();
         let ended = match &route.beside {
-            None => called.live(route, &mut facts).await,
+            None => called
+                .live(route, &mut facts)
+                .await
+                .map(|ran| (ran.outcome, ran.freshness)),
             // Boxed: few calls are on trial, and what they need is large.
-            Some(beside) => Box::pin(called.on_trial(route, beside, &mut facts)).await,
+            Some(beside) => Box::pin(called.on_trial(route, beside, &mut facts))
+                .await
+                .map(|outcome| (outcome, None)),
         };
         if let (Some(conditions), Err(error)) = (conditions, &ended) {
             conditions.failed(route, error);
@@ -85,8 +110,8 @@ impl Logic {
 }
 
 impl Called<'_> {
-    async fn live(&self, route: &Route, facts: &mut Facts) -> Result<Outcome, CallError> {
-        Ok(self.attempts(route, facts, Terms::Live).await?.outcome)
+    async fn live(&self, route: &Route, facts: &mut Facts) -> Result<Ran, CallError> {
+        self.attempts(route, facts, Terms::Live).await
     }
 
     /// Gives the call to the version on trial, and stands by with the other.
@@ -98,12 +123,12 @@ impl Called<'_> {
                 watch,
             } => {
                 if watch.tripped() || !share.picks(&self.moment.seed) {
-                    return self.live(route, facts).await;
+                    return Ok(self.live(route, facts).await?.outcome);
                 }
                 (&**candidate, Some(route), watch)
             }
             Beside::Probation { previous, watch } => match previous.as_deref() {
-                Some(previous) if watch.tripped() => return self.live(previous, facts).await,
+                Some(previous) if watch.tripped() => return Ok(self.live(previous, facts).await?.outcome),
                 previous => (route, previous, watch),
             },
         };
@@ -112,6 +137,7 @@ impl Called<'_> {
             Ok(Ran {
                 outcome: outcome @ Outcome::Failed(_),
                 sight,
+                ..
             }) => {
                 if let (Some(before), Some(sight)) = (before, sight) {
                     self.compare_error(trial, before, watch, &outcome, &sight, facts).await;
@@ -125,7 +151,7 @@ impl Called<'_> {
                     return Err(error);
                 };
                 tracing::warn!(call_id = %self.id, route = ?trial, %error, "a call failed on trial and is answered by the version before");
-                let answered = self.live(before, facts).await;
+                let answered = self.live(before, facts).await.map(|ran| ran.outcome);
                 // What neither version survives is not the new one's fault.
                 if let Ok(outcome) = &answered {
                     watch.fault(self.id, trial, &error, told(outcome));
@@ -166,7 +192,11 @@ impl Called<'_> {
         };
         let started = Instant::now();
         let mut moved: Option<Route> = None;
-        let result = loop_attempts(self, route, &mut moved, facts, terms, limits).await;
+        let mut result = loop_attempts(self, route, &mut moved, facts, terms, limits).await;
+        if let (Some(_), Ok(ran)) = (&moved, &mut result) {
+            // It is not the answer of the generation that was asked.
+            ran.freshness = None;
+        }
         let route = moved.as_ref().unwrap_or(route);
         route
             .module

@@ -92,6 +92,11 @@ impl Facts {
         self.0.iter()
     }
 
+    /// Whether nothing was asked.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether no further question may be asked.
     pub fn is_full(&self) -> bool {
         self.0.len() >= Facts::MOST

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::answers::Answers;
 use crate::codec::{Folded, fold_name};
 use crate::module::{Export, HOST_PACKAGE, Module, SPACE_PACKAGE};
 use crate::observer::Observer;
@@ -66,6 +67,8 @@ pub struct Generation {
     collections: BTreeMap<String, Route>,
     /// Functions of `stowage:host`, by interface and function.
     hooks: BTreeMap<(String, String), Route>,
+    /// What it has answered, once it serves.
+    answers: Answers,
 }
 
 impl Generation {
@@ -207,8 +210,14 @@ impl Generation {
         }
     }
 
-    /// Lets the routes begin calls in this era.
-    pub(crate) fn in_era(mut self, era: u64) -> Generation {
+    /// Answers that still stand.
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.answers
+    }
+
+    /// Lets the routes begin calls in this era, and keeps answers of them in this much memory.
+    pub(crate) fn to_serve(mut self, era: u64, answer_bytes: usize) -> Generation {
+        self.answers = Answers::new(answer_bytes);
         for route in self.routes_mut() {
             route.era = era;
             match &mut route.beside {

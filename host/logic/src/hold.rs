@@ -5,7 +5,6 @@
 //! no call begins with old code on new data or with new code on old. Calls that began before on an older snapshot are kept
 //! from committing by the store's fence, and run again.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
@@ -74,7 +73,7 @@ impl Held {
     pub fn release(mut self, generation: Generation) {
         let era = self.era + 2;
         let inner = &self.logic.inner;
-        inner.generation.store(Arc::new(generation.in_era(era)));
+        inner.publish(generation, era);
         inner.eras.set(era);
         self.released = true;
     }

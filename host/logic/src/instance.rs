@@ -68,6 +68,8 @@ pub(super) struct Call {
     pub(super) host_bytes_left: u64,
     pub(super) effects_left: usize,
     pub(super) services: Arc<dyn Services>,
+    /// Whether it depends on more than its parameters, the store and facts, or has printed; known once it has ended.
+    pub(super) touched: bool,
 }
 
 /// An instance and its store.
@@ -153,7 +155,9 @@ impl Instance {
     pub(super) fn disarm(&mut self) -> Option<Box<Call>> {
         let state = self.store.data_mut();
         state.world.finish();
-        state.call.take()
+        let mut call = state.call.take()?;
+        call.touched = state.world.is_touched();
+        Some(call)
     }
 
     /// Counts the ticks that runs of this instance are interrupted by.

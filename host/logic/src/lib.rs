@@ -3,6 +3,7 @@
 //! A call is one transaction (`call.rs`): an instance is armed with a snapshot, runs, and what it wrote is committed; a conflict runs it again.
 //! What modules serve is a [`Generation`], replaced as a whole.
 
+mod answers;
 mod attempt;
 mod background;
 mod behaviour;
@@ -91,6 +92,8 @@ pub struct Config {
     pub reuse: Reuse,
     /// Calls that run at once; further ones wait.
     pub concurrency: usize,
+    /// Bytes of answers that are given again while they stand (see `answers.rs`); 0 has every call run.
+    pub answer_bytes: usize,
     /// Where compiled modules are kept; none keeps them in memory only.
     pub cache: Option<PathBuf>,
     /// This program, run as `PROGRAM compile` to compile a module; none compiles in this process.
@@ -105,6 +108,7 @@ impl Default for Config {
             limits: Limits::default(),
             reuse: Reuse::default(),
             concurrency: 128,
+            answer_bytes: 8 << 20,
             cache: None,
             compiler: None,
             conditions: None,
@@ -140,6 +144,17 @@ struct Inner {
     run_id: u32,
     ticker: Arc<Ticker>,
     background: Arc<Background>,
+}
+
+impl Inner {
+    fn publish(&self, generation: Generation, era: u64) {
+        // Where time and chance are decided for each call, each has to be run.
+        let answer_bytes = match self.config.conditions {
+            None => self.config.answer_bytes,
+            Some(_) => 0,
+        };
+        self.generation.store(Arc::new(generation.to_serve(era, answer_bytes)));
+    }
 }
 
 /// A handle that keeps nothing alive.
@@ -261,7 +276,7 @@ impl Logic {
     pub fn serve(&self, generation: Generation) {
         // While calls are held back it is the era before: it holds again if the hold is given up.
         let era = self.inner.eras.now() & !1;
-        self.inner.generation.store(Arc::new(generation.in_era(era)));
+        self.inner.publish(generation, era);
     }
 
     /// What is served now.

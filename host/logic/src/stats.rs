@@ -22,6 +22,7 @@ pub struct Stats {
     failed: AtomicU64,
     traps: AtomicU64,
     deadlines: AtomicU64,
+    remembered: AtomicU64,
     codes: Mutex<BTreeMap<i32, u64>>,
     times: Times,
 }
@@ -63,6 +64,9 @@ pub struct Summary {
     pub traps: u64,
     /// Calls that ran out of time.
     pub deadlines: u64,
+    /// Answers that were given again without a call, for nothing they came from had changed.
+    #[serde(default)]
+    pub remembered: u64,
     /// How often each error code was answered.
     pub codes: BTreeMap<i32, u64>,
     /// Half of the calls took no longer, in microseconds; none without calls.
@@ -96,6 +100,11 @@ impl Stats {
         }
     }
 
+    /// Counts an answer that was given again.
+    pub(crate) fn count_remembered(&self) {
+        self.remembered.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The counts as they are now.
     pub fn summary(&self) -> Summary {
         let [p50_us, p99_us] = self.times.half_and_most();
@@ -104,6 +113,7 @@ impl Stats {
             failed: self.failed.load(Ordering::Relaxed),
             traps: self.traps.load(Ordering::Relaxed),
             deadlines: self.deadlines.load(Ordering::Relaxed),
+            remembered: self.remembered.load(Ordering::Relaxed),
             codes: self.codes.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             p50_us,
             p99_us,

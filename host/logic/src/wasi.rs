@@ -1,7 +1,7 @@
 //! WASI without authority: a clock that stands still during a call, random numbers from the call's seed, and output that goes to the log.
 //! No files, sockets, environment or arguments.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -51,6 +51,8 @@ impl WasiView for State {
 pub(super) struct World {
     /// Milliseconds since the epoch.
     now_ms: AtomicU64,
+    /// Whether the call has looked at the clock or at randomness, or printed.
+    touched: AtomicBool,
     random: Mutex<Seeded>,
     log: Mutex<Log>,
     /// The lines that have begun on stdout and stderr.
@@ -90,6 +92,7 @@ impl World {
     pub(super) fn new(module: Arc<str>) -> Arc<World> {
         Arc::new(World {
             now_ms: AtomicU64::new(0),
+            touched: AtomicBool::new(false),
             random: Mutex::new(Seeded::new([0; 32])),
             log: Mutex::new(Log {
                 call_id: CallId::default(),
@@ -103,10 +106,21 @@ impl World {
     /// Sets the world for a call.
     pub(super) fn arm(&self, call_id: CallId, now_ms: u64, seed: [u8; 32], log_bytes: usize) {
         self.now_ms.store(now_ms, Ordering::Relaxed);
+        self.touched.store(false, Ordering::Relaxed);
         *self.random.lock().unwrap_or_else(PoisonError::into_inner) = Seeded::new(seed);
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         log.call_id = call_id;
         log.budget_bytes = log_bytes;
+    }
+
+    /// Whether the call depends on more than its parameters and the store, or has left anything in the log.
+    pub(super) fn is_touched(&self) -> bool {
+        self.touched.load(Ordering::Relaxed)
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.touched.store(true, Ordering::Relaxed);
+        self.now_ms.load(Ordering::Relaxed)
     }
 
     /// Logs the lines that were begun: they belong to the call that ends.
@@ -166,7 +180,7 @@ impl HostWallClock for Clock {
     }
 
     fn now(&self) -> Duration {
-        Duration::from_millis(self.0.now_ms.load(Ordering::Relaxed))
+        Duration::from_millis(self.0.now_ms())
     }
 }
 
@@ -176,7 +190,7 @@ impl HostMonotonicClock for Clock {
     }
 
     fn now(&self) -> u64 {
-        self.0.now_ms.load(Ordering::Relaxed).saturating_mul(1_000_000)
+        self.0.now_ms().saturating_mul(1_000_000)
     }
 }
 
@@ -184,6 +198,7 @@ struct Random(Arc<World>);
 
 impl Random {
     fn with<T>(&self, draw: impl FnOnce(&mut ChaCha12Rng) -> T) -> T {
+        self.0.touched.store(true, Ordering::Relaxed);
         draw(self.0.random.lock().unwrap_or_else(PoisonError::into_inner).generator())
     }
 }
@@ -226,6 +241,7 @@ impl Output {
     }
 
     fn append(&self, bytes: &[u8]) {
+        self.world.touched.store(true, Ordering::Relaxed);
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         for &byte in bytes {
             if byte != b'\n' {

@@ -97,7 +97,7 @@ fn preflight() -> Answer {
 }
 
 fn respond(status: StatusCode, envelope: Envelope) -> Answer {
-    let mut response = Response::new(Full::new(Bytes::from(envelope.into_json())));
+    let mut response = Response::new(Full::new(envelope.into_json()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

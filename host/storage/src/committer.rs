@@ -14,6 +14,7 @@ use crate::backend::{Backend, BackendSnapshot, ClosedSnapshot};
 use crate::batch::Batch;
 use crate::config::Config;
 use crate::error::{BackendError, CommitError};
+use crate::freshness::Marks;
 use crate::history::History;
 use crate::point_cache::PointCache;
 use crate::read_set::ReadSet;
@@ -56,6 +57,7 @@ pub(crate) struct Committer {
     /// The committed state.
     state: Arc<dyn BackendSnapshot>,
     points: Arc<PointCache>,
+    marks: Arc<Marks>,
     shared: Arc<Shared>,
     history: History,
     /// The last committed transaction.
@@ -75,11 +77,13 @@ impl Committer {
     pub(crate) fn new(backend: Box<dyn Backend>, config: &Config) -> Result<(Self, Arc<Shared>), BackendError> {
         let state = backend.snapshot()?;
         let points = Arc::new(PointCache::new());
+        let marks = Arc::new(Marks::default());
         let shared = Arc::new(Shared {
             published: ArcSwap::from_pointee(Published {
                 sequence: 0,
                 state: Arc::clone(&state),
                 points: Arc::clone(&points),
+                marks: Arc::clone(&marks),
                 in_service: true,
             }),
             counters: Counters::default(),
@@ -88,6 +92,7 @@ impl Committer {
             backend,
             state,
             points,
+            marks,
             shared: Arc::clone(&shared),
             history: History::new(config.history_keys, config.history_bytes),
             sequence: 0,
@@ -200,6 +205,7 @@ impl Committer {
         if sequence > self.sequence {
             let state = self.backend.apply(&mut folded.changes())?;
             self.points.advance(sequence, folded.changes().map(|(key, _)| key));
+            self.marks.advance(sequence, folded.changes().map(|(key, _)| key));
             self.publish(state, sequence);
             self.fence = fence;
         }
@@ -228,6 +234,7 @@ impl Committer {
             sequence,
             state,
             points: Arc::clone(&self.points),
+            marks: Arc::clone(&self.marks),
             in_service: true,
         }));
     }
@@ -281,11 +288,13 @@ impl Committer {
         self.sequence += 1;
         self.history.reset(self.sequence);
         self.points.clear(self.sequence);
+        self.marks.clear(self.sequence);
         self.state = Arc::new(ClosedSnapshot);
         self.shared.published.store(Arc::new(Published {
             sequence: self.sequence,
             state: Arc::clone(&self.state),
             points: Arc::clone(&self.points),
+            marks: Arc::clone(&self.marks),
             in_service: false,
         }));
         self.broken = Some((error, Instant::now()));
@@ -326,10 +335,12 @@ impl Committer {
             sequence: self.sequence,
             state: Arc::clone(&self.state),
             points: Arc::clone(&self.points),
+            marks: Arc::clone(&self.marks),
             in_service: true,
         }));
         // No snapshot is the latest any more.
         self.points.clear(u64::MAX);
+        self.marks.clear(u64::MAX);
         match catch_unwind(AssertUnwindSafe(|| self.backend.close())) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "closing the storage failed"),

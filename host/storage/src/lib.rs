@@ -41,6 +41,7 @@ mod error;
 #[cfg(test)]
 mod faults;
 mod footprint;
+mod freshness;
 mod history;
 mod merge;
 mod point_cache;
@@ -56,6 +57,7 @@ mod write_set;
 pub use config::{Config, Limits};
 pub use error::{BackendError, CommitError, Error, OpenError, UpdateError};
 pub use footprint::{Change, Footprint};
+pub use freshness::Freshness;
 pub use range::{Entry, KeyRange, Page, ScanOptions};
 pub use snapshot::Snapshot;
 pub use stats::Stats;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::backend::BackendSnapshot;
 use crate::error::BackendError;
+use crate::freshness::Marks;
 use crate::point_cache::PointCache;
 use crate::stored;
 
@@ -20,6 +21,7 @@ pub(crate) struct Published {
     pub(crate) sequence: u64,
     pub(crate) state: Arc<dyn BackendSnapshot>,
     pub(crate) points: Arc<PointCache>,
+    pub(crate) marks: Arc<Marks>,
     /// Whether the backend was working when this was published.
     pub(crate) in_service: bool,
 }
@@ -81,6 +83,10 @@ impl Snapshot {
         let value = state.get(key)?;
         points.insert(*sequence, key, value.as_deref());
         Ok(value)
+    }
+
+    pub(crate) fn marks(&self) -> &Arc<Marks> {
+        &self.0.marks
     }
 
     pub(crate) fn in_service(&self) -> bool {

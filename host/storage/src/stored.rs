@@ -66,17 +66,26 @@ pub(crate) fn write_key(buffer: &mut Vec<u8>, table: &str, key: &[u8]) {
 
 /// The first stored key after all of a table's.
 pub(crate) fn table_end(table: &str) -> Vec<u8> {
+    end_of(table.as_bytes())
+}
+
+/// [`table_end`] of a name that has been taken from a stored key.
+pub(crate) fn end_of(table: &[u8]) -> Vec<u8> {
     let mut end = Vec::with_capacity(table.len() + 1);
-    end.extend_from_slice(table.as_bytes());
+    end.extend_from_slice(table);
     end.push(SEPARATOR + 1);
     end
 }
 
+/// The table of a stored key, as it is written there.
+pub(crate) fn table_of(stored: &[u8]) -> Option<&[u8]> {
+    memchr::memchr(SEPARATOR, stored).map(|at| &stored[..at])
+}
+
 /// Splits a stored key into table and key.
 pub(crate) fn split_key(stored: &[u8]) -> Option<(&str, &[u8])> {
-    let at = memchr::memchr(SEPARATOR, stored)?;
-    let table = std::str::from_utf8(&stored[..at]).ok()?;
-    Some((table, &stored[at + 1..]))
+    let table = table_of(stored)?;
+    Some((std::str::from_utf8(table).ok()?, &stored[table.len() + 1..]))
 }
 
 /// Checks a table's name.

@@ -9,6 +9,7 @@ use crate::backend::Visit;
 use crate::config::Limits;
 use crate::error::Error;
 use crate::footprint::Footprint;
+use crate::freshness::Freshness;
 use crate::merge;
 use crate::range::{Entry, KeyRange, Page, ScanOptions};
 use crate::read_set::ReadSet;
@@ -271,6 +272,15 @@ impl Transaction {
     /// What it read and wrote so far.
     pub fn footprint(&self) -> Footprint {
         Footprint::new(&self.reads, &self.writes)
+    }
+
+    /// What tells whether its reads still are as they were; `None` where it wrote anything, or read more than it recorded table by
+    /// table.
+    pub fn freshness(&self) -> Option<Freshness> {
+        match self.writes.is_empty() {
+            true => Freshness::new(self.snapshot.sequence(), self.snapshot.marks(), &self.reads),
+            false => None,
+        }
     }
 
     /// Keys and values written so far, in bytes, as [`Limits::write_bytes`] counts them: table names included.

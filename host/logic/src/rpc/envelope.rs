@@ -1,5 +1,7 @@
 //! The answer every request gets: `{"code": …, "message": …, "data": …}`.
 
+use bytes::Bytes;
+
 /// A code of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Code(pub i32);
@@ -20,14 +22,22 @@ impl Code {
 /// An answer, as JSON text.
 #[derive(Clone, Debug)]
 pub struct Envelope {
-    code: Code,
-    json: Vec<u8>,
+    pub(super) code: Code,
+    json: Bytes,
 }
 
 impl Envelope {
     /// Code 200 with this data, which is JSON.
     pub fn success(data: &[u8]) -> Envelope {
         let json = [&br#"{"code":200,"message":null,"data":"#[..], data, b"}"].concat();
+        Envelope {
+            code: Code::SUCCESS,
+            json: json.into(),
+        }
+    }
+
+    /// A success that has been given before.
+    pub(crate) fn again(json: Bytes) -> Envelope {
         Envelope {
             code: Code::SUCCESS,
             json,
@@ -43,7 +53,10 @@ impl Envelope {
         json.extend_from_slice(br#","message":"#);
         let _ = serde_json::to_writer(&mut json, message);
         json.extend_from_slice(br#","data":null}"#);
-        Envelope { code, json }
+        Envelope {
+            code,
+            json: json.into(),
+        }
     }
 
     /// The code.
@@ -52,7 +65,12 @@ impl Envelope {
     }
 
     /// The JSON text.
-    pub fn into_json(self) -> Vec<u8> {
+    pub(crate) fn json(&self) -> &Bytes {
+        &self.json
+    }
+
+    /// The JSON text.
+    pub fn into_json(self) -> Bytes {
         self.json
     }
 }

@@ -6,20 +6,28 @@ mod route;
 
 pub use envelope::{Code, Envelope};
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use tracing::Instrument as _;
 use wasmtime::component::Val;
 
+use crate::answers::Answer;
 use crate::codec::Failure;
-use crate::{Export, Logic, Outcome, Route};
+use crate::{Export, Generation, Logic, Outcome, Route};
 use route::{Target, Unroutable, decode_path};
 
 /// Answers the request with this path and body. Every body has an answer, however malformed.
 pub async fn answer(logic: &Logic, path: &str, body: Bytes) -> Envelope {
+    let generation = logic.generation();
+    let answers = generation.answers();
+    if let Some(json) = answers.find(path, &body) {
+        return Envelope::again(json);
+    }
     // Parsed JSON takes many times its length: none of it is kept while the call waits.
-    let prepared = prepare(logic, path, &body);
-    drop(body);
+    let prepared = prepare(&generation, path, &body);
+    let short_body = answers.takes(path, &body).then_some(body);
     let (route, params) = match prepared {
         Ok(prepared) => prepared,
         Err(refusal) => return refusal,
@@ -34,8 +42,22 @@ pub async fn answer(logic: &Logic, path: &str, body: Bytes) -> Envelope {
         code = tracing::field::Empty,
     );
     async {
-        let answer = match logic.call(&route, &params, &id).await {
-            Ok(outcome) => reply(outcome),
+        let answer = match logic.call_lasting(&route, &params, &id).await {
+            Ok((outcome, freshness)) => {
+                let envelope = reply(outcome);
+                if let (Some(freshness), Some(body), Code::SUCCESS) = (freshness, &short_body, envelope.code) {
+                    answers.keep(
+                        path,
+                        body,
+                        Answer {
+                            json: envelope.json().clone(),
+                            freshness,
+                            module: Arc::clone(&route.module),
+                        },
+                    );
+                }
+                envelope
+            }
             Err(error) => {
                 tracing::error!(
                     call_id = %id,
@@ -56,7 +78,7 @@ pub async fn answer(logic: &Logic, path: &str, body: Bytes) -> Envelope {
 }
 
 /// Parses, routes and decodes, without waiting for anything: no more of these exist at once than threads.
-fn prepare(logic: &Logic, path: &str, body: &[u8]) -> Result<(Route, Vec<Val>), Envelope> {
+fn prepare(generation: &Generation, path: &str, body: &[u8]) -> Result<(Route, Vec<Val>), Envelope> {
     let parameter = |message: &str| Envelope::failure(Code::PARAMETER, message);
     let object = match body::parse(body) {
         Ok(Value::Object(object)) => object,
@@ -70,7 +92,6 @@ fn prepare(logic: &Logic, path: &str, body: &[u8]) -> Result<(Route, Vec<Val>), 
     };
     let path = decode_path(path).map_err(refused)?;
     let target = Target::new(&path, &object).map_err(refused)?;
-    let generation = logic.generation();
     let route = generation
         .method(target.module, target.method)
         .ok_or_else(|| Envelope::failure(Code::NOT_IMPLEMENTED, &format!("{target}: no such interface method")))?;

@@ -26,6 +26,8 @@ const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(3);
 /// Folders that exist when lists are read: a page of ten.
 const FOLDERS: usize = 9;
+/// What has a server run every call, answers that still stand included.
+const EVERY_CALL_RUNS: &[&str] = &["--answer-cache-mib", "0"];
 
 fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -54,9 +56,10 @@ async fn servers(reads: bool, creates: bool) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let echo = Server::echo()?;
     let sqlite = Server::sqlite(&dir.path().join("baseline.sqlite"))?;
-    let stowage = Server::stowage(&dir.path().join("data"))?;
+    let stowage = Server::stowage(&dir.path().join("data"), &[])?;
+    let running = Server::stowage(&dir.path().join("running"), EVERY_CALL_RUNS)?;
 
-    for server in [&sqlite, &stowage] {
+    for server in [&sqlite, &stowage, &running] {
         for n in 0..FOLDERS {
             load::once(server.address, &Request::create(&format!("folder {n}"))).await?;
         }
@@ -75,17 +78,20 @@ async fn servers(reads: bool, creates: bool) -> anyhow::Result<()> {
 
     if reads {
         println!("reads: getImFavoriteFolders, a page of 10, {CONNECTIONS} connections");
-        let mut reads = Rounds::new(["bare hyper echo", "hyper + SQLite", "stowage"]);
+        let mut reads = Rounds::new(["bare hyper echo", "hyper + SQLite", "stowage", "every call runs"]);
         for _ in 0..ROUNDS {
             reads.push([
                 load::run(echo.address, CONNECTIONS, ROUND, echoed.clone()).await?,
                 load::run(sqlite.address, CONNECTIONS, ROUND, listed.clone()).await?,
                 load::run(stowage.address, CONNECTIONS, ROUND, listed.clone()).await?,
+                load::run(running.address, CONNECTIONS, ROUND, listed.clone()).await?,
             ]);
         }
         reads.print();
         reads.print_ratio("stowage", "bare hyper echo");
         reads.print_ratio("stowage", "hyper + SQLite");
+        reads.print_ratio("every call runs", "bare hyper echo");
+        reads.print_ratio("every call runs", "hyper + SQLite");
     }
     if creates {
         for connections in [CONNECTIONS, 1] {

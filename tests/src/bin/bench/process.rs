@@ -25,13 +25,15 @@ impl Server {
         Self::start(command)
     }
 
-    pub fn stowage(data: &Path) -> anyhow::Result<Server> {
+    /// `more` are further flags.
+    pub fn stowage(data: &Path, more: &[&str]) -> anyhow::Result<Server> {
         let mut command = Command::new(binary()?);
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             // A space in memory: the baseline has no cloud to publish to either.
             .args(["--space", "memory:///"])
+            .args(more)
             // Misbehaving modules are part of it: their failures are not worth a line each.
             .env("STOWAGE_LOG", "off");
         Self::start(command)
