@@ -33,6 +33,8 @@ on_every_backend!(
     statistics_count_commits_and_conflicts,
     after_a_fence_no_earlier_snapshot_commits,
     a_footprint_tells_what_was_read_and_written,
+    reads_that_count_as_fresh_would_be_the_same_again,
+    reads_are_fresh_while_other_tables_change,
 );
 
 fn put(store: &Store, rows: &[(&str, &str)]) -> stowage_storage::Transaction {
@@ -468,4 +470,68 @@ async fn a_footprint_tells_what_was_read_and_written(make: Make) {
         ]
     );
     assert!(!footprint.reads_cut);
+}
+
+async fn reads_that_count_as_fresh_would_be_the_same_again(make: Make) {
+    let transactions = prop::collection::vec(prop::collection::vec(support::op(), 0..6), 1..12);
+    let check = move |transactions: Vec<Vec<Op>>| {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let fixture = make(Config::default());
+        let store = &fixture.store;
+        let mut read = Vec::new();
+        for ops in transactions {
+            let mut tx = store.begin();
+            let answers: Vec<_> = ops.iter().map(|op| run(&mut tx, op)).collect();
+            let freshness = tx.freshness();
+            prop_assert_eq!(freshness.is_none(), tx.has_writes());
+            if let Some(freshness) = freshness {
+                prop_assert!(freshness.is_fresh());
+                read.push((ops, answers, freshness));
+            }
+            // A blind addition to a value fails the commit and changes nothing.
+            let _ = runtime.block_on(store.commit(tx));
+            for (ops, answers, _) in read.iter().filter(|(_, _, freshness)| freshness.is_fresh()) {
+                let mut again = store.begin();
+                let found: Vec<_> = ops.iter().map(|op| run(&mut again, op)).collect();
+                prop_assert_eq!(&found, answers);
+            }
+        }
+        Ok(())
+    };
+    let cases = Cases {
+        cases: 256,
+        failure_persistence: None,
+        ..Cases::default()
+    };
+    tokio::task::spawn_blocking(move || {
+        TestRunner::new(cases)
+            .run(&transactions, check)
+            .unwrap_or_else(|error| panic!("{error}"));
+    })
+    .await
+    .unwrap();
+}
+
+async fn reads_are_fresh_while_other_tables_change(make: Make) {
+    let fixture = make(Config::default());
+    let store = &fixture.store;
+    store.commit(put(store, &[("a", "1")])).await.unwrap();
+    let mut tx = store.begin();
+    tx.get("t", b"a").unwrap();
+    tx.count("u", &KeyRange::all()).unwrap();
+    let freshness = tx.freshness().unwrap();
+    assert!(freshness.has_reads() && freshness.is_fresh());
+    let mut other = store.begin();
+    other.put("other", b"k", b"v".to_vec()).unwrap();
+    store.commit(other).await.unwrap();
+    assert!(freshness.is_fresh());
+    store.commit(put(store, &[("b", "2")])).await.unwrap();
+    assert!(!freshness.is_fresh());
+    let last = store.begin();
+    assert!(!last.freshness().unwrap().has_reads());
+    let mut tx = store.begin();
+    tx.get("t", b"a").unwrap();
+    let freshness = tx.freshness().unwrap();
+    store.close().await;
+    assert!(!freshness.is_fresh(), "of a closed store nothing is known");
 }
