@@ -28,6 +28,9 @@ const REOPEN_INTERVAL: Duration = Duration::from_millis(100);
 /// The longest a batch waits for members who are likely to come.
 const MAX_PATIENCE: Duration = Duration::from_micros(500);
 
+/// How long the committer looks away while it waits for them.
+const GLANCE: Duration = Duration::from_micros(50);
+
 /// What the committer is asked.
 pub(crate) enum Request {
     Commit(Pending),
@@ -43,7 +46,23 @@ pub(crate) struct Pending {
     pub(crate) writes: WriteSet,
     /// Whether transactions on earlier snapshots conflict from then on.
     pub(crate) fences: bool,
-    pub(crate) answer: oneshot::Sender<Result<Commit, CommitError>>,
+    pub(crate) answer: oneshot::Sender<Answer>,
+}
+
+/// What became of a transaction, and what it consisted of: its owner, who allocated it, gives the memory back.
+pub(crate) struct Answer {
+    pub(crate) verdict: Result<Commit, CommitError>,
+    _parts: (ReadSet, WriteSet),
+}
+
+impl Pending {
+    fn answer(self, verdict: Result<Commit, CommitError>) {
+        // A caller that no longer waits has no use for the answer.
+        let _ = self.answer.send(Answer {
+            verdict,
+            _parts: (self.reads, self.writes),
+        });
+    }
 }
 
 /// What the committer shares with the handles of its store.
@@ -149,7 +168,8 @@ impl Committer {
                     if batch.len() >= expected || since.elapsed() >= patience {
                         return;
                     }
-                    thread::yield_now();
+                    // Asleep: those who are about to ask need the processor to get there.
+                    thread::sleep(GLANCE);
                 }
             }
             if batch.len() >= self.batch_transactions || bytes >= self.batch_bytes {
@@ -171,8 +191,7 @@ impl Committer {
             },
         };
         for pending in batch.drain(..) {
-            // A caller that no longer waits has no use for the answer.
-            let _ = pending.answer.send(Err(CommitError::Backend(failure.clone())));
+            pending.answer(Err(CommitError::Backend(failure.clone())));
         }
     }
 
@@ -264,10 +283,9 @@ impl Committer {
         }
         for (pending, verdict) in batch.drain(..).zip(verdicts) {
             if let Ok(commit) = &verdict {
-                self.history.record(commit.sequence, pending.writes.into_keys());
+                self.history.record(commit.sequence, pending.writes.keys());
             }
-            // A caller that no longer waits has no use for the answer.
-            let _ = pending.answer.send(verdict);
+            pending.answer(verdict);
         }
         let len = self.history.len() as u64;
         counters.history_keys.store(len, Ordering::Relaxed);

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
+use crate::keys::Keys;
 use crate::read_set::ReadSet;
 
 /// Keys written by recent transactions. Bounded: the oldest are forgotten, and a transaction whose snapshot is older
@@ -20,11 +21,10 @@ pub(crate) struct History {
     max_bytes: usize,
 }
 
-/// The keys a transaction wrote, sorted.
+/// The keys a transaction wrote.
 struct Record {
     sequence: u64,
-    keys: Vec<Vec<u8>>,
-    bytes: usize,
+    keys: Keys,
 }
 
 impl History {
@@ -61,15 +61,14 @@ impl History {
             .any(|record| reads.overlaps(&record.keys))
     }
 
-    /// Remembers what a transaction wrote. `keys` are sorted, and `sequence` is above all earlier ones.
-    pub(crate) fn record(&mut self, sequence: u64, keys: Vec<Vec<u8>>) {
-        let bytes = keys.iter().map(Vec::len).sum();
-        for key in &keys {
-            self.last.insert(self.hasher.hash_one(key.as_slice()), sequence);
+    /// Remembers what a transaction wrote. `sequence` is above all earlier ones.
+    pub(crate) fn record(&mut self, sequence: u64, keys: Keys) {
+        for key in keys.iter() {
+            self.last.insert(self.hasher.hash_one(key), sequence);
         }
         self.keys += keys.len();
-        self.bytes += bytes;
-        self.log.push_back(Record { sequence, keys, bytes });
+        self.bytes += keys.bytes();
+        self.log.push_back(Record { sequence, keys });
         while self.keys > self.max_keys || self.bytes > self.max_bytes {
             let Some(oldest) = self.log.pop_front() else {
                 break;
@@ -93,14 +92,14 @@ impl History {
     }
 
     fn forget(&mut self, record: Record) {
-        for key in &record.keys {
-            let hash = self.hasher.hash_one(key.as_slice());
+        for key in record.keys.iter() {
+            let hash = self.hasher.hash_one(key);
             if self.last.get(&hash) == Some(&record.sequence) {
                 self.last.remove(&hash);
             }
         }
         self.keys -= record.keys.len();
-        self.bytes -= record.bytes;
+        self.bytes -= record.keys.bytes();
         self.floor = record.sequence;
     }
 }
@@ -129,8 +128,8 @@ impl Hasher for Hashed {
 mod tests {
     use super::*;
 
-    fn keys(keys: &[&str]) -> Vec<Vec<u8>> {
-        keys.iter().map(|key| key.as_bytes().to_vec()).collect()
+    fn keys(keys: &[&str]) -> Keys {
+        Keys::copied(keys.iter().map(|key| key.as_bytes()))
     }
 
     fn point(key: &str) -> ReadSet {

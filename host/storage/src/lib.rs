@@ -43,6 +43,7 @@ mod faults;
 mod footprint;
 mod freshness;
 mod history;
+mod keys;
 mod merge;
 mod point_cache;
 mod range;

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::keys::Keys;
+
 /// What the arena holds before it grows.
 const FIRST_BYTES: usize = 512;
 
@@ -74,22 +76,16 @@ impl ReadSet {
         }
     }
 
-    /// Whether any of these keys, which are sorted, lies in one of the ranges. Needs a sealed set.
-    pub(crate) fn overlaps(&self, keys: &[Vec<u8>]) -> bool {
+    /// Whether any of these keys lies in one of the ranges. Needs a sealed set.
+    pub(crate) fn overlaps(&self, keys: &Keys) -> bool {
         debug_assert!(self.disjoint, "ranges are searched only once they are sealed");
         if self.ranges.len() <= keys.len() {
-            self.ranges().any(|(start, end)| {
-                let at = keys.partition_point(|key| key.as_slice() < start);
-                keys.get(at).is_some_and(|key| key.as_slice() < end)
-            })
+            self.ranges()
+                .any(|(start, end)| keys.first_from(start).is_some_and(|key| key < end))
         } else {
             keys.iter().any(|key| {
-                let at = self
-                    .ranges
-                    .partition_point(|(_, end)| self.bytes(end) <= key.as_slice());
-                self.ranges
-                    .get(at)
-                    .is_some_and(|(start, _)| self.bytes(start) <= key.as_slice())
+                let at = self.ranges.partition_point(|(_, end)| self.bytes(end) <= key);
+                self.ranges.get(at).is_some_and(|(start, _)| self.bytes(start) <= key)
             })
         }
     }
@@ -179,8 +175,8 @@ impl ReadSet {
 mod tests {
     use super::*;
 
-    fn keys(keys: &[&str]) -> Vec<Vec<u8>> {
-        keys.iter().map(|key| key.as_bytes().to_vec()).collect()
+    fn keys(keys: &[&str]) -> Keys {
+        Keys::copied(keys.iter().map(|key| key.as_bytes()))
     }
 
     #[test]
@@ -214,7 +210,7 @@ mod tests {
         assert!(reads.size_bytes() <= 256);
         for key in 0..1000u32 {
             let key = key.to_be_bytes();
-            assert!(reads.points().any(|point| point == key) || reads.overlaps(&[key.to_vec()]));
+            assert!(reads.points().any(|point| point == key) || reads.overlaps(&Keys::copied([&key[..]].into_iter())));
         }
     }
 }

@@ -161,9 +161,10 @@ impl Store {
             .map_err(|_| CommitError::Closed)?;
         drop(queue);
         // The committer answers all it takes, so that one without an answer died with the committer.
-        verdict
-            .await
-            .unwrap_or_else(|_| Err(CommitError::Backend(BackendError::Failed("the committer ended".into()))))
+        match verdict.await {
+            Ok(answer) => answer.verdict,
+            Err(_) => Err(CommitError::Backend(BackendError::Failed("the committer ended".into()))),
+        }
     }
 
     /// Runs `f` in a transaction and commits it; on a conflict, again on a new snapshot, up to

@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 
 use crate::config::Limits;
 use crate::error::Error;
+use crate::keys::Keys;
 use crate::stored;
 
 /// What happens to one key when a transaction commits.
@@ -69,8 +70,8 @@ impl WriteSet {
     }
 
     /// The stored keys, in order.
-    pub(crate) fn into_keys(self) -> Vec<Vec<u8>> {
-        self.ops.into_keys().collect()
+    pub(crate) fn keys(&self) -> Keys {
+        Keys::copied(self.ops.keys().map(Vec::as_slice))
     }
 
     /// Sets what happens to a key, whatever happened to it before.
