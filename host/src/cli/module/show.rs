@@ -84,9 +84,9 @@ pub(super) fn table(rows: &[Vec<String>]) -> Vec<String> {
 /// What is live: a line a module, and under it what is on trial beside it.
 pub(super) fn modules(list: &ModuleList) -> String {
     let modules = &list.modules;
-    const HEADS: [&str; 13] = [
-        "MODULE", "VERSION", "SIZE", "SINCE", "BY", "CALLS", "ERRORS", "TRAPS", "LATE", "P50", "P99", "METHODS",
-        "SOURCE",
+    const HEADS: [&str; 14] = [
+        "MODULE", "VERSION", "SIZE", "SINCE", "BY", "CALLS", "AGAIN", "ERRORS", "TRAPS", "LATE", "P50", "P99",
+        "METHODS", "SOURCE",
     ];
     let mut rows = vec![HEADS.map(str::to_owned).to_vec()];
     rows.extend(modules.iter().map(|m| {
@@ -97,6 +97,7 @@ pub(super) fn modules(list: &ModuleList) -> String {
             time(m.since),
             printable(&m.by),
             m.calls.calls.to_string(),
+            m.calls.remembered.to_string(),
             m.calls.failed.to_string(),
             m.calls.traps.to_string(),
             m.calls.deadlines.to_string(),
@@ -266,6 +267,7 @@ mod tests {
             schema: Some(1),
             calls: Summary {
                 calls: 7,
+                remembered: 3,
                 p50_us: Some(120),
                 p99_us: Some(1_250),
                 ..Summary::default()
@@ -294,8 +296,8 @@ mod tests {
             text.lines().collect::<Vec<_>>(),
             [
                 "generation 12",
-                "MODULE     VERSION       SIZE     SINCE                 BY       CALLS  ERRORS  TRAPS  LATE  P50     P99     METHODS  SOURCE",
-                "favorites  0123456789ab  4.15 KB  2025-04-08T09:29:47Z  command  7      0       0      0     120 µs  1.2 ms  2        /x/?[2J.wasm",
+                "MODULE     VERSION       SIZE     SINCE                 BY       CALLS  AGAIN  ERRORS  TRAPS  LATE  P50     P99     METHODS  SOURCE",
+                "favorites  0123456789ab  4.15 KB  2025-04-08T09:29:47Z  command  7      3      0       0      0     120 µs  1.2 ms  2        /x/?[2J.wasm",
                 "  on probation until 2025-04-08T09:30:47Z: 5 calls, 1 failed and 0 answered an error where the version before does not",
                 "draining: favorites ffffffffffff",
             ]
