@@ -53,6 +53,7 @@ mod stats;
 mod store;
 mod stored;
 mod transaction;
+mod walk;
 mod write_set;
 
 pub use config::{Config, Limits};
@@ -64,4 +65,5 @@ pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use store::{Commit, Store};
 pub use transaction::Transaction;
+pub use walk::{Count, Found, Scan, Visitor, Walk};
 pub use write_set::Write;

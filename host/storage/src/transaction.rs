@@ -1,27 +1,18 @@
 //! A transaction: a snapshot, what was read of it, and what is to be written.
 
-use std::ops::ControlFlow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use memchr::memmem;
-
-use crate::backend::Visit;
 use crate::config::Limits;
 use crate::error::Error;
 use crate::footprint::Footprint;
 use crate::freshness::Freshness;
 use crate::merge;
-use crate::range::{Entry, KeyRange, Page, ScanOptions};
+use crate::range::{KeyRange, Page, ScanOptions};
 use crate::read_set::ReadSet;
 use crate::snapshot::Snapshot;
 use crate::stored::{self, Kind};
+use crate::walk::{Count, Found, Scan, Visitor, Walk};
 use crate::write_set::{OnValue, Op, Write, WriteSet};
-
-/// Keys a walk passes between two looks at the clock.
-const KEYS_PER_DEADLINE_CHECK: u32 = 128;
-
-/// Entries of a page before its list grows.
-const FIRST_ENTRIES: usize = 32;
 
 /// Reads and writes that are committed together or not at all. Everything is read from one snapshot, with the own
 /// writes visible; dropping the transaction discards them.
@@ -103,75 +94,9 @@ impl Transaction {
     /// [`Error::NotACounter`] where the transaction added to a key in the range that holds a value,
     /// [`Error::DeadlineExceeded`].
     pub fn scan(&mut self, table: &str, range: &KeyRange, options: &ScanOptions) -> Result<Page, Error> {
-        let (start, end) = self.bounds(table, range)?;
-        let limit = options.limit.min(self.limits.page_entries) as usize;
-        let mut page = Page::default();
-        if limit == 0 {
-            return Ok(page);
-        }
-        let finder = options
-            .contains
-            .as_deref()
-            .filter(|needle| !needle.is_empty())
-            .map(memmem::Finder::new);
-        let prefix_len = table.len() + 1;
-        let page_bytes = self.limits.page_bytes;
-        let mut skip = options.skip;
-        let mut bytes = 0;
-        // The last key passed since the last entry, if any; and the last one looked at where the page is cut short: the
-        // answer also depends on the entry that was too large for it.
-        let mut passed: Vec<u8> = Vec::new();
-        let mut looked_at: Option<Vec<u8>> = None;
-        let mut malformed = false;
-        page.entries.reserve(limit.min(FIRST_ENTRIES));
-        let walked = self.walk((&start, &end), options.reverse, &mut |key, stored| {
-            let Some((_, value)) = stored::decode(stored) else {
-                malformed = true;
-                return ControlFlow::Break(());
-            };
-            let matches = finder.as_ref().is_none_or(|finder| finder.find(value).is_some());
-            if !matches || skip > 0 {
-                skip -= u32::from(matches);
-                // Before the first entry no page is cut short, so that passing over many keys costs nothing here.
-                if !page.entries.is_empty() {
-                    passed.clear();
-                    passed.extend_from_slice(key);
-                }
-                return ControlFlow::Continue(());
-            }
-            let value = if options.keys_only { &[] } else { value };
-            let len = key.len() - prefix_len + value.len();
-            if !page.entries.is_empty() && bytes + len > page_bytes {
-                looked_at = Some(key.to_vec());
-                return ControlFlow::Break(());
-            }
-            bytes += len;
-            page.entries.push(Entry {
-                key: key[prefix_len..].to_vec(),
-                value: value.to_vec(),
-            });
-            passed.clear();
-            if page.entries.len() == limit {
-                looked_at = Some(key.to_vec());
-                return ControlFlow::Break(());
-            }
-            ControlFlow::Continue(())
-        });
-        self.read_on_failure(walked, &start, &end)?;
-        if malformed {
-            return Err(merge::corrupted());
-        }
-        if let Some(last) = &looked_at {
-            page.cursor = if passed.is_empty() {
-                page.entries.last().map(|entry| entry.key.clone())
-            } else {
-                Some(passed[prefix_len..].to_vec())
-            };
-            self.read_up_to(&start, &end, last, options.reverse);
-        } else {
-            self.reads.insert_range(&start, &end);
-        }
-        Ok(page)
+        let mut scan = self.begin_scan(table, range, options)?;
+        while !self.go_on(&mut scan, None)? {}
+        Ok(scan.into_page())
     }
 
     /// How many entries a range holds, own writes included. It walks the range.
@@ -180,15 +105,9 @@ impl Transaction {
     ///
     /// Those of [`Transaction::scan`].
     pub fn count(&mut self, table: &str, range: &KeyRange) -> Result<u64, Error> {
-        let (start, end) = self.bounds(table, range)?;
-        let mut count = 0;
-        let walked = self.walk((&start, &end), false, &mut |_, _| {
-            count += 1;
-            ControlFlow::Continue(())
-        });
-        self.read_on_failure(walked, &start, &end)?;
-        self.reads.insert_range(&start, &end);
-        Ok(count)
+        let mut count = self.begin_count(table, range)?;
+        while !self.go_on(&mut count, None)? {}
+        Ok(count.count())
     }
 
     /// Sets a key, whether or not it exists. Reads nothing.
@@ -224,20 +143,81 @@ impl Transaction {
     ///
     /// Those of [`Transaction::delete`] and [`Transaction::scan`].
     pub fn delete_range(&mut self, table: &str, range: &KeyRange) -> Result<u64, Error> {
+        let mut keys = self.begin_delete(table, range)?;
+        while !self.go_on(&mut keys, None)? {}
+        self.delete_found(keys)
+    }
+
+    /// Begins a [`Transaction::scan`] that [`Transaction::go_on`] carries on.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Transaction::scan`].
+    pub fn begin_scan(&self, table: &str, range: &KeyRange, options: &ScanOptions) -> Result<Walk<Scan>, Error> {
+        let limit = options.limit.min(self.limits.page_entries) as usize;
         let (start, end) = self.bounds(table, range)?;
-        let limit = self.limits.writes;
-        let mut keys: Vec<Vec<u8>> = Vec::new();
-        let walked = self.walk((&start, &end), false, &mut |key, _| {
-            keys.push(key.to_vec());
-            // One more than fits is enough to be refused below.
-            if keys.len() > limit {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        });
-        self.read_on_failure(walked, &start, &end)?;
-        self.reads.insert_range(&start, &end);
+        let mut walk = Walk::new(
+            start,
+            end,
+            options.reverse,
+            Scan::new(table, options, limit, self.limits.page_bytes),
+        );
+        // Nothing is asked for, so nothing is looked at.
+        if limit == 0 {
+            walk.end();
+        }
+        Ok(walk)
+    }
+
+    /// Begins a [`Transaction::count`] that [`Transaction::go_on`] carries on.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Transaction::count`].
+    pub fn begin_count(&self, table: &str, range: &KeyRange) -> Result<Walk<Count>, Error> {
+        let (start, end) = self.bounds(table, range)?;
+        Ok(Walk::new(start, end, false, Count::default()))
+    }
+
+    /// Begins a [`Transaction::delete_range`] that [`Transaction::go_on`] carries on and [`Transaction::delete_found`] ends.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Transaction::delete_range`].
+    pub fn begin_delete(&self, table: &str, range: &KeyRange) -> Result<Walk<Found>, Error> {
+        let (start, end) = self.bounds(table, range)?;
+        Ok(Walk::new(start, end, false, Found::new(self.limits.writes)))
+    }
+
+    /// Goes on with a walk for about as long as `time` says, or to its end, and says whether that is reached. The transaction must not
+    /// write meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Those of the walk; it has ended then.
+    pub fn go_on<V: Visitor>(&mut self, walk: &mut Walk<V>, time: Option<Duration>) -> Result<bool, Error> {
+        if walk.has_ended() {
+            return Ok(true);
+        }
+        if let Err(error) = walk.advance(self.snapshot.state(), &self.writes, self.deadline, time) {
+            // The failure, too, tells what the range holds.
+            walk.record_all(&mut self.reads);
+            walk.end();
+            return Err(error);
+        }
+        if walk.has_ended() {
+            walk.record(&mut self.reads);
+        }
+        Ok(walk.has_ended())
+    }
+
+    /// Removes the keys that a walk of [`Transaction::begin_delete`] has found, and says how many there are.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Transaction::delete_range`].
+    pub fn delete_found(&mut self, walk: Walk<Found>) -> Result<u64, Error> {
+        let keys = walk.into_keys();
         let count = keys.len() as u64;
         self.writes.delete_all(keys, &self.limits)?;
         Ok(count)
@@ -355,51 +335,5 @@ impl Transaction {
             None => stored::table_end(table),
         };
         Ok((start, end))
-    }
-
-    /// Walks the merged view, minding the deadline. What was read is for the caller to record.
-    fn walk(&self, bounds: (&[u8], &[u8]), reverse: bool, visit: &mut Visit<'_>) -> Result<(), Error> {
-        let state = self.snapshot.state();
-        let Some(deadline) = self.deadline else {
-            return merge::walk(state, &self.writes, bounds, reverse, visit);
-        };
-        let mut unchecked = 0;
-        let mut late = Instant::now() >= deadline;
-        if !late {
-            merge::walk(state, &self.writes, bounds, reverse, &mut |key, value| {
-                unchecked += 1;
-                if unchecked == KEYS_PER_DEADLINE_CHECK {
-                    unchecked = 0;
-                    late = Instant::now() >= deadline;
-                    if late {
-                        return ControlFlow::Break(());
-                    }
-                }
-                visit(key, value)
-            })?;
-        }
-        if late {
-            return Err(Error::DeadlineExceeded);
-        }
-        Ok(())
-    }
-
-    /// Records the whole range where a walk failed: the failure, too, tells what the range holds.
-    fn read_on_failure(&mut self, walked: Result<(), Error>, start: &[u8], end: &[u8]) -> Result<(), Error> {
-        if walked.is_err() {
-            self.reads.insert_range(start, end);
-        }
-        walked
-    }
-
-    /// Records that a walk from one end of a range looked at keys up to and including `last`.
-    fn read_up_to(&mut self, start: &[u8], end: &[u8], last: &[u8], reverse: bool) {
-        if reverse {
-            self.reads.insert_range(last, end);
-            return;
-        }
-        let mut after = last.to_vec();
-        after.push(0);
-        self.reads.insert_range(start, &after);
     }
 }

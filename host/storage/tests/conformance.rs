@@ -35,6 +35,7 @@ on_every_backend!(
     a_footprint_tells_what_was_read_and_written,
     reads_that_count_as_fresh_would_be_the_same_again,
     reads_are_fresh_while_other_tables_change,
+    a_walk_in_pieces_finds_what_one_at_one_go_finds,
 );
 
 fn put(store: &Store, rows: &[(&str, &str)]) -> stowage_storage::Transaction {
@@ -534,4 +535,63 @@ async fn reads_are_fresh_while_other_tables_change(make: Make) {
     let freshness = tx.freshness().unwrap();
     store.close().await;
     assert!(!freshness.is_fresh(), "of a closed store nothing is known");
+}
+
+async fn a_walk_in_pieces_finds_what_one_at_one_go_finds(make: Make) {
+    const KEYS: u32 = 1000;
+    let fixture = make(Config::default());
+    let store = &fixture.store;
+    let key = |n: u32| format!("{n:05}").into_bytes();
+    let mut tx = store.begin();
+    for n in 0..KEYS {
+        tx.put("t", &key(n), format!("{}", n % 7).into_bytes()).unwrap();
+    }
+    store.commit(tx).await.unwrap();
+    let mut tx = store.begin();
+    // Own writes lie between.
+    for n in (0..KEYS).step_by(10) {
+        tx.delete("t", &key(n)).unwrap();
+        tx.put("t", format!("{n:05}x").as_bytes(), b"own".to_vec()).unwrap();
+    }
+    let ranges = [
+        KeyRange::all(),
+        KeyRange {
+            start: Some(key(100)),
+            end: Some(key(900)),
+        },
+    ];
+    let mut paused = 0;
+    for range in &ranges {
+        for reverse in [false, true] {
+            for (skip, limit, contains) in [(0, 10_000, None), (300, 400, None), (5, 50, Some(b"3".to_vec()))] {
+                let options = ScanOptions {
+                    reverse,
+                    skip,
+                    limit,
+                    contains,
+                    ..ScanOptions::default()
+                };
+                let expected = tx.scan("t", range, &options).unwrap();
+                let reads = tx.footprint();
+                let mut scan = tx.begin_scan("t", range, &options).unwrap();
+                while !tx.go_on(&mut scan, Some(Duration::ZERO)).unwrap() {
+                    paused += 1;
+                }
+                assert!(tx.go_on(&mut scan, None).unwrap(), "it has ended");
+                assert_eq!(scan.into_page(), expected);
+                let again = tx.footprint();
+                assert_eq!(again.ranges.last(), reads.ranges.last(), "it read the same");
+            }
+        }
+        let expected = tx.count("t", range).unwrap();
+        let mut count = tx.begin_count("t", range).unwrap();
+        while !tx.go_on(&mut count, Some(Duration::ZERO)).unwrap() {}
+        assert_eq!(count.count(), expected);
+    }
+    assert!(paused > 20, "walks were paused {paused} times");
+    let mut found = tx.begin_delete("t", &ranges[1]).unwrap();
+    while !tx.go_on(&mut found, Some(Duration::ZERO)).unwrap() {}
+    assert_eq!(tx.delete_found(found).unwrap(), 800);
+    assert_eq!(tx.count("t", &ranges[1]).unwrap(), 0);
+    assert_eq!(tx.count("t", &KeyRange::all()).unwrap(), 200);
 }
