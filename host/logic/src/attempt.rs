@@ -210,8 +210,6 @@ impl Attempt<'_> {
             .await
             .map_err(|e| CallError::Instantiate(format!("{e:#}")))?,
         };
-        // A walk holds its thread: it gets what a module may use of the processor.
-        transaction.set_deadline(Some(self.started + self.time_left.min(limits.cpu)));
         let params = job
             .params(&mut transaction)
             .map_err(|e| CallError::Storage(e.to_string()))?;

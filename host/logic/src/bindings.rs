@@ -5,7 +5,13 @@
 wasmtime::component::bindgen!({
     path: "../../wit",
     world: "stowage:modules/imports",
-    imports: { default: trappable },
+    imports: {
+        // What walks along many keys gives way to others in between.
+        "stowage:host/storage.scan": async | trappable,
+        "stowage:host/storage.count": async | trappable,
+        "stowage:host/storage.delete-range": async | trappable,
+        default: trappable,
+    },
     additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
     anyhow: false,
 });

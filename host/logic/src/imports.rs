@@ -27,16 +27,22 @@ const CALL_BYTES: u64 = 16;
 impl State {
     /// The call under way, charged for one host call that takes `bytes`.
     fn call(&mut self, bytes: usize) -> wasmtime::Result<&mut Call> {
-        let call = self
-            .call
-            .as_deref_mut()
-            .ok_or_else(|| wasmtime::Error::msg("a host function was called outside of a call"))?;
+        let call = self.under_way()?;
         match call.host_calls_left.checked_sub(1) {
             Some(left) => call.host_calls_left = left,
             None => return Err(call.refuse(HOST_CALLS_USED)),
         }
         call.charge(bytes)?;
         Ok(call)
+    }
+}
+
+impl State {
+    /// The call under way.
+    fn under_way(&mut self) -> wasmtime::Result<&mut Call> {
+        self.call
+            .as_deref_mut()
+            .ok_or_else(|| wasmtime::Error::msg("a host function was called outside of a call"))
     }
 }
 

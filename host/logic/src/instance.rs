@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use stowage_storage::Transaction;
 use wasmtime::component::{Func, Instance as Component, InstancePre, ResourceTable};
-use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 
 use crate::call::CallId;
@@ -50,6 +50,18 @@ pub(super) struct State {
     ticks: Ticks,
     /// The call that is under way; none while the instance is being made or lies idle.
     pub(super) call: Option<Box<Call>>,
+}
+
+impl State {
+    /// The run has had the thread for a tick.
+    ///
+    /// # Errors
+    /// [`Trap::Interrupt`] when that was the last one it may have.
+    pub(super) fn tick(&mut self) -> Result<(), Trap> {
+        self.ticks.fetch_add(1, Ordering::Relaxed);
+        self.ticks_left = self.ticks_left.checked_sub(1).ok_or(Trap::Interrupt)?;
+        Ok(())
+    }
 }
 
 /// One run of one call.
@@ -119,14 +131,9 @@ impl Instance {
         let beat = Arc::clone(beat);
         store.epoch_deadline_callback(move |mut context| {
             beat.busy();
-            let state = context.data_mut();
-            state.ticks.fetch_add(1, Ordering::Relaxed);
-            match state.ticks_left.checked_sub(1) {
-                Some(left) => {
-                    state.ticks_left = left;
-                    Ok(UpdateDeadline::Yield(1))
-                }
-                None => Ok(UpdateDeadline::Interrupt),
+            match context.data_mut().tick() {
+                Ok(()) => Ok(UpdateDeadline::Yield(1)),
+                Err(_) => Ok(UpdateDeadline::Interrupt),
             }
         });
         let component = pre.instantiate_async(&mut store).await?;

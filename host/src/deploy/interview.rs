@@ -79,10 +79,9 @@ pub(super) async fn migrate(
     let mut effects = logic.run_in(transaction, &route, &params, moment).await;
     let value = answer(&effects)?;
     let step = step(&value).ok_or_else(|| format!("schema.migrate answers {value}, expected a step"))?;
-    let Some(mut transaction) = effects.transaction.take() else {
+    let Some(transaction) = effects.transaction.take() else {
         return Err("the step left no transaction".into());
     };
-    transaction.set_deadline(None);
     Ok(Stepped {
         step,
         transaction,

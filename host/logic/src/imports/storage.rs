@@ -1,9 +1,10 @@
 //! `stowage:host/storage`: the call's transaction.
 
-use stowage_storage::{self as storage, KeyRange, ScanOptions};
+use stowage_storage::{self as storage, KeyRange, ScanOptions, Visitor, Walk};
 
 use crate::bindings::stowage::host::storage as wit;
 use crate::instance::{Call, State};
+use crate::limits::TICK;
 
 /// Keys of one `get-many`.
 const MOST_KEYS: usize = 10_000;
@@ -24,6 +25,22 @@ impl Call {
 
     fn stored<T>(&mut self, result: Result<T, storage::Error>) -> wasmtime::Result<T> {
         result.map_err(|error| self.refuse(error))
+    }
+}
+
+impl State {
+    /// Takes a walk to its end. It gives way as a module does that runs: after a tick, which is a part of the run's time on the processor, others
+    /// have the thread.
+    async fn walk<V: Visitor + Send>(&mut self, mut walk: Walk<V>) -> wasmtime::Result<Walk<V>> {
+        loop {
+            let call = self.under_way()?;
+            let ended = call.transaction.go_on(&mut walk, Some(TICK));
+            if call.stored(ended)? {
+                return Ok(walk);
+            }
+            self.tick()?;
+            tokio::task::yield_now().await;
+        }
     }
 }
 
@@ -66,21 +83,25 @@ impl wit::Host for State {
         Ok(values)
     }
 
-    fn scan(&mut self, table: String, range: wit::KeyRange, options: wit::ScanOptions) -> wasmtime::Result<wit::Page> {
+    async fn scan(
+        &mut self,
+        table: String,
+        range: wit::KeyRange,
+        options: wit::ScanOptions,
+    ) -> wasmtime::Result<wit::Page> {
         let call = self.call(range_bytes(&range))?;
         call.table(&table)?;
-        let page = call.transaction.scan(
-            &table,
-            &range.into(),
-            &ScanOptions {
-                reverse: options.reverse,
-                skip: options.skip,
-                limit: options.limit,
-                contains: options.contains,
-                keys_only: options.keys_only,
-            },
-        );
-        let page = call.stored(page)?;
+        let options = ScanOptions {
+            reverse: options.reverse,
+            skip: options.skip,
+            limit: options.limit,
+            contains: options.contains,
+            keys_only: options.keys_only,
+        };
+        let scan = call.transaction.begin_scan(&table, &range.into(), &options);
+        let scan = call.stored(scan)?;
+        let page = self.walk(scan).await?.into_page();
+        let call = self.under_way()?;
         call.charge(page.entries.iter().map(|e| e.key.len() + e.value.len()).sum())?;
         Ok(wit::Page {
             entries: page
@@ -95,11 +116,12 @@ impl wit::Host for State {
         })
     }
 
-    fn count(&mut self, table: String, range: wit::KeyRange) -> wasmtime::Result<u64> {
+    async fn count(&mut self, table: String, range: wit::KeyRange) -> wasmtime::Result<u64> {
         let call = self.call(range_bytes(&range))?;
         call.table(&table)?;
-        let count = call.transaction.count(&table, &range.into());
-        call.stored(count)
+        let count = call.transaction.begin_count(&table, &range.into());
+        let count = call.stored(count)?;
+        Ok(self.walk(count).await?.count())
     }
 
     fn put(&mut self, table: String, key: Vec<u8>, value: Vec<u8>) -> wasmtime::Result<()> {
@@ -116,10 +138,14 @@ impl wit::Host for State {
         call.stored(done)
     }
 
-    fn delete_range(&mut self, table: String, range: wit::KeyRange) -> wasmtime::Result<u64> {
+    async fn delete_range(&mut self, table: String, range: wit::KeyRange) -> wasmtime::Result<u64> {
         let call = self.call(range_bytes(&range))?;
         call.table(&table)?;
-        let deleted = call.transaction.delete_range(&table, &range.into());
+        let found = call.transaction.begin_delete(&table, &range.into());
+        let found = call.stored(found)?;
+        let found = self.walk(found).await?;
+        let call = self.under_way()?;
+        let deleted = call.transaction.delete_found(found);
         call.stored(deleted)
     }
 
