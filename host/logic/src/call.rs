@@ -132,7 +132,11 @@ impl Called<'_> {
                 }
                 answered
             }
-            Err(error) => Err(error),
+            // The version on trial may be what it is crowded with.
+            Err(error) => match (error, before) {
+                (CallError::Crowded, Some(before)) => self.live(before, facts).await,
+                (error, _) => Err(error),
+            },
         }
     }
 
