@@ -142,7 +142,8 @@ impl Attempt<'_> {
 
     fn observation(&self, outcome: &Outcome, sight: &Sight, facts: &Facts) -> Observation {
         Observation {
-            route: self.route.clone(),
+            // Not with those who look on: what waits for an observer must not keep it alive.
+            route: self.route.alone(),
             params: sight.params.clone(),
             moment: self.moment,
             facts: facts.clone(),
