@@ -190,16 +190,9 @@ impl Attempt<'_> {
         let mut instance = match reused {
             Some(instance) => instance,
             // In a box, for calls that find an instance are many and need not carry this one's room.
-            None => Box::pin(Instance::new(
-                &inner.engine,
-                &module.pre,
-                &module.name,
-                module.exports.len(),
-                limits,
-                beat,
-            ))
-            .await
-            .map_err(|e| CallError::Instantiate(format!("{e:#}")))?,
+            None => Box::pin(Instance::new(&inner.engine, module, limits, beat))
+                .await
+                .map_err(|e| CallError::Instantiate(format!("{e:#}")))?,
         };
         // A walk holds its thread: it gets what a module may use of the processor.
         transaction.set_deadline(Some(self.started + self.time_left.min(limits.cpu)));

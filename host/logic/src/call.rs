@@ -124,7 +124,9 @@ impl Called<'_> {
                     watch.fault(self.id, trial, &error, "has no such function".into());
                     return Err(error);
                 };
-                tracing::warn!(call_id = %self.id, route = ?trial, %error, "a call failed on trial and is answered by the version before");
+                trial.module.log_failure(|| {
+                    tracing::warn!(call_id = %self.id, route = ?trial, %error, "a call failed on trial and is answered by the version before");
+                });
                 let answered = self.live(before, facts).await;
                 // What neither version survives is not the new one's fault.
                 if let Ok(outcome) = &answered {

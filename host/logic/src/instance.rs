@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use stowage_storage::Transaction;
-use wasmtime::component::{Func, Instance as Component, InstancePre, ResourceTable};
+use wasmtime::component::{Func, Instance as Component, ResourceTable};
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 
@@ -14,6 +14,7 @@ use crate::effect::{Effect, Request};
 use crate::engine::Beat;
 use crate::fact::{Facts, Question};
 use crate::limits::{Limiter, Limits};
+use crate::module::Module;
 use crate::pace::Ticks;
 use crate::services::Services;
 use crate::wasi::World;
@@ -88,14 +89,12 @@ impl Instance {
     /// When the pool is exhausted or the start-up code traps.
     pub(super) async fn new(
         engine: &Engine,
-        pre: &InstancePre<State>,
-        module: &Arc<str>,
-        exports: usize,
+        module: &Module,
         limits: &Limits,
         beat: &Arc<Beat>,
     ) -> wasmtime::Result<Instance> {
         let ticks = Ticks::default();
-        let world = World::new(Arc::clone(module));
+        let world = World::new(Arc::clone(&module.name), Arc::clone(&module.printed));
         let mut table = ResourceTable::new();
         table.set_max_capacity(1000);
         let mut store = Store::new(
@@ -127,11 +126,11 @@ impl Instance {
                 None => Ok(UpdateDeadline::Interrupt),
             }
         });
-        let component = pre.instantiate_async(&mut store).await?;
+        let component = module.pre.instantiate_async(&mut store).await?;
         Ok(Instance {
             store,
             component,
-            functions: vec![None; exports],
+            functions: vec![None; module.exports.len()],
             ticks,
             calls: 0,
             idle_since: Instant::now(),

@@ -23,7 +23,7 @@ pub struct Limits {
     pub host_bytes: u64,
     /// Effects (transfers, cloud changes, subscriptions) of one call.
     pub effects: usize,
-    /// Bytes a call may print; the rest is left out of the log.
+    /// Bytes a call may print, with 128 more for each line; the rest is left out of the log.
     pub log_bytes: usize,
     /// Runs of one call that others' commits may undo.
     pub attempts: u32,
@@ -31,6 +31,15 @@ pub struct Limits {
 
 /// Why a call ends that makes one host call more.
 pub(super) const HOST_CALLS_USED: &str = "more host calls than a call may make";
+
+/// Calls of a module version that fail and are logged each; further ones in the same second are counted.
+pub(super) const FAILURES_A_SECOND: u64 = 20;
+
+/// Bytes that all calls of a module version may print in a second; the rest is left out of the log.
+pub(super) const PRINTED_BYTES_A_SECOND: u64 = 1 << 20;
+
+/// What a line costs besides its text: each is logged with its time, its call and its module.
+pub(super) const LINE_BYTES: usize = 128;
 
 /// The length of an epoch: how long a module has a thread before others get it.
 pub const TICK: Duration = Duration::from_millis(2);
