@@ -19,6 +19,9 @@ use crate::pace::Ticks;
 use crate::services::Services;
 use crate::wasi::World;
 
+/// An idle instance with more linear memory is not kept.
+const KEPT_BYTES: usize = 8 << 20;
+
 /// How long and how often an instance is used again.
 #[derive(Clone, Copy, Debug)]
 pub struct Reuse {
@@ -102,7 +105,7 @@ impl Instance {
             State {
                 wasi: world.context(),
                 table,
-                limiter: Limiter::new(limits),
+                limiter: Limiter::new(limits, &module.held),
                 world,
                 ticks_left: limits.cpu_ticks(),
                 ticks: Ticks::clone(&ticks),
@@ -216,9 +219,9 @@ impl Pool {
         taken.filter(|i| now.duration_since(i.idle_since) <= reuse.idle)
     }
 
-    /// Keeps an instance for another call, unless it has served its calls or enough lie idle.
+    /// Keeps an instance for another call, unless it has served its calls, has grown large, or enough lie idle.
     pub(super) fn give(&self, mut instance: Instance, reuse: &Reuse) {
-        if instance.calls >= reuse.calls {
+        if instance.calls >= reuse.calls || instance.store.data().limiter.own_bytes() > KEPT_BYTES {
             return;
         }
         instance.idle_since = Instant::now();

@@ -11,7 +11,7 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use crate::allowance::{Allowance, Verdict};
 use crate::codec::{Decoder, Shape, UnsupportedType, camel_case, fold_name};
 use crate::instance::{Pool, State};
-use crate::limits::{FAILURES_A_SECOND, PRINTED_BYTES_A_SECOND};
+use crate::limits::{FAILURES_A_SECOND, Held, PRINTED_BYTES_A_SECOND};
 use crate::stats::{Stats, Summary};
 use crate::version::Version;
 use crate::wasi;
@@ -145,6 +145,8 @@ pub struct Module {
     pub(super) printed: Arc<Allowance>,
     /// Lines about its calls that fail.
     failures: Allowance,
+    /// The memory of all its instances.
+    pub(super) held: Arc<Held>,
 }
 
 impl Module {
@@ -196,6 +198,7 @@ impl Module {
             stats: Stats::default(),
             printed: Arc::new(Allowance::new(PRINTED_BYTES_A_SECOND)),
             failures: Allowance::new(FAILURES_A_SECOND),
+            held: Arc::default(),
         })
     }
 
