@@ -152,7 +152,8 @@ impl Attempt<'_> {
 
     fn observation(&self, outcome: &Outcome, sight: &Sight, facts: &Facts) -> Observation {
         Observation {
-            route: self.route.clone(),
+            // Not with those who look on: what waits for an observer must not keep it alive.
+            route: self.route.alone(),
             params: sight.params.clone(),
             moment: self.moment,
             facts: facts.clone(),
@@ -199,16 +200,9 @@ impl Attempt<'_> {
         let mut instance = match reused {
             Some(instance) => instance,
             // In a box, for calls that find an instance are many and need not carry this one's room.
-            None => Box::pin(Instance::new(
-                &inner.engine,
-                &module.pre,
-                &module.name,
-                module.exports.len(),
-                limits,
-                beat,
-            ))
-            .await
-            .map_err(|e| CallError::Instantiate(format!("{e:#}")))?,
+            None => Box::pin(Instance::new(&inner.engine, module, limits, beat))
+                .await
+                .map_err(|e| CallError::Instantiate(format!("{e:#}")))?,
         };
         let params = job
             .params(&mut transaction)

@@ -150,7 +150,9 @@ impl Called<'_> {
                     watch.fault(self.id, trial, &error, "has no such function".into());
                     return Err(error);
                 };
-                tracing::warn!(call_id = %self.id, route = ?trial, %error, "a call failed on trial and is answered by the version before");
+                trial.module.log_failure(|| {
+                    tracing::warn!(call_id = %self.id, route = ?trial, %error, "a call failed on trial and is answered by the version before");
+                });
                 let answered = self.live(before, facts).await.map(|ran| ran.outcome);
                 // What neither version survives is not the new one's fault.
                 if let Ok(outcome) = &answered {
@@ -158,7 +160,11 @@ impl Called<'_> {
                 }
                 answered
             }
-            Err(error) => Err(error),
+            // The version on trial may be what it is crowded with.
+            Err(error) => match (error, before) {
+                (CallError::Crowded, Some(before)) => Ok(self.live(before, facts).await?.outcome),
+                (error, _) => Err(error),
+            },
         }
     }
 

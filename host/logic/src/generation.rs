@@ -252,7 +252,7 @@ impl Route {
     }
 
     /// The function without those who look on or stand by.
-    fn alone(&self) -> Route {
+    pub(crate) fn alone(&self) -> Route {
         Route {
             beside: None,
             observers: Vec::new(),

@@ -17,8 +17,7 @@ impl Logic {
         let _permit = inner.rehearsing.acquire().await.ok();
         let beat = inner.ticker.beat();
         beat.busy();
-        let exports = module.exports.len();
-        let making = Instance::new(&inner.engine, &module.pre, &module.name, exports, limits, beat);
+        let making = Instance::new(&inner.engine, module, limits, beat);
         match tokio::time::timeout(limits.wall, making).await {
             Ok(made) => made
                 .map(drop)

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use stowage_storage::Transaction;
-use wasmtime::component::{Func, Instance as Component, InstancePre, ResourceTable};
+use wasmtime::component::{Func, Instance as Component, ResourceTable};
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 
@@ -14,9 +14,13 @@ use crate::effect::{Effect, Request};
 use crate::engine::Beat;
 use crate::fact::{Facts, Question};
 use crate::limits::{Limiter, Limits};
+use crate::module::Module;
 use crate::pace::Ticks;
 use crate::services::Services;
 use crate::wasi::World;
+
+/// An idle instance with more linear memory is not kept.
+const KEPT_BYTES: usize = 8 << 20;
 
 /// How long and how often an instance is used again.
 #[derive(Clone, Copy, Debug)]
@@ -102,14 +106,12 @@ impl Instance {
     /// When the pool is exhausted or the start-up code traps.
     pub(super) async fn new(
         engine: &Engine,
-        pre: &InstancePre<State>,
-        module: &Arc<str>,
-        exports: usize,
+        module: &Module,
         limits: &Limits,
         beat: &Arc<Beat>,
     ) -> wasmtime::Result<Instance> {
         let ticks = Ticks::default();
-        let world = World::new(Arc::clone(module));
+        let world = World::new(Arc::clone(&module.name), Arc::clone(&module.printed));
         let mut table = ResourceTable::new();
         table.set_max_capacity(1000);
         let mut store = Store::new(
@@ -117,7 +119,7 @@ impl Instance {
             State {
                 wasi: world.context(),
                 table,
-                limiter: Limiter::new(limits),
+                limiter: Limiter::new(limits, &module.held),
                 world,
                 ticks_left: limits.cpu_ticks(),
                 ticks: Ticks::clone(&ticks),
@@ -136,11 +138,11 @@ impl Instance {
                 Err(_) => Ok(UpdateDeadline::Interrupt),
             }
         });
-        let component = pre.instantiate_async(&mut store).await?;
+        let component = module.pre.instantiate_async(&mut store).await?;
         Ok(Instance {
             store,
             component,
-            functions: vec![None; exports],
+            functions: vec![None; module.exports.len()],
             ticks,
             calls: 0,
             idle_since: Instant::now(),
@@ -228,9 +230,9 @@ impl Pool {
         taken.filter(|i| now.duration_since(i.idle_since) <= reuse.idle)
     }
 
-    /// Keeps an instance for another call, unless it has served its calls or enough lie idle.
+    /// Keeps an instance for another call, unless it has served its calls, has grown large, or enough lie idle.
     pub(super) fn give(&self, mut instance: Instance, reuse: &Reuse) {
-        if instance.calls >= reuse.calls {
+        if instance.calls >= reuse.calls || instance.store.data().limiter.own_bytes() > KEPT_BYTES {
             return;
         }
         instance.idle_since = Instant::now();

@@ -3,6 +3,7 @@
 //! A call is one transaction (`call.rs`): an instance is armed with a snapshot, runs, and what it wrote is committed; a conflict runs it again.
 //! What modules serve is a [`Generation`], replaced as a whole.
 
+mod allowance;
 mod answers;
 mod attempt;
 mod background;

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use wasmtime::Engine;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
+use crate::allowance::{Allowance, Verdict};
 use crate::codec::{Decoder, Shape, UnsupportedType, camel_case, fold_name};
 use crate::instance::{Pool, State};
+use crate::limits::{FAILURES_A_SECOND, Held, PRINTED_BYTES_A_SECOND};
 use crate::stats::{Stats, Summary};
 use crate::version::Version;
 use crate::wasi;
@@ -138,6 +141,12 @@ pub struct Module {
     pub(super) pre: InstancePre<State>,
     pub(super) pool: Pool,
     pub(crate) stats: Stats,
+    /// What its instances print, in bytes.
+    pub(super) printed: Arc<Allowance>,
+    /// Lines about its calls that fail.
+    failures: Allowance,
+    /// The memory of all its instances.
+    pub(super) held: Arc<Held>,
 }
 
 impl Module {
@@ -187,7 +196,37 @@ impl Module {
             pre,
             pool: Pool::default(),
             stats: Stats::default(),
+            printed: Arc::new(Allowance::new(PRINTED_BYTES_A_SECOND)),
+            failures: Allowance::new(FAILURES_A_SECOND),
+            held: Arc::default(),
         })
+    }
+
+    /// Has a call that failed logged, unless too many do: those are counted, and told in one line.
+    pub(crate) fn log_failure(&self, log: impl FnOnce()) {
+        match self.failures.ask(1, Instant::now()) {
+            Verdict::Granted { left_out } => {
+                self.tell_left_out(left_out);
+                log();
+            }
+            Verdict::FirstLeftOut => {
+                log();
+                tracing::warn!(module = %self.name, version = %self.version, "more of its calls fail than are logged each, the next are counted");
+            }
+            Verdict::LeftOut => {}
+        }
+    }
+
+    fn tell_left_out(&self, left_out: u64) {
+        if left_out > 0 {
+            tracing::warn!(module = %self.name, version = %self.version, left_out, "failed calls were left out of the log");
+        }
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        self.tell_left_out(self.failures.left_out());
     }
 }
 

@@ -1,5 +1,6 @@
 //! Long runs give way: a run that needs more than one tick shares a small part of the processors with all others of its kind, so that a
-//! module that loops does not slow down the calls of others.
+//! module that loops does not slow down the calls of others. One that waits in the host, by a clock, is long too: it keeps no short
+//! run from its permit.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,7 +15,7 @@ use tokio::time::Sleep;
 use crate::limits::TICK;
 use crate::outcome::CallError;
 
-/// Runs longer than a tick that are let in at once; further ones fail.
+/// Runs longer than a tick, or that wait, that are let in at once; further ones fail.
 pub(crate) const MOST_LONG: usize = 32;
 
 /// What long runs share.
@@ -68,7 +69,10 @@ pub(crate) struct Paced<'a, F> {
     run: Pin<&'a mut F>,
     lane: &'a Lane,
     ticks: &'a Ticks,
+    /// Ticks at the start of what it has run without giving way.
     seen: u64,
+    /// Ticks when it was looked at last.
+    last: u64,
     phase: Phase,
     /// The permit of a short run.
     permit: Option<SemaphorePermit<'a>>,
@@ -82,15 +86,27 @@ impl<'a, F> Paced<'a, F> {
         ticks: &'a Ticks,
         permit: Option<SemaphorePermit<'a>>,
     ) -> Paced<'a, F> {
+        let seen = ticks.load(Ordering::Relaxed);
         Paced {
             run,
             lane,
             ticks,
-            seen: ticks.load(Ordering::Relaxed),
+            seen,
+            last: seen,
             phase: Phase::Short,
             permit,
             place: None,
         }
+    }
+
+    /// Takes a place among the long runs, if it has none, and gives up the one among the short ones.
+    fn grow_long(&mut self) -> Result<(), CallError> {
+        if self.place.is_none() {
+            let place = Arc::clone(&self.lane.places).try_acquire_owned();
+            self.place = Some(place.map_err(|_| CallError::Crowded)?);
+            self.permit = None;
+        }
+        Ok(())
     }
 
     fn wait(&self) -> Phase {
@@ -120,23 +136,20 @@ impl<T, F: Future<Output = wasmtime::Result<T>>> Future for Paced<'_, F> {
                         return Poll::Ready(Ok(returned));
                     }
                     let ticks = this.ticks.load(Ordering::Relaxed);
-                    match &mut this.phase {
-                        // The first tick may have begun long before the run did.
-                        Phase::Short if ticks - this.seen < 2 => return Poll::Pending,
-                        // It waits for something else than its turn, and takes nobody's meanwhile.
-                        Phase::Running(turn) if ticks == this.seen => {
-                            *turn = None;
-                            return Poll::Pending;
-                        }
-                        _ => this.seen = ticks,
+                    // Nothing interrupted it: it waits for something else than its turn, and takes nobody's meanwhile.
+                    let waits = ticks == std::mem::replace(&mut this.last, ticks);
+                    // The first tick may have begun long before the run did.
+                    if !waits && matches!(this.phase, Phase::Short) && ticks - this.seen < 2 {
+                        return Poll::Pending;
                     }
-                    if this.place.is_none() {
-                        let Ok(place) = Arc::clone(&this.lane.places).try_acquire_owned() else {
-                            return Poll::Ready(Err(CallError::Crowded));
-                        };
-                        this.place = Some(place);
-                        this.permit = None;
+                    if let Err(crowded) = this.grow_long() {
+                        return Poll::Ready(Err(crowded));
                     }
+                    if waits {
+                        this.phase = Phase::Running(None);
+                        return Poll::Pending;
+                    }
+                    this.seen = ticks;
                     this.phase = match std::mem::replace(&mut this.phase, Phase::Short) {
                         Phase::Running(Some(turn)) if this.lane.has_company() => Phase::Resting {
                             rest: Box::pin(tokio::time::sleep(TICK)),

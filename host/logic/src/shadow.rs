@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::Logic;
 use crate::behaviour::Behaviour;
@@ -33,6 +33,8 @@ pub struct Shadow {
     draws: AtomicU64,
     queue: mpsc::Sender<Observation>,
     tally: Arc<Tally>,
+    /// Dropped with the shadow, which ends what is under way.
+    _alive: oneshot::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -85,8 +87,16 @@ impl Logic {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let tally = Arc::new(Tally::default());
         let table = Generation::new(vec![Arc::clone(&candidate)]);
+        let (alive, mut ended) = oneshot::channel();
         let work = compare(self.downgrade(), table.clone(), waiting, Arc::clone(&tally));
-        self.inner.background.spawn(work);
+        self.inner.background.spawn(async move {
+            // What waits keeps snapshots and the candidate, each for as long as a call on trial may take.
+            tokio::select! {
+                biased;
+                _ = &mut ended => {}
+                () = work => {}
+            }
+        });
         Arc::new(Shadow {
             candidate,
             table,
@@ -94,6 +104,7 @@ impl Logic {
             draws: AtomicU64::new(0),
             queue,
             tally,
+            _alive: alive,
         })
     }
 }

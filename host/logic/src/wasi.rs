@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand::rngs::ChaCha12Rng;
@@ -16,8 +16,10 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use crate::allowance::{Allowance, Verdict};
 use crate::call::CallId;
 use crate::instance::State;
+use crate::limits::LINE_BYTES;
 
 /// Packages a module may import from besides `stowage:host`.
 pub(super) const ALLOWED_PACKAGES: [&str; 4] = ["wasi:cli", "wasi:clocks", "wasi:io", "wasi:random"];
@@ -86,10 +88,31 @@ struct Log {
     call_id: CallId,
     module: Arc<str>,
     budget_bytes: usize,
+    /// What all instances of the module may print.
+    allowance: Arc<Allowance>,
+}
+
+impl Log {
+    /// Whether the module may print so much more now. Tells of what it may not.
+    fn allows(&self, bytes: usize) -> bool {
+        match self.allowance.ask(bytes as u64, Instant::now()) {
+            Verdict::Granted { left_out } => {
+                if left_out > 0 {
+                    tracing::warn!(target: "stowage::module", module = %self.module, left_out, "lines of its calls were left out");
+                }
+                true
+            }
+            Verdict::FirstLeftOut => {
+                tracing::warn!(target: "stowage::module", call_id = %self.call_id, module = %self.module, "its calls print more than is logged in a second, the rest is left out");
+                false
+            }
+            Verdict::LeftOut => false,
+        }
+    }
 }
 
 impl World {
-    pub(super) fn new(module: Arc<str>) -> Arc<World> {
+    pub(super) fn new(module: Arc<str>, allowance: Arc<Allowance>) -> Arc<World> {
         Arc::new(World {
             now_ms: AtomicU64::new(0),
             touched: AtomicBool::new(false),
@@ -98,6 +121,7 @@ impl World {
                 call_id: CallId::default(),
                 module,
                 budget_bytes: 0,
+                allowance,
             }),
             lines: Default::default(),
         })
@@ -157,12 +181,16 @@ impl World {
         if log.budget_bytes == 0 {
             return;
         }
-        let Some(left) = log.budget_bytes.checked_sub(line.len().max(1)) else {
-            log.budget_bytes = 0;
+        let cost = line.len() + LINE_BYTES;
+        let left = log.budget_bytes.checked_sub(cost);
+        log.budget_bytes = left.unwrap_or(0);
+        if !log.allows(cost) {
+            return;
+        }
+        if left.is_none() {
             tracing::warn!(target: "stowage::module", call_id = %log.call_id, module = %log.module, "more output than a call may log, the rest is left out");
             return;
-        };
-        log.budget_bytes = left;
+        }
         // Control characters stay out of a terminal that shows the log.
         let text: String = String::from_utf8_lossy(line)
             .chars()
@@ -229,7 +257,7 @@ struct Output {
 }
 
 /// A longer line is logged in parts.
-const LINE_BYTES: usize = 4096;
+const PART_BYTES: usize = 4096;
 
 impl Output {
     fn new(world: &Arc<World>, stream: usize) -> Output {
@@ -247,7 +275,7 @@ impl Output {
             if byte != b'\n' {
                 line.push(byte);
             }
-            if byte == b'\n' || line.len() >= LINE_BYTES {
+            if byte == b'\n' || line.len() >= PART_BYTES {
                 self.world.print(self.stream, &line);
                 line.clear();
             }

@@ -59,14 +59,16 @@ pub async fn answer(logic: &Logic, path: &str, body: Bytes) -> Envelope {
                 envelope
             }
             Err(error) => {
-                tracing::error!(
-                    call_id = %id,
-                    method = %route.export().function,
-                    module = %route.module.name,
-                    version = %route.module.version,
-                    %error,
-                    "call failed"
-                );
+                route.module.log_failure(|| {
+                    tracing::error!(
+                        call_id = %id,
+                        method = %route.export().function,
+                        module = %route.module.name,
+                        version = %route.module.version,
+                        %error,
+                        "call failed"
+                    );
+                });
                 Envelope::failure(Code::FAILURE, &format!("failed; the log tells why under call {id}"))
             }
         };
