@@ -155,7 +155,12 @@ impl<T, F: Future<Output = wasmtime::Result<T>>> Future for Paced<'_, F> {
                             rest: Box::pin(tokio::time::sleep(TICK)),
                             _turn: turn,
                         },
-                        _ => this.wait(),
+                        _ => {
+                            // The others of this thread come first, also where a turn is to be had at once. What was interrupted has
+                            // asked to be polled again.
+                            this.phase = this.wait();
+                            return Poll::Pending;
+                        }
                     };
                 }
             }
