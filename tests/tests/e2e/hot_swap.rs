@@ -11,11 +11,16 @@ use stowage_tests::wire;
 
 const SWAPS: usize = 1000;
 const CALLERS: usize = 32;
-/// Swaps after which memory is looked at first.
+/// Swaps after which memory is looked at, and how many swaps a look takes.
 const WARM: usize = 100;
-/// What resident memory may grow by from then on, for the caches of storage go on filling: less than 32 KiB a swap, where a module that
-/// is kept takes hundreds.
-const MOST_GROWTH_KIB: u64 = 28 << 10;
+/// What resident memory may grow by from then on, in percent. A module that is kept takes hundreds of KiB a swap.
+const MOST_GROWTH_PERCENT: u64 = 5;
+/// Looks in the end: one that finds more, for what calls have under way comes and goes, is taken again after as many swaps. What is kept
+/// grows on.
+const LOOKS: usize = 5;
+/// Keys that are written beforehand, in calls of this many: storage remembers those of recent commits, up to a number, so that its memory
+/// of them is as full as it will be.
+const FILLED: (u32, u32) = (110_000, 1000);
 
 /// Calls a method of the module until it is over; every answer is one of a version, whole.
 async fn call_until(host: &TestHost, caller: usize, over: &AtomicBool) -> u64 {
@@ -30,16 +35,18 @@ async fn call_until(host: &TestHost, caller: usize, over: &AtomicBool) -> u64 {
     calls
 }
 
-/// Resident memory in KiB: the least of some looks, for allocators breathe.
-async fn resident_kib(host: &TestHost) -> u64 {
-    let mut least = u64::MAX;
-    for _ in 0..20 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", host.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        least = least.min(line.trim().trim_end_matches(" kB").parse().unwrap());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    least
+/// Resident memory in KiB.
+fn resident_kib(host: &TestHost) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", host.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// The middle of some looks, for allocators breathe.
+fn middle(looks: &[u64]) -> u64 {
+    let mut looks = looks.to_vec();
+    looks.sort_unstable();
+    looks[looks.len() / 2]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -49,6 +56,10 @@ async fn a_thousand_swaps_under_load_fail_no_call_and_keep_no_memory() {
     let admin = Admin::of(&host);
     let versions = ["ao00o", "bo00o"].map(changing);
     admin.swap(&[("changing", &versions[1])]).await;
+    let (keys, a_call) = FILLED;
+    for _ in 0..keys / a_call {
+        host.ok("tests/fill", json!({ "rows": a_call })).await;
+    }
     let over = Arc::new(AtomicBool::new(false));
     let callers: Vec<_> = (0..CALLERS)
         .map(|caller| {
@@ -56,27 +67,35 @@ async fn a_thousand_swaps_under_load_fail_no_call_and_keep_no_memory() {
             tokio::spawn(async move { call_until(&host, caller, &over).await })
         })
         .collect();
-    let mut warm = 0;
-    for n in 0..SWAPS {
-        admin.swap(&[("changing", &versions[n % 2])]).await;
-        if n == WARM {
-            warm = resident_kib(&host).await;
+    let mut looks = Vec::new();
+    let (warm, end) = loop {
+        admin
+            .swap(&[("changing", &versions[looks.len() % versions.len()])])
+            .await;
+        looks.push(resident_kib(&host));
+        if looks.len() < SWAPS || looks.len() % WARM != 0 {
+            continue;
         }
-    }
-    let end = resident_kib(&host).await;
+        let (warm, end) = (middle(&looks[WARM..2 * WARM]), middle(&looks[looks.len() - WARM..]));
+        if end * 100 <= warm * (100 + MOST_GROWTH_PERCENT) || looks.len() == SWAPS + (LOOKS - 1) * WARM {
+            break (warm, end);
+        }
+    };
     over.store(true, Ordering::Relaxed);
     let mut calls = 0;
     for caller in callers {
         calls += caller.await.unwrap();
     }
-    println!("{SWAPS} swaps, {calls} calls, {warm} KiB after {WARM} swaps, {end} KiB in the end");
-    assert!(calls > SWAPS as u64, "the callers got to work: {calls}");
+    let hundreds: Vec<u64> = looks.chunks(WARM).map(middle).collect();
+    let swaps = looks.len() as u64;
+    println!("{swaps} swaps, {calls} calls, KiB in each hundred: {hundreds:?}");
+    assert!(calls > swaps, "the callers got to work: {calls}");
     assert!(
-        end <= warm + MOST_GROWTH_KIB,
-        "{warm} KiB after {WARM} swaps, {end} KiB in the end"
+        end * 100 <= warm * (100 + MOST_GROWTH_PERCENT),
+        "{warm} KiB after {WARM} swaps, {end} KiB after {swaps}: {hundreds:?}"
     );
     let list = admin.list().await;
-    assert_eq!(list["generation"], SWAPS as u64 + 2);
+    assert_eq!(list["generation"], swaps + 2);
     let module = admin.module("changing").await.unwrap();
     for bad in ["failed", "traps", "deadlines"] {
         assert_eq!(module["calls"][bad], 0, "{module:#}");
