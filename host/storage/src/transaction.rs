@@ -63,6 +63,11 @@ impl Transaction {
         self.deadline = deadline;
     }
 
+    /// The deadline that was set.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
     /// The value of a key, or `None`. A counter is its 8 bytes, little-endian.
     ///
     /// # Errors

@@ -1,12 +1,21 @@
 //! `stowage:host/storage`: the call's transaction.
 
-use stowage_storage::{self as storage, KeyRange, ScanOptions};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use stowage_storage::{self as storage, KeyRange, ScanOptions, Transaction};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::bindings::stowage::host::storage as wit;
 use crate::instance::{Call, State};
 
 /// Keys of one `get-many`.
 const MOST_KEYS: usize = 10_000;
+/// A walk that takes longer begins again beside the threads that calls run on.
+const HOLD: Duration = Duration::from_millis(4);
+
+/// Held by the walk that runs beside those threads: one at a time, for it takes a processor.
+static BESIDE: Mutex<()> = Mutex::new(());
 
 impl Call {
     /// Refuses table names that are the host's own or that no table may have.
@@ -22,9 +31,35 @@ impl Call {
         }
     }
 
+    /// Walks a range. A walk is not interrupted by the epoch, so that a long one must not keep its thread from others.
+    fn walked<T>(&mut self, walk: impl Fn(&mut Transaction) -> Result<T, storage::Error>) -> wasmtime::Result<T> {
+        let deadline = self.transaction.deadline();
+        let soon = Instant::now() + HOLD;
+        if deadline.is_some_and(|deadline| deadline <= soon) || !has_other_threads() {
+            let walked = walk(&mut self.transaction);
+            return self.stored(walked);
+        }
+        self.transaction.set_deadline(Some(soon));
+        let mut walked = walk(&mut self.transaction);
+        self.transaction.set_deadline(deadline);
+        if matches!(walked, Err(storage::Error::DeadlineExceeded)) {
+            // Nothing has been written, and what has been read is read again.
+            walked = tokio::task::block_in_place(|| {
+                let _turn = BESIDE.lock().unwrap_or_else(PoisonError::into_inner);
+                walk(&mut self.transaction)
+            });
+        }
+        self.stored(walked)
+    }
+
     fn stored<T>(&mut self, result: Result<T, storage::Error>) -> wasmtime::Result<T> {
         result.map_err(|error| self.refuse(error))
     }
+}
+
+/// Whether the runtime has, or makes, threads for what a blocked one leaves.
+fn has_other_threads() -> bool {
+    Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread)
 }
 
 impl From<wit::KeyRange> for KeyRange {
@@ -69,18 +104,15 @@ impl wit::Host for State {
     fn scan(&mut self, table: String, range: wit::KeyRange, options: wit::ScanOptions) -> wasmtime::Result<wit::Page> {
         let call = self.call(range_bytes(&range))?;
         call.table(&table)?;
-        let page = call.transaction.scan(
-            &table,
-            &range.into(),
-            &ScanOptions {
-                reverse: options.reverse,
-                skip: options.skip,
-                limit: options.limit,
-                contains: options.contains,
-                keys_only: options.keys_only,
-            },
-        );
-        let page = call.stored(page)?;
+        let range = range.into();
+        let options = ScanOptions {
+            reverse: options.reverse,
+            skip: options.skip,
+            limit: options.limit,
+            contains: options.contains,
+            keys_only: options.keys_only,
+        };
+        let page = call.walked(|transaction| transaction.scan(&table, &range, &options))?;
         call.charge(page.entries.iter().map(|e| e.key.len() + e.value.len()).sum())?;
         Ok(wit::Page {
             entries: page
@@ -98,8 +130,8 @@ impl wit::Host for State {
     fn count(&mut self, table: String, range: wit::KeyRange) -> wasmtime::Result<u64> {
         let call = self.call(range_bytes(&range))?;
         call.table(&table)?;
-        let count = call.transaction.count(&table, &range.into());
-        call.stored(count)
+        let range = range.into();
+        call.walked(|transaction| transaction.count(&table, &range))
     }
 
     fn put(&mut self, table: String, key: Vec<u8>, value: Vec<u8>) -> wasmtime::Result<()> {
@@ -119,8 +151,8 @@ impl wit::Host for State {
     fn delete_range(&mut self, table: String, range: wit::KeyRange) -> wasmtime::Result<u64> {
         let call = self.call(range_bytes(&range))?;
         call.table(&table)?;
-        let deleted = call.transaction.delete_range(&table, &range.into());
-        call.stored(deleted)
+        let range = range.into();
+        call.walked(|transaction| transaction.delete_range(&table, &range))
     }
 
     fn add(&mut self, table: String, key: Vec<u8>, delta: i64) -> wasmtime::Result<()> {
