@@ -185,9 +185,15 @@ pub fn module(name: &str) -> Vec<u8> {
     fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}; run `make modules` first", file.display()))
 }
 
-/// The module whose behaviour is in its bytes: its label; what `work` does (`o`k, `t`rap, `l`oop, `e`rror; `p` and `r` plant a bug); the
-/// version of its rows; how it migrates (`1` step, in `b`atches, `x` not at all, in batches and `f`ails or `t`raps, `s`tands
-/// still); its self-test (`o`k, `f`ails, `l`oops, looks at the `d`ata).
+/// The module whose behaviour is in its bytes, a letter a place:
+///
+/// 1. its label;
+/// 2. what `work` does before it works: nothing (`o`k), or it `t`raps, `l`oops, answers an `e`rror, takes all `m`emory and traps, `g`rows to
+///    the limit of memory, waits in the `h`ost for an hour, `s`cans without end, prints without end (`v`erbose), prints much more than
+///    a call may log (`w`ordy); `p` and `r` plant a bug in other functions;
+/// 3. the version of its rows;
+/// 4. how it migrates: in `1` step, in `b`atches, `x` not at all, in batches and `f`ails or `t`raps, `s`tands still;
+/// 5. its self-test: `o`k, `f`ails, `l`oops, waits in the `h`ost, looks at the `d`ata.
 ///
 /// # Panics
 /// When it is not built.
@@ -198,6 +204,15 @@ pub fn changing(behaviour: &str) -> Vec<u8> {
     bytes[at..at + behaviour.len()].copy_from_slice(behaviour.as_bytes());
     bytes
 }
+
+/// A module like that one which also imports the interface of a file system, as the text of a component.
+pub const WITH_FILES: &str = r#"(component
+    (import "wasi:filesystem/preopens@0.2.6" (instance (export "get-directories" (func))))
+    (core module $m (func (export "f") (result i32) i32.const 7))
+    (core instance $i (instantiate $m))
+    (func $f (result u32) (canon lift (core func $i "f")))
+    (instance $work (export "label" (func $f)))
+    (export "changing:tests/work@1.0.0" (instance $work)))"#;
 
 /// A module that does the same and is another version: a custom section with this text is at its end.
 ///

@@ -7,6 +7,7 @@ mod deploy;
 mod examples;
 mod kit;
 mod kits;
+mod log;
 mod modules;
 mod probe;
 mod recordings;

@@ -1,8 +1,6 @@
 //! A module that misbehaves, and what it can do to others: nothing.
 
 use std::collections::BTreeSet;
-use std::io;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -10,9 +8,9 @@ use serde_json::{Value, json};
 use stowage_kit::{Kit, Limits, Reuse};
 use stowage_logic::Generation;
 use stowage_tests::host::target_dir;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::kits::probe;
+use crate::log::Log;
 
 async fn limited(limits: Limits) -> Kit {
     probe().limits(limits).build().await.unwrap()
@@ -28,45 +26,6 @@ async fn cpu(limit: Duration) -> Kit {
         ..Limits::default()
     })
     .await
-}
-
-/// The log of the calls made while it is held, by this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn capture(&self) -> tracing::subscriber::DefaultGuard {
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_max_level(tracing::Level::INFO)
-            .with_writer(self.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-
-    fn lines(&self) -> Vec<String> {
-        let bytes = self.0.lock().unwrap();
-        String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Log;
-
-    fn make_writer(&'a self) -> Log {
-        self.clone()
-    }
 }
 
 fn call_id(line: &str) -> &str {

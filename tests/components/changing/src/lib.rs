@@ -3,6 +3,8 @@
 
 mod bindings;
 
+use std::time::Duration;
+
 use bindings::exports::changing::tests::work::{Error, Guest as Work};
 use bindings::exports::stowage::host::schema::{Guest as Schema, Step};
 use bindings::exports::stowage::host::self_test::Guest as SelfTest;
@@ -17,6 +19,10 @@ const ROWS: &str = "changing-rows";
 const SUMS: &str = "changing-sums";
 /// Rows of a step.
 const STEP: u32 = 10;
+/// Bytes that are taken at once.
+const CHUNK_BYTES: usize = 1 << 20;
+/// Lines that are too many for any log, and soon printed.
+const MANY_LINES: u32 = 2000;
 
 struct Changing;
 
@@ -49,6 +55,38 @@ fn page(start: Option<Vec<u8>>, limit: u32) -> storage::Page {
     storage::scan(ROWS, &KeyRange { start, end: None }, &options)
 }
 
+/// Walks all rows for those that contain a text.
+fn search(text: &str) -> storage::Page {
+    let options = ScanOptions {
+        reverse: false,
+        skip: 0,
+        limit: 10_000,
+        contains: Some(text.into()),
+        keys_only: true,
+    };
+    storage::scan(ROWS, &KeyRange { start: None, end: None }, &options)
+}
+
+/// Takes memory until there is no more.
+fn hoard() -> Vec<Vec<u8>> {
+    let mut hoard: Vec<Vec<u8>> = Vec::new();
+    loop {
+        let mut chunk = Vec::new();
+        if chunk.try_reserve_exact(CHUNK_BYTES).is_err() {
+            return hoard;
+        }
+        chunk.resize(CHUNK_BYTES, 1);
+        hoard.push(chunk);
+    }
+}
+
+fn print_lines(lines: impl Iterator<Item = u32>) {
+    for line in lines {
+        println!("line {line} of a module that floods the log");
+        eprintln!();
+    }
+}
+
 impl Work for Changing {
     fn label() -> String {
         behaviour(0).to_string()
@@ -61,6 +99,17 @@ impl Work for Changing {
                 std::hint::black_box(());
             },
             'e' => return Err(error(777, "as its bytes say")),
+            'm' => {
+                std::hint::black_box(hoard());
+                core::arch::wasm32::unreachable()
+            }
+            'g' => drop(std::hint::black_box(hoard())),
+            'h' => std::thread::sleep(Duration::from_secs(3600)),
+            's' => loop {
+                std::hint::black_box(search("what no row contains"));
+            },
+            'v' => print_lines(0..),
+            'w' => print_lines(0..MANY_LINES),
             _ => {}
         }
         let held = storage::get(NUMBERS, key.as_bytes());
@@ -139,6 +188,10 @@ impl SelfTest for Changing {
             'l' => loop {
                 std::hint::black_box(());
             },
+            'h' => {
+                std::thread::sleep(Duration::from_secs(3600));
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -1,6 +1,7 @@
 //! The deployer with real modules: checks, swaps, trials, migrations, and what a restart brings.
 
 mod check;
+mod hostile;
 mod migration;
 mod shadow;
 mod stage;

@@ -1,0 +1,410 @@
+//! Everything a module may do wrong, tried live, in shadow and in canary: callers see no failure where a version stands by, the version
+//! is rolled back or aborted by the host, and afterwards nothing of it is left.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use stowage::deploy::{CanaryOptions, DeployError, HistoryEntry, Source, SwapOptions};
+use stowage_logic::{Config, Limits};
+use stowage_tests::admin::WITH_FILES;
+
+use super::stage::{Stage, ask, built_in, forced, named, unwatched, version};
+use crate::log::Log;
+use crate::world::config;
+
+/// The time of a call is up, whichever clock tells it first: the processor's, the wall's, or the storage's.
+const LATE: &[&str] = &["time on the processor", "took too long", "deadline has passed"];
+
+/// The behaviours that no call survives, and what the host may say of such a call.
+const DEADLY: [(&str, &[&str]); 6] = [
+    ("bl00o", LATE),
+    ("bt00o", &["trapped"]),
+    ("bm00o", &["memory limit"]),
+    ("bh00o", &["took too long"]),
+    ("bs00o", LATE),
+    ("bv00o", LATE),
+];
+
+/// Those that a call survives, and that are contained all the same.
+const GREEDY: [&str; 2] = ["bg00o", "bw00o"];
+
+/// Calls at once, each with a key of its own.
+const CALLERS: usize = 8;
+
+const LOG_BYTES: usize = 8 << 10;
+/// What a line of the log may have besides what it costs the module.
+const LOGGED_PER_BYTE: usize = 3;
+
+/// Small limits, so that what goes on without end is soon at its own.
+fn limited() -> Config {
+    Config {
+        limits: Limits {
+            cpu: Duration::from_millis(100),
+            wall: Duration::from_secs(2),
+            memory_bytes: 16 << 20,
+            log_bytes: LOG_BYTES,
+            ..Limits::default()
+        },
+        ..config()
+    }
+}
+
+/// A server with a good version, and what each caller has counted.
+struct Scene {
+    stage: Stage,
+    counted: HashMap<usize, u64>,
+}
+
+impl Scene {
+    async fn new() -> Scene {
+        let stage = Stage::with(limited(), built_in("ao00o")).await;
+        stage.data("fill", json!({"rows": 100})).await;
+        Scene {
+            stage,
+            counted: HashMap::new(),
+        }
+    }
+
+    /// Calls at once; each succeeds and counts once, whichever version answers.
+    async fn work(&mut self, callers: usize) {
+        let logic = &self.stage.logic;
+        let calls = (0..callers).map(|caller| ask(logic, "work", json!({"key": format!("caller {caller}")})));
+        for (caller, answer) in join_all(calls).await.into_iter().enumerate() {
+            let counted = self.counted.entry(caller).or_default();
+            *counted += 1;
+            assert_eq!(answer, json!({"code": 200, "message": null, "data": *counted}));
+        }
+    }
+
+    /// Works until the host has done something by itself, and says why it did.
+    async fn work_until(&mut self, action: &str) -> HistoryEntry {
+        for _ in 0..100 {
+            self.work(CALLERS).await;
+            let latest = self.stage.latest().await;
+            if latest.action == action {
+                return latest;
+            }
+        }
+        panic!("no {action}");
+    }
+
+    /// Waits until nothing but the good version is left, and sees that it is well.
+    async fn healthy(&mut self) {
+        let stage = &self.stage;
+        stage
+            .wait("the good version serves alone", |s| {
+                let list = s.deployer.list();
+                let alone = list[0].probation.is_none() && list[0].canary.is_none() && list[0].shadow.is_none();
+                alone && s.deployer.draining().is_empty()
+            })
+            .await;
+        assert_eq!(stage.label().await, "a");
+        let rows = stage.rows().await;
+        assert_eq!((rows.len(), rows[0].as_str(), rows[100].as_str()), (101, "0 0", "100"));
+        self.work(CALLERS).await;
+    }
+}
+
+/// Whether the host says what is expected.
+fn says(reason: &str, expected: &[&str]) -> bool {
+    expected.iter().any(|part| reason.contains(part))
+}
+
+fn canary() -> CanaryOptions {
+    CanaryOptions {
+        percent: 100.0,
+        ..CanaryOptions::default()
+    }
+}
+
+async fn live(behaviour: &str, expected: &[&str]) {
+    let mut scene = Scene::new().await;
+    let options = SwapOptions::default();
+    scene
+        .stage
+        .deployer
+        .swap(vec![version(behaviour)], options)
+        .await
+        .unwrap();
+    let entry = scene.work_until("rollback").await;
+    let reason = entry.reason.unwrap();
+    assert_eq!(entry.by, "host", "{behaviour}");
+    assert!(says(&reason, expected), "{behaviour}: {reason}");
+    scene.healthy().await;
+    assert_eq!(scene.stage.deployer.generation(), entry.generation);
+}
+
+async fn in_canary(behaviour: &str, expected: &[&str]) {
+    let mut scene = Scene::new().await;
+    scene.stage.deployer.canary(version(behaviour), canary()).await.unwrap();
+    let entry = scene.work_until("abort").await;
+    let reason = entry.reason.unwrap();
+    assert_eq!(entry.by, "host", "{behaviour}");
+    assert!(says(&reason, expected), "{behaviour}: {reason}");
+    scene.healthy().await;
+    assert_eq!(scene.stage.deployer.generation(), 1, "it never was live");
+}
+
+async fn in_shadow(behaviour: &str, expected: &[&str]) {
+    let mut scene = Scene::new().await;
+    let blobs = scene.stage.blobs();
+    scene.stage.deployer.shadow(version(behaviour), 100.0).await.unwrap();
+    scene.work(CALLERS).await;
+    let stage = &scene.stage;
+    stage
+        .wait("a call is compared", |s| {
+            s.deployer.shadow_report("changing").unwrap().compared > 0
+        })
+        .await;
+    let report = stage.deployer.shadow_report("changing").unwrap();
+    let lines = &report.differences[0].lines;
+    assert!(says(&lines.join(" "), expected), "{behaviour}: {lines:#?}");
+    // More than it has caught up with: its end waits for none of them.
+    scene.work(CALLERS).await;
+    scene.stage.deployer.abort("changing").await.unwrap();
+    scene.healthy().await;
+    let latest = scene.stage.latest().await;
+    assert_eq!(
+        (latest.generation, latest.action.as_str(), scene.stage.blobs()),
+        (1, "start", blobs),
+        "nothing of it is on disk"
+    );
+}
+
+#[tokio::test]
+async fn a_deadly_module_that_went_live_is_rolled_back_and_its_callers_do_not_notice() {
+    for (behaviour, expected) in DEADLY {
+        live(behaviour, expected).await;
+    }
+}
+
+#[tokio::test]
+async fn a_deadly_canary_is_aborted_and_its_callers_do_not_notice() {
+    for (behaviour, expected) in DEADLY {
+        in_canary(behaviour, expected).await;
+    }
+}
+
+#[tokio::test]
+async fn a_deadly_shadow_is_told_of_and_changes_nothing() {
+    for (behaviour, expected) in DEADLY {
+        in_shadow(behaviour, expected).await;
+    }
+}
+
+#[tokio::test]
+async fn a_greedy_module_gets_its_share_and_no_more() {
+    for behaviour in GREEDY {
+        let log = Log::default();
+        let guard = log.capture();
+        let mut scene = Scene::new().await;
+        // In shadow it does what the good version does.
+        scene.stage.deployer.shadow(version(behaviour), 100.0).await.unwrap();
+        scene.work(1).await;
+        let stage = &scene.stage;
+        stage
+            .wait("the call is compared", |s| {
+                s.deployer.shadow_report("changing").unwrap().compared == 1
+            })
+            .await;
+        assert_eq!(stage.deployer.shadow_report("changing").unwrap().different, 0);
+        stage.deployer.abort("changing").await.unwrap();
+        stage.deployer.canary(version(behaviour), canary()).await.unwrap();
+        scene.work(1).await;
+        let stage = &scene.stage;
+        let watch = stage.deployer.list()[0].canary.clone().unwrap().watch;
+        assert_eq!((watch.calls, watch.faults, watch.errors), (1, 0, 0), "{watch:?}");
+        stage
+            .deployer
+            .promote("changing", SwapOptions::default())
+            .await
+            .unwrap();
+        scene.work(1).await;
+        let calls = scene.stage.deployer.list()[0].calls.clone();
+        assert_eq!((calls.calls, calls.traps, calls.deadlines), (2, 0, 0), "{calls:?}");
+        scene.stage.deployer.rollback(None, "command").await.unwrap();
+        drop(guard);
+        let most = 2 * LOG_BYTES * LOGGED_PER_BYTE + (16 << 10);
+        assert!(log.bytes() < most, "{behaviour}: {} bytes of log", log.bytes());
+        scene.healthy().await;
+    }
+}
+
+/// The budget of a call counted no more than the text of a line: empty lines and many calls filled the log.
+#[tokio::test]
+async fn a_module_that_floods_the_log_fills_no_log_in_many_calls_either() {
+    let scene = {
+        let mut scene = Scene::new().await;
+        scene.work(1).await;
+        scene
+    };
+    scene.stage.swap(version("bw00o")).await.unwrap();
+    let log = Log::default();
+    let guard = log.capture();
+    let mut calls = 0;
+    let started = std::time::Instant::now();
+    while calls < 100 {
+        assert_eq!(scene.stage.work().await["code"], 200);
+        calls += 1;
+    }
+    let seconds = 2 + started.elapsed().as_secs() as usize;
+    drop(guard);
+    let all = calls * LOG_BYTES;
+    let most = (seconds << 20).min(all) * LOGGED_PER_BYTE;
+    assert!(log.bytes() < most, "{} bytes of log for {calls} calls", log.bytes());
+    let lines = log.lines();
+    let budget = |line: &&String| line.contains("more output than a call may log");
+    assert!(lines.iter().filter(budget).count() > 0);
+}
+
+/// Calls that waited in the host kept the places of others, and where too many took long their callers saw that, whoever stood by.
+#[tokio::test]
+async fn more_calls_than_may_take_long_are_answered_by_the_version_before() {
+    for behaviour in ["bh00o", "bl00o"] {
+        let mut scene = Scene::new().await;
+        scene.stage.deployer.canary(version(behaviour), canary()).await.unwrap();
+        scene.work(5 * CALLERS).await;
+        scene.work_until("abort").await;
+        scene.healthy().await;
+    }
+}
+
+#[tokio::test]
+async fn calls_that_wait_in_the_host_keep_nobody_from_running() {
+    let few = Config {
+        concurrency: 2,
+        ..limited()
+    };
+    let stage = Stage::with(few, built_in("ah00o")).await;
+    let waiting: Vec<_> = (0..CALLERS)
+        .map(|n| {
+            let logic = stage.logic.clone();
+            tokio::spawn(async move { ask(&logic, "work", json!({"key": format!("{n}")})).await })
+        })
+        .collect();
+    // Until each of them has come to where it waits.
+    for _ in 0..CALLERS {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..20 {
+        assert_eq!(stage.label().await, "a");
+    }
+    assert!(waiting.iter().all(|call| !call.is_finished()), "they still wait");
+    for call in waiting {
+        assert_eq!(call.await.unwrap()["code"], 500);
+    }
+    assert_eq!(stage.label().await, "a");
+}
+
+/// A walk over a large table kept its thread from all other calls until it was done, or its deadline over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_long_walk_over_a_table_keeps_nobody_from_running() {
+    let config = Config {
+        limits: Limits {
+            cpu: Duration::from_secs(2),
+            ..Limits::default()
+        },
+        ..config()
+    };
+    let stage = Stage::with(config, built_in("ao00o")).await;
+    stage.data("fill", json!({"rows": 300_000})).await;
+    stage.swap(version("bs00o")).await.unwrap();
+    let walking = tokio::spawn({
+        let logic = stage.logic.clone();
+        async move { ask(&logic, "work", json!({"key": "k"})).await }
+    });
+    let others = tokio::spawn({
+        let logic = stage.logic.clone();
+        async move {
+            for _ in 0..100 {
+                assert_eq!(ask(&logic, "label", json!({})).await["data"], "b");
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    others.await.unwrap();
+    assert!(!walking.is_finished(), "it still walks");
+    assert_eq!(walking.await.unwrap()["code"], 500);
+}
+
+#[tokio::test]
+async fn failing_calls_are_logged_up_to_a_number_a_second_and_then_counted() {
+    let stage = Stage::with(limited(), built_in("at00o")).await;
+    let log = Log::default();
+    let guard = log.capture();
+    let mut ids = Vec::new();
+    for _ in 0..200 {
+        let answer = stage.work().await;
+        assert_eq!(answer["code"], 500);
+        let message = answer["message"].as_str().unwrap().to_owned();
+        ids.push(message.split(' ').next_back().unwrap().to_owned());
+    }
+    stage.swap(version("bo00o")).await.unwrap();
+    stage
+        .wait("the last of it ends", |s| s.deployer.draining().is_empty())
+        .await;
+    drop(guard);
+    let lines = log.lines();
+    let failed: Vec<_> = lines.iter().filter(|line| line.contains("call failed")).collect();
+    assert!((1..150).contains(&failed.len()), "{} lines", failed.len());
+    for (line, id) in failed.iter().zip(&ids) {
+        assert!(line.contains(id.as_str()) || failed.len() > 21, "{line} is about {id}");
+    }
+    assert!(lines.iter().any(|line| line.contains("more of its calls fail")));
+}
+
+fn with_files(name: &str) -> Source {
+    named(name, wat::parse_str(WITH_FILES).unwrap())
+}
+
+#[tokio::test]
+async fn a_module_that_imports_a_file_system_is_refused_by_name_however_it_comes() {
+    const IMPORT: &str = "wasi:filesystem/preopens@0.2.6";
+    let mut scene = Scene::new().await;
+    let deployer = scene.stage.deployer.clone();
+    let load = super::stage::Load::start(&scene.stage.logic, 2, "work");
+    for name in ["changing", "another"] {
+        let mut reports = vec![deployer.check(with_files(name), None).await];
+        let refused = [
+            deployer.swap(vec![with_files(name)], unwatched()).await.map(drop),
+            deployer.swap(vec![with_files(name)], forced()).await.map(drop),
+            deployer.shadow(with_files(name), 100.0).await.map(drop),
+            deployer.canary(with_files(name), canary()).await.map(drop),
+        ];
+        for refused in refused {
+            match refused {
+                Err(DeployError::Refused { report }) => reports.push(report),
+                other => panic!("{other:?}"),
+            }
+        }
+        for report in reports {
+            assert!(!report.passed);
+            let failed: Vec<_> = report.steps.iter().filter(|step| !step.passed).collect();
+            assert!(failed[0].lines.join(" ").contains(IMPORT), "{report:#?}");
+            assert!(!failed[0].forceable);
+        }
+    }
+    for answers in load.end().await {
+        assert!(
+            answers.iter().all(|answer: &Value| answer["code"] == 200),
+            "{answers:?}"
+        );
+    }
+    assert_eq!((deployer.generation(), deployer.list().len()), (1, 1));
+    scene.healthy().await;
+}
+
+#[tokio::test]
+async fn a_self_test_that_waits_in_the_host_is_refused_in_time() {
+    let mut scene = Scene::new().await;
+    let refused = scene.stage.swap(version("bo00h")).await;
+    let Err(DeployError::Refused { report }) = refused else {
+        panic!("{refused:?}");
+    };
+    let failed = report.steps.iter().find(|step| !step.passed).unwrap();
+    assert_eq!(failed.name, "self-test");
+    assert!(says(&failed.lines.join(" "), LATE), "{:?}", failed.lines);
+    scene.healthy().await;
+}
