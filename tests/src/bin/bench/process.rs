@@ -1,5 +1,6 @@
 //! The servers under test, each a process that ends with its handle.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,14 +27,15 @@ impl Server {
     }
 
     pub fn stowage(data: &Path) -> anyhow::Result<Server> {
-        let mut command = Command::new(binary()?);
-        command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            // A space in memory: the baseline has no cloud to publish to either.
-            .args(["--space", "memory:///"])
-            // Misbehaving modules are part of it: their failures are not worth a line each.
-            .env("STOWAGE_LOG", "off");
+        let mut command = serve(data)?;
+        command.env("STOWAGE_LOG", "off");
+        Self::start(command)
+    }
+
+    /// With the log that a server has unless it is told otherwise, in a file.
+    pub fn stowage_logging(data: &Path, log: &Path) -> anyhow::Result<Server> {
+        let mut command = serve(data)?;
+        command.env_remove("STOWAGE_LOG").stderr(File::create(log)?);
         Self::start(command)
     }
 
@@ -69,6 +71,16 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A server on a space in memory: the baseline has no cloud to publish to either.
+fn serve(data: &Path) -> anyhow::Result<Command> {
+    let mut command = Command::new(binary()?);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .args(["--space", "memory:///"]);
+    Ok(command)
 }
 
 /// The built program beside this one.
