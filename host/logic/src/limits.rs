@@ -38,7 +38,7 @@ pub(super) const HOST_CALLS_USED: &str = "more host calls than a call may make";
 pub(super) const FAILURES_A_SECOND: u64 = 20;
 
 /// Bytes that all calls of a module version may print in a second; the rest is left out of the log.
-pub(super) const PRINTED_BYTES_A_SECOND: u64 = 1 << 20;
+pub(super) const PRINTED_BYTES_A_SECOND: u64 = 256 << 10;
 
 /// What a line costs besides its text: each is logged with its time, its call and its module.
 pub(super) const LINE_BYTES: usize = 128;

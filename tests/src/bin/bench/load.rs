@@ -36,6 +36,16 @@ impl Request {
         Request(body.to_string().into())
     }
 
+    /// Writes rows for that module to scan.
+    pub fn fill(rows: u32) -> Request {
+        let body = serde_json::json!({
+            "__SERVER_ROUTE_MODULE": "tests",
+            "__SERVER_ROUTE_METHOD": "fill",
+            "rows": rows,
+        });
+        Request(body.to_string().into())
+    }
+
     pub fn list() -> Request {
         let body = serde_json::json!({
             "__SERVER_ROUTE_MODULE": "storageApi",

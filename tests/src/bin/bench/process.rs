@@ -1,5 +1,6 @@
 //! The servers under test, each a process that ends with its handle.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -27,15 +28,15 @@ impl Server {
 
     /// `more` are further flags.
     pub fn stowage(data: &Path, more: &[&str]) -> anyhow::Result<Server> {
-        let mut command = Command::new(binary()?);
-        command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            // A space in memory: the baseline has no cloud to publish to either.
-            .args(["--space", "memory:///"])
-            .args(more)
-            // Misbehaving modules are part of it: their failures are not worth a line each.
-            .env("STOWAGE_LOG", "off");
+        let mut command = serve(data, more)?;
+        command.env("STOWAGE_LOG", "off");
+        Self::start(command)
+    }
+
+    /// With the log that a server has unless it is told otherwise, in a file.
+    pub fn stowage_logging(data: &Path, more: &[&str], log: &Path) -> anyhow::Result<Server> {
+        let mut command = serve(data, more)?;
+        command.env_remove("STOWAGE_LOG").stderr(File::create(log)?);
         Self::start(command)
     }
 
@@ -71,6 +72,17 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A server on a space in memory: the baseline has no cloud to publish to either. `more` are further flags.
+fn serve(data: &Path, more: &[&str]) -> anyhow::Result<Command> {
+    let mut command = Command::new(binary()?);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .args(["--space", "memory:///"])
+        .args(more);
+    Ok(command)
 }
 
 /// The built program beside this one.

@@ -2,9 +2,10 @@
 //! misbehaves, and how soon a swap takes effect.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -20,18 +21,38 @@ const CONNECTIONS: usize = 32;
 /// Connections that call the module that misbehaves.
 const VICTIMS: usize = 4;
 const SWAPS: usize = 100;
+/// What a module may do wrong, and the bytes that make it do so.
+const MISBEHAVIOURS: [(&str, &str); 8] = [
+    ("loops", "bl00o"),
+    ("traps", "bt00o"),
+    ("takes all memory and traps", "bm00o"),
+    ("takes all memory and answers", "bg00o"),
+    ("waits in the host", "bh00o"),
+    ("scans without end", "bs00o"),
+    ("prints without end", "bv00o"),
+    ("prints much and answers", "bw00o"),
+];
+/// Turns of each, and the length of one: there are many.
+const TURNS: usize = 3;
+const TURN: Duration = Duration::from_secs(2);
+/// How long a call that is under way is waited for.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// Rows that there are to scan.
+const ROWS: u32 = 300_000;
 
 pub async fn run() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let data = dir.path().join("data");
-    // Every call runs: what is measured is what running modules beside each other costs.
-    let server = Server::stowage(&data, EVERY_CALL_RUNS)?;
+    // Every call runs: what is measured is what running modules beside each other costs. What misbehaving ones cause to be logged is part
+    // of that.
+    let log = dir.path().join("log");
+    let server = Server::stowage_logging(&data, EVERY_CALL_RUNS, &log)?;
     for n in 0..FOLDERS {
         load::once(server.address, &Request::create(&format!("folder {n}"))).await?;
     }
     let admin = Admin::at(server.address, &data);
     beside_trials(&server, &admin).await?;
-    beside_misbehaviour(&server, &admin).await?;
+    beside_misbehaviour(&server, &admin, &log).await?;
     latency(&admin).await
 }
 
@@ -61,15 +82,19 @@ async fn beside_trials(server: &Server, admin: &Admin) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The calls of others while a module loops or traps: live, in shadow, in canary.
-async fn beside_misbehaviour(server: &Server, admin: &Admin) -> anyhow::Result<()> {
+/// The calls of others while a module misbehaves: live, in shadow, in canary.
+async fn beside_misbehaviour(server: &Server, admin: &Admin, log: &Path) -> anyhow::Result<()> {
     let list = Request::list();
     let listed = move |_| list.clone();
-    for (what, bad) in [("loops", changing("bl00o")), ("traps", changing("bt00o"))] {
+    let good = changing("ao00o");
+    done(admin.upload("swap", &[("changing", &good)], "&probation=0").await)?;
+    load::once(server.address, &Request::fill(ROWS)).await?;
+    for (what, bad) in MISBEHAVIOURS {
         println!("\nreads of favorites, {CONNECTIONS} connections, while {VICTIMS} call a module that {what}");
+        let bad = changing(bad);
+        let logged_before = std::fs::metadata(log)?.len();
         let mut rounds = Rounds::new(["it behaves", "live", "in shadow", "in canary"]);
-        let good = changing("ao00o");
-        for _ in 0..ROUNDS {
+        for _ in 0..TURNS {
             let mut measured = Vec::new();
             for how in ["it behaves", "live", "in shadow", "in canary"] {
                 done(admin.upload("swap", &[("changing", &good)], "&probation=0").await)?;
@@ -83,7 +108,7 @@ async fn beside_misbehaviour(server: &Server, admin: &Admin) -> anyhow::Result<(
                     _ => Value::Null,
                 };
                 let victims = Victims::start(server.address);
-                measured.push(load::run(server.address, CONNECTIONS, ROUND, listed.clone()).await?);
+                measured.push(load::run(server.address, CONNECTIONS, TURN, listed.clone()).await?);
                 victims.stop().await?;
                 if how.starts_with("in ") {
                     done(admin.post("modules/abort", json!({"name": "changing"})).await)?;
@@ -95,6 +120,12 @@ async fn beside_misbehaviour(server: &Server, admin: &Admin) -> anyhow::Result<(
         for how in ["live", "in shadow", "in canary"] {
             rounds.print_p99_ratio(how, "it behaves");
         }
+        let logged = std::fs::metadata(log)?.len() - logged_before;
+        println!(
+            "  log {} KiB, resident memory {:.1} MiB",
+            logged >> 10,
+            server.resident_mib()?
+        );
     }
     Ok(())
 }
@@ -157,10 +188,14 @@ impl Victims {
         Victims { over, callers }
     }
 
+    /// Ends the calls; those that would take long are hung up on.
     async fn stop(self) -> anyhow::Result<()> {
         self.over.store(true, Ordering::Relaxed);
-        for caller in self.callers {
-            caller.await??;
+        for mut caller in self.callers {
+            match tokio::time::timeout(PATIENCE, &mut caller).await {
+                Ok(ended) => ended??,
+                Err(_) => caller.abort(),
+            }
         }
         Ok(())
     }
