@@ -108,6 +108,20 @@ impl Feed {
         }
     }
 
+    /// The next frame as it came.
+    ///
+    /// # Panics
+    /// When none comes in time.
+    pub async fn next_text(&mut self) -> String {
+        loop {
+            match within("a frame", self.socket.next()).await {
+                Some(Ok(Message::Text(text))) => return text.as_str().to_owned(),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                other => panic!("no frame but {other:?}"),
+            }
+        }
+    }
+
     /// Reads frames until `wanted` finds what it looks for in one.
     pub async fn find<T>(&mut self, what: &str, mut wanted: impl FnMut(&Value) -> Option<T>) -> T {
         within(what, async {

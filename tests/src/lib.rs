@@ -2,6 +2,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`document`] | code blocks of the repository's documents |
 //! | [`examples`] | each documented request with the state it needs and the answer it gets |
 //! | [`fixture`] | a cloud space written to a directory by hand, as its format says |
 //! | [`host`] | the program under test |
@@ -14,6 +15,7 @@
 //! Everything here panics with what it saw: a test has no use for errors.
 
 pub mod admin;
+pub mod document;
 pub mod examples;
 pub mod feed;
 pub mod fixture;

@@ -53,12 +53,12 @@ impl CallArgs {
             .post(&call.path, &Value::Object(call.body))
             .await?;
         let envelope = reply.envelope()?;
-        if self.json {
-            output::line(&String::from_utf8_lossy(&reply.body))?;
-        } else {
-            let whole: Value = serde_json::from_slice(&reply.body).context("the answer is no JSON")?;
-            output::line(&serde_json::to_string_pretty(&whole)?)?;
-        }
+        // As it came, which an envelope has shown to be JSON.
+        let text = String::from_utf8_lossy(&reply.body);
+        match self.json {
+            true => output::line(&text)?,
+            false => output::line(&output::indented(&text))?,
+        };
         if reply.status != 200 {
             eprintln!(
                 "the server refused the request (HTTP {}){}",

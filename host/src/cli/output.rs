@@ -32,9 +32,75 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
+/// JSON on lines of its own, for a person: the same text, members in their order and numbers as they are written, with two spaces a
+/// level. The text is JSON: others come out as they may.
+#[must_use]
+pub fn indented(json: &str) -> String {
+    let mut text = String::with_capacity(json.len() * 2);
+    let mut depth = 0_usize;
+    let mut in_string = false;
+    let mut is_escaped = false;
+    let mut chars = json.chars().filter(|c| *c != '\r' && *c != '\n').peekable();
+    while let Some(c) = chars.next() {
+        if in_string {
+            text.push(c);
+            in_string = is_escaped || c != '"';
+            is_escaped = !is_escaped && c == '\\';
+            continue;
+        }
+        let new_line = |text: &mut String, depth: usize| {
+            text.push('\n');
+            text.extend(std::iter::repeat_n("  ", depth));
+        };
+        match c {
+            ' ' | '\t' => {}
+            '{' | '[' => {
+                text.push(c);
+                while chars.next_if(|c| matches!(c, ' ' | '\t')).is_some() {}
+                match chars.next_if(|c| matches!(c, '}' | ']')) {
+                    Some(end) => text.push(end),
+                    None => {
+                        depth += 1;
+                        new_line(&mut text, depth);
+                    }
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                new_line(&mut text, depth);
+                text.push(c);
+            }
+            ',' => {
+                text.push(c);
+                new_line(&mut text, depth);
+            }
+            ':' => text.push_str(": "),
+            _ => {
+                in_string = c == '"';
+                text.push(c);
+            }
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_is_indented_and_otherwise_stays_as_it_is() {
+        let text = r#"{"z":[1.0,{"b":"a, \"{[:\\","a":{}}],"y" : [ ],"x":null,"数":-1e400}"#;
+        let expected = "{\n  \"z\": [\n    1.0,\n    {\n      \"b\": \"a, \\\"{[:\\\\\",\n      \"a\": {}\n    }\n  ],\n  \"y\": [],\n  \"x\": null,\n  \"数\": -1e400\n}";
+        assert_eq!(indented(text), expected);
+        assert_eq!(indented(&indented(text)), expected);
+        for value in [serde_json::json!([[], [[1], {"a": [{}]}], "\n"]), serde_json::json!(7)] {
+            assert_eq!(
+                indented(&value.to_string()),
+                serde_json::to_string_pretty(&value).expect("a value")
+            );
+        }
+    }
 
     #[test]
     fn a_name_cannot_steer_the_terminal() {

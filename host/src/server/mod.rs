@@ -1,5 +1,6 @@
 //! HTTP/1.1: connections accepted, limited and drained; each request through the gate and on to the API or the feed.
 
+mod bare;
 mod connection;
 mod feed;
 mod gate;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::Admin;
+use bare::Bare;
 use stall::Stall;
 
 /// How connections are treated.
@@ -159,7 +161,10 @@ async fn serve(http: Builder, stream: Stall, permit: Option<OwnedSemaphorePermit
             }
         })
     };
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let mut connection = pin!(
+        http.serve_connection(TokioIo::new(Bare::new(stream)), service)
+            .with_upgrades()
+    );
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,

@@ -59,6 +59,57 @@ async fn only_our_own_host_is_answered() {
     }
 }
 
+/// A refusal as it came over the wire: its headers and its envelope.
+fn assert_envelope(answer: &str) {
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .unwrap_or_else(|| panic!("a head: {answer}"));
+    let length = format!("\r\ncontent-length: {}", body.len());
+    assert!(head.contains(&length), "{answer}");
+    assert!(head.contains("\r\ncontent-type: application/json"), "{answer}");
+    let envelope: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
+    assert_eq!(
+        (&envelope["code"], &envelope["data"]),
+        (&json!(700), &Value::Null),
+        "{answer}"
+    );
+    assert!(!envelope["message"].as_str().unwrap().is_empty(), "{answer}");
+}
+
+/// hyper answers a head that it cannot read by itself, with a status and nothing else.
+#[tokio::test]
+async fn a_head_that_cannot_be_read_is_answered_with_an_envelope() {
+    let scene = Scene::new().await;
+    let address = scene.host.address();
+    let long = "x".repeat(70_000);
+    for (head, status) in [
+        ("bad header: x\r\n\r\n".to_owned(), 400),
+        ("POST / HTTP/3.7\r\n\r\n".into(), 400),
+        ("P\u{7f}ST / HTTP/1.1\r\n\r\n".into(), 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n".into(), 400),
+        (format!("POST /{long} HTTP/1.1\r\n\r\n"), 414),
+        (format!("POST / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(65)), 431),
+        (format!("POST / HTTP/1.1\r\nX: {long}{long}{long}{long}\r\n\r\n"), 431),
+    ] {
+        // Alone, and behind a request that is answered first.
+        let request = format!(
+            "POST /getImFavoriteFolders HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{BODY}",
+            BODY.len()
+        );
+        let shown: String = head.chars().take(60).collect();
+        let answer = wire::raw(address, head.as_bytes()).await;
+        assert_eq!(wire::raw_status(&answer), status, "{shown}: {answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{shown}: {answer}");
+        assert_envelope(&answer);
+        let both = wire::raw(address, (request + &head).as_bytes()).await;
+        let second = both.rfind("HTTP/1.1 ").unwrap();
+        assert_eq!(wire::raw_status(&both), 200, "{shown}: {both}");
+        assert_eq!(wire::raw_status(&both[second..]), status, "{shown}: {both}");
+        assert_envelope(&both[second..]);
+    }
+}
+
 #[tokio::test]
 async fn heads_that_no_client_sends_are_refused() {
     let scene = Scene::new().await;
@@ -115,11 +166,12 @@ async fn heads_that_no_client_sends_are_refused() {
             format!("POST / HTTP/1.1\r\nHost: {address}\r\n{}", "X: y\r\n".repeat(200)),
             &[431, 400],
         ),
-        ("\u{16}\u{3}\u{1} hello".to_owned(), &[400, 0]),
+        ("\u{16}\u{3}\u{1} hello".to_owned(), &[400]),
     ] {
         let answer = wire::raw(address, (head.clone() + &rest).as_bytes()).await;
         let shown: String = head.chars().take(100).collect();
         assert!(statuses.contains(&wire::raw_status(&answer)), "{shown}: {answer}");
+        assert_envelope(&answer);
     }
     assert_eq!(scene.host.post("/getImFavoriteFolders", BODY).await.code(), 200);
 }

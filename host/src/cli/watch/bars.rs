@@ -208,7 +208,7 @@ mod tests {
     }
 
     fn row(id: usize, status: i64, progress: i64) -> Row {
-        Row::new(json!({
+        Row::of(json!({
             "taskId": format!("t{id}"), "type": 1, "shareIndex": 3, "status": status, "progress": progress,
             "name": format!("file-{id}.bin"), "size": 1 << 20, "time": id, "code": 0
         }))

@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use http::header::AUTHORIZATION;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -84,7 +85,7 @@ struct WireFrame {
     #[serde(default)]
     message: Option<String>,
     #[serde(default)]
-    data: Option<Vec<Value>>,
+    data: Option<Vec<Box<RawValue>>>,
     #[serde(default)]
     seq: Option<u64>,
 }
@@ -206,7 +207,7 @@ impl Order {
         }
         Ok(Frame {
             is_snapshot,
-            rows: frame.data.unwrap_or_default().into_iter().map(Row::new).collect(),
+            rows: frame.data.unwrap_or_default().iter().map(|row| Row::new(row)).collect(),
         })
     }
 }
@@ -215,6 +216,7 @@ impl Order {
 mod tests {
     use super::*;
     use futures_util::SinkExt;
+    use serde_json::Value;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
     use tokio_tungstenite::accept_hdr_async;

@@ -12,7 +12,7 @@ impl Lines {
     /// `false` when nobody reads any more.
     pub(super) fn show(&self, rows: &[Row]) -> io::Result<bool> {
         for row in rows {
-            if !output::line(&row.wire.to_string())? {
+            if !output::line(&row.text)? {
                 return Ok(false);
             }
         }

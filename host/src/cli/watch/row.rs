@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::Direction;
 use crate::cli::output::printable;
@@ -32,12 +33,25 @@ pub(super) enum Standing {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Row {
     /// As it came.
-    pub(super) wire: Value,
+    pub(super) text: String,
+    wire: Value,
 }
 
 impl Row {
-    pub(super) fn new(wire: Value) -> Self {
-        Self { wire }
+    /// What is not an object is a row of which nothing is known.
+    pub(super) fn new(raw: &RawValue) -> Self {
+        Self {
+            text: raw.get().to_owned(),
+            wire: serde_json::from_str(raw.get()).unwrap_or_default(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(wire: Value) -> Self {
+        Self {
+            text: wire.to_string(),
+            wire,
+        }
     }
 
     fn text(&self, field: &str) -> &str {
@@ -151,7 +165,7 @@ impl Seen {
     /// Whether the row differs from the last one of its task.
     pub(super) fn is_news(&mut self, row: &Row) -> bool {
         let mut hasher = DefaultHasher::new();
-        row.wire.to_string().hash(&mut hasher);
+        row.text.hash(&mut hasher);
         let digest = hasher.finish();
         self.digests.insert(row.task(), digest) != Some(digest)
     }
@@ -163,7 +177,7 @@ mod tests {
     use serde_json::json;
 
     fn row(direction: i64, status: i64, progress: i64) -> Row {
-        Row::new(json!({
+        Row::of(json!({
             "taskId": "t", "type": direction, "shareIndex": 3, "status": status, "progress": progress,
             "name": "a.bin", "size": 64 << 20, "hash": "h", "code": 0
         }))
@@ -199,10 +213,10 @@ mod tests {
 
     #[test]
     fn hostile_rows_are_clamped() {
-        let row = Row::new(json!({"type": 1, "status": 1, "size": -5, "progress": 400, "name": "\u{1b}]0;x\u{7}"}));
+        let row = Row::of(json!({"type": 1, "status": 1, "size": -5, "progress": 400, "name": "\u{1b}]0;x\u{7}"}));
         assert_eq!((row.size(), row.percent()), (0, 100));
         assert_eq!(row.name(), "?]0;x?");
-        assert_eq!(Row::new(json!([])).state().0, "waiting");
+        assert_eq!(Row::of(json!([])).state().0, "waiting");
     }
 
     #[test]

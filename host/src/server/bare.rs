@@ -1,0 +1,157 @@
+//! The refusals that hyper writes by itself, when it cannot read a request's head, with the envelope that every answer has.
+//!
+//! hyper has no hook for them: it writes a head without a body, and then ends the connection. Whatever this server says
+//! of itself with such a status has a body, so that head is told from ours by its length of nothing.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::StatusCode;
+use stowage_logic::rpc::{Code, Envelope};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// What hyper writes where there is no body.
+const NOTHING: &str = "\r\ncontent-length: 0\r\n";
+
+/// A stream on which hyper's bare refusals get an envelope.
+pub(super) struct Bare<S> {
+    stream: S,
+    /// What is written in place of hyper's refusal.
+    refusal: Option<Refusal>,
+}
+
+struct Refusal {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl<S> Bare<S> {
+    pub(super) fn new(stream: S) -> Bare<S> {
+        Bare { stream, refusal: None }
+    }
+}
+
+/// The same refusal with an envelope, where these bytes are one of hyper's own.
+fn enveloped(bytes: &[u8]) -> Option<Vec<u8>> {
+    if !bytes.starts_with(b"HTTP/1.") || bytes.get(8..10) != Some(b" 4") {
+        return None;
+    }
+    let head = str::from_utf8(bytes).ok().filter(|head| head.ends_with("\r\n\r\n"))?;
+    let (status, headers) = head.split_once(NOTHING)?;
+    let message = match StatusCode::from_bytes(bytes.get(9..12)?).ok()? {
+        StatusCode::BAD_REQUEST => "request: expected a head of HTTP/1.1",
+        StatusCode::URI_TOO_LONG => "request: expected a path of at most 64 KiB",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "request: expected at most 64 headers and 64 KiB of them",
+        _ => return None,
+    };
+    let body = Envelope::failure(Code::OTHER, message).into_json();
+    let described = format!(
+        "{status}\r\ncontent-type: application/json\r\nx-content-type-options: nosniff\r\ncache-control: no-store\r\n\
+         content-length: {}\r\n{headers}",
+        body.len()
+    );
+    Some([described.as_bytes(), &body].concat())
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Bare<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Bare<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let Bare { stream, refusal } = &mut *self;
+        if refusal.is_none() {
+            *refusal = enveloped(bytes).map(|bytes| Refusal { bytes, written: 0 });
+        }
+        let Some(Refusal { bytes: ours, written }) = refusal else {
+            return Pin::new(stream).poll_write(cx, bytes);
+        };
+        while *written < ours.len() {
+            match ready!(Pin::new(&mut *stream).poll_write(cx, &ours[*written..]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                n => *written += n,
+            }
+        }
+        *refusal = None;
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let first = bytes.iter().find(|slice| !slice.is_empty());
+        match first {
+            Some(first) if self.refusal.is_some() || enveloped(first).is_some() => self.poll_write(cx, first),
+            _ => Pin::new(&mut self.stream).poll_write_vectored(cx, bytes),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    const REFUSAL: &str = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\ndate: now\r\n\r\n";
+
+    /// What comes out of a pipe this narrow when these texts are written.
+    async fn written(texts: &[&str]) -> String {
+        let (stream, mut peer) = tokio::io::duplex(7);
+        let write = async move {
+            let mut stream = Bare::new(stream);
+            for text in texts {
+                stream.write_all(text.as_bytes()).await.expect("the peer reads");
+            }
+        };
+        let mut all = String::new();
+        let (read, ()) = tokio::join!(peer.read_to_string(&mut all), write);
+        read.expect("text");
+        all
+    }
+
+    #[tokio::test]
+    async fn a_bare_refusal_gets_an_envelope_and_its_length() {
+        let all = written(&["HTTP/1.1 200 OK\r\n\r\n", REFUSAL]).await;
+        let (head, body) = all.rsplit_once("\r\n\r\n").expect("a head");
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 400 Bad Request\r\nconnection: close\r\n"));
+        assert!(head.ends_with("\r\ndate: now"), "{head}");
+        assert!(
+            head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())),
+            "{head}"
+        );
+        assert!(!head.contains(NOTHING), "{head}");
+        assert!(body.starts_with(r#"{"code":700,"message":"request: "#), "{body}");
+    }
+
+    #[tokio::test]
+    async fn what_else_is_written_stays_as_it_is() {
+        for text in [
+            "HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 7\r\n\r\n",
+            "HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 4",
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n{}",
+            "",
+        ] {
+            assert_eq!(written(&[text]).await, text);
+        }
+    }
+}
