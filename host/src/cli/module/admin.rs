@@ -95,9 +95,15 @@ impl AdminClient {
     ///
     /// # Errors
     /// As [`list`](Self::list). A check that finds something is an answer.
-    pub async fn check(&self, file: ModuleFile, recording: Vec<u8>) -> Result<CheckReport, AdminError> {
-        let query = vec![("recording", recording.len().to_string())];
-        self.upload("check", vec![file], recording, query).await
+    pub async fn check(&self, file: ModuleFile, recording: Option<Vec<u8>>) -> Result<CheckReport, AdminError> {
+        let size = recording.as_ref().map(|bytes| ("recording", bytes.len().to_string()));
+        self.upload(
+            "check",
+            vec![file],
+            recording.unwrap_or_default(),
+            size.into_iter().collect(),
+        )
+        .await
     }
 
     /// Puts modules live together.
