@@ -17,6 +17,7 @@ mod lifecycle;
 mod lists;
 mod module_command;
 mod parameters;
+mod readme;
 mod recordings;
 mod replay;
 mod routing;
