@@ -87,9 +87,11 @@ impl RecordArgs {
     /// What the server is asked for; none where a recording is only stopped.
     fn request(&self) -> anyhow::Result<Option<RecordRequest>> {
         let Some(file) = &self.file else { return Ok(None) };
+        // The server has another working directory.
+        let file = std::path::absolute(file).with_context(|| format!("the path {}", file.display()))?;
+        anyhow::ensure!(file.to_str().is_some(), "{}: the path is no text", file.display());
         Ok(Some(RecordRequest {
-            // The server has another working directory.
-            file: std::path::absolute(file).with_context(|| format!("the path {}", file.display()))?,
+            file,
             methods: self.methods.clone(),
             calls: self.calls,
             bytes: None,
