@@ -37,5 +37,11 @@ fn told(report: &ReplayReport) -> Vec<String> {
         lines.push(format!("line {}: {}", difference.line, difference.function));
         lines.extend(difference.lines.iter().map(|line| format!("  {line}")));
     }
+    if report.unrecorded > 0 {
+        lines.push(format!("not recorded: {} calls", report.unrecorded));
+    }
+    if !report.complete {
+        lines.push("the recording was cut short".to_owned());
+    }
     lines
 }

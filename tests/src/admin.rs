@@ -151,6 +151,19 @@ impl Admin {
         .await;
     }
 
+    /// Checks a module whose bytes, and the recording behind them, are the body; `more` has the sizes.
+    ///
+    /// # Panics
+    /// When it is not checked.
+    pub async fn check(&self, name: &str, body: Vec<u8>, more: &str) -> Value {
+        let path = format!("modules/check?name={name}{more}");
+        let (status, report) = self
+            .send(Method::POST, &path, Some("application/wasm"), body.into())
+            .await;
+        assert_eq!(status, 200, "{report:#}");
+        report
+    }
+
     /// Puts modules live.
     ///
     /// # Panics

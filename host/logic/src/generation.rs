@@ -150,6 +150,24 @@ impl Generation {
         self
     }
 
+    /// Lets somebody look on at all calls, whichever version answers them: those on trial and those that stand by included.
+    #[must_use]
+    pub fn observed_whoever_answers(mut self, observer: &Arc<dyn Observer>) -> Generation {
+        for route in self.routes_mut() {
+            route.observers.push(Arc::clone(observer));
+            match &mut route.beside {
+                Some(
+                    Beside::Canary { candidate: other, .. }
+                    | Beside::Probation {
+                        previous: Some(other), ..
+                    },
+                ) => other.observers.push(Arc::clone(observer)),
+                Some(Beside::Probation { previous: None, .. }) | None => {}
+            }
+        }
+        self
+    }
+
     /// The modules in the order they were loaded.
     pub fn modules(&self) -> &[Arc<Module>] {
         &self.modules

@@ -205,7 +205,6 @@ impl Admin {
                 parameters.end()?;
                 self.change(self.upload(body), move |body| async move {
                     let (sources, recording) = layout.cut(body)?;
-                    let recording = (!recording.is_empty()).then_some(recording);
                     ok(&deployer.check(only(sources)?, recording).await)
                 })
                 .await

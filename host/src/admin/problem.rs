@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::deploy::{CheckReport, DeployError};
 use crate::recording::RecordProblem;
+use stowage_recording::RecordError;
 
 /// Why a request was not carried out.
 #[derive(Debug)]
@@ -64,7 +65,12 @@ impl From<RecordProblem> for Problem {
     fn from(problem: RecordProblem) -> Problem {
         let status = match problem {
             RecordProblem::Busy { .. } | RecordProblem::None => StatusCode::CONFLICT,
-            RecordProblem::Relative { .. } | RecordProblem::Record(_) => StatusCode::BAD_REQUEST,
+            RecordProblem::Relative { .. } | RecordProblem::Record(RecordError::Create { .. }) => {
+                StatusCode::BAD_REQUEST
+            }
+            RecordProblem::Record(RecordError::Write { .. } | RecordError::Thread(_)) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         };
         Problem::new(status, problem.to_string())
     }

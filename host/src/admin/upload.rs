@@ -28,8 +28,8 @@ pub(super) struct Layout {
     modules: Vec<(String, String)>,
     /// Bytes of every module; none where there is one module and nothing else.
     sizes: Option<Vec<usize>>,
-    /// Bytes that follow the modules.
-    recording: usize,
+    /// Bytes that follow the modules; none where nothing was said of them.
+    recording: Option<usize>,
 }
 
 impl Layout {
@@ -51,16 +51,16 @@ impl Layout {
             return Err(Problem::parameter("from", "one for each name, at most 4096 bytes"));
         }
         let recording = if with_recording {
-            parameters.one::<usize>("recording", SIZE)?.unwrap_or(0)
+            parameters.one::<usize>("recording", SIZE)?
         } else {
-            0
+            None
         };
         let sizes: Vec<usize> = parameters
             .all("size")
             .iter()
             .map(|text| text.parse().map_err(|_| Problem::parameter("size", SIZE)))
             .collect::<Result<_, _>>()?;
-        let sizes = if sizes.is_empty() && names.len() == 1 && recording == 0 {
+        let sizes = if sizes.is_empty() && names.len() == 1 && recording.is_none() {
             None
         } else if sizes.len() == names.len() {
             Some(sizes)
@@ -83,11 +83,11 @@ impl Layout {
     }
 
     /// Cuts a body: the modules, and what follows them.
-    pub(super) fn cut(self, mut body: Vec<u8>) -> Result<(Vec<Source>, Vec<u8>), Problem> {
+    pub(super) fn cut(self, mut body: Vec<u8>) -> Result<(Vec<Source>, Option<Vec<u8>>), Problem> {
         let sizes = self.sizes.unwrap_or_else(|| vec![body.len()]);
         let whole = sizes
             .iter()
-            .try_fold(self.recording, |sum, size| sum.checked_add(*size));
+            .try_fold(self.recording.unwrap_or(0), |sum, size| sum.checked_add(*size));
         if whole != Some(body.len()) {
             return Err(Problem::parameter(
                 "size",
@@ -95,7 +95,7 @@ impl Layout {
             ));
         }
         // From the back, so that each byte is copied at most once.
-        let recording = body.split_off(body.len() - self.recording);
+        let recording = self.recording.map(|size| body.split_off(body.len() - size));
         let mut sources = Vec::with_capacity(sizes.len());
         for ((name, from), size) in self.modules.into_iter().zip(sizes).rev() {
             if size > MOST_BYTES {
@@ -150,25 +150,29 @@ mod tests {
         parameters.end().map(|()| layout)
     }
 
-    fn cut(query: &str, body: &str) -> Result<(Vec<(String, String)>, String), Problem> {
+    type Cut = (Vec<(String, String)>, Option<String>);
+
+    fn cut(query: &str, body: &str) -> Result<Cut, Problem> {
         let (sources, rest) = layout(query, true)?.cut(body.as_bytes().to_vec())?;
         let text = |bytes| String::from_utf8(bytes).expect("text");
         let sources = sources.into_iter().map(|s| (s.name, text(s.bytes))).collect();
-        Ok((sources, text(rest)))
+        Ok((sources, rest.map(text)))
     }
 
     #[test]
     fn modules_lie_one_behind_the_other() {
         let named = |name: &str, bytes: &str| (name.to_owned(), bytes.to_owned());
+        assert_eq!(cut("name=a", "xyz").expect("whole"), (vec![named("a", "xyz")], None));
         assert_eq!(
-            cut("name=a", "xyz").expect("whole"),
-            (vec![named("a", "xyz")], String::new())
+            cut("name=a&size=3&recording=0", "xyz").expect("whole"),
+            (vec![named("a", "xyz")], Some(String::new())),
+            "an empty recording is one, and not a check without"
         );
         assert_eq!(
             cut("name=a&size=2&name=b&size=0&name=c&size=1&recording=3", "aacrrr").expect("whole"),
             (
                 vec![named("a", "aa"), named("b", ""), named("c", "c")],
-                "rrr".to_owned()
+                Some("rrr".to_owned())
             )
         );
         let (sources, _) = layout("name=a&from=/x/a.wasm", false)

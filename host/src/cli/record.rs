@@ -1,30 +1,25 @@
 //! `stowage record`: calls of the running server with all they read and did, to a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use bytes::Bytes;
+use anyhow::Context as _;
 use clap::Args;
-use http::Method;
-use serde::de::DeserializeOwned;
 use stowage_recording::Summary;
 use tokio::time::{Instant, sleep_until};
 
-use super::client::Client;
 use super::locate::AdminArgs;
+use super::module::{AdminClient, refused};
 use super::output;
-use super::reply::Reply;
-use crate::recording::{RecordRequest, RecordStatus};
-
-/// Where the admin API has the recording.
-const PATH: &str = "/admin/record";
+use crate::recording::RecordRequest;
 
 /// How often is asked whether the recording has all its calls.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 
 /// Record calls of the running server with all they read and did
+///
+/// Exit status: 0 done, 1 the server refused, 2 it did not come to that.
 #[derive(Debug, Args)]
 pub struct RecordArgs {
     /// Which server
@@ -37,7 +32,7 @@ pub struct RecordArgs {
     #[arg(long, value_name = "N")]
     pub seconds: Option<u64>,
     /// Stop after so many calls
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub calls: Option<u64>,
     /// Only calls of this method; may be given several times
     #[arg(long = "method", value_name = "METHOD")]
@@ -50,27 +45,37 @@ pub struct RecordArgs {
     pub json: bool,
 }
 
+/// Why there is nothing more to wait for.
+#[derive(Debug, PartialEq)]
+enum Ended {
+    /// Time, a bound, or whoever interrupts: it is to be stopped.
+    Here,
+    /// Somebody else has stopped it.
+    Elsewhere,
+}
+
 impl RecordArgs {
     /// Records until a bound is reached or the command is interrupted.
     ///
     /// # Errors
-    /// No server answered, it refused, or the file could not be written.
+    /// No server answered.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let client = self.client.client()?;
+        self.record().await.or_else(refused)
+    }
+
+    async fn record(self) -> anyhow::Result<ExitCode> {
+        let admin = AdminClient::new(self.client.client()?);
         if let Some(request) = self.request()? {
-            let body = Bytes::from(serde_json::to_vec(&request)?);
-            accepted(
-                client
-                    .request(Method::POST, PATH, Some("application/json"), body)
-                    .await?,
-            )?;
+            admin.record(&request).await?;
             if !self.json {
                 eprintln!("recording to {}; Ctrl-C stops", request.file.display());
             }
-            self.until_done(&client).await?;
+            if self.until_done(&admin, &request.file).await? == Ended::Elsewhere {
+                eprintln!("the recording was stopped by somebody else");
+                return Ok(ExitCode::SUCCESS);
+            }
         }
-        let reply = client.request(Method::DELETE, PATH, None, Bytes::new()).await?;
-        let summary: Summary = parsed(&accepted(reply)?)?;
+        let summary = admin.end_recording().await?;
         if self.json {
             output::line(&serde_json::to_string(&summary)?)?;
         } else {
@@ -82,16 +87,18 @@ impl RecordArgs {
     /// What the server is asked for; none where a recording is only stopped.
     fn request(&self) -> anyhow::Result<Option<RecordRequest>> {
         let Some(file) = &self.file else { return Ok(None) };
+        // The server has another working directory.
+        let file = std::path::absolute(file).with_context(|| format!("the path {}", file.display()))?;
+        anyhow::ensure!(file.to_str().is_some(), "{}: the path is no text", file.display());
         Ok(Some(RecordRequest {
-            // The server has another working directory.
-            file: std::path::absolute(file).with_context(|| format!("the path {}", file.display()))?,
+            file,
             methods: self.methods.clone(),
             calls: self.calls,
             bytes: None,
         }))
     }
 
-    async fn until_done(&self, client: &Client) -> anyhow::Result<()> {
+    async fn until_done(&self, admin: &AdminClient, file: &Path) -> anyhow::Result<Ended> {
         let end = self
             .seconds
             .map(|seconds| Instant::now() + Duration::from_secs(seconds));
@@ -104,36 +111,22 @@ impl RecordArgs {
         let full = async {
             loop {
                 sleep_until(Instant::now() + ASK_EVERY).await;
-                let status: Option<RecordStatus> = parsed(&accepted(client.get(PATH).await?)?)?;
-                if status.is_none_or(|status| !status.open) {
-                    return anyhow::Ok(());
+                match admin.recording().await? {
+                    Some(status) if status.file == file => {
+                        if !status.open {
+                            return anyhow::Ok(Ended::Here);
+                        }
+                    }
+                    _ => return Ok(Ended::Elsewhere),
                 }
             }
         };
         tokio::select! {
-            () = late => Ok(()),
+            () = late => Ok(Ended::Here),
             ended = full => ended,
-            interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+            interrupted = tokio::signal::ctrl_c() => Ok(interrupted.map(|()| Ended::Here)?),
         }
     }
-}
-
-/// An answer of the admin API that is no refusal.
-fn accepted(reply: Reply) -> anyhow::Result<Reply> {
-    if (200..300).contains(&reply.status) {
-        return Ok(reply);
-    }
-    bail!(
-        "{} refused the request (HTTP {}): {}",
-        reply.address,
-        reply.status,
-        output::printable(&String::from_utf8_lossy(&reply.body))
-    );
-}
-
-fn parsed<T: DeserializeOwned>(reply: &Reply) -> anyhow::Result<T> {
-    serde_json::from_slice(&reply.body)
-        .with_context(|| format!("what {} answers is not what a Stowage server answers", reply.address))
 }
 
 /// What was recorded, for a person.

@@ -17,6 +17,8 @@ mod lifecycle;
 mod lists;
 mod module_command;
 mod parameters;
+mod readme;
+mod recordings;
 mod replay;
 mod routing;
 mod s3;

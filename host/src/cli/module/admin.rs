@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::Method;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use stowage_recording::Summary;
 use thiserror::Error;
 use url::form_urlencoded;
 
@@ -12,6 +13,10 @@ use crate::admin::{Done, ErrorBody, History, ModuleList};
 use crate::cli::client::Client;
 use crate::cli::reply::{ClientError, Reply};
 use crate::deploy::{CanaryStatus, CheckReport, ShadowReport, SwapReport};
+use crate::recording::{RecordRequest, RecordStatus};
+
+/// Where the recording is.
+const RECORD: &str = "/admin/record";
 
 /// Why a request to the admin API was not carried out.
 #[derive(Debug, Error)]
@@ -95,9 +100,15 @@ impl AdminClient {
     ///
     /// # Errors
     /// As [`list`](Self::list). A check that finds something is an answer.
-    pub async fn check(&self, file: ModuleFile, recording: Vec<u8>) -> Result<CheckReport, AdminError> {
-        let query = vec![("recording", recording.len().to_string())];
-        self.upload("check", vec![file], recording, query).await
+    pub async fn check(&self, file: ModuleFile, recording: Option<Vec<u8>>) -> Result<CheckReport, AdminError> {
+        let size = recording.as_ref().map(|bytes| ("recording", bytes.len().to_string()));
+        self.upload(
+            "check",
+            vec![file],
+            recording.unwrap_or_default(),
+            size.into_iter().collect(),
+        )
+        .await
     }
 
     /// Puts modules live together.
@@ -157,6 +168,32 @@ impl AdminClient {
     /// As [`list`](Self::list), and [`AdminError::Refused`].
     pub async fn unload(&self, options: Query<'_>) -> Result<SwapReport, AdminError> {
         self.post("unload", options).await
+    }
+
+    /// Begins a recording.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list), and [`AdminError::Refused`] when one goes on or the file cannot be made.
+    pub async fn record(&self, request: &RecordRequest) -> Result<Option<RecordStatus>, AdminError> {
+        let body = serde_json::to_value(request).unwrap_or_default();
+        read(&self.client.post(RECORD, &body).await?)
+    }
+
+    /// The recording that goes on.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub async fn recording(&self) -> Result<Option<RecordStatus>, AdminError> {
+        self.get(RECORD).await
+    }
+
+    /// Ends the recording.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list), and [`AdminError::Refused`] when none goes on or the file is not whole.
+    pub async fn end_recording(&self) -> Result<Summary, AdminError> {
+        let reply = self.client.request(Method::DELETE, RECORD, None, Bytes::new());
+        read(&reply.await?)
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, AdminError> {

@@ -39,11 +39,7 @@ impl CheckArgs {
     /// A file cannot be read, or no server answered.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let file = ModuleFile::read(self.name.as_deref(), &self.file)?;
-        let recording = self
-            .recording
-            .map(|path| read_at_most(&path, MOST_BYTES))
-            .transpose()?
-            .unwrap_or_default();
+        let recording = self.recording.map(|path| read_at_most(&path, MOST_BYTES)).transpose()?;
         let report = AdminClient::new(self.admin.client()?).check(file, recording).await?;
         show::print(&report, self.json, show::check)?;
         Ok(if report.passed {

@@ -17,11 +17,13 @@ pub enum FileError {
         /// What the system says.
         source: io::Error,
     },
-    /// It is larger than a module may be.
-    #[error("{path}: larger than a module may be ({mib} MiB)", path = path.display(), mib = MOST_BYTES >> 20)]
+    /// It is larger than the server takes.
+    #[error("{path}: larger than the server takes ({mib} MiB)", path = path.display(), mib = most >> 20)]
     TooLarge {
         /// The file.
         path: PathBuf,
+        /// Bytes that it may have.
+        most: usize,
     },
     /// The file's name gives none.
     #[error("{path}: no module name can be made of the file's; write NAME={path}", path = path.display())]
@@ -89,7 +91,10 @@ pub(super) fn read_at_most(path: &Path, most: usize) -> Result<Vec<u8>, FileErro
     let mut bytes = Vec::new();
     file.take(most as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() > most {
-        return Err(FileError::TooLarge { path: path.to_owned() });
+        return Err(FileError::TooLarge {
+            path: path.to_owned(),
+            most,
+        });
     }
     Ok(bytes)
 }

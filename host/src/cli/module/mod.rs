@@ -90,7 +90,7 @@ impl ModuleCommand {
 }
 
 /// Shows what the server refused and why; any other error stays one.
-fn refused(error: anyhow::Error) -> anyhow::Result<ExitCode> {
+pub(super) fn refused(error: anyhow::Error) -> anyhow::Result<ExitCode> {
     match error.downcast::<AdminError>() {
         Ok(AdminError::Refused { message, report }) => {
             if let Some(report) = report {
