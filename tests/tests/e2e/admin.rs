@@ -13,7 +13,14 @@ use stowage_tests::admin::{Admin, module, variant, version};
 use stowage_tests::host::{Launch, Scene, TestHost};
 use stowage_tests::wire::{self, Reply};
 
-/// Every route with its method.
+/// Where the recording is: three methods of one path.
+const RECORD: [(&str, &str); 3] = [
+    ("GET", "/admin/record"),
+    ("POST", "/admin/record"),
+    ("DELETE", "/admin/record"),
+];
+
+/// Every other route with its method.
 const ROUTES: [(&str, &str); 12] = [
     ("GET", "/admin/modules"),
     ("GET", "/admin/modules/favorites/shadow"),
@@ -66,6 +73,7 @@ async fn every_route_wants_the_admin_token_and_no_other() {
     let right = format!("Bearer {token}");
     for (method, path) in ROUTES
         .into_iter()
+        .chain(RECORD)
         .chain([("GET", "/admin/x"), ("OPTIONS", "/admin/modules")])
     {
         for headers in [
