@@ -37,7 +37,7 @@ impl Crate {
         let _ = fs::remove_dir_all(&dir);
         let place = dir.display().to_string();
         let written = run([&["module", "new", name, "--dir", &place], more].concat()).await;
-        assert!(written.status.success(), "{}", text(&written));
+        assert!(written.status.success(), "{}", shown(&written));
         Crate { name, dir }
     }
 
@@ -57,7 +57,7 @@ impl Crate {
         let _one = CARGO.lock().await;
         let output = tokio::time::timeout(CARGO_PATIENCE, self.cargo(args).output()).await;
         let output = output.expect("cargo ends in time").expect("cargo starts");
-        assert!(output.status.success(), "cargo {args:?}: {}", text(&output));
+        assert!(output.status.success(), "cargo {args:?}: {}", shown(&output));
     }
 
     /// The component, built.
@@ -66,6 +66,37 @@ impl Crate {
             .await;
         let file = format!("target/wasm32-wasip2/release/{}.wasm", self.name.replace('-', "_"));
         root().join(file).display().to_string()
+    }
+
+    /// Runs its tests in wasmtime, as its `make test` does, but with the kit as it is built here: wasmtime alone takes minutes. That the
+    /// copy of the kit in the crate is whole is left to cargo, which reads all its manifests.
+    async fn passes_in_wasmtime(&self, component: &str) {
+        let tests = self.dir.join("wasmtime-tests");
+        self.succeeds(&["tree", "--manifest-path", "wasmtime-tests/Cargo.toml"])
+            .await;
+        let text = fs::read_to_string(tests.join("tests.rs")).unwrap();
+        assert!(text.contains("#[tokio::test]"));
+        // What is included cannot say of itself how it is compiled.
+        let of_crate = |line: &&str| !line.starts_with("//!") && !line.starts_with("#![");
+        let included: Vec<_> = text.lines().filter(of_crate).collect();
+        let place = root().join(format!("{}-tests.rs", self.name));
+        fs::write(&place, included.join("\n")).unwrap();
+        let mut cargo = Command::new("cargo");
+        cargo
+            .args(["test", "--release", "--locked", "--offline", "--workspace"])
+            .args(["--features", "stowage-tests/generated", "--test", "generated"])
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+            .env("CARGO_TARGET_DIR", target_dir())
+            .env("STOWAGE_GENERATED", &place)
+            .env("WASM", component)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        let _one = CARGO.lock().await;
+        let output = tokio::time::timeout(CARGO_PATIENCE, cargo.output()).await;
+        let output = output.expect("cargo ends in time").expect("cargo starts");
+        assert!(output.status.success(), "{}", shown(&output));
+        let passed = format!("{} passed; 0 failed", text.matches("#[tokio::test]").count());
+        assert!(shown(&output).contains(&passed), "{}", shown(&output));
     }
 
     /// Replaces a text of a file by another, as a person edits.
@@ -77,7 +108,7 @@ impl Crate {
     }
 }
 
-fn text(output: &Output) -> String {
+fn shown(output: &Output) -> String {
     let (out, err) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
@@ -91,7 +122,7 @@ async fn stowage(host: &TestHost, args: &[&str]) -> String {
     assert!(
         output.status.success(),
         "stowage {args:?}: {}\n{}",
-        text(&output),
+        shown(&output),
         host.log()
     );
     String::from_utf8(output.stdout).unwrap()
@@ -119,6 +150,7 @@ async fn a_new_module_serves_its_methods_and_the_documents_next_version_takes_it
     let notes = Crate::new("notes", &[]).await;
     notes.succeeds(&["test"]).await;
     let first = notes.component().await;
+    notes.passes_in_wasmtime(&first).await;
     let dir = tempfile::tempdir().unwrap();
     let host = Launch::new(dir.path()).start().await;
     stowage(&host, &["module", "check", "--name", "notes", &first]).await;
@@ -146,7 +178,7 @@ async fn a_new_module_serves_its_methods_and_the_documents_next_version_takes_it
     // A repository around it is none of git's business here.
     git.env("GIT_CEILING_DIRECTORIES", root());
     let applied = git.output().await.unwrap();
-    assert!(applied.status.success(), "{}", text(&applied));
+    assert!(applied.status.success(), "{}", shown(&applied));
     assert!(
         notes.dir.join("src/migration.rs").is_file(),
         "git applies what is below its directory"
@@ -181,7 +213,7 @@ async fn dev_swaps_on_save(notes: &Crate, host: &TestHost) {
         .stdout(out)
         .spawn()
         .unwrap();
-    let shown = || fs::read_to_string(&told).unwrap();
+    let printed = || fs::read_to_string(&told).unwrap();
     let answer = || async {
         host.call("notes/addNote", json!({"text": ""})).await["message"]
             .as_str()
@@ -199,23 +231,23 @@ async fn dev_swaps_on_save(notes: &Crate, host: &TestHost) {
             notes.edit("src/notes.rs", from, to);
         }
         let started = Instant::now();
-        while shown().matches("waiting for a save").count() <= nth {
+        while printed().matches("waiting for a save").count() <= nth {
             assert!(
                 started.elapsed() < CARGO_PATIENCE,
                 "the save is built: {}\n{}",
-                shown(),
+                printed(),
                 host.log()
             );
             assert!(
                 dev.try_wait().unwrap().is_none(),
                 "it never ends by itself: {}",
-                shown()
+                printed()
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        assert!(answer().await.contains(expected), "{}", shown());
+        assert!(answer().await.contains(expected), "{}", printed());
     }
-    assert!(shown().contains("does not build"), "{}", shown());
+    assert!(printed().contains("does not build"), "{}", printed());
     dev.kill().await.unwrap();
 }
 
@@ -229,6 +261,7 @@ async fn a_module_can_serve_any_method_of_the_storage_api_alone() {
     let mine = Crate::new("all-methods", &arguments).await;
     mine.succeeds(&["test"]).await;
     let component = mine.component().await;
+    mine.passes_in_wasmtime(&component).await;
     let dir = tempfile::tempdir().unwrap();
     let host = Launch::new(dir.path()).start().await;
     stowage(&host, &["module", "swap", &format!("all-methods={component}")]).await;
@@ -258,7 +291,7 @@ async fn names_that_cannot_be_and_directories_that_exist_are_refused() {
     ] {
         let refused = run([&["module", "new"], &args[..]].concat()).await;
         assert!(!refused.status.success(), "{args:?}");
-        assert!(text(&refused).contains(told), "{args:?}: {}", text(&refused));
+        assert!(shown(&refused).contains(told), "{args:?}: {}", shown(&refused));
     }
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }

@@ -52,13 +52,9 @@ pub(super) fn files(sources: &Sources, name: &ModuleName, methods: &[Method]) ->
     files.add("src/lib.rs", exports(&wire_names(methods), &parts));
     files.add("tests/methods.rs", tests(name, &parts));
     files.add("wasmtime-tests/tests.rs", wasmtime_tests(name, methods));
-    let mut crates = vec!["guest/sdk".to_owned()];
-    crates.extend(modules.iter().map(|module| format!("guest/{module}")));
-    vendor::add(
-        sources,
-        &crates.iter().map(String::as_str).collect::<Vec<_>>(),
-        &mut files,
-    );
+    let builtins: Vec<_> = modules.iter().map(|module| format!("guest/{module}")).collect();
+    let builtins: Vec<_> = builtins.iter().map(String::as_str).collect();
+    vendor::add(sources, &[vendor::KIT, &["guest/sdk"], &builtins].concat(), &mut files);
     files
 }
 
