@@ -23,7 +23,8 @@ const ENTRY_BYTES: usize = 256;
 /// For the size of the cache's own tables, which grow where it is wrong.
 const LIKELY_ANSWERS: usize = 256;
 
-/// The answers of one generation.
+/// The answers of one generation; unless it is told how much room it has, none.
+#[derive(Default)]
 pub(crate) struct Answers(Option<Cache<Request, Arc<Answer>, Size>>);
 
 impl Answers {
@@ -66,12 +67,6 @@ impl Answers {
 impl Clone for Answers {
     fn clone(&self) -> Answers {
         Answers::default()
-    }
-}
-
-impl Default for Answers {
-    fn default() -> Answers {
-        Answers(None)
     }
 }
 

@@ -234,7 +234,7 @@ impl Generation {
     }
 
     /// Lets the routes begin calls in this era, and keeps answers of them in this much memory.
-    pub(crate) fn to_serve(mut self, era: u64, answer_bytes: usize) -> Generation {
+    pub(crate) fn serving(mut self, era: u64, answer_bytes: usize) -> Generation {
         self.answers = Answers::new(answer_bytes);
         for route in self.routes_mut() {
             route.era = era;

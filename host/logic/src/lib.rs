@@ -154,7 +154,7 @@ impl Inner {
             None => self.config.answer_bytes,
             Some(_) => 0,
         };
-        self.generation.store(Arc::new(generation.to_serve(era, answer_bytes)));
+        self.generation.store(Arc::new(generation.serving(era, answer_bytes)));
     }
 }
 
