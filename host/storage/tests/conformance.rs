@@ -38,6 +38,25 @@ on_every_backend!(
     a_walk_in_pieces_finds_what_one_at_one_go_finds,
 );
 
+/// Checks many values of a strategy, on a thread that may block.
+async fn for_many<S>(values: S, check: impl Fn(S::Value) -> Result<(), TestCaseError> + Send + 'static)
+where
+    S: Strategy + Send + 'static,
+{
+    let cases = Cases {
+        cases: 256,
+        failure_persistence: None,
+        ..Cases::default()
+    };
+    tokio::task::spawn_blocking(move || {
+        TestRunner::new(cases)
+            .run(&values, check)
+            .unwrap_or_else(|error| panic!("{error}"));
+    })
+    .await
+    .unwrap();
+}
+
 fn put(store: &Store, rows: &[(&str, &str)]) -> stowage_storage::Transaction {
     let mut tx = store.begin();
     for (key, value) in rows {
@@ -83,18 +102,7 @@ async fn a_transaction_sees_what_a_map_would(make: Make) {
         }
         Ok(())
     };
-    let cases = Cases {
-        cases: 256,
-        failure_persistence: None,
-        ..Cases::default()
-    };
-    tokio::task::spawn_blocking(move || {
-        TestRunner::new(cases)
-            .run(&transactions, check)
-            .unwrap_or_else(|error| panic!("{error}"));
-    })
-    .await
-    .unwrap();
+    for_many(transactions, check).await;
 }
 
 async fn snapshots_do_not_change(make: Make) {
@@ -499,18 +507,7 @@ async fn reads_that_count_as_fresh_would_be_the_same_again(make: Make) {
         }
         Ok(())
     };
-    let cases = Cases {
-        cases: 256,
-        failure_persistence: None,
-        ..Cases::default()
-    };
-    tokio::task::spawn_blocking(move || {
-        TestRunner::new(cases)
-            .run(&transactions, check)
-            .unwrap_or_else(|error| panic!("{error}"));
-    })
-    .await
-    .unwrap();
+    for_many(transactions, check).await;
 }
 
 async fn reads_are_fresh_while_other_tables_change(make: Make) {
