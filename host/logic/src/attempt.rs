@@ -24,6 +24,7 @@ use crate::observer::Observation;
 use crate::outcome::{CallError, Outcome};
 use crate::pace::Paced;
 use crate::services::Services;
+use crate::turn::Turn;
 
 /// How an attempt ended without an outcome.
 pub(crate) enum Ended {
@@ -86,13 +87,21 @@ impl Attempt<'_> {
         let observers: Vec<_> = observers.collect();
         // The deadline ends with the module's work: a commit that has begun is waited for.
         let executed = within(self.started + self.time_left, async {
+            let turn = self.turn().await;
             let permit = self.permit().await?;
             let transaction = self.inner.store.begin();
             if !self.inner.eras.is(self.route.era) {
                 return Err(Ended::Moved);
             }
-            self.execute(transaction, job, facts, fresh, !observers.is_empty(), Some(permit))
-                .await
+            self.execute(
+                transaction,
+                job,
+                facts,
+                fresh,
+                !observers.is_empty(),
+                (turn, Some(permit)),
+            )
+            .await
         });
         let executed = executed
             .await
@@ -163,6 +172,16 @@ impl Attempt<'_> {
         }
     }
 
+    /// Waits for its turn, where the function usually needs much of the processor.
+    async fn turn(&self) -> Option<Turn> {
+        let module = &self.route.module;
+        let turn = module.turns.take(&self.route.export().usual, &self.inner.begun).await;
+        if turn.is_some() {
+            module.stats.count_paced();
+        }
+        turn
+    }
+
     async fn permit(&self) -> Result<SemaphorePermit<'_>, CallError> {
         if let Ok(permit) = self.inner.running.try_acquire() {
             return Ok(permit);
@@ -182,7 +201,7 @@ impl Attempt<'_> {
         facts: &Facts,
         fresh: bool,
         note: bool,
-        permit: Option<SemaphorePermit<'_>>,
+        places: (Option<Turn>, Option<SemaphorePermit<'_>>),
     ) -> Result<Executed<'j>, Ended> {
         let inner = self.inner;
         let limits = self.limits;
@@ -235,7 +254,7 @@ impl Attempt<'_> {
                     Some(entry) => entry.enter(store, function).await,
                 }
             });
-            Paced::new(run, &inner.lane, &ticks, permit).await?
+            Paced::new(run, &inner.lane, &ticks, places, &export.usual).await?
         };
         let Some(mut call) = instance.disarm() else {
             return Err(CallError::Trap("the call's state is gone".into()).into());

@@ -45,7 +45,7 @@ impl Logic {
     pub fn call_id(&self) -> CallId {
         CallId {
             run: self.inner.run_id,
-            number: self.inner.calls.fetch_add(1, Ordering::Relaxed),
+            number: self.inner.begun.calls.fetch_add(1, Ordering::Relaxed),
         }
     }
 

@@ -36,6 +36,7 @@ mod shadow;
 mod signature;
 mod stats;
 mod trial;
+mod turn;
 mod typed;
 mod version;
 mod wasi;
@@ -68,7 +69,6 @@ pub use version::{NoVersion, Version};
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
@@ -83,6 +83,7 @@ use engine::Ticker;
 use hold::Eras;
 use instance::State;
 use pace::{Lane, MOST_LONG};
+use turn::Begun;
 
 /// How modules are run.
 #[derive(Clone, Debug)]
@@ -140,7 +141,7 @@ struct Inner {
     /// What a call may use of a version on trial.
     trial_limits: Limits,
     eras: Eras,
-    calls: AtomicU64,
+    begun: Arc<Begun>,
     /// Tells the calls of this process from those of others in the log.
     run_id: u32,
     ticker: Arc<Ticker>,
@@ -205,7 +206,7 @@ impl Logic {
                 store,
                 services,
                 generation: ArcSwap::from_pointee(Generation::default()),
-                calls: AtomicU64::new(0),
+                begun: Arc::default(),
                 run_id: rand::random(),
                 ticker: Arc::new(ticker),
                 background: Arc::new(Background::start().map_err(EngineError::thread)?),
@@ -233,7 +234,7 @@ impl Logic {
                 // Nobody waits for what runs there.
                 trial_limits: inner.config.limits.clone(),
                 eras: Eras::default(),
-                calls: AtomicU64::new(0),
+                begun: Arc::clone(&inner.begun),
                 run_id: rand::random(),
                 ticker: Arc::clone(&inner.ticker),
                 background: Arc::clone(&inner.background),

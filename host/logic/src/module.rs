@@ -13,6 +13,7 @@ use crate::codec::{Decoder, Shape, UnsupportedType, camel_case, fold_name};
 use crate::instance::{Pool, State};
 use crate::limits::{FAILURES_A_SECOND, Held, PRINTED_BYTES_A_SECOND};
 use crate::stats::{Stats, Summary};
+use crate::turn::{Turns, Usual};
 use crate::version::Version;
 use crate::wasi;
 
@@ -118,6 +119,8 @@ pub struct Export {
     /// What it gives back, if anything.
     pub result: Option<Shape>,
     pub(super) ordinal: usize,
+    /// What its runs take.
+    pub(crate) usual: Usual,
     pub(super) index: ComponentExportIndex,
 }
 
@@ -141,6 +144,8 @@ pub struct Module {
     pub(super) pre: InstancePre<State>,
     pub(super) pool: Pool,
     pub(crate) stats: Stats,
+    /// Turns of its functions that need much of the processor.
+    pub(crate) turns: Turns,
     /// What its instances print, in bytes.
     pub(super) printed: Arc<Allowance>,
     /// Lines about its calls that fail.
@@ -196,6 +201,7 @@ impl Module {
             pre,
             pool: Pool::default(),
             stats: Stats::default(),
+            turns: Turns::default(),
             printed: Arc::new(Allowance::new(PRINTED_BYTES_A_SECOND)),
             failures: Allowance::new(FAILURES_A_SECOND),
             held: Arc::default(),
@@ -283,6 +289,7 @@ fn exports(name: &str, engine: &Engine, component: &Component) -> Result<Vec<Exp
                 params: typed.params,
                 result: typed.result,
                 ordinal: exports.len(),
+                usual: Usual::default(),
                 index,
             });
         }

@@ -14,6 +14,7 @@ use tokio::time::Sleep;
 
 use crate::limits::TICK;
 use crate::outcome::CallError;
+use crate::turn::{Turn, Usual};
 
 /// Runs longer than a tick, or that wait, that are let in at once; further ones fail.
 pub(crate) const MOST_LONG: usize = 32;
@@ -33,11 +34,10 @@ pub(crate) struct Lane {
 impl Lane {
     /// A lane beside the runs that hold one of the `most_short` permits of `short`.
     pub(crate) fn new(short: &Arc<Semaphore>, most_short: usize) -> Lane {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Lane {
             short: Arc::clone(short),
             most_short,
-            slices: Arc::new(Semaphore::new((processors / 2).max(1))),
+            slices: Arc::new(Semaphore::new(shared_processors())),
             places: Arc::new(Semaphore::new(MOST_LONG)),
         }
     }
@@ -45,6 +45,12 @@ impl Lane {
     fn has_company(&self) -> bool {
         self.short.available_permits() < self.most_short
     }
+}
+
+/// Processors that runs which need much of them share.
+pub(crate) fn shared_processors() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    (processors / 2).max(1)
 }
 
 /// How many ticks a run has been interrupted by, told by the engine's callback.
@@ -69,6 +75,8 @@ pub(crate) struct Paced<'a, F> {
     run: Pin<&'a mut F>,
     lane: &'a Lane,
     ticks: &'a Ticks,
+    /// Ticks at the start of the run.
+    first: u64,
     /// Ticks at the start of what it has run without giving way.
     seen: u64,
     /// Ticks when it was looked at last.
@@ -76,7 +84,11 @@ pub(crate) struct Paced<'a, F> {
     phase: Phase,
     /// The permit of a short run.
     permit: Option<SemaphorePermit<'a>>,
+    /// Its turn, where its function is a heavy one.
+    turn: Option<Turn>,
     place: Option<OwnedSemaphorePermit>,
+    /// What is known of its function.
+    usual: &'a Usual,
 }
 
 impl<'a, F> Paced<'a, F> {
@@ -84,18 +96,22 @@ impl<'a, F> Paced<'a, F> {
         run: Pin<&'a mut F>,
         lane: &'a Lane,
         ticks: &'a Ticks,
-        permit: Option<SemaphorePermit<'a>>,
+        (turn, permit): (Option<Turn>, Option<SemaphorePermit<'a>>),
+        usual: &'a Usual,
     ) -> Paced<'a, F> {
-        let seen = ticks.load(Ordering::Relaxed);
+        let first = ticks.load(Ordering::Relaxed);
         Paced {
             run,
             lane,
             ticks,
-            seen,
-            last: seen,
+            first,
+            seen: first,
+            last: first,
             phase: Phase::Short,
             permit,
+            turn,
             place: None,
+            usual,
         }
     }
 
@@ -105,6 +121,7 @@ impl<'a, F> Paced<'a, F> {
             let place = Arc::clone(&self.lane.places).try_acquire_owned();
             self.place = Some(place.map_err(|_| CallError::Crowded)?);
             self.permit = None;
+            self.turn = None;
         }
         Ok(())
     }
@@ -113,6 +130,12 @@ impl<'a, F> Paced<'a, F> {
         let slices = Arc::clone(&self.lane.slices);
         // The semaphore is never closed.
         Phase::Waiting(Box::pin(async move { slices.acquire_owned().await.ok() }))
+    }
+}
+
+impl<F> Drop for Paced<'_, F> {
+    fn drop(&mut self) {
+        self.usual.note(self.ticks.load(Ordering::Relaxed) - self.first);
     }
 }
 

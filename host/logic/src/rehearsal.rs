@@ -86,7 +86,7 @@ impl Logic {
         let job = Plain(params);
         let ran = tokio::time::timeout(
             limits.wall,
-            attempt.execute(transaction, &job, facts, false, true, None),
+            attempt.execute(transaction, &job, facts, false, true, (None, None)),
         );
         let mut rehearsal = Rehearsal {
             outcome: Err(CallError::WallDeadline),

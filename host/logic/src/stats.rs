@@ -23,6 +23,7 @@ pub struct Stats {
     traps: AtomicU64,
     deadlines: AtomicU64,
     remembered: AtomicU64,
+    paced: AtomicU64,
     codes: Mutex<BTreeMap<i32, u64>>,
     times: Times,
 }
@@ -67,6 +68,9 @@ pub struct Summary {
     /// Answers that were given again without a call, for nothing they came from had changed.
     #[serde(default)]
     pub remembered: u64,
+    /// Runs of calls that took turns, for their function usually needs much of the processor.
+    #[serde(default)]
+    pub paced: u64,
     /// How often each error code was answered.
     pub codes: BTreeMap<i32, u64>,
     /// Half of the calls took no longer, in microseconds; none without calls.
@@ -105,6 +109,11 @@ impl Stats {
         self.remembered.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a run that took turns with others of its kind.
+    pub(crate) fn count_paced(&self) {
+        self.paced.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The counts as they are now.
     pub fn summary(&self) -> Summary {
         let [p50_us, p99_us] = self.times.half_and_most();
@@ -114,6 +123,7 @@ impl Stats {
             traps: self.traps.load(Ordering::Relaxed),
             deadlines: self.deadlines.load(Ordering::Relaxed),
             remembered: self.remembered.load(Ordering::Relaxed),
+            paced: self.paced.load(Ordering::Relaxed),
             codes: self.codes.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             p50_us,
             p99_us,

@@ -55,6 +55,8 @@ pub(super) struct World {
     now_ms: AtomicU64,
     /// Whether the call has looked at the clock or at randomness, or printed.
     touched: AtomicBool,
+    /// Whether what the call prints from now on is left out.
+    spent: AtomicBool,
     random: Mutex<Seeded>,
     log: Mutex<Log>,
     /// The lines that have begun on stdout and stderr.
@@ -116,6 +118,7 @@ impl World {
         Arc::new(World {
             now_ms: AtomicU64::new(0),
             touched: AtomicBool::new(false),
+            spent: AtomicBool::new(false),
             random: Mutex::new(Seeded::new([0; 32])),
             log: Mutex::new(Log {
                 call_id: CallId::default(),
@@ -131,6 +134,7 @@ impl World {
     pub(super) fn arm(&self, call_id: CallId, now_ms: u64, seed: [u8; 32], log_bytes: usize) {
         self.now_ms.store(now_ms, Ordering::Relaxed);
         self.touched.store(false, Ordering::Relaxed);
+        self.spent.store(false, Ordering::Relaxed);
         *self.random.lock().unwrap_or_else(PoisonError::into_inner) = Seeded::new(seed);
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         log.call_id = call_id;
@@ -184,6 +188,7 @@ impl World {
         let cost = line.len() + LINE_BYTES;
         let left = log.budget_bytes.checked_sub(cost);
         log.budget_bytes = left.unwrap_or(0);
+        self.spent.store(log.budget_bytes == 0, Ordering::Relaxed);
         if !log.allows(cost) {
             return;
         }
@@ -270,6 +275,9 @@ impl Output {
 
     fn append(&self, bytes: &[u8]) {
         self.world.touched.store(true, Ordering::Relaxed);
+        if self.world.spent.load(Ordering::Relaxed) {
+            return;
+        }
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         for &byte in bytes {
             if byte != b'\n' {

@@ -24,6 +24,9 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// Lines that are too many for any log, and soon printed.
 const MANY_LINES: u32 = 2000;
 
+/// Steps that take a few ticks, and no more.
+const MANY_STEPS: u64 = 20_000_000;
+
 struct Changing;
 
 fn behaviour(place: usize) -> char {
@@ -108,6 +111,9 @@ impl Work for Changing {
             's' => loop {
                 std::hint::black_box(search("what no row contains"));
             },
+            'c' => drop(std::hint::black_box(
+                (0..MANY_STEPS).fold(0, |sum: u64, n| std::hint::black_box(sum ^ n)),
+            )),
             'v' => print_lines(0..),
             'w' => print_lines(0..MANY_LINES),
             _ => {}

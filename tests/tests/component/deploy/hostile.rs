@@ -355,6 +355,22 @@ async fn failing_calls_are_logged_up_to_a_number_a_second_and_then_counted() {
     assert!(lines.iter().any(|line| line.contains("more of its calls fail")));
 }
 
+/// Calls that each ended just before they were long got the processors whole.
+#[tokio::test]
+async fn calls_of_a_function_that_usually_computes_take_turns() {
+    let stage = Stage::with(config(), built_in("ac00o")).await;
+    for _ in 0..30 {
+        assert_eq!(stage.work().await["code"], 200);
+        assert_eq!(stage.label().await, "a");
+    }
+    let paced = stage.deployer.list()[0].calls.paced;
+    assert!((10..30).contains(&paced), "{paced} of 30, and none of the light ones");
+    let answers = join_all((0..CALLERS).map(|_| stage.work())).await;
+    assert!(answers.iter().all(|answer| answer["code"] == 200), "{answers:?}");
+    // Those that write the same row run again.
+    assert!(stage.deployer.list()[0].calls.paced >= paced + CALLERS as u64);
+}
+
 fn with_files(name: &str) -> Source {
     named(name, wat::parse_str(WITH_FILES).unwrap())
 }
