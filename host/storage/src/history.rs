@@ -1,7 +1,9 @@
 //! The keys of recent commits, to tell whether what a transaction read has changed since.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+
+use foldhash::quality::RandomState;
 
 use crate::keys::Keys;
 use crate::read_set::ReadSet;
@@ -32,7 +34,7 @@ impl History {
         Self {
             floor: 0,
             last: HashMap::default(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             log: VecDeque::new(),
             keys: 0,
             bytes: 0,
