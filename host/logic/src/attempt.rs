@@ -1,6 +1,7 @@
 //! One run of a call: an instance is armed with a transaction, runs, and what it wrote is committed.
 
 use std::borrow::Cow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -85,25 +86,19 @@ impl Attempt<'_> {
         // Those who look on are asked once an attempt; most routes have none.
         let observers = self.route.observers.iter().filter(|o| o.wants(self.route));
         let observers: Vec<_> = observers.collect();
+        let is_watched = !observers.is_empty();
         // The deadline ends with the module's work: a commit that has begun is waited for.
-        let executed = within(self.started + self.time_left, async {
+        let executed = pin!(async {
             let turn = self.turn().await;
             let permit = self.permit().await?;
             let transaction = self.inner.store.begin();
             if !self.inner.eras.is(self.route.era) {
                 return Err(Ended::Moved);
             }
-            self.execute(
-                transaction,
-                job,
-                facts,
-                fresh,
-                !observers.is_empty(),
-                (turn, Some(permit)),
-            )
-            .await
+            self.execute(transaction, job, facts, fresh, is_watched, (turn, Some(permit)))
+                .await
         });
-        let executed = executed
+        let executed = within(self.started + self.time_left, executed)
             .await
             .unwrap_or_else(|Elapsed| Err(CallError::WallDeadline.into()))?;
         let Executed {
@@ -111,7 +106,7 @@ impl Attempt<'_> {
             mut call,
             params,
         } = executed;
-        let keep = !observers.is_empty() || (self.terms == Terms::Trial && matches!(outcome, Outcome::Failed(_)));
+        let keep = is_watched || (self.terms == Terms::Trial && matches!(outcome, Outcome::Failed(_)));
         let sight = keep.then(|| Sight {
             params: params.into_owned(),
             snapshot: call.transaction.snapshot().clone(),
@@ -244,7 +239,7 @@ impl Attempt<'_> {
             return Err(CallError::Trap(format!("no export {}", export.function)).into());
         };
         let returned = {
-            let run = std::pin::pin!(async {
+            let run = pin!(async {
                 match job.entry() {
                     None => function
                         .typed::<Args<'_>, Answer>(&*store)?

@@ -1,7 +1,7 @@
 //! A time limit that costs nothing where the work never waits.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Instant;
 
@@ -12,12 +12,12 @@ use tokio::time::{Sleep, sleep_until};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed;
 
-/// What a future comes to, if it does so by the deadline. The timer is made when the future first has to wait.
+/// What a future comes to, if it does so by the deadline. The timer is made when the future first has to wait. The future stays where it
+/// is pinned: taken by value, it would have room in the one made here twice.
 ///
 /// # Errors
-/// When the deadline comes first; the future is dropped.
-pub async fn within<F: Future>(deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
-    let mut future = pin!(future);
+/// When the deadline comes first.
+pub async fn within<F: Future>(deadline: Instant, mut future: Pin<&mut F>) -> Result<F::Output, Elapsed> {
     let mut timer: Option<Pin<Box<Unconstrained<Sleep>>>> = None;
     poll_fn(|cx| {
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
@@ -32,19 +32,20 @@ pub async fn within<F: Future>(deadline: Instant, future: F) -> Result<F::Output
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
     use std::time::Duration;
 
     use super::*;
 
     #[tokio::test]
     async fn what_is_ready_is_given_even_after_the_deadline() {
-        assert_eq!(within(Instant::now(), std::future::ready(1)).await, Ok(1));
+        assert_eq!(within(Instant::now(), pin!(std::future::ready(1))).await, Ok(1));
     }
 
     #[tokio::test]
     async fn what_waits_too_long_is_given_up() {
         let deadline = Instant::now() + Duration::from_millis(20);
-        assert_eq!(within(deadline, std::future::pending::<()>()).await, Err(Elapsed));
+        assert_eq!(within(deadline, pin!(std::future::pending::<()>())).await, Err(Elapsed));
     }
 
     #[tokio::test]
@@ -52,6 +53,6 @@ mod tests {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         tokio::spawn(async move { sender.send(2) });
         let deadline = Instant::now() + Duration::from_secs(30);
-        assert_eq!(within(deadline, receiver).await, Ok(Ok(2)));
+        assert_eq!(within(deadline, pin!(receiver)).await, Ok(Ok(2)));
     }
 }

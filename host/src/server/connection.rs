@@ -1,6 +1,7 @@
 //! One request: the gate, then the feed, a preflight, the API or the admin API.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -63,8 +64,8 @@ async fn api(shared: &Shared, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
     let limit = shared.config.body_bytes;
     let deadline = Instant::now() + shared.config.body_timeout;
-    let body = within(deadline, Limited::new(body, limit).collect());
-    let body = match body.await {
+    let body = pin!(Limited::new(body, limit).collect());
+    let body = match within(deadline, body).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             return refusal(
