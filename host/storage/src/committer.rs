@@ -36,6 +36,8 @@ pub(crate) enum Request {
     Commit(Pending),
     /// Somebody reads while the backend is out of service.
     Reopen,
+    /// The backend has something to look after.
+    News,
 }
 
 /// A transaction that waits to be committed.
@@ -163,6 +165,7 @@ impl Committer {
                     batch.push(pending);
                 }
                 Some(Request::Reopen) => self.try_reopen(REOPEN_INTERVAL),
+                Some(Request::News) => self.look_after(),
                 None => {
                     let since = *since.get_or_insert_with(Instant::now);
                     if batch.len() >= expected || since.elapsed() >= patience {
@@ -289,6 +292,18 @@ impl Committer {
         }
         let len = self.history.len() as u64;
         counters.history_keys.store(len, Ordering::Relaxed);
+    }
+
+    fn look_after(&mut self) {
+        if self.broken.is_some() {
+            return;
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.backend.look_after())) {
+            Ok(Ok(Some(state))) => self.publish(state, self.sequence),
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => drop(self.fail(error)),
+            Err(_) => drop(self.fail(BackendError::Failed("looking after the storage panicked".into()))),
+        }
     }
 
     /// Takes the backend out of service and tries at once to bring it back.

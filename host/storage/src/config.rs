@@ -5,6 +5,9 @@
 pub struct Config {
     /// Memory for cached pages of the file, in bytes; 32 MiB unless set. The memory backend has no cache.
     pub cache_size_bytes: usize,
+    /// Bytes of changes in the journal before the file takes them up; 16 MiB unless set, and at most. A few times as much memory
+    /// holds them meanwhile.
+    pub journal_bytes: usize,
     /// What one transaction may do.
     pub limits: Limits,
     /// Commits that may wait for the committer, at least 1; 1024 unless set. Further callers wait for room.
@@ -30,6 +33,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             cache_size_bytes: 32 << 20,
+            journal_bytes: 16 << 20,
             limits: Limits::default(),
             queue_capacity: 1024,
             batch_transactions: 512,

@@ -45,6 +45,7 @@ mod freshness;
 mod history;
 mod keys;
 mod merge;
+mod overlay;
 mod point_cache;
 mod range;
 mod read_set;

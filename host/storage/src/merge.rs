@@ -1,10 +1,10 @@
 //! The view inside a transaction: its snapshot with its own writes laid over it.
 
-use std::cmp::Ordering;
 use std::ops::{Bound, ControlFlow};
 
 use crate::backend::{BackendSnapshot, Visit};
 use crate::error::{BackendError, Error};
+use crate::overlay::{self, Way};
 use crate::stored;
 use crate::write_set::{Op, WriteSet};
 
@@ -51,74 +51,16 @@ pub(crate) fn walk(
     let own = writes
         .ops()
         .range::<[u8], _>((Bound::Included(start), Bound::Excluded(end)));
+    let way = Way { start, end, reverse };
     if reverse {
-        merge(state, own.rev(), (start, end), |own, held| held.cmp(own), true, visit)
+        overlay::walk(state, own.rev(), way, visit_own, visit)
     } else {
-        merge(state, own, (start, end), |own, held| own.cmp(held), false, visit)
+        overlay::walk(state, own, way, visit_own, visit)
     }
 }
 
-fn merge<'w>(
-    state: &dyn BackendSnapshot,
-    own: impl Iterator<Item = (&'w Vec<u8>, &'w Op)>,
-    (start, end): (&[u8], &[u8]),
-    order: impl Fn(&[u8], &[u8]) -> Ordering,
-    reverse: bool,
-    visit: &mut Visit<'_>,
-) -> Result<(), Error> {
-    let mut own = own.peekable();
-    let mut failure = None;
-    let mut stopped = false;
-    state.walk(start, end, reverse, &mut |key, value| {
-        let flow = step(&mut own, &order, key, value, visit).unwrap_or_else(|error| {
-            failure = Some(error);
-            ControlFlow::Break(())
-        });
-        stopped = flow.is_break();
-        flow
-    })?;
-    if let Some(error) = failure {
-        return Err(error);
-    }
-    if stopped {
-        return Ok(());
-    }
-    for (key, op) in own {
-        if visit_own(key, op, None, visit)?.is_break() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Hands over the own writes before a key of the snapshot, then that key as the transaction sees it.
-fn step<'w>(
-    own: &mut std::iter::Peekable<impl Iterator<Item = (&'w Vec<u8>, &'w Op)>>,
-    order: impl Fn(&[u8], &[u8]) -> Ordering,
-    key: &[u8],
-    value: &[u8],
-    visit: &mut Visit<'_>,
-) -> Result<ControlFlow<()>, Error> {
-    while let Some((own_key, op)) = own.peek().copied() {
-        match order(own_key, key) {
-            Ordering::Less => {
-                own.next();
-                if visit_own(own_key, op, None, visit)?.is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-            Ordering::Equal => {
-                own.next();
-                return visit_own(own_key, op, Some(value), visit);
-            }
-            Ordering::Greater => break,
-        }
-    }
-    Ok(visit(key, value))
-}
-
-fn visit_own(key: &[u8], op: &Op, held: Option<&[u8]>, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, Error> {
-    Ok(match op {
+fn visit_own(key: &[u8], op: &&Op, held: Option<&[u8]>, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, Error> {
+    Ok(match *op {
         Op::Put(stored) => visit(key, stored),
         Op::Delete => ControlFlow::Continue(()),
         Op::Counter(value) => visit(key, &stored::encode_counter(*value)),

@@ -51,7 +51,7 @@ impl Store {
     /// [`OpenError::InUse`] while another store has the file, in this process or another; [`OpenError::FormatTooNew`];
     /// [`OpenError::NotAStore`]; [`OpenError::Backend`] where the file cannot be read or written.
     pub fn open(path: &Path, config: Config) -> Result<Self, OpenError> {
-        let backend = RedbBackend::open(path, config.cache_size_bytes)?;
+        let backend = RedbBackend::open(path, config.cache_size_bytes, config.journal_bytes)?;
         Self::with_backend(Box::new(backend), config).map_err(|error| match error {
             StartError::Backend(source) => OpenError::Backend {
                 path: path.to_path_buf(),
@@ -71,9 +71,16 @@ impl Store {
             .expect("memory can always be read, and a system that starts no thread cannot go on")
     }
 
-    pub(crate) fn with_backend(backend: Box<dyn Backend>, config: Config) -> Result<Self, StartError> {
-        let (committer, shared) = Committer::new(backend, &config).map_err(StartError::Backend)?;
+    pub(crate) fn with_backend(mut backend: Box<dyn Backend>, config: Config) -> Result<Self, StartError> {
         let (sender, receiver) = mpsc::channel(config.queue_capacity.max(1));
+        let committer = sender.downgrade();
+        backend.on_news(Box::new(move || {
+            if let Some(committer) = committer.upgrade() {
+                // A full queue has commits in it, before which the backend is looked after as well.
+                let _ = committer.try_send(Request::News);
+            }
+        }));
+        let (committer, shared) = Committer::new(backend, &config).map_err(StartError::Backend)?;
         let (alive, ended) = watch::channel(());
         let thread = thread::Builder::new()
             .name("storage-committer".to_owned())

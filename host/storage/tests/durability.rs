@@ -4,7 +4,9 @@
 
 mod support;
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use redb::{Database, TableDefinition};
 use stowage_storage::{CommitError, Config, KeyRange, OpenError, Store};
@@ -71,6 +73,67 @@ async fn what_was_answered_is_there_when_the_process_is_killed() {
         let mut tx = copied.begin();
         assert_eq!(tx.count("t", &KeyRange::all()).unwrap(), u64::from(n) + 1);
         assert_eq!(tx.counter("n", b"rows").unwrap(), i64::from(n) + 1);
+    }
+}
+
+/// Where the writer below writes to; set in the process that runs it.
+const WRITER: &str = "STOWAGE_TEST_WRITER";
+
+/// Not a test of its own: writes for ever and says what was acknowledged, until it is killed.
+#[test]
+fn writer() {
+    let Some(path) = std::env::var_os(WRITER) else {
+        return;
+    };
+    let config = Config {
+        journal_bytes: 20_000,
+        ..Config::default()
+    };
+    let store = Store::open(Path::new(&path), config).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let first = u32::try_from(store.begin().counter("n", b"rows").unwrap()).unwrap();
+    for n in first.. {
+        runtime.block_on(write(&store, &n.to_be_bytes())).unwrap();
+        println!("{n} is written");
+    }
+}
+
+#[test]
+fn what_was_answered_outlives_the_process_wherever_it_is_killed() {
+    let (_dir, path) = place();
+    let mut answered = 0;
+    for cycle in 0..20 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "writer", "--nocapture"])
+            .env(WRITER, &path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut left = 37 * (cycle + 1);
+        for line in lines.map_while(Result::ok) {
+            let Some(n) = line.strip_suffix(" is written") else {
+                continue;
+            };
+            answered = n.parse::<u32>().unwrap() + 1;
+            left -= 1;
+            if left == 0 {
+                // Goes on writing until the kill comes; those lines are read, too.
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+        assert!(left <= 0, "the writer gave up");
+        let store = open(&path);
+        let mut tx = store.begin();
+        let kept = u32::try_from(tx.counter("n", b"rows").unwrap()).unwrap();
+        // One more may have become durable without an answer.
+        assert!((answered..=answered + 1).contains(&kept), "{kept} of {answered}");
+        assert_eq!(tx.count("t", &KeyRange::all()).unwrap(), u64::from(kept));
+        drop(tx);
+        if cycle % 2 == 0 {
+            store.close_blocking();
+        }
     }
 }
 

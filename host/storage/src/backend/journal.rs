@@ -7,9 +7,10 @@
 //! body:   length of the key · length of the value, or 2^32-1 to remove the key · key · value, for each change
 //! ```
 //!
-//! A file is written over and over: once the database has made its batches durable by itself, the next record goes to the start. So
-//! a record counts only if it is whole and its batch is the one after the last that counts. Room is filled with zeros before
-//! it is used, for a write over bytes that are there already needs nothing but the bytes to be synced.
+//! The file has two halves, which are written over and over in turn: while one is written, the database takes up the batches of the
+//! other. So a record counts only if it is whole and its batch is the one after the last that counts, and where a half ends, the next
+//! record is at the start of one of them. Room is filled with zeros before it is used, for a write over bytes that are there already needs
+//! nothing but the bytes to be synced.
 
 use std::io;
 use std::mem;
@@ -20,8 +21,8 @@ use super::Change;
 
 /// Bytes before a record's body.
 const HEAD: usize = 24;
-/// The journal is written anew from its start before it grows beyond this many bytes.
-const LIMIT_BYTES: usize = 16 << 20;
+/// Where the second half begins.
+pub(crate) const HALF_BYTES: usize = 16 << 20;
 /// A longer record is not worth writing twice.
 const RECORD_LIMIT_BYTES: usize = 2 << 20;
 /// Room that is made at once.
@@ -35,22 +36,29 @@ pub(crate) struct Journal {
     disk: Box<dyn StorageBackend>,
     /// The database it belongs to.
     file: u64,
-    /// Where the next record goes.
+    half_bytes: usize,
+    /// The half that is written, and where in it the next record goes.
+    half: usize,
     end: usize,
-    /// Bytes that are there.
-    room: usize,
+    /// The length of the file, and how much of each half has been written to.
+    len: usize,
+    room: [usize; 2],
     /// The record in the making; empty while there is none, or where it has grown too long.
     record: Vec<u8>,
 }
 
 impl Journal {
-    pub(crate) fn open(disk: Box<dyn StorageBackend>, file: u64) -> io::Result<Self> {
-        let room = usize::try_from(disk.len()?).map_err(io::Error::other)?;
+    /// Opens the journal of the database `file`, whose second half begins at `half_bytes`: for one file always the same.
+    pub(crate) fn open(disk: Box<dyn StorageBackend>, file: u64, half_bytes: usize) -> io::Result<Self> {
+        let len = usize::try_from(disk.len()?).map_err(io::Error::other)?;
         Ok(Self {
             disk,
             file,
+            half_bytes,
+            half: 0,
             end: 0,
-            room,
+            len,
+            room: [len.min(half_bytes), len.saturating_sub(half_bytes).min(half_bytes)],
             record: Vec::new(),
         })
     }
@@ -61,17 +69,24 @@ impl Journal {
         mut batch: u64,
         mut apply: impl FnMut(Change<'_>) -> Result<(), E>,
     ) -> Result<u64, E> {
-        let mut text = vec![0; self.room.min(LIMIT_BYTES)];
+        let mut text = vec![0; self.len.min(2 * self.half_bytes)];
         self.disk.read(0, &mut text)?;
-        let mut rest = &text[..];
-        while let Some((body, after)) = self.next(rest, batch + 1) {
-            for change in Changes(body) {
-                apply(change)?;
+        loop {
+            let before = batch;
+            for half in [Some(&text[..]), text.get(self.half_bytes..)] {
+                let mut rest = half.unwrap_or_default();
+                while let Some((body, after)) = self.next(rest, batch + 1) {
+                    for change in Changes(body) {
+                        apply(change)?;
+                    }
+                    batch += 1;
+                    rest = after;
+                }
             }
-            batch += 1;
-            rest = after;
+            if batch == before {
+                return Ok(batch);
+            }
         }
-        Ok(batch)
     }
 
     /// The body of the record of this batch, and what follows the record.
@@ -117,45 +132,74 @@ impl Journal {
         self.record.extend_from_slice(value.unwrap_or_default());
     }
 
-    /// Makes the record durable, and says whether it did: one that is too long for what room is left is not written.
+    /// Where the record has to go.
+    pub(crate) fn place(&self) -> Place {
+        match self.record.len() {
+            0 => Place::Nowhere,
+            len if len > self.half_bytes => Place::Nowhere,
+            len if self.end + len > self.half_bytes => Place::NextHalf,
+            _ => Place::Here,
+        }
+    }
+
+    /// Bytes of the half that are used.
+    pub(crate) fn used_bytes(&self) -> usize {
+        self.end
+    }
+
+    /// Makes the record durable at its place, which is [`Place::Here`].
     ///
     /// # Errors
     /// Where the disk fails; whether the record will count then is not known.
-    pub(crate) fn write(&mut self) -> io::Result<bool> {
+    pub(crate) fn write(&mut self) -> io::Result<()> {
         let len = self.record.len();
-        if len == 0 || self.end + len > LIMIT_BYTES {
-            return Ok(false);
-        }
         let body_len = u32::try_from(len - HEAD).map_err(io::Error::other)?;
         self.record[4..8].copy_from_slice(&body_len.to_le_bytes());
         let crc = crc32fast::hash(&self.record[4..]);
         self.record[..4].copy_from_slice(&crc.to_le_bytes());
-        if self.end + len > self.room {
-            let room = (self.end + len).next_multiple_of(GROWTH_BYTES);
-            self.disk.set_len(room as u64)?;
-            self.disk.write(self.room as u64, &vec![0; room - self.room])?;
-            self.room = room;
+        let start = self.half * self.half_bytes;
+        let room = self.room[self.half];
+        if self.end + len > room {
+            let more = (self.end + len).next_multiple_of(GROWTH_BYTES).min(self.half_bytes);
+            if start + more > self.len {
+                self.disk.set_len((start + more) as u64)?;
+                self.len = start + more;
+            }
+            self.disk.write((start + room) as u64, &vec![0; more - room])?;
+            self.room[self.half] = more;
         }
-        self.disk.write(self.end as u64, &self.record)?;
+        self.disk.write((start + self.end) as u64, &self.record)?;
         self.disk.sync_data()?;
         self.end += len;
-        Ok(true)
+        Ok(())
     }
 
-    /// The database holds everything by itself: the next record goes to the start.
-    pub(crate) fn rewind(&mut self) {
+    /// The next record goes to the start of the other half, whose batches the database holds by itself.
+    pub(crate) fn turn_over(&mut self) {
+        self.half = 1 - self.half;
         self.end = 0;
         if self.record.capacity() > RECORD_LIMIT_BYTES / 4 {
-            self.record = Vec::new();
+            self.record.shrink_to(RECORD_LIMIT_BYTES / 4);
         }
     }
 
     /// Gives its room back. The database holds everything by itself.
     pub(crate) fn empty(&mut self) -> io::Result<()> {
         self.end = 0;
-        self.room = 0;
+        self.len = 0;
+        self.room = [0; 2];
         self.disk.set_len(0)
     }
+}
+
+/// Where a record has to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Here,
+    /// What is left of this half is too short.
+    NextHalf,
+    /// It is too long for any.
+    Nowhere,
 }
 
 /// The changes of a body whose checksum held.
@@ -195,12 +239,24 @@ mod tests {
 
     use super::*;
 
-    fn write(journal: &mut Journal, batch: u64, changes: &[Change<'_>]) -> bool {
+    /// A half of a small journal.
+    const HALF: usize = 4096;
+
+    fn journal() -> Journal {
+        Journal::open(Box::new(InMemoryBackend::new()), 7, HALF).unwrap()
+    }
+
+    /// Writes a batch where it fits, with the database taking up the other half where it does not.
+    fn write(journal: &mut Journal, batch: u64, changes: &[Change<'_>]) {
         journal.begin(batch);
         for change in changes {
             journal.push(*change);
         }
-        journal.write().unwrap()
+        if journal.place() == Place::NextHalf {
+            journal.turn_over();
+        }
+        assert_eq!(journal.place(), Place::Here);
+        journal.write().unwrap();
     }
 
     type Owned = (Vec<u8>, Option<Vec<u8>>);
@@ -216,9 +272,9 @@ mod tests {
 
     #[test]
     fn the_batches_after_the_last_durable_one_come_back() {
-        let mut journal = Journal::open(Box::new(InMemoryBackend::new()), 7).unwrap();
-        assert!(write(&mut journal, 5, &[(b"a", Some(b"1")), (b"b", None)]));
-        assert!(write(&mut journal, 6, &[(b"a", Some(b""))]));
+        let mut journal = journal();
+        write(&mut journal, 5, &[(b"a", Some(b"1")), (b"b", None)]);
+        write(&mut journal, 6, &[(b"a", Some(b""))]);
         let both = [
             (b"a".to_vec(), Some(b"1".to_vec())),
             (b"b".to_vec(), None),
@@ -232,26 +288,32 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_turn_left_behind_does_not_count() {
-        let mut journal = Journal::open(Box::new(InMemoryBackend::new()), 7).unwrap();
-        for batch in 1..=3 {
-            assert!(write(&mut journal, batch, &[(b"key", Some(&[batch as u8]))]));
+    fn the_halves_take_turns_and_what_an_earlier_turn_left_behind_does_not_count() {
+        let mut journal = journal();
+        let value = [1; 500];
+        let (mut batch, mut firsts) = (0, vec![1]);
+        for _ in 0..100 {
+            batch += 1;
+            let half = journal.half;
+            write(&mut journal, batch, &[(b"key", Some(&value))]);
+            if journal.half != half {
+                firsts.push(batch);
+            }
+            // The database holds what was in this half before, and may hold what is in the other.
+            for first in firsts.iter().rev().take(2) {
+                let (last, found) = replay(&journal, first - 1);
+                assert_eq!((last, found.len() as u64), (batch, batch - (first - 1)), "from {first}");
+            }
         }
-        journal.rewind();
-        assert!(write(&mut journal, 4, &[(b"key", Some(b"4"))]));
-        assert_eq!(
-            replay(&journal, 3),
-            (4, vec![(b"key".to_vec(), Some(b"4".to_vec()))]),
-            "batch 2 follows it in the file"
-        );
+        assert_eq!(journal.len, 2 * HALF);
     }
 
     #[test]
     fn a_damaged_record_ends_the_journal() {
-        let mut journal = Journal::open(Box::new(InMemoryBackend::new()), 7).unwrap();
-        assert!(write(&mut journal, 1, &[(b"a", Some(b"1"))]));
+        let mut journal = journal();
+        write(&mut journal, 1, &[(b"a", Some(b"1"))]);
         let second = journal.end;
-        assert!(write(&mut journal, 2, &[(b"b", Some(b"2"))]));
+        write(&mut journal, 2, &[(b"b", Some(b"2"))]);
         for at in second..journal.end {
             let mut byte = [0];
             journal.disk.read(at as u64, &mut byte).unwrap();
@@ -264,20 +326,31 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_left_to_the_database() {
-        let mut journal = Journal::open(Box::new(InMemoryBackend::new()), 7).unwrap();
-        let value = vec![1; RECORD_LIMIT_BYTES];
-        assert!(!write(&mut journal, 1, &[(b"long", Some(&value)), (b"short", None)]));
-        let value = vec![1; RECORD_LIMIT_BYTES / 2];
-        let mut batch = 0;
-        while write(&mut journal, batch + 1, &[(b"k", Some(&value))]) {
-            batch += 1;
-        }
-        assert_eq!(batch as usize, LIMIT_BYTES / value.len() - 1);
-        assert_eq!(replay(&journal, 0).0, batch);
-        journal.rewind();
-        assert!(write(&mut journal, batch + 2, &[(b"k", None)]));
-        assert_eq!(replay(&journal, batch + 1).0, batch + 2);
+        let mut journal = Journal::open(Box::new(InMemoryBackend::new()), 7, HALF_BYTES).unwrap();
+        let place = |journal: &mut Journal, len: usize| {
+            journal.begin(1);
+            journal.push((b"long", Some(&vec![1; len])));
+            journal.push((b"short", None));
+            journal.place()
+        };
+        assert_eq!(place(&mut journal, RECORD_LIMIT_BYTES), Place::Nowhere);
+        assert_eq!(place(&mut journal, RECORD_LIMIT_BYTES - 100), Place::Here);
+        journal.half_bytes = HALF;
+        assert_eq!(place(&mut journal, HALF), Place::Nowhere);
+        write(&mut journal, 1, &[(b"k", Some(&[1; HALF / 2]))]);
+        assert_eq!(place(&mut journal, HALF / 2), Place::NextHalf);
         journal.empty().unwrap();
-        assert_eq!(replay(&journal, batch + 1).0, batch + 1);
+        assert_eq!(replay(&journal, 0).0, 0);
+    }
+
+    /// Before there were halves, a journal went on from its start to the end.
+    #[test]
+    fn a_journal_without_halves_is_read() {
+        let mut journal = Journal::open(Box::new(InMemoryBackend::new()), 7, 4 * HALF).unwrap();
+        for batch in 1..=10 {
+            write(&mut journal, batch, &[(b"key", Some(&[1; 900]))]);
+        }
+        journal.half_bytes = 2 * HALF;
+        assert_eq!(replay(&journal, 0).0, 10);
     }
 }

@@ -1,7 +1,11 @@
 //! What a store needs of the place it keeps its bytes in: snapshots, and batches that become durable as one.
 
+mod database;
+mod disk_file;
+mod flusher;
 mod journal;
 pub(crate) mod memory;
+mod memtable;
 pub(crate) mod redb;
 
 use std::ops::ControlFlow;
@@ -15,6 +19,9 @@ pub(crate) type Change<'a> = (&'a [u8], Option<&'a [u8]>);
 /// What a walk hands each stored key and stored value to.
 pub(crate) type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'v;
 
+/// Called from any thread when the backend should be looked after.
+pub(crate) type News = Box<dyn Fn() + Send + Sync>;
+
 /// Keeps stored keys and values. Used by the committer alone.
 pub(crate) trait Backend: Send {
     /// The committed state.
@@ -27,6 +34,16 @@ pub(crate) trait Backend: Send {
         &mut self,
         changes: &mut dyn Iterator<Item = Change<'_>>,
     ) -> Result<Arc<dyn BackendSnapshot>, BackendError>;
+
+    /// Calls `news` from now on when there is something to look after.
+    fn on_news(&mut self, _news: News) {}
+
+    /// Does what has to be done from time to time, and returns the committed state where it is now read from somewhere else.
+    ///
+    /// After an error the backend must be opened again.
+    fn look_after(&mut self) -> Result<Option<Arc<dyn BackendSnapshot>>, BackendError> {
+        Ok(None)
+    }
 
     /// Closes what is open and opens it again. Snapshots taken before may fail to read from then on.
     fn reopen(&mut self) -> Result<(), BackendError>;

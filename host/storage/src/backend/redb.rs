@@ -1,96 +1,104 @@
-//! The file: a redb database with one table of stored keys and values, and the journal beside it.
+//! The backend on disk: a redb database, and beside it a journal.
 //!
-//! A batch is durable once it is in the journal; the database takes it up in memory, so that it is read at once, and writes its own
-//! pages when the journal is full. Each of those pages then holds what many batches changed in it.
+//! A batch is durable once it is in the journal, and is read from a memtable. When the half of the journal that is written is full, or has
+//! lain for a while, a thread of its own has the database take up its memtable, while the next batches go to the other half and another
+//! memtable. The database thus writes each of its pages once for thousands of batches, and what was written and removed again in
+//! the meantime not at all.
 
 use std::fs::File;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use redb::backends::FileBackend;
-use redb::{
-    Builder, Database, DatabaseError, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend,
-    StorageError, TableDefinition, TableError, TableHandle, WriteTransaction,
-};
+use redb::{Builder, Database, DatabaseError, StorageBackend};
 
-use super::journal::Journal;
-use super::{Backend, BackendSnapshot, Change, Visit};
+use super::database::{self, Settled, Settlement};
+use super::disk_file::DiskFile;
+use super::flusher::Flusher;
+use super::journal::{HALF_BYTES, Journal, Place};
+use super::memtable::{Layers, Memtable};
+use super::{Backend, BackendSnapshot, Change, News, Visit};
 use crate::error::{BackendError, OpenError};
-
-/// Stored keys and values; `stored.rs` defines both.
-const KV: TableDefinition<&[u8], &[u8]> = TableDefinition::new("kv");
-/// Facts about the file.
-const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
-/// The entry of `META` that holds the format.
-const FORMAT: &str = "format";
-/// The format this version writes, and the newest it reads.
-const FORMAT_VERSION: u64 = 1;
-/// The entry of `META` that tells this file from others.
-const FILE: &str = "file";
-/// The entry of `META` with the number of the last batch that the file holds by itself; those after it are in the journal.
-const BATCH: &str = "batch";
 
 /// What opens the two files.
 pub(crate) struct Opener {
     pub(crate) database: Box<dyn Fn() -> Result<Database, DatabaseError> + Send>,
     pub(crate) journal: Box<dyn Fn() -> io::Result<Box<dyn StorageBackend>> + Send>,
+    /// Bytes of a half of the journal.
+    pub(crate) half_bytes: usize,
+    /// Bytes of it that are filled before the database takes them up.
+    pub(crate) fill_bytes: usize,
 }
 
 /// A redb database, which is opened anew after a failure.
 pub(crate) struct RedbBackend {
     path: PathBuf,
     opener: Opener,
+    news: Arc<OnceLock<News>>,
     open: Option<Open>,
 }
 
 struct Open {
-    db: Database,
+    db: Arc<Database>,
     journal: Journal,
+    fill_bytes: usize,
     /// The last batch.
     batch: u64,
-    /// Whether the database holds it by itself.
-    settled: bool,
+    /// Changes since the half of the journal was begun.
+    active: Arc<Memtable>,
+    /// Those of the other half, while the database takes them up.
+    frozen: Option<Arc<Memtable>>,
+    /// What the database holds by itself.
+    settled: Arc<Settled>,
+    flusher: Flusher,
 }
 
 impl RedbBackend {
     /// Opens or creates the file at `path`, which no other process may have open, and its journal: `path` with the extension
     /// `journal`.
-    pub(crate) fn open(path: &Path, cache_size_bytes: usize) -> Result<Self, OpenError> {
+    pub(crate) fn open(path: &Path, cache_size_bytes: usize, fill_bytes: usize) -> Result<Self, OpenError> {
         let file = path.to_path_buf();
         let journal = path.with_extension("journal");
         let opener = Opener {
-            database: Box::new(move || Builder::new().set_cache_size(cache_size_bytes).create(&file)),
+            database: Box::new(move || {
+                let file = DiskFile::new(open_file(&file)?)?;
+                Builder::new()
+                    .set_cache_size(cache_size_bytes)
+                    .create_with_backend(file)
+            }),
             journal: Box::new(move || {
-                let mut options = File::options();
-                let file = options
-                    .read(true)
-                    .write(true)
-                    .create(true)
-                    .truncate(false)
-                    .open(&journal)?;
-                let backend = FileBackend::new(file).map_err(io::Error::other)?;
+                let backend = FileBackend::new(open_file(&journal)?).map_err(io::Error::other)?;
                 Ok(Box::new(backend))
             }),
+            half_bytes: HALF_BYTES,
+            fill_bytes,
         };
         Self::open_with(path, opener)
     }
 
     /// Opens with `opener`, now and after each failure. `path` is named in errors.
     pub(crate) fn open_with(path: &Path, opener: Opener) -> Result<Self, OpenError> {
-        let open = open_both(path, &opener)?;
+        let news = Arc::default();
+        let open = Open::new(path, &opener, &news)?;
         Ok(Self {
             path: path.to_path_buf(),
             opener,
+            news,
             open: Some(open),
         })
     }
 }
 
+/// Opens or creates a file.
+fn open_file(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false).open(path)
+}
+
 impl Backend for RedbBackend {
     fn snapshot(&self) -> Result<Arc<dyn BackendSnapshot>, BackendError> {
-        self.open.as_ref().ok_or(BackendError::Closed)?.snapshot()
+        Ok(self.open.as_ref().ok_or(BackendError::Closed)?.snapshot())
     }
 
     fn apply(
@@ -98,15 +106,29 @@ impl Backend for RedbBackend {
         changes: &mut dyn Iterator<Item = Change<'_>>,
     ) -> Result<Arc<dyn BackendSnapshot>, BackendError> {
         let open = self.open.as_mut().ok_or(BackendError::Closed)?;
-        open.apply(changes)?;
-        open.snapshot()
+        open.apply(&changes.collect::<Vec<_>>())?;
+        Ok(open.snapshot())
+    }
+
+    fn on_news(&mut self, news: News) {
+        // Set once, by the one who works with this backend.
+        let _ = self.news.set(news);
+    }
+
+    fn look_after(&mut self) -> Result<Option<Arc<dyn BackendSnapshot>>, BackendError> {
+        let open = self.open.as_mut().ok_or(BackendError::Closed)?;
+        let settled = open.take_settled()?;
+        if open.is_due() {
+            open.freeze()?;
+        }
+        Ok(settled.then(|| open.snapshot()))
     }
 
     fn reopen(&mut self) -> Result<(), BackendError> {
         if let Err(error) = self.close() {
             tracing::warn!(path = %self.path.display(), %error, "closing the failed storage failed as well");
         }
-        let open = open_both(&self.path, &self.opener).map_err(|error| match error {
+        let open = Open::new(&self.path, &self.opener, &self.news).map_err(|error| match error {
             OpenError::Backend { source, .. } => source,
             OpenError::InUse { .. }
             | OpenError::FormatTooNew { .. }
@@ -126,208 +148,172 @@ impl Backend for RedbBackend {
 }
 
 impl Open {
-    fn snapshot(&self) -> Result<Arc<dyn BackendSnapshot>, BackendError> {
-        let read = self.db.begin_read().map_err(redb::Error::from)?;
-        let table = read.open_table(KV).map_err(redb::Error::from)?;
-        Ok(Arc::new(RedbSnapshot { table }))
+    /// Opens the database, and has it take up what the journal holds beyond it.
+    fn new(path: &Path, opener: &Opener, news: &Arc<OnceLock<News>>) -> Result<Self, OpenError> {
+        let db = database::open(path, &opener.database)?;
+        Self::take_up_journal(db, opener, news).map_err(|source| OpenError::Backend {
+            path: path.to_path_buf(),
+            source,
+        })
     }
 
-    fn apply(&mut self, changes: &mut dyn Iterator<Item = Change<'_>>) -> Result<(), BackendError> {
-        let batch = self.batch + 1;
-        let mut write = self.db.begin_write().map_err(redb::Error::from)?;
-        self.journal.begin(batch);
-        {
-            let mut table = write.open_table(KV).map_err(redb::Error::from)?;
-            for (key, value) in changes {
-                self.journal.push((key, value));
-                match value {
-                    Some(value) => table.insert(key, value).map(drop),
-                    None => table.remove(key).map(drop),
-                }
-                .map_err(redb::Error::from)?;
-            }
-        }
-        // What is read must be durable, so the journal comes first.
-        if self.journal.write()? {
-            write.set_durability(Durability::None).map_err(redb::Error::from)?;
-            write.commit().map_err(redb::Error::from)?;
-            self.settled = false;
+    fn take_up_journal(db: Database, opener: &Opener, news: &Arc<OnceLock<News>>) -> Result<Self, BackendError> {
+        let (file, settled) = database::identity(&db)?;
+        let journal = Journal::open((opener.journal)()?, file, opener.half_bytes)?;
+        let mut settlement = Settlement::begin(&db)?;
+        let batch = settlement.take_up(|take| journal.replay(settled, take))?;
+        // Without anything to take up it is dropped, which undoes nothing.
+        if batch > settled {
+            settlement.finish(batch)?;
         } else {
-            settle(write, batch)?;
-            self.journal.rewind();
-            self.settled = true;
+            drop(settlement);
+        }
+        let db = Arc::new(db);
+        Ok(Self {
+            settled: Arc::new(Settled::read(&db)?),
+            flusher: Flusher::start(&db, news)?,
+            db,
+            journal,
+            fill_bytes: opener.fill_bytes,
+            batch,
+            active: Arc::default(),
+            frozen: None,
+        })
+    }
+
+    fn snapshot(&self) -> Arc<dyn BackendSnapshot> {
+        // What comes into one that is empty now is of later batches.
+        let active = Some(&self.active).filter(|memtable| !memtable.is_empty());
+        Arc::new(State {
+            memtables: active.into_iter().chain(&self.frozen).map(Arc::clone).collect(),
+            settled: Arc::clone(&self.settled),
+            batch: self.batch,
+        })
+    }
+
+    fn apply(&mut self, changes: &[Change<'_>]) -> Result<(), BackendError> {
+        self.take_settled()?;
+        let batch = self.batch + 1;
+        self.journal.begin(batch);
+        for change in changes {
+            self.journal.push(*change);
+        }
+        let is_full = self.journal.used_bytes() >= self.fill_bytes;
+        match self.journal.place() {
+            Place::Nowhere => self.settle_with(batch, changes)?,
+            Place::Here if !is_full && !self.is_due() => self.write(batch, changes)?,
+            Place::Here | Place::NextHalf => {
+                // Where batches come faster than the database takes them up, they wait for it here.
+                self.wait_for_settled()?;
+                self.freeze()?;
+                self.write(batch, changes)?;
+            }
         }
         self.batch = batch;
         Ok(())
     }
 
+    /// Whether the memtable has lain for a while, and the one before is out of the way.
+    fn is_due(&self) -> bool {
+        self.frozen.is_none() && self.flusher.is_due()
+    }
+
+    /// Makes a batch durable in the journal, and lets it be read.
+    fn write(&mut self, batch: u64, changes: &[Change<'_>]) -> Result<(), BackendError> {
+        self.journal.write()?;
+        self.active.insert(batch, changes);
+        self.flusher.remind();
+        Ok(())
+    }
+
+    /// Has the database take up a batch that is too long for the journal, with all before it.
+    fn settle_with(&mut self, batch: u64, changes: &[Change<'_>]) -> Result<(), BackendError> {
+        self.wait_for_settled()?;
+        let mut settlement = Settlement::begin(&self.db)?;
+        settlement.take_up(|take| self.active.drain_into(&mut *take))?;
+        settlement.take_up(|take| changes.iter().copied().try_for_each(take))?;
+        settlement.finish(batch)?;
+        self.settled = Arc::new(Settled::read(&self.db)?);
+        self.active = Arc::default();
+        self.flusher.begin_anew();
+        self.journal.turn_over();
+        Ok(())
+    }
+
+    /// Lets the database take up the memtable, and begins another with the other half of the journal, which it holds by itself.
+    fn freeze(&mut self) -> Result<(), BackendError> {
+        let frozen = std::mem::take(&mut self.active);
+        self.flusher.flush(Arc::clone(&frozen), self.batch)?;
+        self.frozen = Some(frozen);
+        self.journal.turn_over();
+        Ok(())
+    }
+
+    /// Where the database has taken up the frozen memtable, reads what was in it from there.
+    fn take_settled(&mut self) -> Result<bool, BackendError> {
+        match self.flusher.flushed() {
+            None => Ok(false),
+            Some(flushed) => self.settle_frozen(flushed),
+        }
+    }
+
+    fn wait_for_settled(&mut self) -> Result<(), BackendError> {
+        if self.frozen.is_some() {
+            let flushed = self.flusher.wait();
+            self.settle_frozen(flushed)?;
+        }
+        Ok(())
+    }
+
+    fn settle_frozen(&mut self, flushed: Result<(), BackendError>) -> Result<bool, BackendError> {
+        flushed?;
+        self.settled = Arc::new(Settled::read(&self.db)?);
+        self.frozen = None;
+        Ok(true)
+    }
+
     /// Closes both files, of which the database then holds everything by itself.
     fn close(mut self) -> Result<(), BackendError> {
-        if !self.settled {
-            let write = self.db.begin_write().map_err(redb::Error::from)?;
-            settle(write, self.batch)?;
+        self.wait_for_settled()?;
+        self.flusher.stop();
+        if !self.active.is_empty() {
+            let mut settlement = Settlement::begin(&self.db)?;
+            settlement.take_up(|take| self.active.drain_into(take))?;
+            settlement.finish(self.batch)?;
         }
-        self.db.close().map_err(redb::Error::from)?;
+        drop(self.settled);
+        match Arc::into_inner(self.db) {
+            Some(db) => db.close().map_err(redb::Error::from)?,
+            None => return Err(BackendError::Failed("the database is still being written".into())),
+        }
         Ok(self.journal.empty()?)
     }
 }
 
-/// Commits a transaction, and every one before it, as what the database holds by itself.
-fn settle(mut write: WriteTransaction, batch: u64) -> Result<(), redb::Error> {
-    write.open_table(META)?.insert(BATCH, batch)?;
-    write.set_durability(Durability::Immediate)?;
-    Ok(write.commit()?)
+/// What batches have left behind up to one of them.
+struct State {
+    /// The latest first.
+    memtables: Vec<Arc<Memtable>>,
+    settled: Arc<Settled>,
+    batch: u64,
 }
 
-/// An open table of a read transaction, which it keeps alive.
-struct RedbSnapshot {
-    table: ReadOnlyTable<&'static [u8], &'static [u8]>,
+impl State {
+    fn layers(&self) -> Layers<'_, Settled> {
+        Layers {
+            memtables: &self.memtables,
+            base: &*self.settled,
+            batch: self.batch,
+        }
+    }
 }
 
-impl BackendSnapshot for RedbSnapshot {
+impl BackendSnapshot for State {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
-        let value = ReadableTable::get(&self.table, key)?;
-        Ok(value.map(|value| value.value().to_vec()))
+        self.layers().get(key)
     }
 
     fn walk(&self, start: &[u8], end: &[u8], reverse: bool, visit: &mut Visit<'_>) -> Result<(), BackendError> {
-        let mut range = ReadableTable::range::<&[u8]>(&self.table, start..end)?;
-        while let Some(entry) = if reverse { range.next_back() } else { range.next() } {
-            let (key, value) = entry?;
-            if visit(key.value(), value.value()).is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Opens the database, and has it take up what the journal holds beyond it.
-fn open_both(path: &Path, opener: &Opener) -> Result<Open, OpenError> {
-    let db = open_database(path, opener)?;
-    take_up_journal(db, opener).map_err(|source| OpenError::Backend {
-        path: path.to_path_buf(),
-        source,
-    })
-}
-
-fn take_up_journal(db: Database, opener: &Opener) -> Result<Open, BackendError> {
-    let meta = |name: &str| -> Result<u64, redb::Error> {
-        let table = db.begin_read()?.open_table(META)?;
-        Ok(ReadableTable::get(&table, name)?.map_or(0, |value| value.value()))
-    };
-    let (file, settled) = (meta(FILE)?, meta(BATCH)?);
-    let journal = Journal::open((opener.journal)()?, file)?;
-    let write = db.begin_write().map_err(redb::Error::from)?;
-    let batch = {
-        let mut table = write.open_table(KV).map_err(redb::Error::from)?;
-        journal.replay(settled, |(key, value)| {
-            match value {
-                Some(value) => table.insert(key, value).map(drop),
-                None => table.remove(key).map(drop),
-            }
-            .map_err(BackendError::from)
-        })?
-    };
-    if batch > settled {
-        settle(write, batch)?;
-    } else {
-        write.abort().map_err(redb::Error::from)?;
-    }
-    Ok(Open {
-        db,
-        journal,
-        batch,
-        settled: true,
-    })
-}
-
-/// Opens the database and makes sure that it is a store this version reads.
-fn open_database(path: &Path, opener: &Opener) -> Result<Database, OpenError> {
-    let failed = |error: redb::Error| OpenError::Backend {
-        path: path.to_path_buf(),
-        source: error.into(),
-    };
-    let db = (opener.database)().map_err(|error| match error {
-        DatabaseError::DatabaseAlreadyOpen => OpenError::InUse {
-            path: path.to_path_buf(),
-        },
-        DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
-            OpenError::NotAStore {
-                path: path.to_path_buf(),
-            }
-        }
-        other => failed(other.into()),
-    })?;
-    match read_format(&db).map_err(failed)? {
-        Format::Known(found) if found > FORMAT_VERSION => Err(OpenError::FormatTooNew {
-            path: path.to_path_buf(),
-            found,
-            supported: FORMAT_VERSION,
-        }),
-        Format::Known(_) => Ok(db),
-        Format::Foreign => Err(OpenError::NotAStore {
-            path: path.to_path_buf(),
-        }),
-        Format::New => {
-            create_tables(&db).map_err(failed)?;
-            Ok(db)
-        }
-    }
-}
-
-enum Format {
-    Known(u64),
-    /// No tables yet.
-    New,
-    /// Somebody else's tables.
-    Foreign,
-}
-
-fn read_format(db: &Database) -> Result<Format, redb::Error> {
-    let read = db.begin_read()?;
-    if read.list_tables()?.next().is_none() {
-        return Ok(Format::New);
-    }
-    let known = |name: &str| name == KV.name() || name == META.name();
-    if !read.list_tables()?.any(|table| known(table.name())) {
-        return Ok(Format::Foreign);
-    }
-    match read.open_table(META) {
-        Ok(meta) => Ok(match ReadableTable::get(&meta, FORMAT)? {
-            Some(format) => Format::Known(format.value()),
-            None => Format::Foreign,
-        }),
-        Err(TableError::Storage(error)) => Err(error.into()),
-        Err(_) => Ok(Format::Foreign),
-    }
-}
-
-fn create_tables(db: &Database) -> Result<(), redb::Error> {
-    let write = db.begin_write()?;
-    {
-        let mut meta = write.open_table(META)?;
-        meta.insert(FORMAT, FORMAT_VERSION)?;
-        meta.insert(FILE, RandomState::new().build_hasher().finish())?;
-        write.open_table(KV)?;
-    }
-    write.commit()?;
-    Ok(())
-}
-
-impl From<StorageError> for BackendError {
-    fn from(error: StorageError) -> Self {
-        redb::Error::from(error).into()
-    }
-}
-
-impl From<redb::Error> for BackendError {
-    fn from(error: redb::Error) -> Self {
-        match error {
-            redb::Error::DatabaseClosed => Self::Closed,
-            redb::Error::Io(error) => error.into(),
-            redb::Error::Corrupted(what) => Self::Corrupted(what.into()),
-            other => Self::Failed(other.to_string().into()),
-        }
+        self.layers().walk(start, end, reverse, visit)
     }
 }

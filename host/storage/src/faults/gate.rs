@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use tokio::sync::Notify;
 
-use crate::backend::{Backend, BackendSnapshot, Change};
+use crate::backend::{Backend, BackendSnapshot, Change, News};
 use crate::error::BackendError;
 
 /// What the next batch does; without a plan, it succeeds.
@@ -94,6 +94,14 @@ impl Backend for Gated {
             Plan::Fail => Err(BackendError::Failed("as planned".into())),
             Plan::Panic => panic!("as planned"),
         }
+    }
+
+    fn on_news(&mut self, news: News) {
+        self.inner.on_news(news);
+    }
+
+    fn look_after(&mut self) -> Result<Option<Arc<dyn BackendSnapshot>>, BackendError> {
+        self.inner.look_after()
     }
 
     fn reopen(&mut self) -> Result<(), BackendError> {

@@ -12,7 +12,10 @@ use crate::backend::memory::MemoryBackend;
 use crate::backend::redb::{Opener, RedbBackend};
 use crate::{BackendError, Commit, CommitError, Config, Error, KeyRange, Store, Transaction};
 
-fn on_disk(disk: &Arc<Disk>) -> Store {
+/// Bytes of a half of the journal: with few, the database takes it up all the time.
+const HALVES: [usize; 3] = [1 << 20, 16 << 10, 256];
+
+fn on_disk(disk: &Arc<Disk>, half_bytes: usize) -> Store {
     let (database, journal) = (Arc::clone(disk), Arc::clone(disk));
     let opener = Opener {
         database: Box::new(move || {
@@ -21,6 +24,8 @@ fn on_disk(disk: &Arc<Disk>) -> Store {
                 .create_with_backend(database.attach(Name::Database))
         }),
         journal: Box::new(move || Ok(Box::new(journal.attach(Name::Journal)))),
+        half_bytes,
+        fill_bytes: half_bytes,
     };
     let backend = RedbBackend::open_with(Path::new("disk"), opener).unwrap();
     Store::with_backend(Box::new(backend), Config::default()).unwrap()
@@ -228,10 +233,16 @@ async fn reading_alone_brings_a_backend_back() {
 
 #[tokio::test]
 async fn a_disk_that_fails_anywhere_loses_no_answered_commit() {
+    for half_bytes in HALVES {
+        a_failing_disk_loses_no_answered_commit(half_bytes).await;
+    }
+}
+
+async fn a_failing_disk_loses_no_answered_commit(half_bytes: usize) {
     // The number of operations the disk does before it fails, until the work is done before that.
     for working in 0.. {
         let disk = Arc::new(Disk::default());
-        let store = on_disk(&disk);
+        let store = on_disk(&disk, half_bytes);
         disk.fail_after(working);
         let mut answered = vec![];
         let mut failures = 0;
@@ -257,7 +268,7 @@ async fn a_disk_that_fails_anywhere_loses_no_answered_commit() {
         // It may be closing that fails.
         store.close().await;
         disk.heal();
-        let store = on_disk(&disk);
+        let store = on_disk(&disk, half_bytes);
         let mut tx = store.begin();
         for n in &answered {
             assert!(tx.get("t", &[*n]).unwrap().is_some(), "{working}: {n}");
@@ -271,9 +282,9 @@ async fn a_disk_that_fails_anywhere_loses_no_answered_commit() {
 
 #[tokio::test]
 async fn power_loss_keeps_every_answered_commit_and_no_part_of_another() {
-    for seed in 0..200u64 {
+    for (seed, half_bytes) in (0..300u64).zip(HALVES.into_iter().cycle()) {
         let disk = Arc::new(Disk::default());
-        let store = on_disk(&disk);
+        let store = on_disk(&disk, half_bytes);
         let batches = 1 + seed % 7;
         for n in 0..batches {
             let mut tx = store.begin();
@@ -292,7 +303,7 @@ async fn power_loss_keeps_every_answered_commit_and_no_part_of_another() {
         tx.add("sums", b"batches", 1).unwrap();
         let last = store.commit(tx).await.is_ok();
         let image = Arc::new(disk.after_power_loss(seed));
-        let store = on_disk(&image);
+        let store = on_disk(&image, half_bytes);
         let mut tx = store.begin();
         let kept = tx.counter("sums", b"batches").unwrap() as u64;
         assert!(

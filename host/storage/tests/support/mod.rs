@@ -28,6 +28,14 @@ pub fn in_file(config: Config) -> Fixture {
     Fixture { store, dir: Some(dir) }
 }
 
+/// A file that takes up what is in the journal all the time.
+pub fn in_file_flushed_often(config: Config) -> Fixture {
+    in_file(Config {
+        journal_bytes: 512,
+        ..config
+    })
+}
+
 /// Makes a test of each async function, on each backend.
 #[macro_export]
 macro_rules! on_every_backend {
@@ -37,6 +45,9 @@ macro_rules! on_every_backend {
         }
         mod file {
             $($(#[$meta])* #[tokio::test] async fn $test() { super::$test($crate::support::in_file).await; })*
+        }
+        mod file_flushed_often {
+            $($(#[$meta])* #[tokio::test] async fn $test() { super::$test($crate::support::in_file_flushed_often).await; })*
         }
     };
 }

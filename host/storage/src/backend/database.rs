@@ -1,0 +1,221 @@
+//! The file: a redb database with one table of stored keys and values, and one of facts about it.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::path::Path;
+
+use redb::{
+    Database, DatabaseError, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
+    TableError, TableHandle, WriteTransaction,
+};
+
+use super::{BackendSnapshot, Change, Visit};
+use crate::error::{BackendError, OpenError};
+use crate::stored;
+
+/// Stored keys and values; `stored.rs` defines both.
+const KV: TableDefinition<&[u8], &[u8]> = TableDefinition::new("kv");
+/// Facts about the file.
+const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+/// The entry of `META` that holds the format.
+const FORMAT: &str = "format";
+/// The format this version writes, and the newest it reads.
+const FORMAT_VERSION: u64 = 1;
+/// The entry of `META` that tells this file from others.
+const FILE: &str = "file";
+/// The entry of `META` with the number of the last batch that the file holds by itself; those after it are in the journal.
+const BATCH: &str = "batch";
+
+/// What the file says about itself: its own number, and that of the last batch it holds.
+pub(super) fn identity(db: &Database) -> Result<(u64, u64), BackendError> {
+    let meta = |name: &str| -> Result<u64, redb::Error> {
+        let table = db.begin_read()?.open_table(META)?;
+        Ok(ReadableTable::get(&table, name)?.map_or(0, |value| value.value()))
+    };
+    Ok((meta(FILE)?, meta(BATCH)?))
+}
+
+/// A transaction that makes batches part of the file.
+pub(super) struct Settlement(WriteTransaction);
+
+impl Settlement {
+    pub(super) fn begin(db: &Database) -> Result<Self, BackendError> {
+        Ok(Self(db.begin_write().map_err(redb::Error::from)?))
+    }
+
+    /// Has the changes made that `hand_over` gives out; more of them in one go are cheaper, and cheapest sorted by key.
+    pub(super) fn take_up<T>(
+        &mut self,
+        hand_over: impl FnOnce(&mut dyn FnMut(Change<'_>) -> Result<(), BackendError>) -> Result<T, BackendError>,
+    ) -> Result<T, BackendError> {
+        let mut table = self.0.open_table(KV).map_err(redb::Error::from)?;
+        hand_over(&mut |(key, value)| {
+            match value {
+                Some(value) => table.insert(key, value).map(drop),
+                None => table.remove(key).map(drop),
+            }
+            .map_err(BackendError::from)
+        })
+    }
+
+    /// Makes everything durable; the file then holds all batches up to this one.
+    pub(super) fn finish(mut self, batch: u64) -> Result<(), BackendError> {
+        let mut finish = || {
+            self.0.open_table(META)?.insert(BATCH, batch)?;
+            Ok::<_, redb::Error>(self.0.set_durability(Durability::Immediate)?)
+        };
+        finish()?;
+        Ok(self.0.commit().map_err(redb::Error::from)?)
+    }
+}
+
+/// What the file holds by itself: an open table of a read transaction, which it keeps alive.
+pub(super) struct Settled {
+    rows: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    /// The tables that it holds keys of. Those whose keys come and go, as in an outbox, are often empty here: asking for one costs no
+    /// way down the tree then.
+    tables: HashSet<Box<[u8]>, foldhash::fast::RandomState>,
+}
+
+impl Settled {
+    pub(super) fn read(db: &Database) -> Result<Self, BackendError> {
+        let read = db.begin_read().map_err(redb::Error::from)?;
+        let rows = read.open_table(KV).map_err(redb::Error::from)?;
+        let mut tables = HashSet::default();
+        let mut from = Vec::new();
+        while let Some(first) = ReadableTable::range::<&[u8]>(&rows, &from[..]..)?.next() {
+            let (key, _) = first?;
+            let table = stored::table_of(key.value());
+            let table = table.ok_or_else(|| BackendError::Corrupted("a key without a table".into()))?;
+            from = stored::end_of(table);
+            tables.insert(Box::from(table));
+        }
+        Ok(Self { rows, tables })
+    }
+
+    /// Whether there may be keys from `start` up to, not including, `end`.
+    fn may_hold(&self, start: &[u8], end: &[u8]) -> bool {
+        match stored::table_of(start) {
+            Some(table) if end <= &stored::end_of(table)[..] => self.tables.contains(table),
+            _ => true,
+        }
+    }
+}
+
+impl BackendSnapshot for Settled {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
+        if !stored::table_of(key).is_some_and(|table| self.tables.contains(table)) {
+            return Ok(None);
+        }
+        let value = ReadableTable::get(&self.rows, key)?;
+        Ok(value.map(|value| value.value().to_vec()))
+    }
+
+    fn walk(&self, start: &[u8], end: &[u8], reverse: bool, visit: &mut Visit<'_>) -> Result<(), BackendError> {
+        if !self.may_hold(start, end) {
+            return Ok(());
+        }
+        let mut range = ReadableTable::range::<&[u8]>(&self.rows, start..end)?;
+        while let Some(entry) = if reverse { range.next_back() } else { range.next() } {
+            let (key, value) = entry?;
+            if visit(key.value(), value.value()).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Opens the database and makes sure that it is a store this version reads.
+pub(super) fn open(
+    path: &Path,
+    open_file: impl FnOnce() -> Result<Database, DatabaseError>,
+) -> Result<Database, OpenError> {
+    let failed = |error: redb::Error| OpenError::Backend {
+        path: path.to_path_buf(),
+        source: error.into(),
+    };
+    let db = open_file().map_err(|error| match error {
+        DatabaseError::DatabaseAlreadyOpen => OpenError::InUse {
+            path: path.to_path_buf(),
+        },
+        DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+            OpenError::NotAStore {
+                path: path.to_path_buf(),
+            }
+        }
+        other => failed(other.into()),
+    })?;
+    match read_format(&db).map_err(failed)? {
+        Format::Known(found) if found > FORMAT_VERSION => Err(OpenError::FormatTooNew {
+            path: path.to_path_buf(),
+            found,
+            supported: FORMAT_VERSION,
+        }),
+        Format::Known(_) => Ok(db),
+        Format::Foreign => Err(OpenError::NotAStore {
+            path: path.to_path_buf(),
+        }),
+        Format::New => {
+            create_tables(&db).map_err(failed)?;
+            Ok(db)
+        }
+    }
+}
+
+enum Format {
+    Known(u64),
+    /// No tables yet.
+    New,
+    /// Somebody else's tables.
+    Foreign,
+}
+
+fn read_format(db: &Database) -> Result<Format, redb::Error> {
+    let read = db.begin_read()?;
+    if read.list_tables()?.next().is_none() {
+        return Ok(Format::New);
+    }
+    let known = |name: &str| name == KV.name() || name == META.name();
+    if !read.list_tables()?.any(|table| known(table.name())) {
+        return Ok(Format::Foreign);
+    }
+    match read.open_table(META) {
+        Ok(meta) => Ok(match ReadableTable::get(&meta, FORMAT)? {
+            Some(format) => Format::Known(format.value()),
+            None => Format::Foreign,
+        }),
+        Err(TableError::Storage(error)) => Err(error.into()),
+        Err(_) => Ok(Format::Foreign),
+    }
+}
+
+fn create_tables(db: &Database) -> Result<(), redb::Error> {
+    let write = db.begin_write()?;
+    {
+        let mut meta = write.open_table(META)?;
+        meta.insert(FORMAT, FORMAT_VERSION)?;
+        meta.insert(FILE, RandomState::new().build_hasher().finish())?;
+        write.open_table(KV)?;
+    }
+    write.commit()?;
+    Ok(())
+}
+
+impl From<StorageError> for BackendError {
+    fn from(error: StorageError) -> Self {
+        redb::Error::from(error).into()
+    }
+}
+
+impl From<redb::Error> for BackendError {
+    fn from(error: redb::Error) -> Self {
+        match error {
+            redb::Error::DatabaseClosed => Self::Closed,
+            redb::Error::Io(error) => error.into(),
+            redb::Error::Corrupted(what) => Self::Corrupted(what.into()),
+            other => Self::Failed(other.to_string().into()),
+        }
+    }
+}

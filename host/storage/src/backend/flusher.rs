@@ -1,0 +1,167 @@
+//! The thread that has the database take up memtables.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use redb::Database;
+
+use super::News;
+use super::database::Settlement;
+use super::memtable::Memtable;
+use crate::error::BackendError;
+
+/// How long changes lie in a memtable at most before somebody is reminded of them.
+const AGE: Duration = Duration::from_secs(2);
+
+enum Job {
+    /// Take up a memtable, whose last batch it is.
+    Flush(Arc<Memtable>, u64),
+    /// Remind of a memtable that has begun.
+    Remind,
+}
+
+/// The thread, which takes up one memtable at a time.
+pub(super) struct Flusher {
+    /// None once it has been stopped.
+    jobs: Option<Sender<Job>>,
+    flushed: Receiver<Result<(), BackendError>>,
+    thread: Option<JoinHandle<()>>,
+    /// Whether it has not been told yet how taking up the last memtable ended.
+    busy: bool,
+    /// When the memtable began that is filled now.
+    since: Option<Instant>,
+}
+
+impl Flusher {
+    /// # Errors
+    /// Where the system starts no thread.
+    pub(super) fn start(db: &Arc<Database>, news: &Arc<OnceLock<News>>) -> Result<Self, BackendError> {
+        let (jobs, to_do) = mpsc::channel();
+        let (done, flushed) = mpsc::channel();
+        let (db, news) = (Arc::clone(db), Arc::clone(news));
+        let thread = thread::Builder::new()
+            .name("storage-flusher".to_owned())
+            .spawn(move || work(&db, &to_do, &done, &news))?;
+        Ok(Self {
+            jobs: Some(jobs),
+            flushed,
+            thread: Some(thread),
+            busy: false,
+            since: None,
+        })
+    }
+
+    /// There are changes in the memtable that is filled now. Gives news when they have lain for a while.
+    pub(super) fn remind(&mut self) {
+        if self.since.is_none() {
+            self.since = Some(Instant::now());
+            // Where the thread is gone, the next flush says so.
+            let _ = self.send(Job::Remind);
+        }
+    }
+
+    /// Whether the changes in the memtable that is filled now have lain for a while.
+    pub(super) fn is_due(&self) -> bool {
+        self.since.is_some_and(|since| since.elapsed() >= AGE)
+    }
+
+    /// Another memtable is filled from now on.
+    pub(super) fn begin_anew(&mut self) {
+        self.since = None;
+    }
+
+    /// Has the database take up a memtable, whose last batch this is, and gives news when it has. Another one
+    /// is filled from now on.
+    ///
+    /// # Errors
+    /// Where the thread is gone.
+    pub(super) fn flush(&mut self, memtable: Arc<Memtable>, batch: u64) -> Result<(), BackendError> {
+        self.begin_anew();
+        self.busy = true;
+        self.send(Job::Flush(memtable, batch))
+    }
+
+    /// How taking up the last memtable ended, if it has and was not told before.
+    pub(super) fn flushed(&mut self) -> Option<Result<(), BackendError>> {
+        let flushed = self.flushed.try_recv().ok()?;
+        self.busy = false;
+        Some(flushed)
+    }
+
+    /// Waits until the last memtable has been taken up.
+    ///
+    /// # Errors
+    /// Where that failed, also where it has been told before.
+    pub(super) fn wait(&mut self) -> Result<(), BackendError> {
+        match std::mem::replace(&mut self.busy, false) {
+            true => self.flushed.recv().unwrap_or_else(|_| Err(gone())),
+            false => Err(BackendError::Failed("a memtable could not be flushed".into())),
+        }
+    }
+
+    /// Ends the thread, which has nothing to do.
+    pub(super) fn stop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that flushes memtables panicked");
+        }
+    }
+
+    fn send(&self, job: Job) -> Result<(), BackendError> {
+        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
+        jobs.send(job).map_err(|_| gone())
+    }
+}
+
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn gone() -> BackendError {
+    BackendError::Failed("the thread that flushes memtables is gone".into())
+}
+
+fn work(db: &Database, jobs: &Receiver<Job>, done: &Sender<Result<(), BackendError>>, news: &OnceLock<News>) {
+    let tell = || {
+        if let Some(news) = news.get() {
+            news();
+        }
+    };
+    let mut due = None;
+    loop {
+        let job = match due {
+            None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(due) => jobs.recv_timeout(Instant::saturating_duration_since(&due, Instant::now())),
+        };
+        match job {
+            Ok(Job::Remind) => due = Some(Instant::now() + AGE),
+            Ok(Job::Flush(memtable, batch)) => {
+                let flushed = catch_unwind(AssertUnwindSafe(|| flush(db, &memtable, batch)))
+                    .unwrap_or_else(|_| Err(BackendError::Failed("flushing a memtable panicked".into())));
+                drop(memtable);
+                if done.send(flushed).is_err() {
+                    return;
+                }
+                tell();
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                due = None;
+                tell();
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+fn flush(db: &Database, memtable: &Memtable, batch: u64) -> Result<(), BackendError> {
+    let mut settlement = Settlement::begin(db)?;
+    settlement.take_up(|take| memtable.drain_into(take))?;
+    settlement.finish(batch)
+}

@@ -1,0 +1,311 @@
+//! A memtable: what recent batches changed, in order of the keys, before the database takes it up.
+//!
+//! It keeps every version that a batch wrote, so that a snapshot goes on seeing its own while later batches come in.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::vec;
+
+use super::{BackendSnapshot, Change, Visit};
+use crate::error::BackendError;
+use crate::overlay::{self, Way};
+
+/// Changes that are taken in while the readers wait.
+const TAKEN_AT_ONCE: usize = 16;
+/// Keys that a walk takes out at once: few at first, for most walks are short.
+const FIRST_KEYS: usize = 16;
+const MOST_KEYS: usize = 256;
+
+/// A key or a value, which walks take out without copying it.
+type Bytes = Arc<[u8]>;
+
+#[derive(Debug, Default)]
+pub(crate) struct Memtable {
+    rows: RwLock<BTreeMap<Bytes, Versions>>,
+}
+
+/// What a key held.
+#[derive(Debug)]
+struct Versions {
+    latest: Version,
+    /// Those before, ascending.
+    older: Vec<Version>,
+}
+
+/// What a key holds from a batch on; `None` where it was removed.
+#[derive(Debug)]
+struct Version {
+    batch: u64,
+    value: Option<Bytes>,
+}
+
+impl Versions {
+    fn push(&mut self, version: Version) {
+        self.older.push(std::mem::replace(&mut self.latest, version));
+    }
+
+    /// What a snapshot of this batch sees, if the key had been written by then.
+    fn at(&self, batch: u64) -> Option<&Version> {
+        if self.latest.batch <= batch {
+            return Some(&self.latest);
+        }
+        let seen = self.older.partition_point(|version| version.batch <= batch);
+        self.older[..seen].last()
+    }
+}
+
+impl Memtable {
+    /// Takes in the changes of a batch, which is later than all before. No snapshot of it may have been taken.
+    pub(crate) fn insert(&self, batch: u64, changes: &[Change<'_>]) {
+        for some in changes.chunks(TAKEN_AT_ONCE) {
+            let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+            for (key, value) in some {
+                let version = Version {
+                    batch,
+                    value: value.map(Bytes::from),
+                };
+                match rows.get_mut(*key) {
+                    Some(versions) => versions.push(version),
+                    None => {
+                        let versions = Versions {
+                            latest: version,
+                            older: Vec::new(),
+                        };
+                        rows.insert(Bytes::from(*key), versions);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows().is_empty()
+    }
+
+    /// What a key holds after a batch, as far as this memtable knows: a value, or that it was removed.
+    fn get(&self, batch: u64, key: &[u8]) -> Option<Option<Vec<u8>>> {
+        let rows = self.rows();
+        let version = rows.get(key)?.at(batch)?;
+        Some(version.value.as_deref().map(<[u8]>::to_vec))
+    }
+
+    /// Hands over every key with what it holds after all batches, in order.
+    pub(crate) fn drain_into<E>(&self, mut take: impl FnMut(Change<'_>) -> Result<(), E>) -> Result<(), E> {
+        self.rows()
+            .iter()
+            .try_for_each(|(key, versions)| take((key, versions.latest.value.as_deref())))
+    }
+
+    fn rows(&self) -> RwLockReadGuard<'_, BTreeMap<Bytes, Versions>> {
+        self.rows.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A walk along what a snapshot sees of a memtable. It takes out some keys at a time, and blocks no writer in between.
+struct Keys<'a> {
+    memtable: &'a Memtable,
+    batch: u64,
+    way: Way<'a>,
+    /// The last key that was taken out.
+    last: Option<Bytes>,
+    taken: vec::IntoIter<(Bytes, Option<Bytes>)>,
+    /// How many to take out next; none at the end.
+    next: usize,
+}
+
+impl<'a> Keys<'a> {
+    fn new(memtable: &'a Memtable, batch: u64, way: Way<'a>) -> Self {
+        Self {
+            memtable,
+            batch,
+            way,
+            last: None,
+            taken: vec::IntoIter::default(),
+            next: FIRST_KEYS,
+        }
+    }
+
+    fn take_out(&mut self) {
+        let (mut start, mut end) = (Bound::Included(self.way.start), Bound::Excluded(self.way.end));
+        if let Some(last) = &self.last {
+            let rest = if self.way.reverse { &mut end } else { &mut start };
+            *rest = Bound::Excluded(last);
+        }
+        let rows = self.memtable.rows();
+        let mut range = rows.range::<[u8], _>((start, end));
+        let mut taken = Vec::new();
+        let mut last = None;
+        let mut left = self.next;
+        while left > 0
+            && let Some((key, versions)) = if self.way.reverse {
+                range.next_back()
+            } else {
+                range.next()
+            }
+        {
+            left -= 1;
+            last = Some(key);
+            if let Some(version) = versions.at(self.batch) {
+                taken.push((Bytes::clone(key), version.value.clone()));
+            }
+        }
+        self.next = if left > 0 { 0 } else { (self.next * 2).min(MOST_KEYS) };
+        self.last = last.map(Bytes::clone);
+        self.taken = taken.into_iter();
+    }
+}
+
+impl Iterator for Keys<'_> {
+    type Item = (Bytes, Option<Bytes>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(next) = self.taken.next() {
+                return Some(next);
+            }
+            if self.next == 0 {
+                return None;
+            }
+            self.take_out();
+        }
+    }
+}
+
+/// A state: memtables, the latest first, over what the database holds.
+pub(crate) struct Layers<'a, S> {
+    pub(crate) memtables: &'a [Arc<Memtable>],
+    pub(crate) base: &'a S,
+    /// The last batch that it sees.
+    pub(crate) batch: u64,
+}
+
+impl<S: BackendSnapshot> BackendSnapshot for Layers<'_, S> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
+        let known = self.memtables.iter().find_map(|table| table.get(self.batch, key));
+        known.map_or_else(|| self.base.get(key), Ok)
+    }
+
+    fn walk(&self, start: &[u8], end: &[u8], reverse: bool, visit: &mut Visit<'_>) -> Result<(), BackendError> {
+        let Some((top, below)) = self.memtables.split_first() else {
+            return self.base.walk(start, end, reverse, visit);
+        };
+        let below = Layers {
+            memtables: below,
+            ..*self
+        };
+        let way = Way { start, end, reverse };
+        let mut changes = Keys::new(top, self.batch, way).peekable();
+        if changes.peek().is_none() {
+            return below.walk(start, end, reverse, visit);
+        }
+        let seen = |key: &[u8], value: &Option<Bytes>, _: Option<&[u8]>, visit: &mut Visit<'_>| {
+            Ok(match value {
+                Some(value) => visit(key, value),
+                None => std::ops::ControlFlow::Continue(()),
+            })
+        };
+        overlay::walk(&below, changes, way, seen, visit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+    use crate::backend::Backend as _;
+    use crate::backend::memory::MemoryBackend;
+
+    /// Memtables over a backend in memory, and the same in one backend: whatever is asked of both, the answer is the same.
+    #[test]
+    fn layers_hold_what_the_batches_left() {
+        for seed in 1..40_u64 {
+            let mut random = seed;
+            let mut next = move |below: u64| {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                random % below
+            };
+            let (mut base, mut model) = (MemoryBackend::default(), MemoryBackend::default());
+            let mut memtables: Vec<Arc<Memtable>> = Vec::new();
+            let mut expected = Vec::new();
+            let layers = 1 + next(3);
+            let mut batch = 0_u64;
+            for layer in 0..=layers {
+                if layer > 0 {
+                    memtables.insert(0, Arc::default());
+                }
+                for _ in 0..1 + next(60) {
+                    batch += 1;
+                    let mut changes = BTreeMap::new();
+                    for _ in 0..1 + next(30) {
+                        let value = (next(3) > 0).then(|| batch.to_be_bytes().to_vec());
+                        changes.insert(format!("{:03}", next(400)).into_bytes(), value);
+                    }
+                    let changes: Vec<_> = changes.iter().map(|(k, v)| (k.as_slice(), v.as_deref())).collect();
+                    let state = model.apply(&mut changes.iter().copied()).unwrap();
+                    match memtables.first() {
+                        None => drop(base.apply(&mut changes.iter().copied()).unwrap()),
+                        Some(memtable) => {
+                            memtable.insert(batch, &changes);
+                            expected.push((batch, memtables.clone(), state));
+                        }
+                    }
+                }
+            }
+            let base = Below(base.snapshot().unwrap());
+            for (batch, memtables, state) in expected {
+                let layers = Layers {
+                    memtables: &memtables,
+                    base: &base,
+                    batch,
+                };
+                for _ in 0..20 {
+                    let key = format!("{:03}", next(400)).into_bytes();
+                    assert_eq!(layers.get(&key).unwrap(), state.get(&key).unwrap());
+                    let end = format!("{:03}", next(400)).into_bytes();
+                    let reverse = next(2) == 0;
+                    let most = 1 + next(300) as usize;
+                    if key < end {
+                        let found = walked(&layers, &key, &end, reverse, most);
+                        assert_eq!(found, walked(&*state, &key, &end, reverse, most), "{seed} {batch}");
+                    }
+                }
+            }
+        }
+    }
+
+    struct Below(Arc<dyn BackendSnapshot>);
+
+    impl BackendSnapshot for Below {
+        fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
+            self.0.get(key)
+        }
+
+        fn walk(&self, start: &[u8], end: &[u8], reverse: bool, visit: &mut Visit<'_>) -> Result<(), BackendError> {
+            self.0.walk(start, end, reverse, visit)
+        }
+    }
+
+    fn walked(
+        state: &dyn BackendSnapshot,
+        start: &[u8],
+        end: &[u8],
+        reverse: bool,
+        most: usize,
+    ) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut found = Vec::new();
+        state
+            .walk(start, end, reverse, &mut |key, value| {
+                found.push((key.to_vec(), value.to_vec()));
+                match found.len() == most {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
+            })
+            .unwrap();
+        found
+    }
+}
