@@ -6,7 +6,8 @@ wasmtime::component::bindgen!({
     path: "../../wit",
     world: "stowage:modules/imports",
     imports: {
-        // What walks along many keys gives way to others in between.
+        // What looks at many keys gives way to others in between.
+        "stowage:host/storage.get-many": async | trappable,
         "stowage:host/storage.scan": async | trappable,
         "stowage:host/storage.count": async | trappable,
         "stowage:host/storage.delete-range": async | trappable,

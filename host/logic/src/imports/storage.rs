@@ -1,5 +1,7 @@
 //! `stowage:host/storage`: the call's transaction.
 
+use std::time::Instant;
+
 use stowage_storage::{self as storage, KeyRange, ScanOptions, Visitor, Walk};
 
 use crate::bindings::stowage::host::storage as wit;
@@ -8,6 +10,8 @@ use crate::limits::TICK;
 
 /// Keys of one `get-many`.
 const MOST_KEYS: usize = 10_000;
+/// Keys that it looks up between two looks at the clock.
+const KEYS_PER_LOOK: usize = 64;
 
 impl Call {
     /// Refuses table names that are the host's own or that no table may have.
@@ -38,9 +42,15 @@ impl State {
             if call.stored(ended)? {
                 return Ok(walk);
             }
-            self.tick()?;
-            tokio::task::yield_now().await;
+            self.give_way().await?;
         }
+    }
+
+    /// Lets others have the thread after a tick.
+    async fn give_way(&mut self) -> wasmtime::Result<()> {
+        self.tick()?;
+        tokio::task::yield_now().await;
+        Ok(())
     }
 }
 
@@ -67,18 +77,26 @@ impl wit::Host for State {
         Ok(value)
     }
 
-    fn get_many(&mut self, table: String, keys: Vec<Vec<u8>>) -> wasmtime::Result<Vec<Option<Vec<u8>>>> {
+    async fn get_many(&mut self, table: String, keys: Vec<Vec<u8>>) -> wasmtime::Result<Vec<Option<Vec<u8>>>> {
         let call = self.call(keys.iter().map(Vec::len).sum())?;
         call.table(&table)?;
         if keys.len() > MOST_KEYS {
             return Err(call.refuse("more than 10000 keys in one get-many"));
         }
         let mut values = Vec::with_capacity(keys.len());
-        for key in &keys {
-            let value = call.transaction.get(&table, key);
-            let value = call.stored(value)?;
-            call.charge(value.as_ref().map_or(0, Vec::len))?;
-            values.push(value);
+        let mut since = Instant::now();
+        for some in keys.chunks(KEYS_PER_LOOK) {
+            if since.elapsed() >= TICK {
+                self.give_way().await?;
+                since = Instant::now();
+            }
+            let call = self.under_way()?;
+            for key in some {
+                let value = call.transaction.get(&table, key);
+                let value = call.stored(value)?;
+                call.charge(value.as_ref().map_or(0, Vec::len))?;
+                values.push(value);
+            }
         }
         Ok(values)
     }
