@@ -180,7 +180,7 @@ impl Called<'_> {
     ) {
         let rehearsal = self
             .logic
-            .rehearse(before, &sight.params, &self.moment, &sight.snapshot, facts)
+            .compare(before, &sight.params, &self.moment, &sight.snapshot, facts)
             .await;
         match rehearsal.outcome {
             Ok(expected) if expected.code() != outcome.code() || matches!(expected, Outcome::Done(_)) => {

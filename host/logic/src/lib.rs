@@ -136,8 +136,9 @@ struct Inner {
     running: Arc<Semaphore>,
     /// Where runs go that take long.
     lane: Arc<Lane>,
-    /// A permit a rehearsal.
+    /// A permit a rehearsal, and one for those that a call waits for: nobody's shadow holds them up.
     rehearsing: Arc<Semaphore>,
+    comparing: Arc<Semaphore>,
     /// What a call may use of a version on trial.
     trial_limits: Limits,
     eras: Eras,
@@ -181,7 +182,8 @@ impl Logic {
     pub fn new(config: Config, store: Store, services: Arc<dyn Services>) -> Result<Logic, EngineError> {
         // The pool also holds what lies idle: `kept` instances of each module of this generation and of the one before.
         let idle = config.reuse.kept.saturating_mul(2 * MOST_MODULES);
-        let slots = u32::try_from(config.concurrency.saturating_add(idle + REHEARSALS + MOST_LONG)).unwrap_or(u32::MAX);
+        let slots =
+            u32::try_from(config.concurrency.saturating_add(idle + 2 * REHEARSALS + MOST_LONG)).unwrap_or(u32::MAX);
         let engine = engine::serving(&config.limits, slots)?;
         let ticker = Ticker::start(&engine).map_err(EngineError::thread)?;
         let mut linker = Linker::new(&engine);
@@ -200,6 +202,7 @@ impl Logic {
                 lane: Arc::new(Lane::new(&running, config.concurrency)),
                 running,
                 rehearsing: Arc::new(Semaphore::new(REHEARSALS)),
+                comparing: Arc::new(Semaphore::new(REHEARSALS)),
                 trial_limits: config.limits.on_trial(),
                 eras: Eras::default(),
                 config,
@@ -231,6 +234,7 @@ impl Logic {
                 running: Arc::clone(&inner.running),
                 lane: Arc::clone(&inner.lane),
                 rehearsing: Arc::clone(&inner.rehearsing),
+                comparing: Arc::clone(&inner.comparing),
                 // Nobody waits for what runs there.
                 trial_limits: inner.config.limits.clone(),
                 eras: Eras::default(),
@@ -290,7 +294,7 @@ impl Logic {
 /// Modules of one generation that the pool has room for at full reuse; with more, fewer lie idle.
 const MOST_MODULES: usize = 8;
 
-/// Runs for comparison that go on at once.
+/// Runs for comparison that go on at once, of each kind.
 const REHEARSALS: usize = 4;
 
 impl fmt::Debug for Logic {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use stowage_storage::{Snapshot, Transaction};
+use tokio::sync::Semaphore;
 use wasmtime::component::Val;
 
 use crate::Logic;
@@ -42,8 +43,36 @@ impl Logic {
         snapshot: &Snapshot,
         facts: &Facts,
     ) -> Rehearsal {
+        let permits = &self.inner.rehearsing;
+        self.rehearse_with(permits, route, params, moment, snapshot, facts)
+            .await
+    }
+
+    /// [`Logic::rehearse`] for a call that waits for it.
+    pub(crate) async fn compare(
+        &self,
+        route: &Route,
+        params: &[Val],
+        moment: &Moment,
+        snapshot: &Snapshot,
+        facts: &Facts,
+    ) -> Rehearsal {
+        let permits = &self.inner.comparing;
+        self.rehearse_with(permits, route, params, moment, snapshot, facts)
+            .await
+    }
+
+    async fn rehearse_with(
+        &self,
+        permits: &Semaphore,
+        route: &Route,
+        params: &[Val],
+        moment: &Moment,
+        snapshot: &Snapshot,
+        facts: &Facts,
+    ) -> Rehearsal {
         // The semaphore is never closed.
-        let _permit = self.inner.rehearsing.acquire().await.ok();
+        let _permit = permits.acquire().await.ok();
         let transaction = self.inner.store.begin_at(snapshot);
         self.try_in(transaction, route, params, moment, facts, &self.inner.trial_limits)
             .await
