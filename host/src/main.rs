@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use stowage::cli::{CallArgs, ModuleCommand, RecordArgs, ReplayArgs, SpaceCommand, WatchArgs};
 use stowage::serve;
 use stowage::settings::Settings;
+use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
 
 /// Calls allocate many small things on several threads; what compiling a module took goes back to the system.
@@ -58,6 +59,17 @@ impl Command {
     }
 }
 
+/// On one processor, how many tasks run between two looks for input. Those that take long take 2 ms each.
+const EVENT_INTERVAL: u32 = 4;
+
+fn runtime() -> std::io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    if std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1) {
+        builder.event_interval(EVENT_INTERVAL);
+    }
+    builder.enable_all().build()
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter =
@@ -67,7 +79,7 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .init();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("stowage: no threads to run on: {error}");
