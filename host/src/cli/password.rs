@@ -67,7 +67,12 @@ impl PasswordArgs {
         let text = match (&self.password_file, variable) {
             (Some(path), _) => first_line(path)?,
             // Set but empty is how shells unset a variable for one command.
-            (None, Some(text)) if !text.is_empty() => text,
+            (None, Some(text)) if !text.is_empty() => {
+                if !self.password {
+                    eprintln!("the files are protected with the password in {VARIABLE}");
+                }
+                text
+            }
             (None, _) if self.password => ask()?,
             (None, _) => return Ok(None),
         };
