@@ -110,12 +110,28 @@ impl Recorder {
     /// # Errors
     /// When the file exists or cannot be made.
     pub fn start(path: &Path, logic: &Logic, methods: &[String], bounds: Bounds) -> Result<Recorder, RecordError> {
-        let create = |source| RecordError::Create {
+        let file = create(path).map_err(|source| RecordError::Create {
             path: path.to_owned(),
             source,
-        };
-        let mut file = Output::create(path).map_err(create)?;
-        file.line(&Line::Header(header(logic))).map_err(create)?;
+        })?;
+        Recorder::start_in(file, path, logic, methods, bounds)
+    }
+
+    /// [`Recorder::start`] in a file that is open and empty; errors name it `path`.
+    ///
+    /// # Errors
+    /// When there is no thread to write it.
+    pub fn start_in(
+        file: File,
+        path: &Path,
+        logic: &Logic,
+        methods: &[String],
+        bounds: Bounds,
+    ) -> Result<Recorder, RecordError> {
+        let file = Output::begin(file, logic).map_err(|source| RecordError::Create {
+            path: path.to_owned(),
+            source,
+        })?;
         let (sender, receiver) = mpsc::sync_channel(MOST_WAITING);
         let tap = Arc::new(Tap {
             methods: methods.iter().map(|method| fold_name(method)).collect(),
@@ -294,17 +310,24 @@ struct Output {
     line: Vec<u8>,
 }
 
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 impl Output {
-    fn create(path: &Path) -> io::Result<Output> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok(Output {
-            file: BufWriter::new(options.open(path)?),
+    /// Writes the header.
+    fn begin(file: File, logic: &Logic) -> io::Result<Output> {
+        let mut output = Output {
+            file: BufWriter::new(file),
             bytes: 0,
             line: Vec::new(),
-        })
+        };
+        output.line(&Line::Header(header(logic)))?;
+        Ok(output)
     }
 
     /// Writes a line; `false` where it is longer than a reader takes, and then nothing.

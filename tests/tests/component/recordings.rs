@@ -228,10 +228,15 @@ async fn recorded(path: &Path, methods: &[&str], bounds: Bounds) -> (Kit, Record
     let kit = builtin().await;
     let methods: Vec<_> = methods.iter().map(|&method| method.to_owned()).collect();
     let recorder = Recorder::start(path, kit.logic(), &methods, bounds).unwrap();
+    begin(&kit, &recorder);
+    (kit, recorder)
+}
+
+/// Lets a recorder see a kit's calls.
+fn begin(kit: &Kit, recorder: &Recorder) {
     let generation = Generation::clone(&kit.logic().generation());
     kit.logic()
         .serve(generation.observed_by(&recorder.observer(), |_| true));
-    (kit, recorder)
 }
 
 #[tokio::test]
@@ -366,6 +371,34 @@ async fn a_recording_overwrites_no_file() {
     let refused = Recorder::start(&path, kit.logic(), &[], Bounds::default());
     assert!(matches!(refused, Err(RecordError::Create { .. })));
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+}
+
+/// A disk that is full ends a recording, and nothing else.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_disk_ends_the_recording_and_no_call() {
+    let kit = builtin().await;
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let path = Path::new("/dev/full");
+    let recorder = Recorder::start_in(full, path, kit.logic(), &[], Bounds::default()).unwrap();
+    begin(&kit, &recorder);
+    // More than any buffer holds.
+    for n in 0..400 {
+        let name = format!("folder {n} with a name that takes some room in a line of the recording");
+        assert_eq!(kit.data("createImFavoriteFolder", json!({"name": name})).await, true);
+    }
+    for _ in 0..1000 {
+        if !recorder.is_open() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(!recorder.is_open());
+    assert_eq!(kit.data("createImFavoriteFolder", json!({"name": "after"})).await, true);
+    let Err(RecordError::Write { path: named, source }) = recorder.stop().await else {
+        panic!("it says that the recording is whole");
+    };
+    assert_eq!((&*named, source.kind()), (path, std::io::ErrorKind::StorageFull));
 }
 
 #[tokio::test]
