@@ -16,6 +16,9 @@ use crate::error::BackendError;
 /// How long changes lie in a memtable at most before somebody is reminded of them.
 const AGE: Duration = Duration::from_secs(2);
 
+/// How often memtables are looked at that somebody still sees.
+const RETENTION: Duration = Duration::from_millis(20);
+
 enum Job {
     /// Take up a memtable, whose last batch it is.
     Flush(Arc<Memtable>, u64),
@@ -134,26 +137,34 @@ fn work(db: &Database, jobs: &Receiver<Job>, done: &Sender<Result<(), BackendErr
             news();
         }
     };
-    let mut due = None;
+    // When to remind of the memtable that is filled now.
+    let mut due: Option<Instant> = None;
+    // Memtables that snapshots still see, or those who wait for this thread. Whoever lets go of one last has all its keys to free: that
+    // is to be nobody else.
+    let mut flushed = Vec::new();
     loop {
-        let job = match due {
+        flushed.retain(|memtable| Arc::strong_count(memtable) > 1);
+        let look_again = (!flushed.is_empty()).then(|| Instant::now() + RETENTION);
+        let job = match due.into_iter().chain(look_again).min() {
             None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(due) => jobs.recv_timeout(Instant::saturating_duration_since(&due, Instant::now())),
+            Some(until) => jobs.recv_timeout(until.saturating_duration_since(Instant::now())),
         };
         match job {
             Ok(Job::Remind) => due = Some(Instant::now() + AGE),
             Ok(Job::Flush(memtable, batch)) => {
-                let flushed = catch_unwind(AssertUnwindSafe(|| flush(db, &memtable, batch)))
+                let result = catch_unwind(AssertUnwindSafe(|| flush(db, &memtable, batch)))
                     .unwrap_or_else(|_| Err(BackendError::Failed("flushing a memtable panicked".into())));
-                drop(memtable);
-                if done.send(flushed).is_err() {
+                flushed.push(memtable);
+                if done.send(result).is_err() {
                     return;
                 }
                 tell();
             }
             Err(RecvTimeoutError::Timeout) => {
-                due = None;
-                tell();
+                if due.is_some_and(|due| due <= Instant::now()) {
+                    due = None;
+                    tell();
+                }
             }
             Err(RecvTimeoutError::Disconnected) => return,
         }
