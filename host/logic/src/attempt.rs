@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use stowage_storage::{CommitError, Footprint, Freshness, Snapshot, Store, Transaction};
+use stowage_storage::{Commit, CommitError, Footprint, Freshness, Snapshot, Transaction};
 use tokio::sync::SemaphorePermit;
 use wasmtime::Trap;
 use wasmtime::component::Val;
@@ -88,19 +88,21 @@ impl Attempt<'_> {
         let observers: Vec<_> = observers.collect();
         let is_watched = !observers.is_empty();
         // The deadline ends with the module's work: a commit that has begun is waited for.
-        let executed = pin!(async {
-            let turn = self.turn().await;
-            let permit = self.permit().await?;
-            let transaction = self.inner.store.begin();
-            if !self.inner.eras.is(self.route.era) {
-                return Err(Ended::Moved);
-            }
-            self.execute(transaction, job, facts, fresh, is_watched, (turn, Some(permit)))
-                .await
-        });
-        let executed = within(self.started + self.time_left, executed)
-            .await
-            .unwrap_or_else(|Elapsed| Err(CallError::WallDeadline.into()))?;
+        // In a block of its own: what follows has its room.
+        let executed = {
+            let executed = pin!(async {
+                let turn = self.turn().await;
+                let permit = self.permit().await?;
+                let transaction = self.inner.store.begin();
+                if !self.inner.eras.is(self.route.era) {
+                    return Err(Ended::Moved);
+                }
+                self.execute(transaction, job, facts, fresh, is_watched, (turn, Some(permit)))
+                    .await
+            });
+            within(self.started + self.time_left, executed).await
+        };
+        let executed = executed.unwrap_or_else(|Elapsed| Err(CallError::WallDeadline.into()))?;
         let Executed {
             outcome,
             mut call,
@@ -140,12 +142,12 @@ impl Attempt<'_> {
         if call.effects.iter().all(|effect| matches!(effect, Effect::CloudChanged)) {
             // The changes are rows: the cloud only has to look for them. It may look in vain.
             let _look = (!call.effects.is_empty()).then(|| LookOnDrop(&*call.services));
-            return commit(&self.inner.store, call.transaction).await;
+            return ended(self.inner.store.commit(call.transaction).await);
         }
         // A task of its own: a client that hangs up must not keep what it set going from starting.
         let store = self.inner.store.clone();
         let committed = tokio::spawn(async move {
-            commit(&store, call.transaction).await?;
+            ended(store.commit(call.transaction).await)?;
             release(call.effects, &*call.services);
             Ok::<(), Ended>(())
         });
@@ -284,8 +286,8 @@ impl Drop for LookOnDrop<'_> {
     }
 }
 
-async fn commit(store: &Store, transaction: Transaction) -> Result<(), Ended> {
-    match store.commit(transaction).await {
+fn ended(committed: Result<Commit, CommitError>) -> Result<(), Ended> {
+    match committed {
         Ok(_) => Ok(()),
         Err(CommitError::Conflict) => Err(Ended::Conflict),
         Err(error) => Err(CallError::Storage(error.to_string()).into()),

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
@@ -23,7 +24,12 @@ pub(super) type Answer = Response<Full<Bytes>>;
 /// The path of the progress feed's websocket.
 const FEED_PATH: &str = "/ws";
 
-pub(super) async fn answer(shared: &Shared, request: Request<Incoming>, place: Place) -> Result<Answer, Infallible> {
+pub(super) async fn answer(
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+    place: Place,
+) -> Result<Answer, Infallible> {
+    let shared = &*shared;
     if admin::is_admin(request.uri().path()) {
         return Ok(match shared.gate.check_admin(&request) {
             Ok(()) => shared.admin.answer(request).await,
@@ -41,7 +47,10 @@ pub(super) async fn answer(shared: &Shared, request: Request<Incoming>, place: P
     let mut response = match (request.method(), request.uri().path()) {
         (&Method::GET, FEED_PATH) => feed::upgrade(shared, request, place),
         (&Method::OPTIONS, _) => preflight(),
-        (&Method::POST, _) => api(shared, request).await,
+        (&Method::POST, _) => {
+            let (head, body) = request.into_parts();
+            api(shared, head.uri, body).await
+        }
         _ => {
             let mut response = refusal(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -60,8 +69,7 @@ pub(super) async fn answer(shared: &Shared, request: Request<Incoming>, place: P
     Ok(response)
 }
 
-async fn api(shared: &Shared, request: Request<Incoming>) -> Answer {
-    let (head, body) = request.into_parts();
+async fn api(shared: &Shared, uri: Uri, body: Incoming) -> Answer {
     let limit = shared.config.body_bytes;
     let deadline = Instant::now() + shared.config.body_timeout;
     let body = pin!(Limited::new(body, limit).collect());
@@ -76,7 +84,7 @@ async fn api(shared: &Shared, request: Request<Incoming>) -> Answer {
         Ok(Err(_)) => return refusal(StatusCode::BAD_REQUEST, "body: it ended early"),
         Err(Elapsed) => return refusal(StatusCode::REQUEST_TIMEOUT, "body: it did not arrive in time"),
     };
-    respond(StatusCode::OK, rpc::answer(&shared.logic, head.uri.path(), body).await)
+    respond(StatusCode::OK, rpc::answer(&shared.logic, uri.path(), body).await)
 }
 
 /// A refusal of the transport's own.

@@ -152,10 +152,10 @@ async fn serve(http: Builder, stream: Stall, permit: Option<OwnedSemaphorePermit
     let service = {
         let (shared, answering) = (Arc::clone(&shared), Arc::clone(&answering));
         service_fn(move |request| {
-            let (shared, place) = (Arc::clone(&shared), Arc::clone(&place));
+            let answer = connection::answer(Arc::clone(&shared), request, Arc::clone(&place));
             let answering = Answering::begin(&answering);
             async move {
-                let answer = connection::answer(&shared, request, place).await;
+                let answer = answer.await;
                 drop(answering);
                 answer
             }

@@ -1,15 +1,17 @@
 //! The handle of a store.
 
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::backend::Backend;
 use crate::backend::memory::MemoryBackend;
 use crate::backend::redb::RedbBackend;
-use crate::committer::{Committer, Pending, Request, Shared};
+use crate::committer::{Answer, Committer, Pending, Request, Shared};
 use crate::config::Config;
 use crate::error::{BackendError, CommitError, Error, OpenError, UpdateError};
 use crate::snapshot::Snapshot;
@@ -131,8 +133,8 @@ impl Store {
     ///
     /// [`CommitError::Conflict`], where running it again on a new snapshot may succeed; [`CommitError::NotACounter`];
     /// [`CommitError::Closed`]; [`CommitError::Backend`].
-    pub async fn commit(&self, tx: Transaction) -> Result<Commit, CommitError> {
-        self.submit(tx, false).await
+    pub fn commit(&self, tx: Transaction) -> impl Future<Output = Result<Commit, CommitError>> + Send {
+        self.submit(tx, false)
     }
 
     /// [`Store::commit`], after which no transaction on an earlier snapshot commits any more, whatever it read: they
@@ -141,17 +143,35 @@ impl Store {
     /// # Errors
     ///
     /// As [`Store::commit`].
-    pub async fn commit_fenced(&self, tx: Transaction) -> Result<Commit, CommitError> {
-        self.submit(tx, true).await
+    pub fn commit_fenced(&self, tx: Transaction) -> impl Future<Output = Result<Commit, CommitError>> + Send {
+        self.submit(tx, true)
     }
 
     async fn submit(&self, tx: Transaction, fences: bool) -> Result<Commit, CommitError> {
+        let verdict = match self.enqueue(tx, fences)? {
+            Enqueued::Done(commit) => return Ok(commit),
+            Enqueued::Waits(verdict) => verdict,
+            // Apart, for it is rare, and has room for all that waits.
+            Enqueued::Full(send, verdict) => {
+                send.await?;
+                verdict
+            }
+        };
+        // The committer answers all it takes, so that one without an answer died with the committer.
+        match verdict.await {
+            Ok(answer) => answer.verdict,
+            Err(_) => Err(CommitError::Backend(BackendError::Failed("the committer ended".into()))),
+        }
+    }
+
+    /// Hands a transaction to the committer.
+    fn enqueue(&self, tx: Transaction, fences: bool) -> Result<Enqueued, CommitError> {
         let (snapshot, reads, writes) = tx.into_parts();
         let sequence = snapshot.sequence();
         drop(snapshot);
         if writes.is_empty() && !fences {
             count(&self.0.shared.counters.read_only_commits, 1);
-            return Ok(Commit { sequence });
+            return Ok(Enqueued::Done(Commit { sequence }));
         }
         let queue = self.0.queue().ok_or(CommitError::Closed)?;
         let (answer, verdict) = oneshot::channel();
@@ -162,15 +182,13 @@ impl Store {
             fences,
             answer,
         };
-        queue
-            .send(Request::Commit(pending))
-            .await
-            .map_err(|_| CommitError::Closed)?;
-        drop(queue);
-        // The committer answers all it takes, so that one without an answer died with the committer.
-        match verdict.await {
-            Ok(answer) => answer.verdict,
-            Err(_) => Err(CommitError::Backend(BackendError::Failed("the committer ended".into()))),
+        match queue.try_send(Request::Commit(pending)) {
+            Ok(()) => Ok(Enqueued::Waits(verdict)),
+            Err(TrySendError::Closed(_)) => Err(CommitError::Closed),
+            Err(TrySendError::Full(request)) => {
+                let send = async move { queue.send(request).await.map_err(|_| CommitError::Closed) };
+                Ok(Enqueued::Full(Box::pin(send), verdict))
+            }
         }
     }
 
@@ -238,6 +256,18 @@ impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store").finish_non_exhaustive()
     }
+}
+
+/// What became of a transaction that was to be handed to the committer.
+enum Enqueued {
+    /// It writes nothing.
+    Done(Commit),
+    Waits(oneshot::Receiver<Answer>),
+    /// The queue was full: it is handed over by the first.
+    Full(
+        Pin<Box<dyn Future<Output = Result<(), CommitError>> + Send>>,
+        oneshot::Receiver<Answer>,
+    ),
 }
 
 /// Why a store did not start.
