@@ -36,9 +36,9 @@ pub(crate) fn last_number(tx: &mut Transaction) -> Result<u64, StorageError> {
 pub(crate) fn stage(tx: &mut Transaction, number: u64, change: &Change) -> Result<(), StorageError> {
     if let Some((collection, identity)) = change.row() {
         let key = row_key(collection, identity);
-        // Read, so that of two transactions that change one row the second runs again and stages after the first.
-        let last = tx.get(ROWS, &key)?.map_or(0, |value| self::number(&value));
-        tx.put(ROWS, &key, number.max(last).to_be_bytes().to_vec())?;
+        // Of two transactions that change one row at once the second runs again, and so stages after the first, with a later number.
+        tx.depend_on(ROWS, &key)?;
+        tx.put(ROWS, &key, number.to_be_bytes().to_vec())?;
     }
     if let Some(hash) = change.wanted_blob() {
         tx.put(BLOBS, &blob_key(&hash, number), Vec::new())?;

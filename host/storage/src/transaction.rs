@@ -87,6 +87,19 @@ impl Transaction {
         }
     }
 
+    /// Counts a key as read, whatever it holds: this transaction conflicts with one that writes the key and is committed first.
+    ///
+    /// # Errors
+    ///
+    /// Those of every operation.
+    pub fn depend_on(&mut self, table: &str, key: &[u8]) -> Result<(), Error> {
+        self.locate(table, key)?;
+        if !self.writes.ops().contains_key(&self.key) {
+            self.reads.insert_key(&self.key);
+        }
+        Ok(())
+    }
+
     /// Entries of a range, own writes included.
     ///
     /// # Errors

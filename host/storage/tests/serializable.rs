@@ -23,6 +23,7 @@ on_every_backend!(
     a_scan_conflicts_only_where_it_looked,
     what_is_gone_or_never_was_is_read_too,
     blind_writes_do_not_conflict,
+    what_is_depended_on_conflicts_as_if_it_were_read,
     reading_a_counter_conflicts_with_adding_to_it,
     a_snapshot_older_than_the_history_conflicts_unless_it_read_nothing,
     a_read_set_beyond_its_bound_still_finds_conflicts,
@@ -382,6 +383,26 @@ async fn blind_writes_do_not_conflict(make: Make) {
         (0..50).sum::<i64>()
     );
     assert_eq!(fixture.store.stats().conflicts, 0);
+}
+
+async fn what_is_depended_on_conflicts_as_if_it_were_read(make: Make) {
+    let Fixture { store, dir: _dir } = make(Config::default());
+    let depending = |key: &[u8]| {
+        let mut tx = store.begin();
+        tx.depend_on("t", key).unwrap();
+        tx.put("t", key, b"second".to_vec()).unwrap();
+        tx
+    };
+    let (late, apart) = (depending(b"a"), depending(b"b"));
+    let mut first = store.begin();
+    first.put("t", b"a", b"first".to_vec()).unwrap();
+    // What it wrote itself is no one else's.
+    first.depend_on("t", b"a").unwrap();
+    store.commit(first).await.unwrap();
+    assert!(matches!(store.commit(late).await, Err(CommitError::Conflict)));
+    store.commit(apart).await.unwrap();
+    store.commit(depending(b"a")).await.unwrap();
+    assert_eq!(store.begin().get("t", b"a").unwrap().unwrap(), b"second");
 }
 
 async fn reading_a_counter_conflicts_with_adding_to_it(make: Make) {
