@@ -264,6 +264,8 @@ impl Attempt<'_> {
             // The instance is thrown away: what a trap leaves behind is anything.
             Err(error) => Err(match call.asked.take() {
                 Some(question) => Ended::Asked(question),
+                // Run again, on what is kept.
+                None if call.transaction.is_outdated() => Ended::Conflict,
                 None => Ended::Error(cause(&instance, &mut call, &error)),
             }),
         }

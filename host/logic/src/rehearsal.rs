@@ -137,7 +137,9 @@ impl Logic {
                 rehearsal.outcome = Err(CallError::Refused("it asks the cloud what is not known".into()));
                 rehearsal.asked = Some(question);
             }
-            Ok(Err(Ended::Conflict | Ended::Moved)) | Err(_) => {}
+            // Its snapshot is no longer kept.
+            Ok(Err(Ended::Conflict | Ended::Moved)) => rehearsal.outcome = Err(CallError::Contention),
+            Err(_) => {}
         }
         rehearsal.elapsed = started.elapsed();
         rehearsal

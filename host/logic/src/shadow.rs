@@ -15,6 +15,7 @@ use crate::effect::HIDDEN;
 use crate::generation::{Generation, Route};
 use crate::module::Module;
 use crate::observer::{Observation, Observer};
+use crate::outcome::CallError;
 use crate::stats::Times;
 
 /// Calls that wait to be compared. Each keeps its snapshot from being cleaned up.
@@ -185,6 +186,11 @@ async fn compare(
         let rehearsal = logic
             .rehearse(route, &seen.params, &seen.moment, &seen.snapshot, &seen.facts)
             .await;
+        if let Err(CallError::Contention) = rehearsal.outcome {
+            // The state it began on is no longer kept.
+            tally.skipped.fetch_add(1, Ordering::Relaxed);
+            continue;
+        }
         tally.live.add(seen.elapsed);
         tally.shadow.add(rehearsal.elapsed);
         let lines = differences(&Behaviour::observed(&seen), &Behaviour::rehearsed(&rehearsal));

@@ -6,7 +6,7 @@ pub struct Config {
     /// Memory for cached pages of the file, in bytes; 32 MiB unless set. The memory backend has no cache.
     pub cache_size_bytes: usize,
     /// Bytes of changes in the journal before the file takes them up; 16 MiB unless set, and at most. A few times as much memory
-    /// holds them meanwhile.
+    /// holds them meanwhile, and up to 16 times as much what only old snapshots see; of more, the oldest cannot be read any longer.
     pub journal_bytes: usize,
     /// What one transaction may do.
     pub limits: Limits,

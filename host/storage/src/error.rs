@@ -147,6 +147,9 @@ pub enum BackendError {
     /// stays closed.
     #[error("the storage is closed")]
     Closed,
+    /// The snapshot is one of many old ones that had been held, and of those a bounded number is kept. The latest one can be read.
+    #[error("the snapshot is older than what is kept")]
+    Outdated,
     /// The disk failed, or is full.
     #[error("the disk failed: {0}")]
     Io(#[source] Arc<io::Error>),

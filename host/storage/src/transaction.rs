@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::config::Limits;
-use crate::error::Error;
+use crate::error::{BackendError, Error};
 use crate::footprint::Footprint;
 use crate::freshness::Freshness;
 use crate::merge;
@@ -30,6 +30,7 @@ pub struct Transaction {
     writes: WriteSet,
     /// The stored key of the operation at hand.
     key: Vec<u8>,
+    outdated: bool,
 }
 
 impl Transaction {
@@ -41,12 +42,19 @@ impl Transaction {
             reads: ReadSet::new(read_set_bytes),
             writes: WriteSet::default(),
             key: Vec::new(),
+            outdated: false,
         }
     }
 
     /// The state it reads.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
+    }
+
+    /// Whether a read has failed because the snapshot is older than what is kept ([`BackendError::Outdated`]): running it again on the
+    /// latest one may succeed.
+    pub fn is_outdated(&self) -> bool {
+        self.outdated
     }
 
     /// From `deadline` on, `scan`, `count` and `delete_range` fail with [`Error::DeadlineExceeded`]; one that is under
@@ -216,7 +224,7 @@ impl Transaction {
             // The failure, too, tells what the range holds.
             walk.record_all(&mut self.reads);
             walk.end();
-            return Err(error);
+            return Err(self.note(error));
         }
         if walk.has_ended() {
             walk.record(&mut self.reads);
@@ -313,7 +321,7 @@ impl Transaction {
             Some(Op::Add(delta)) => Some(*delta),
             None => None,
         };
-        let held = self.snapshot.get(&self.key)?;
+        let held = self.snapshot.get(&self.key).map_err(|error| self.note(error.into()))?;
         self.reads.insert_key(&self.key);
         match delta {
             None => Ok(held),
@@ -322,6 +330,11 @@ impl Transaction {
                 Ok(Some(stored::encode_counter(counter).to_vec()))
             }
         }
+    }
+
+    fn note(&mut self, error: Error) -> Error {
+        self.outdated |= matches!(error, Error::Backend(BackendError::Outdated));
+        error
     }
 
     /// The stored keys a range lies between. Bounds are not keys: an empty one is before every key, and their length

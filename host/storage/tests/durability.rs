@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use redb::{Database, TableDefinition};
-use stowage_storage::{CommitError, Config, KeyRange, OpenError, Store};
+use stowage_storage::{BackendError, CommitError, Config, Error, KeyRange, OpenError, Store};
 use tempfile::TempDir;
 
 fn place() -> (TempDir, PathBuf) {
@@ -74,6 +74,37 @@ async fn what_was_answered_is_there_when_the_process_is_killed() {
         assert_eq!(tx.count("t", &KeyRange::all()).unwrap(), u64::from(n) + 1);
         assert_eq!(tx.counter("n", b"rows").unwrap(), i64::from(n) + 1);
     }
+}
+
+/// What snapshots see is held in memory; of those that nobody lets go of, the oldest are given up.
+#[tokio::test]
+async fn many_old_snapshots_hold_no_more_than_a_few_memtables() {
+    let (_dir, path) = place();
+    let config = Config {
+        journal_bytes: 512,
+        ..Config::default()
+    };
+    let store = Store::open(&path, config).unwrap();
+    let mut held = vec![];
+    for n in 0..200u8 {
+        write(&store, &[n]).await.unwrap();
+        held.push(store.begin());
+    }
+    let kept = held.iter_mut().map(|tx| match tx.count("t", &KeyRange::all()) {
+        Ok(count) => Some(count),
+        Err(Error::Backend(BackendError::Outdated)) => {
+            assert!(tx.is_outdated());
+            None
+        }
+        Err(other) => panic!("{other}"),
+    });
+    let kept: Vec<_> = kept.collect();
+    let outdated = kept.iter().take_while(|count| count.is_none()).count();
+    assert!((50..200).contains(&outdated), "{outdated} cannot be read any more");
+    for (n, count) in kept.iter().enumerate().skip(outdated) {
+        assert_eq!(*count, Some(n as u64 + 1), "of those that can, each sees its own state");
+    }
+    assert_eq!(store.begin().count("t", &KeyRange::all()).unwrap(), 200);
 }
 
 /// Where the writer below writes to; set in the process that runs it.

@@ -39,15 +39,21 @@ pub(super) struct Flusher {
 }
 
 impl Flusher {
+    /// Memtables that snapshots see take up to `held_bytes`; of more, the oldest are given up.
+    ///
     /// # Errors
     /// Where the system starts no thread.
-    pub(super) fn start(db: &Arc<Database>, news: &Arc<OnceLock<News>>) -> Result<Self, BackendError> {
+    pub(super) fn start(
+        db: &Arc<Database>,
+        news: &Arc<OnceLock<News>>,
+        held_bytes: usize,
+    ) -> Result<Self, BackendError> {
         let (jobs, to_do) = mpsc::channel();
         let (done, flushed) = mpsc::channel();
         let (db, news) = (Arc::clone(db), Arc::clone(news));
         let thread = thread::Builder::new()
             .name("storage-flusher".to_owned())
-            .spawn(move || work(&db, &to_do, &done, &news))?;
+            .spawn(move || work(&db, &to_do, &done, &news, held_bytes))?;
         Ok(Self {
             jobs: Some(jobs),
             flushed,
@@ -131,7 +137,13 @@ fn gone() -> BackendError {
     BackendError::Failed("the thread that flushes memtables is gone".into())
 }
 
-fn work(db: &Database, jobs: &Receiver<Job>, done: &Sender<Result<(), BackendError>>, news: &OnceLock<News>) {
+fn work(
+    db: &Database,
+    jobs: &Receiver<Job>,
+    done: &Sender<Result<(), BackendError>>,
+    news: &OnceLock<News>,
+    held_bytes: usize,
+) {
     let tell = || {
         if let Some(news) = news.get() {
             news();
@@ -155,6 +167,9 @@ fn work(db: &Database, jobs: &Receiver<Job>, done: &Sender<Result<(), BackendErr
                 let result = catch_unwind(AssertUnwindSafe(|| flush(db, &memtable, batch)))
                     .unwrap_or_else(|_| Err(BackendError::Failed("flushing a memtable panicked".into())));
                 flushed.push(memtable);
+                while flushed.iter().map(|memtable| memtable.bytes()).sum::<usize>() > held_bytes && flushed.len() > 1 {
+                    flushed.remove(0).give_up();
+                }
                 if done.send(result).is_err() {
                     return;
                 }

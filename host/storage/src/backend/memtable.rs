@@ -1,7 +1,9 @@
 //! A memtable: what recent batches changed, in order of the keys, before the database takes it up.
 //!
-//! It keeps every version that a batch wrote, so that a snapshot goes on seeing its own while later batches come in.
+//! It keeps every version that a batch wrote, so that a snapshot goes on seeing its own while later batches come in. It lives as long as
+//! some snapshot sees it, unless it is given up before.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -17,12 +19,22 @@ const TAKEN_AT_ONCE: usize = 16;
 const FIRST_KEYS: usize = 16;
 const MOST_KEYS: usize = 256;
 
+/// What a version of a key takes besides key and value.
+const VERSION_BYTES: usize = 160;
+
 /// A key or a value, which walks take out without copying it.
 type Bytes = Arc<[u8]>;
 
 #[derive(Debug, Default)]
 pub(crate) struct Memtable {
-    rows: RwLock<BTreeMap<Bytes, Versions>>,
+    rows: RwLock<Rows>,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    map: BTreeMap<Bytes, Versions>,
+    bytes: usize,
+    given_up: bool,
 }
 
 /// What a key held.
@@ -61,43 +73,67 @@ impl Memtable {
         for some in changes.chunks(TAKEN_AT_ONCE) {
             let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
             for (key, value) in some {
+                rows.bytes += VERSION_BYTES + key.len() + value.map_or(0, <[u8]>::len);
                 let version = Version {
                     batch,
                     value: value.map(Bytes::from),
                 };
-                match rows.get_mut(*key) {
+                match rows.map.get_mut(*key) {
                     Some(versions) => versions.push(version),
                     None => {
                         let versions = Versions {
                             latest: version,
                             older: Vec::new(),
                         };
-                        rows.insert(Bytes::from(*key), versions);
+                        rows.map.insert(Bytes::from(*key), versions);
                     }
                 }
             }
         }
     }
 
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.rows().bytes
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows().is_empty()
+        self.rows().map.is_empty()
+    }
+
+    /// Frees all it holds; snapshots that see it cannot be read any more.
+    pub(crate) fn give_up(&self) {
+        let given_up = Rows {
+            given_up: true,
+            ..Rows::default()
+        };
+        let rows = std::mem::replace(
+            &mut *self.rows.write().unwrap_or_else(PoisonError::into_inner),
+            given_up,
+        );
+        // After the lock.
+        drop(rows);
     }
 
     /// What a key holds after a batch, as far as this memtable knows: a value, or that it was removed.
-    fn get(&self, batch: u64, key: &[u8]) -> Option<Option<Vec<u8>>> {
+    fn get(&self, batch: u64, key: &[u8]) -> Result<Option<Option<Vec<u8>>>, BackendError> {
         let rows = self.rows();
-        let version = rows.get(key)?.at(batch)?;
-        Some(version.value.as_deref().map(<[u8]>::to_vec))
+        if rows.given_up {
+            return Err(BackendError::Outdated);
+        }
+        let version = rows.map.get(key).and_then(|versions| versions.at(batch));
+        Ok(version.map(|version| version.value.as_deref().map(<[u8]>::to_vec)))
     }
 
     /// Hands over every key with what it holds after all batches, in order.
     pub(crate) fn drain_into<E>(&self, mut take: impl FnMut(Change<'_>) -> Result<(), E>) -> Result<(), E> {
         self.rows()
+            .map
             .iter()
             .try_for_each(|(key, versions)| take((key, versions.latest.value.as_deref())))
     }
 
-    fn rows(&self) -> RwLockReadGuard<'_, BTreeMap<Bytes, Versions>> {
+    fn rows(&self) -> RwLockReadGuard<'_, Rows> {
         self.rows.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -112,10 +148,12 @@ struct Keys<'a> {
     taken: vec::IntoIter<(Bytes, Option<Bytes>)>,
     /// How many to take out next; none at the end.
     next: usize,
+    /// Set where the memtable was given up before the end.
+    outdated: &'a Cell<bool>,
 }
 
 impl<'a> Keys<'a> {
-    fn new(memtable: &'a Memtable, batch: u64, way: Way<'a>) -> Self {
+    fn new(memtable: &'a Memtable, batch: u64, way: Way<'a>, outdated: &'a Cell<bool>) -> Self {
         Self {
             memtable,
             batch,
@@ -123,6 +161,7 @@ impl<'a> Keys<'a> {
             last: None,
             taken: vec::IntoIter::default(),
             next: FIRST_KEYS,
+            outdated,
         }
     }
 
@@ -133,7 +172,8 @@ impl<'a> Keys<'a> {
             *rest = Bound::Excluded(last);
         }
         let rows = self.memtable.rows();
-        let mut range = rows.range::<[u8], _>((start, end));
+        self.outdated.set(self.outdated.get() || rows.given_up);
+        let mut range = rows.map.range::<[u8], _>((start, end));
         let mut taken = Vec::new();
         let mut last = None;
         let mut left = self.next;
@@ -182,8 +222,12 @@ pub(crate) struct Layers<'a, S> {
 
 impl<S: BackendSnapshot> BackendSnapshot for Layers<'_, S> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
-        let known = self.memtables.iter().find_map(|table| table.get(self.batch, key));
-        known.map_or_else(|| self.base.get(key), Ok)
+        for memtable in self.memtables {
+            if let Some(known) = memtable.get(self.batch, key)? {
+                return Ok(known);
+            }
+        }
+        self.base.get(key)
     }
 
     fn walk(&self, start: &[u8], end: &[u8], reverse: bool, visit: &mut Visit<'_>) -> Result<(), BackendError> {
@@ -195,8 +239,9 @@ impl<S: BackendSnapshot> BackendSnapshot for Layers<'_, S> {
             ..*self
         };
         let way = Way { start, end, reverse };
-        let mut changes = Keys::new(top, self.batch, way).peekable();
-        if changes.peek().is_none() {
+        let outdated = Cell::new(false);
+        let mut changes = Keys::new(top, self.batch, way, &outdated).peekable();
+        if changes.peek().is_none() && !outdated.get() {
             return below.walk(start, end, reverse, visit);
         }
         let seen = |key: &[u8], value: &Option<Bytes>, _: Option<&[u8]>, visit: &mut Visit<'_>| {
@@ -205,7 +250,12 @@ impl<S: BackendSnapshot> BackendSnapshot for Layers<'_, S> {
                 None => std::ops::ControlFlow::Continue(()),
             })
         };
-        overlay::walk(&below, changes, way, seen, visit)
+        overlay::walk::<_, _, BackendError>(&below, changes, way, seen, visit)?;
+        // Whatever was handed on by then: it has not been all.
+        match outdated.get() {
+            true => Err(BackendError::Outdated),
+            false => Ok(()),
+        }
     }
 }
 
@@ -275,6 +325,35 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_has_been_given_up_cannot_be_read() {
+        let mut base = MemoryBackend::default();
+        base.apply(&mut [(&b"a"[..], Some(&b"1"[..]))].into_iter()).unwrap();
+        let base = Below(base.snapshot().unwrap());
+        let memtables = [Arc::new(Memtable::default()), Arc::new(Memtable::default())];
+        let keys: Vec<_> = (0..100_u8).map(|n| [n]).collect();
+        let changes: Vec<_> = keys.iter().map(|key| (&key[..], Some(&b"2"[..]))).collect();
+        memtables[1].insert(1, &changes);
+        let layers = Layers {
+            memtables: &memtables,
+            base: &base,
+            batch: 1,
+        };
+        // While a walk is on its way.
+        let mut seen = 0;
+        let walked = layers.walk(&[0], &[200], false, &mut |_, _| {
+            seen += 1;
+            if seen == 3 {
+                memtables[1].give_up();
+            }
+            ControlFlow::Continue(())
+        });
+        assert!(matches!(walked, Err(BackendError::Outdated)), "{seen}");
+        assert!(matches!(layers.get(b"a"), Err(BackendError::Outdated)));
+        let walked = layers.walk(b"a", b"b", true, &mut |_, _| ControlFlow::Continue(()));
+        assert!(matches!(walked, Err(BackendError::Outdated)));
     }
 
     struct Below(Arc<dyn BackendSnapshot>);

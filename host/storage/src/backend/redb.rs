@@ -21,6 +21,9 @@ use super::memtable::{Layers, Memtable};
 use super::{Backend, BackendSnapshot, Change, News, Visit};
 use crate::error::{BackendError, OpenError};
 
+/// Bytes of memtables that only old snapshots see, for each byte of a half of the journal that is filled.
+const HELD_PER_FILL: usize = 16;
+
 /// What opens the two files.
 pub(crate) struct Opener {
     pub(crate) database: Box<dyn Fn() -> Result<Database, DatabaseError> + Send>,
@@ -171,7 +174,7 @@ impl Open {
         let db = Arc::new(db);
         Ok(Self {
             settled: Arc::new(Settled::read(&db)?),
-            flusher: Flusher::start(&db, news)?,
+            flusher: Flusher::start(&db, news, HELD_PER_FILL.saturating_mul(opener.fill_bytes))?,
             db,
             journal,
             fill_bytes: opener.fill_bytes,
