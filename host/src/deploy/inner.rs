@@ -12,7 +12,7 @@ use super::blobs::Blobs;
 use super::error::DeployError;
 use super::history::{self, Action, Entry};
 use super::live::{self, LiveModule};
-use super::migration::Running;
+use super::migration::{self, Running};
 use super::now::{Now, now_ms};
 use super::trials::{Canary, Onlookers, Replay};
 
@@ -106,6 +106,10 @@ impl Inner {
         let swept = Self::blocking(move || {
             let mut kept: BTreeSet<Version> = history::kept_versions(&store, VERSIONS_KEPT)?;
             kept.extend(live);
+            // A migration that the store's end has cut short goes on at the next start, with what it was to put in place.
+            if let Some(row) = migration::unfinished(&store)? {
+                kept.extend(row.next.set.modules.iter().map(|m| m.version));
+            }
             blobs.sweep(&kept);
             Ok(())
         });
