@@ -180,7 +180,14 @@ impl Called<'_> {
     ) {
         let rehearsal = self
             .logic
-            .compare(before, &sight.params, &self.moment, &sight.snapshot, facts)
+            .rehearse_with(
+                &self.logic.inner.comparing,
+                before,
+                &sight.params,
+                &self.moment,
+                &sight.snapshot,
+                facts,
+            )
             .await;
         match rehearsal.outcome {
             Ok(expected) if expected.code() != outcome.code() || matches!(expected, Outcome::Done(_)) => {

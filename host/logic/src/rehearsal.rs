@@ -43,26 +43,12 @@ impl Logic {
         snapshot: &Snapshot,
         facts: &Facts,
     ) -> Rehearsal {
-        let permits = &self.inner.rehearsing;
-        self.rehearse_with(permits, route, params, moment, snapshot, facts)
+        self.rehearse_with(&self.inner.rehearsing, route, params, moment, snapshot, facts)
             .await
     }
 
-    /// [`Logic::rehearse`] for a call that waits for it.
-    pub(crate) async fn compare(
-        &self,
-        route: &Route,
-        params: &[Val],
-        moment: &Moment,
-        snapshot: &Snapshot,
-        facts: &Facts,
-    ) -> Rehearsal {
-        let permits = &self.inner.comparing;
-        self.rehearse_with(permits, route, params, moment, snapshot, facts)
-            .await
-    }
-
-    async fn rehearse_with(
+    /// [`Logic::rehearse`], with one of these permits.
+    pub(crate) async fn rehearse_with(
         &self,
         permits: &Semaphore,
         route: &Route,
