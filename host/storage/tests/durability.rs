@@ -181,26 +181,48 @@ async fn a_file_in_use_is_refused_until_it_is_closed() {
     assert!(open(&path).begin().get("t", b"a").unwrap().is_some());
 }
 
+/// Writes another format into a closed file, and says which one it was of.
+fn replace_format(path: &Path, format: u64) -> u64 {
+    let db = Database::open(path).unwrap();
+    let tx = db.begin_write().unwrap();
+    let before = tx
+        .open_table(TableDefinition::<&str, u64>::new("meta"))
+        .unwrap()
+        .insert("format", format)
+        .unwrap()
+        .unwrap()
+        .value();
+    tx.commit().unwrap();
+    before
+}
+
 #[test]
 fn a_newer_format_is_refused() {
     let (_dir, path) = place();
     open(&path).close_blocking();
-    let db = Database::open(&path).unwrap();
-    let tx = db.begin_write().unwrap();
-    tx.open_table(TableDefinition::<&str, u64>::new("meta"))
-        .unwrap()
-        .insert("format", 2)
-        .unwrap();
-    tx.commit().unwrap();
-    drop(db);
+    replace_format(&path, 3);
     assert!(matches!(
         Store::open(&path, Config::default()),
         Err(OpenError::FormatTooNew {
-            found: 2,
-            supported: 1,
+            found: 3,
+            supported: 2,
             ..
         })
     ));
+}
+
+/// One who knows the earlier format alone would lose what is in the second half of the journal.
+#[tokio::test]
+async fn a_file_of_the_first_format_is_taken_over() {
+    let (_dir, path) = place();
+    let store = open(&path);
+    write(&store, b"a").await.unwrap();
+    store.close().await;
+    replace_format(&path, 1);
+    let store = open(&path);
+    assert!(store.begin().get("t", b"a").unwrap().is_some());
+    store.close().await;
+    assert_eq!(replace_format(&path, 2), 2);
 }
 
 #[test]

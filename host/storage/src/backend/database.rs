@@ -20,8 +20,9 @@ const KV: TableDefinition<&[u8], &[u8]> = TableDefinition::new("kv");
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 /// The entry of `META` that holds the format.
 const FORMAT: &str = "format";
-/// The format this version writes, and the newest it reads.
-const FORMAT_VERSION: u64 = 1;
+/// The format this version writes, and the newest it reads. In format 1 the journal had no halves: one who knows no other must not open a
+/// file whose journal has.
+const FORMAT_VERSION: u64 = 2;
 /// The entry of `META` that tells this file from others.
 const FILE: &str = "file";
 /// The entry of `META` with the number of the last batch that the file holds by itself; those after it are in the journal.
@@ -153,7 +154,11 @@ pub(super) fn open(
             found,
             supported: FORMAT_VERSION,
         }),
-        Format::Known(_) => Ok(db),
+        Format::Known(FORMAT_VERSION) => Ok(db),
+        Format::Known(_) => {
+            write_format(&db).map_err(failed)?;
+            Ok(db)
+        }
         Format::Foreign => Err(OpenError::NotAStore {
             path: path.to_path_buf(),
         }),
@@ -189,6 +194,13 @@ fn read_format(db: &Database) -> Result<Format, redb::Error> {
         Err(TableError::Storage(error)) => Err(error.into()),
         Err(_) => Ok(Format::Foreign),
     }
+}
+
+/// Takes over a file of an earlier format, which is read as it is.
+fn write_format(db: &Database) -> Result<(), redb::Error> {
+    let write = db.begin_write()?;
+    write.open_table(META)?.insert(FORMAT, FORMAT_VERSION)?;
+    Ok(write.commit()?)
 }
 
 fn create_tables(db: &Database) -> Result<(), redb::Error> {
