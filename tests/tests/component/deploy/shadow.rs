@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 use stowage::builtin_modules;
 use stowage::deploy::ShadowReport;
-use stowage_logic::rpc;
+use stowage_logic::{CallError, Facts, Moment, Outcome, rpc};
 use stowage_tests::admin::variant;
 
 use super::stage::{Stage, built_in, named, version};
+use crate::world::config;
 
 /// Calls that the same version is compared in.
 const CALLS: u64 = 100_000;
@@ -98,4 +99,36 @@ async fn a_changed_rounding_is_found_with_the_call_that_shows_it() {
             vec![r#"answer: "66.66" instead of "66.67""#.to_owned()]
         )]
     );
+}
+
+/// Memory for old states is bounded: what ran on one that is given up has found out nothing, and says nothing against the module.
+#[tokio::test]
+async fn a_state_that_is_no_longer_kept_can_be_compared_with_nothing() {
+    let storage = stowage_storage::Config {
+        journal_bytes: 512,
+        ..stowage_storage::Config::default()
+    };
+    let stage = Stage::storing(storage, config(), built_in("ao00o")).await;
+    let write = async |n: u8| {
+        let written = stage
+            .store
+            .update::<_, stowage_storage::Error>(|tx| tx.put("t", &[n], vec![n; 100]));
+        written.await.unwrap();
+    };
+    write(0).await;
+    let old = stage.store.snapshot();
+    let generation = stage.logic.generation();
+    let route = generation.method(Some("tests"), "rows").unwrap();
+    let (moment, facts) = (Moment::now(), Facts::default());
+    let rehearse = async || stage.logic.rehearse(route, &[], &moment, &old, &facts).await.outcome;
+    assert!(matches!(rehearse().await, Ok(Outcome::Done(_))));
+    // Snapshots that nobody lets go of.
+    let mut held = Vec::new();
+    for n in 1..200 {
+        write(n).await;
+        held.push(stage.store.snapshot());
+    }
+    let outcome = rehearse().await;
+    assert!(matches!(outcome, Err(CallError::Contention)), "{outcome:?}");
+    assert_eq!(stage.work().await["code"], 200);
 }

@@ -40,14 +40,24 @@ impl Stage {
     }
 
     pub async fn with(config: Config, initial: Vec<Source>) -> Stage {
-        let dir = tempfile::tempdir().unwrap();
-        SpaceFixture::create(&dir.path().join("space"));
-        Stage::start(dir, config, initial).await.unwrap()
+        Stage::storing(stowage_storage::Config::default(), config, initial).await
     }
 
-    async fn start(dir: TempDir, config: Config, initial: Vec<Source>) -> Result<Stage, DeployError> {
+    /// On a database of its own settings.
+    pub async fn storing(storage: stowage_storage::Config, config: Config, initial: Vec<Source>) -> Stage {
+        let dir = tempfile::tempdir().unwrap();
+        SpaceFixture::create(&dir.path().join("space"));
+        Stage::start(dir, storage, config, initial).await.unwrap()
+    }
+
+    async fn start(
+        dir: TempDir,
+        storage: stowage_storage::Config,
+        config: Config,
+        initial: Vec<Source>,
+    ) -> Result<Stage, DeployError> {
         let root = dir.path();
-        let store = Store::open(&root.join("stowage.redb"), stowage_storage::Config::default()).unwrap();
+        let store = Store::open(&root.join("stowage.redb"), storage).unwrap();
         let url = format!("file://{}", root.join("space").display());
         let space = Space::open(&url, OpenOptions::default()).await.unwrap();
         let cloud = Cloud::open(space, store.clone()).await.unwrap();
@@ -86,7 +96,8 @@ impl Stage {
         drop((logic, deployer));
         store.close().await;
         drop(store);
-        Stage::start(dir, config(), initial).await.unwrap()
+        let storage = stowage_storage::Config::default();
+        Stage::start(dir, storage, config(), initial).await.unwrap()
     }
 
     /// The file with the bytes of a version.
