@@ -1,7 +1,7 @@
 //! What a store needs of the place it keeps its bytes in: snapshots, and batches that become durable as one.
 
 mod database;
-mod disk_file;
+pub(crate) mod disk_file;
 mod flusher;
 mod journal;
 pub(crate) mod memory;

@@ -65,7 +65,7 @@ impl RedbBackend {
         let journal = path.with_extension("journal");
         let opener = Opener {
             database: Box::new(move || {
-                let file = DiskFile::new(open_file(&file)?)?;
+                let file = DiskFile::new(FileBackend::new(open_file(&file)?)?);
                 Builder::new()
                     .set_cache_size(cache_size_bytes)
                     .create_with_backend(file)
