@@ -5,9 +5,12 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::vec;
+
+use bytes::{Bytes, BytesMut};
 
 use super::{BackendSnapshot, Change, Visit};
 use crate::error::BackendError;
@@ -21,9 +24,6 @@ const MOST_KEYS: usize = 256;
 
 /// What a version of a key takes besides key and value.
 const VERSION_BYTES: usize = 160;
-
-/// A key or a value, which walks take out without copying it.
-type Bytes = Arc<[u8]>;
 
 #[derive(Debug, Default)]
 pub(crate) struct Memtable {
@@ -70,22 +70,23 @@ impl Versions {
 impl Memtable {
     /// Takes in the changes of a batch, which is later than all before. No snapshot of it may have been taken.
     pub(crate) fn insert(&self, batch: u64, changes: &[Change<'_>]) {
+        let mut bytes = all_bytes(changes);
         for some in changes.chunks(TAKEN_AT_ONCE) {
             let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
             for (key, value) in some {
                 rows.bytes += VERSION_BYTES + key.len() + value.map_or(0, <[u8]>::len);
+                let key = bytes.split_to(key.len());
                 let version = Version {
                     batch,
-                    value: value.map(Bytes::from),
+                    value: value.map(|value| bytes.split_to(value.len())),
                 };
-                match rows.map.get_mut(*key) {
-                    Some(versions) => versions.push(version),
-                    None => {
-                        let versions = Versions {
+                match rows.map.entry(key) {
+                    Entry::Occupied(mut versions) => versions.get_mut().push(version),
+                    Entry::Vacant(free) => {
+                        free.insert(Versions {
                             latest: version,
                             older: Vec::new(),
-                        };
-                        rows.map.insert(Bytes::from(*key), versions);
+                        });
                     }
                 }
             }
@@ -136,6 +137,16 @@ impl Memtable {
     fn rows(&self) -> RwLockReadGuard<'_, Rows> {
         self.rows.read().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Keys and values one behind the other in one allocation, which they share.
+fn all_bytes(changes: &[Change<'_>]) -> Bytes {
+    let pieces = || changes.iter().flat_map(|(key, value)| [Some(*key), *value]).flatten();
+    let mut bytes = BytesMut::with_capacity(pieces().map(<[u8]>::len).sum());
+    for piece in pieces() {
+        bytes.extend_from_slice(piece);
+    }
+    bytes.freeze()
 }
 
 /// A walk along what a snapshot sees of a memtable. It takes out some keys at a time, and blocks no writer in between.
