@@ -61,12 +61,19 @@ impl Settlement {
     }
 
     /// Makes everything durable; the file then holds all batches up to this one.
-    pub(super) fn finish(mut self, batch: u64) -> Result<(), BackendError> {
-        let mut finish = || {
-            self.0.open_table(META)?.insert(BATCH, batch)?;
-            Ok::<_, redb::Error>(self.0.set_durability(Durability::Immediate)?)
-        };
-        finish()?;
+    pub(super) fn finish(self, batch: u64) -> Result<(), BackendError> {
+        self.0
+            .open_table(META)
+            .map_err(redb::Error::from)?
+            .insert(BATCH, batch)?;
+        self.finish_piece()
+    }
+
+    /// Makes everything durable. The file then holds a part of what batches have changed, which counts only together with the journal.
+    pub(super) fn finish_piece(mut self) -> Result<(), BackendError> {
+        self.0
+            .set_durability(Durability::Immediate)
+            .map_err(redb::Error::from)?;
         Ok(self.0.commit().map_err(redb::Error::from)?)
     }
 }

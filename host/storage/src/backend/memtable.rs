@@ -127,11 +127,28 @@ impl Memtable {
     }
 
     /// Hands over every key with what it holds after all batches, in order.
-    pub(crate) fn drain_into<E>(&self, mut take: impl FnMut(Change<'_>) -> Result<(), E>) -> Result<(), E> {
-        self.rows()
-            .map
-            .iter()
-            .try_for_each(|(key, versions)| take((key, versions.latest.value.as_deref())))
+    pub(crate) fn drain_into<E>(&self, take: impl FnMut(Change<'_>) -> Result<(), E>) -> Result<(), E> {
+        self.drain_piece_into(None, usize::MAX, take).map(drop)
+    }
+
+    /// The same of at most so many keys after one of them; returns the last one where there are more.
+    pub(crate) fn drain_piece_into<E>(
+        &self,
+        after: Option<&Bytes>,
+        most: usize,
+        mut take: impl FnMut(Change<'_>) -> Result<(), E>,
+    ) -> Result<Option<Bytes>, E> {
+        let rows = self.rows();
+        let start = after.map_or(Bound::Unbounded, |key| Bound::Excluded(&**key));
+        let mut left = most;
+        for (key, versions) in rows.map.range::<[u8], _>((start, Bound::Unbounded)) {
+            take((key, versions.latest.value.as_deref()))?;
+            left -= 1;
+            if left == 0 {
+                return Ok(Some(key.clone()));
+            }
+        }
+        Ok(None)
     }
 
     fn rows(&self) -> RwLockReadGuard<'_, Rows> {
