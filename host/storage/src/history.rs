@@ -1,20 +1,23 @@
 //! The keys of recent commits, to tell whether what a transaction read has changed since.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::collections::{HashSet, VecDeque};
+use std::hash::BuildHasher as _;
 
 use foldhash::quality::RandomState;
 
 use crate::keys::Keys;
 use crate::read_set::ReadSet;
 
+/// Few enough to stay close to the processor: every key that is written goes through them.
+const SLOTS: usize = 1 << 15;
+
 /// Keys written by recent transactions. Bounded: the oldest are forgotten, and a transaction whose snapshot is older
 /// than what is remembered cannot be validated.
 pub(crate) struct History {
     /// Every commit after this one is remembered.
     floor: u64,
-    /// The last commit that wrote a key with this hash. Two keys of one hash cost a needless conflict, no more.
-    last: HashMap<u64, u64, BuildHasherDefault<Hashed>>,
+    /// The last commit that wrote a key of a slot, which its hash chooses.
+    last: Vec<u64>,
     hasher: RandomState,
     log: VecDeque<Record>,
     keys: usize,
@@ -33,7 +36,7 @@ impl History {
     pub(crate) fn new(max_keys: usize, max_bytes: usize) -> Self {
         Self {
             floor: 0,
-            last: HashMap::default(),
+            last: vec![0; SLOTS],
             hasher: RandomState::default(),
             log: VecDeque::new(),
             keys: 0,
@@ -48,25 +51,25 @@ impl History {
         if snapshot < self.floor {
             return false;
         }
-        let newer = |key: &[u8]| {
-            let last = self.last.get(&self.hasher.hash_one(key));
-            last.is_some_and(|last| *last > snapshot)
-        };
-        if reads.points().any(newer) {
-            return false;
-        }
+        // Most keys that were read share their slot with none that was written since.
+        let suspects = reads.points().filter(|key| self.last[self.slot(key)] > snapshot);
+        let suspects: HashSet<&[u8], RandomState> = suspects.collect();
         !self
             .log
             .iter()
             .rev()
             .take_while(|record| record.sequence > snapshot)
-            .any(|record| reads.overlaps(&record.keys))
+            .any(|record| {
+                !suspects.is_empty() && record.keys.iter().any(|key| suspects.contains(key))
+                    || reads.overlaps(&record.keys)
+            })
     }
 
     /// Remembers what a transaction wrote. `sequence` is above all earlier ones.
     pub(crate) fn record(&mut self, sequence: u64, keys: Keys) {
         for key in keys.iter() {
-            self.last.insert(self.hasher.hash_one(key), sequence);
+            let slot = self.slot(key);
+            self.last[slot] = sequence;
         }
         self.keys += keys.len();
         self.bytes += keys.bytes();
@@ -75,13 +78,14 @@ impl History {
             let Some(oldest) = self.log.pop_front() else {
                 break;
             };
-            self.forget(oldest);
+            self.keys -= oldest.keys.len();
+            self.bytes -= oldest.keys.bytes();
+            self.floor = oldest.sequence;
         }
     }
 
     /// Forgets everything: transactions on snapshots before `sequence` cannot be validated.
     pub(crate) fn reset(&mut self, sequence: u64) {
-        self.last.clear();
         self.log.clear();
         self.keys = 0;
         self.bytes = 0;
@@ -93,36 +97,8 @@ impl History {
         self.keys
     }
 
-    fn forget(&mut self, record: Record) {
-        for key in record.keys.iter() {
-            let hash = self.hasher.hash_one(key);
-            if self.last.get(&hash) == Some(&record.sequence) {
-                self.last.remove(&hash);
-            }
-        }
-        self.keys -= record.keys.len();
-        self.bytes -= record.keys.bytes();
-        self.floor = record.sequence;
-    }
-}
-
-/// Takes a hash for its own hash.
-#[derive(Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
+    fn slot(&self, key: &[u8]) -> usize {
+        self.hasher.hash_one(key) as usize % SLOTS
     }
 }
 
@@ -155,6 +131,22 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_share_a_slot_are_told_from_each_other() {
+        let mut history = History::new(1 << 20, 64 << 20);
+        for sequence in 1..=2 * SLOTS as u64 {
+            history.record(sequence, keys(&[&format!("written {sequence}")]));
+        }
+        let mut unwritten = ReadSet::new(1 << 20);
+        for n in 0..1000 {
+            unwritten.insert_key(format!("unwritten {n}").as_bytes());
+        }
+        assert!(history.unchanged_since(0, &unwritten));
+        unwritten.insert_key(b"written 1000");
+        assert!(!history.unchanged_since(999, &unwritten));
+        assert!(history.unchanged_since(1000, &unwritten));
+    }
+
+    #[test]
     fn what_is_older_than_the_history_is_unknown() {
         let mut history = History::new(2, 1000);
         for sequence in 1..=5 {
@@ -165,7 +157,7 @@ mod tests {
         assert!(history.unchanged_since(3, &point("x")));
         assert!(!history.unchanged_since(3, &point("a")));
         history.record(6, keys(&["b", "c", "d"]));
-        assert_eq!((history.len(), history.last.len()), (0, 0));
+        assert_eq!(history.len(), 0);
         assert!(!history.unchanged_since(5, &point("x")));
         assert!(history.unchanged_since(6, &point("x")));
     }
