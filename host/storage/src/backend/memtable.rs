@@ -17,7 +17,7 @@ use crate::error::BackendError;
 use crate::overlay::{self, Way};
 
 /// Changes that are taken in while the readers wait.
-const TAKEN_AT_ONCE: usize = 16;
+const TAKEN_AT_ONCE: usize = 4;
 /// Keys that a walk takes out at once: few at first, for most walks are short.
 const FIRST_KEYS: usize = 16;
 const MOST_KEYS: usize = 256;
