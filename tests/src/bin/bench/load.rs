@@ -1,5 +1,6 @@
 //! A load of keep-alive connections that send one request after another.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -65,40 +66,31 @@ impl Request {
         Request(body.into())
     }
 
-    fn head(&self, address: SocketAddr) -> String {
-        format!(
-            "POST / HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            self.0.len()
-        )
-    }
 }
 
-/// Sends requests from `connections` connections for `time`; `request` makes the n-th.
+/// Sends requests from `connections` connections for `time`; `request` makes the n-th. What the load takes of the processors the servers
+/// lack: a thread a processor, and none of them waits for another.
 pub async fn run<F>(address: SocketAddr, connections: usize, time: Duration, request: F) -> anyhow::Result<Measured>
 where
     F: Fn(u64) -> Request + Clone + Send + 'static,
 {
     let numbers = Arc::new(AtomicU64::new(0));
+    let threads = std::thread::available_parallelism()?.get().min(connections);
     let started = Instant::now();
-    let workers: Vec<_> = (0..connections)
-        .map(|_| {
+    let workers: Vec<_> = (0..threads)
+        .map(|thread| {
             let (numbers, request) = (Arc::clone(&numbers), request.clone());
-            tokio::spawn(async move {
-                let mut client = Client::connect(address).await?;
-                let mut latencies = Vec::new();
-                while started.elapsed() < time {
-                    let next = request(numbers.fetch_add(1, Ordering::Relaxed));
-                    let sent = Instant::now();
-                    client.send(&next).await?;
-                    latencies.push(sent.elapsed());
-                }
-                anyhow::Ok(latencies)
+            let share = (connections + thread) / threads;
+            tokio::task::spawn_blocking(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+                let clients = (0..share).map(|_| send_until(address, started + time, &numbers, &request));
+                runtime.block_on(futures_util::future::try_join_all(clients))
             })
         })
         .collect();
     let mut latencies = Vec::new();
     for worker in workers {
-        latencies.extend(worker.await??);
+        latencies.extend(worker.await??.into_iter().flatten());
     }
     let elapsed = started.elapsed();
     latencies.sort_unstable();
@@ -107,6 +99,24 @@ where
         elapsed,
         latencies,
     })
+}
+
+/// One connection's share: the latencies of its requests.
+async fn send_until(
+    address: SocketAddr,
+    end: Instant,
+    numbers: &AtomicU64,
+    request: impl Fn(u64) -> Request,
+) -> anyhow::Result<Vec<Duration>> {
+    let mut client = Client::connect(address).await?;
+    let mut latencies = Vec::new();
+    while Instant::now() < end {
+        let next = request(numbers.fetch_add(1, Ordering::Relaxed));
+        let sent = Instant::now();
+        client.send(&next).await?;
+        latencies.push(sent.elapsed());
+    }
+    Ok(latencies)
 }
 
 /// Sends one request and gives the answer's body.
@@ -118,7 +128,9 @@ pub async fn once(address: SocketAddr, request: &Request) -> anyhow::Result<Stri
 
 /// A connection.
 pub struct Client {
-    address: SocketAddr,
+    /// What every request begins with, up to the length of its body.
+    head: String,
+    message: Vec<u8>,
     stream: TcpStream,
     buffer: BytesMut,
 }
@@ -129,7 +141,10 @@ impl Client {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Client {
-            address,
+            head: format!(
+                "POST / HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: "
+            ),
+            message: Vec::new(),
             stream,
             buffer: BytesMut::with_capacity(16 << 10),
         })
@@ -148,9 +163,11 @@ impl Client {
 
     /// Sends a request and gives the body of whatever is answered.
     pub async fn exchange(&mut self, request: &Request) -> anyhow::Result<Bytes> {
-        let mut message = request.head(self.address).into_bytes();
-        message.extend_from_slice(&request.0);
-        self.stream.write_all(&message).await?;
+        self.message.clear();
+        self.message.extend_from_slice(self.head.as_bytes());
+        write!(self.message, "{}\r\n\r\n", request.0.len())?;
+        self.message.extend_from_slice(&request.0);
+        self.stream.write_all(&self.message).await?;
         let (head, body) = loop {
             if let Some(lengths) = self.lengths()? {
                 break lengths;
