@@ -19,8 +19,8 @@ const AGE: Duration = Duration::from_secs(2);
 /// How often memtables are looked at that somebody still sees.
 const RETENTION: Duration = Duration::from_millis(20);
 
-/// Keys that the database takes up in one transaction: each may touch a page of its own.
-const PIECE_KEYS: usize = 4096;
+/// Keys that the database takes up in one transaction: each may touch a page of its own. Few in tests, so that power is lost between pieces.
+const PIECE_KEYS: usize = if cfg!(test) { 16 } else { 4096 };
 
 enum Job {
     /// Take up a memtable, whose last batch it is.
@@ -189,13 +189,14 @@ fn work(
     }
 }
 
-/// Piece by piece: the database keeps the pages of one in memory until it is durable, and would write those of many more than that holds
-/// before, read them again, and write them once more. Until the last piece names the batch, the journal counts.
-fn flush(db: &Database, memtable: &Memtable, batch: u64) -> Result<(), BackendError> {
+/// Has the database take up a memtable, whose last batch this is. Piece by piece: the database keeps the pages of one in memory until
+/// it is durable, and would write those of many more than that holds before, read them again, and write them once more. Until the last
+/// piece names the batch, the journal counts.
+pub(super) fn flush(db: &Database, memtable: &Memtable, batch: u64) -> Result<(), BackendError> {
     let mut last = None;
     loop {
         let mut settlement = Settlement::begin(db)?;
-        last = settlement.take_up(|take| memtable.drain_piece_into(last.as_ref(), PIECE_KEYS, take))?;
+        last = settlement.take_up(|take| memtable.drain_into(last.as_ref(), PIECE_KEYS, take))?;
         if last.is_none() {
             return settlement.finish(batch);
         }

@@ -126,13 +126,9 @@ impl Memtable {
         Ok(version.map(|version| version.value.as_deref().map(<[u8]>::to_vec)))
     }
 
-    /// Hands over every key with what it holds after all batches, in order.
-    pub(crate) fn drain_into<E>(&self, take: impl FnMut(Change<'_>) -> Result<(), E>) -> Result<(), E> {
-        self.drain_piece_into(None, usize::MAX, take).map(drop)
-    }
-
-    /// The same of at most so many keys after one of them; returns the last one where there are more.
-    pub(crate) fn drain_piece_into<E>(
+    /// Hands over at most so many keys after one of them, with what they hold after all batches, in order; returns the last one where there
+    /// may be more.
+    pub(crate) fn drain_into<E>(
         &self,
         after: Option<&Bytes>,
         most: usize,

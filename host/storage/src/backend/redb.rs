@@ -15,7 +15,7 @@ use redb::{Builder, Database, DatabaseError, StorageBackend};
 
 use super::database::{self, Settled, Settlement};
 use super::disk_file::DiskFile;
-use super::flusher::Flusher;
+use super::flusher::{self, Flusher};
 use super::journal::{HALF_BYTES, Journal, Place};
 use super::memtable::{Layers, Memtable};
 use super::{Backend, BackendSnapshot, Change, News, Visit};
@@ -231,9 +231,8 @@ impl Open {
 
     /// Has the database take up a batch that is too long for the journal, with all before it.
     fn settle_with(&mut self, batch: u64, changes: &[Change<'_>]) -> Result<(), BackendError> {
-        self.wait_for_settled()?;
+        self.settle_all()?;
         let mut settlement = Settlement::begin(&self.db)?;
-        settlement.take_up(|take| self.active.drain_into(&mut *take))?;
         settlement.take_up(|take| changes.iter().copied().try_for_each(take))?;
         settlement.finish(batch)?;
         self.settled = Arc::new(Settled::read(&self.db)?);
@@ -241,6 +240,15 @@ impl Open {
         self.flusher.begin_anew();
         self.journal.turn_over();
         Ok(())
+    }
+
+    /// Has the database take up everything, here and now.
+    fn settle_all(&mut self) -> Result<(), BackendError> {
+        self.wait_for_settled()?;
+        match self.active.is_empty() {
+            true => Ok(()),
+            false => flusher::flush(&self.db, &self.active, self.batch),
+        }
     }
 
     /// Lets the database take up the memtable, and begins another with the other half of the journal, which it holds by itself.
@@ -277,13 +285,8 @@ impl Open {
 
     /// Closes both files, of which the database then holds everything by itself.
     fn close(mut self) -> Result<(), BackendError> {
-        self.wait_for_settled()?;
+        self.settle_all()?;
         self.flusher.stop();
-        if !self.active.is_empty() {
-            let mut settlement = Settlement::begin(&self.db)?;
-            settlement.take_up(|take| self.active.drain_into(take))?;
-            settlement.finish(self.batch)?;
-        }
         drop(self.settled);
         match Arc::into_inner(self.db) {
             Some(db) => db.close().map_err(redb::Error::from)?,

@@ -25,6 +25,7 @@ struct State {
     files: [File; 2],
     /// Operations left before every further one fails.
     working: Option<u64>,
+    has_failed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -55,13 +56,21 @@ impl Disk {
         self.state.lock().unwrap().working = None;
     }
 
+    /// Whether it ever has.
+    pub(super) fn has_failed(&self) -> bool {
+        self.state.lock().unwrap().has_failed
+    }
+
     /// The disk after power was lost: what was synced, and any part of what was written since, in no order.
     pub(super) fn after_power_loss(&self, seed: u64) -> Self {
         let state = self.state.lock().unwrap();
         let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let files = [0, 1].map(|n| state.files[n].after_power_loss(&mut random));
         Self {
-            state: Mutex::new(State { files, working: None }),
+            state: Mutex::new(State {
+                files,
+                ..State::default()
+            }),
         }
     }
 }
@@ -94,7 +103,10 @@ impl File {
 impl State {
     fn work(&mut self) -> io::Result<()> {
         match &mut self.working {
-            Some(0) => Err(io::Error::other("the disk fails")),
+            Some(0) => {
+                self.has_failed = true;
+                Err(io::Error::other("the disk fails"))
+            }
             Some(left) => {
                 *left -= 1;
                 Ok(())

@@ -65,7 +65,6 @@ impl Request {
         body.push_str("\"}");
         Request(body.into())
     }
-
 }
 
 /// Sends requests from `connections` connections for `time`; `request` makes the n-th. What the load takes of the processors the servers
@@ -141,9 +140,7 @@ impl Client {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Client {
-            head: format!(
-                "POST / HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: "
-            ),
+            head: format!("POST / HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: "),
             message: Vec::new(),
             stream,
             buffer: BytesMut::with_capacity(16 << 10),
