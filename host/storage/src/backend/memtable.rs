@@ -215,7 +215,7 @@ impl<'a> Keys<'a> {
             }
         }
         self.next = if left > 0 { 0 } else { (self.next * 2).min(MOST_KEYS) };
-        self.last = last.map(Bytes::clone);
+        self.last = last.cloned();
         self.taken = taken.into_iter();
     }
 }
