@@ -47,6 +47,8 @@ mod keys;
 mod merge;
 mod overlay;
 mod point_cache;
+#[cfg(test)]
+mod random;
 mod range;
 mod read_set;
 mod snapshot;

@@ -206,6 +206,7 @@ mod tests {
     use redb::backends::InMemoryBackend;
 
     use super::*;
+    use crate::random::Random;
 
     #[derive(Debug, Default)]
     struct Watched {
@@ -299,13 +300,8 @@ mod tests {
     fn a_file_reads_as_it_was_written() {
         const PAGES: u64 = 64;
         for seed in 1..20_u64 {
-            let mut random = seed;
-            let mut next = move |below: u64| {
-                random ^= random << 13;
-                random ^= random >> 7;
-                random ^= random << 17;
-                random % below
-            };
+            let mut random = Random::new(seed);
+            let mut next = |below| random.below(below);
             let file = file(PAGES as usize);
             let mut model = vec![0; PAGES as usize * PAGE];
             for step in 0..2000 {

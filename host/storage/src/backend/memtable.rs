@@ -290,18 +290,14 @@ mod tests {
     use super::*;
     use crate::backend::Backend as _;
     use crate::backend::memory::MemoryBackend;
+    use crate::random::Random;
 
     /// Memtables over a backend in memory, and the same in one backend: whatever is asked of both, the answer is the same.
     #[test]
     fn layers_hold_what_the_batches_left() {
         for seed in 1..40_u64 {
-            let mut random = seed;
-            let mut next = move |below: u64| {
-                random ^= random << 13;
-                random ^= random >> 7;
-                random ^= random << 17;
-                random % below
-            };
+            let mut random = Random::new(seed);
+            let mut next = |below| random.below(below);
             let (mut base, mut model) = (MemoryBackend::default(), MemoryBackend::default());
             let mut memtables: Vec<Arc<Memtable>> = Vec::new();
             let mut expected = Vec::new();

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use redb::StorageBackend;
 
+use crate::random::Random;
+
 /// The smallest piece of a write that reaches a disk whole.
 const SECTOR: usize = 512;
 
@@ -64,7 +66,7 @@ impl Disk {
     /// The disk after power was lost: what was synced, and any part of what was written since, in no order.
     pub(super) fn after_power_loss(&self, seed: u64) -> Self {
         let state = self.state.lock().unwrap();
-        let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut random = Random::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let files = [0, 1].map(|n| state.files[n].after_power_loss(&mut random));
         Self {
             state: Mutex::new(State {
@@ -76,7 +78,7 @@ impl Disk {
 }
 
 impl File {
-    fn after_power_loss(&self, random: &mut u64) -> Self {
+    fn after_power_loss(&self, random: &mut Random) -> Self {
         let mut image = self.durable.clone();
         image.resize(self.live.len().max(image.len()), 0);
         let mut sectors: Vec<(usize, &[u8])> = vec![];
@@ -85,10 +87,7 @@ impl File {
             sectors.extend(pieces.map(|(n, piece)| (offset + n * SECTOR, piece)));
         }
         for (offset, piece) in sectors {
-            *random ^= *random << 13;
-            *random ^= *random >> 7;
-            *random ^= *random << 17;
-            if *random & 1 == 0 {
+            if random.below(2) == 0 {
                 image[offset..offset + piece.len()].copy_from_slice(piece);
             }
         }

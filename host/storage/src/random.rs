@@ -1,0 +1,18 @@
+//! Random numbers for tests: the same for the same seed.
+
+/// A generator (xorshift).
+pub(crate) struct Random(u64);
+
+impl Random {
+    /// `seed` is not 0.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
