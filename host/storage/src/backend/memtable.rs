@@ -4,7 +4,6 @@
 //! some snapshot sees it, unless it is given up before.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -12,6 +11,7 @@ use std::vec;
 
 use bytes::{Bytes, BytesMut};
 
+use super::key_map::KeyMap;
 use super::{BackendSnapshot, Change, Visit};
 use crate::error::BackendError;
 use crate::overlay::{self, Way};
@@ -32,7 +32,7 @@ pub(crate) struct Memtable {
 
 #[derive(Debug, Default)]
 struct Rows {
-    map: BTreeMap<Bytes, Versions>,
+    map: KeyMap<Versions>,
     bytes: usize,
     given_up: bool,
 }
@@ -137,11 +137,11 @@ impl Memtable {
         let rows = self.rows();
         let start = after.map_or(Bound::Unbounded, |key| Bound::Excluded(&**key));
         let mut left = most;
-        for (key, versions) in rows.map.range::<[u8], _>((start, Bound::Unbounded)) {
+        for (key, versions) in rows.map.range(start, Bound::Unbounded) {
             take((key, versions.latest.value.as_deref()))?;
             left -= 1;
             if left == 0 {
-                return Ok(Some(key.clone()));
+                return Ok(Some(key.to_bytes()));
             }
         }
         Ok(None)
@@ -191,15 +191,15 @@ impl<'a> Keys<'a> {
 
     fn take_out(&mut self) {
         let (mut start, mut end) = (Bound::Included(self.way.start), Bound::Excluded(self.way.end));
-        if let Some(last) = &self.last {
+        let before = self.last.take();
+        if let Some(last) = &before {
             let rest = if self.way.reverse { &mut end } else { &mut start };
             *rest = Bound::Excluded(last);
         }
         let rows = self.memtable.rows();
         self.outdated.set(self.outdated.get() || rows.given_up);
-        let mut range = rows.map.range::<[u8], _>((start, end));
+        let mut range = rows.map.range(start, end);
         let mut taken = Vec::new();
-        let mut last = None;
         let mut left = self.next;
         while left > 0
             && let Some((key, versions)) = if self.way.reverse {
@@ -209,13 +209,12 @@ impl<'a> Keys<'a> {
             }
         {
             left -= 1;
-            last = Some(key);
+            self.last = Some(key.to_bytes());
             if let Some(version) = versions.at(self.batch) {
-                taken.push((Bytes::clone(key), version.value.clone()));
+                taken.push((key.to_bytes(), version.value.clone()));
             }
         }
         self.next = if left > 0 { 0 } else { (self.next * 2).min(MOST_KEYS) };
-        self.last = last.cloned();
         self.taken = taken.into_iter();
     }
 }
@@ -285,6 +284,7 @@ impl<S: BackendSnapshot> BackendSnapshot for Layers<'_, S> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::ops::ControlFlow;
 
     use super::*;

@@ -4,6 +4,7 @@ mod database;
 pub(crate) mod disk_file;
 mod flusher;
 mod journal;
+mod key_map;
 pub(crate) mod memory;
 mod memtable;
 pub(crate) mod redb;
