@@ -15,14 +15,18 @@ enum After<'a> {
     Value(&'a [u8]),
     Counter([u8; COUNTER_LEN]),
     Nothing,
+    /// What it held before.
+    Unchanged,
 }
 
 impl After<'_> {
-    fn stored(&self) -> Option<&[u8]> {
+    /// What the batch changes it to: a stored value, or nothing at all.
+    fn change(&self) -> Option<Option<&[u8]>> {
         match self {
-            Self::Value(stored) => Some(stored),
-            Self::Counter(stored) => Some(stored),
-            Self::Nothing => None,
+            Self::Value(stored) => Some(Some(stored)),
+            Self::Counter(stored) => Some(Some(stored)),
+            Self::Nothing => Some(None),
+            Self::Unchanged => None,
         }
     }
 }
@@ -38,7 +42,7 @@ impl<'a> Batch<'a> {
         self.after.is_empty()
     }
 
-    /// Whether the batch changes nothing of what was read.
+    /// Whether the batch changes or touches nothing of what was read.
     pub(crate) fn spares(&self, reads: &ReadSet) -> bool {
         !reads.points().any(|key| self.after.contains_key(key))
             && !reads.ranges().any(|(start, end)| {
@@ -69,6 +73,10 @@ impl<'a> Batch<'a> {
                 Op::Add(_) => After::Counter(stored::encode_counter(
                     sums.next().expect("the loop above made one sum for each Add"),
                 )),
+                Op::Touch => {
+                    self.after.entry(key).or_insert(After::Unchanged);
+                    continue;
+                }
             };
             self.after.insert(key, after);
         }
@@ -77,12 +85,14 @@ impl<'a> Batch<'a> {
 
     /// The changes, sorted by key.
     pub(crate) fn changes(&self) -> impl Iterator<Item = Change<'_>> {
-        self.after.iter().map(|(key, after)| (*key, after.stored()))
+        self.after
+            .iter()
+            .filter_map(|(key, after)| Some((*key, after.change()?)))
     }
 
     fn sum(&self, state: &dyn BackendSnapshot, key: &[u8], delta: i64) -> Result<i64, CommitError> {
-        let sum = match self.after.get(key) {
-            Some(after) => merge::add_to(key, after.stored(), delta),
+        let sum = match self.after.get(key).and_then(After::change) {
+            Some(held) => merge::add_to(key, held, delta),
             None => merge::add_to(key, state.get(key)?.as_deref(), delta),
         };
         sum.map_err(|error| match error {

@@ -60,6 +60,7 @@ impl Footprint {
                     Op::Delete => Change::Delete,
                     Op::Add(delta) => Change::Add(*delta),
                     Op::Counter(value) => Change::Counter(*value),
+                    Op::Touch => return None,
                 };
                 Some((table, key, change))
             })

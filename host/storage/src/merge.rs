@@ -65,5 +65,6 @@ fn visit_own(key: &[u8], op: &&Op, held: Option<&[u8]>, visit: &mut Visit<'_>) -
         Op::Delete => ControlFlow::Continue(()),
         Op::Counter(value) => visit(key, &stored::encode_counter(*value)),
         Op::Add(delta) => visit(key, &stored::encode_counter(add_to(key, held, *delta)?)),
+        Op::Touch => held.map_or(ControlFlow::Continue(()), |held| visit(key, held)),
     })
 }

@@ -102,10 +102,21 @@ impl Transaction {
     /// Those of every operation.
     pub fn depend_on(&mut self, table: &str, key: &[u8]) -> Result<(), Error> {
         self.locate(table, key)?;
-        if !self.writes.ops().contains_key(&self.key) {
+        if !matches!(self.writes.ops().get(&self.key), Some(op) if !matches!(op, Op::Touch)) {
             self.reads.insert_key(&self.key);
         }
         Ok(())
+    }
+
+    /// Has transactions conflict that depend on a key ([`Transaction::depend_on`], or by reading it) and are committed after this one, as if
+    /// it were written. What it holds stays.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TransactionTooLarge`], [`Error::TooManyWrites`].
+    pub fn touch(&mut self, table: &str, key: &[u8]) -> Result<(), Error> {
+        self.locate(table, key)?;
+        self.writes.touch(&self.key, &self.limits)
     }
 
     /// Entries of a range, own writes included.
@@ -117,6 +128,21 @@ impl Transaction {
     pub fn scan(&mut self, table: &str, range: &KeyRange, options: &ScanOptions) -> Result<Page, Error> {
         let mut scan = self.begin_scan(table, range, options)?;
         while !self.go_on(&mut scan, None)? {}
+        Ok(scan.into_page())
+    }
+
+    /// [`Transaction::scan`] that does not count as a read: this transaction does not conflict with one that changes what is found. What must
+    /// not change is for the caller to say ([`Transaction::depend_on`]).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Transaction::scan`].
+    pub fn peek(&mut self, table: &str, range: &KeyRange, options: &ScanOptions) -> Result<Page, Error> {
+        let mut scan = self.begin_scan(table, range, options)?;
+        if !scan.has_ended() {
+            let walked = scan.advance(self.snapshot.state(), &self.writes, self.deadline, None);
+            walked.map_err(|error| self.note(error))?;
+        }
         Ok(scan.into_page())
     }
 
@@ -319,7 +345,7 @@ impl Transaction {
             Some(Op::Delete) => return Ok(None),
             Some(Op::Counter(value)) => return Ok(Some(stored::encode_counter(*value).to_vec())),
             Some(Op::Add(delta)) => Some(*delta),
-            None => None,
+            Some(Op::Touch) | None => None,
         };
         let held = self.snapshot.get(&self.key).map_err(|error| self.note(error.into()))?;
         self.reads.insert_key(&self.key);

@@ -29,13 +29,15 @@ pub(crate) enum Op {
     Delete,
     Add(i64),
     Counter(i64),
+    /// Nothing; but transactions that depend on the key conflict.
+    Touch,
 }
 
 impl Op {
     fn len_bytes(&self) -> usize {
         match self {
             Self::Put(stored) => stored.len() - 1,
-            Self::Delete => 0,
+            Self::Delete | Self::Touch => 0,
             Self::Add(_) | Self::Counter(_) => stored::COUNTER_LEN - 1,
         }
     }
@@ -95,6 +97,14 @@ impl WriteSet {
         Ok(())
     }
 
+    /// Has those who depend on a key conflict, whatever happens to it.
+    pub(crate) fn touch(&mut self, key: &[u8], limits: &Limits) -> Result<(), Error> {
+        match self.ops.contains_key(key) {
+            true => Ok(()),
+            false => self.set(key, Op::Touch, limits),
+        }
+    }
+
     /// Adds to a counter; `Ok(Err(OnValue))` where this transaction put a value there.
     pub(crate) fn add(&mut self, key: &[u8], delta: i64, limits: &Limits) -> Result<Result<(), OnValue>, Error> {
         let op = match self.ops.get(key) {
@@ -102,7 +112,7 @@ impl WriteSet {
             Some(Op::Add(sum)) => Op::Add(sum.wrapping_add(delta)),
             Some(Op::Counter(value)) => Op::Counter(value.wrapping_add(delta)),
             Some(Op::Delete) => Op::Counter(delta),
-            None => Op::Add(delta),
+            Some(Op::Touch) | None => Op::Add(delta),
         };
         self.set(key, op, limits).map(Ok)
     }
@@ -139,9 +149,9 @@ impl WriteSet {
         Ok(())
     }
 
-    /// Table, key and operation, in the order of the stored keys.
+    /// Table, key and what it holds then, in the order of the stored keys.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[u8], Write<'_>)> {
-        self.ops.iter().map(|(stored, op)| {
+        self.ops.iter().filter_map(|(stored, op)| {
             let (table, key) =
                 stored::split_key(stored).expect("a stored key begins with a checked table name and a separator");
             let write = match op {
@@ -149,8 +159,9 @@ impl WriteSet {
                 Op::Delete => Write::Delete,
                 Op::Add(delta) => Write::Add(*delta),
                 Op::Counter(value) => Write::Counter(*value),
+                Op::Touch => return None,
             };
-            (table, key, write)
+            Some((table, key, write))
         })
     }
 }

@@ -24,6 +24,8 @@ on_every_backend!(
     what_is_gone_or_never_was_is_read_too,
     blind_writes_do_not_conflict,
     what_is_depended_on_conflicts_as_if_it_were_read,
+    what_is_touched_conflicts_with_those_who_depend_on_it_and_holds_what_it_held,
+    what_is_peeked_at_does_not_count_as_read,
     reading_a_counter_conflicts_with_adding_to_it,
     a_snapshot_older_than_the_history_conflicts_unless_it_read_nothing,
     a_read_set_beyond_its_bound_still_finds_conflicts,
@@ -403,6 +405,75 @@ async fn what_is_depended_on_conflicts_as_if_it_were_read(make: Make) {
     store.commit(apart).await.unwrap();
     store.commit(depending(b"a")).await.unwrap();
     assert_eq!(store.begin().get("t", b"a").unwrap().unwrap(), b"second");
+}
+
+async fn what_is_touched_conflicts_with_those_who_depend_on_it_and_holds_what_it_held(make: Make) {
+    let fixture = make(Config::default());
+    let store = &fixture.store;
+    let mut held = store.begin();
+    held.put("t", b"a", b"held".to_vec()).unwrap();
+    held.add("t", b"n", 2).unwrap();
+    store.commit(held).await.unwrap();
+
+    let touching = |keys: &[&[u8]]| {
+        let mut tx = store.begin();
+        for key in keys {
+            tx.depend_on("t", key).unwrap();
+            tx.touch("t", key).unwrap();
+        }
+        tx
+    };
+    let (late, none, other) = (touching(&[b"a"]), touching(&[b"none"]), touching(&[b"n"]));
+    let mut reader = store.begin();
+    assert_eq!(reader.get("t", b"a").unwrap().unwrap(), b"held");
+    reader.put("t", b"read", Vec::new()).unwrap();
+    let mut first = touching(&[b"a", b"none"]);
+    // What it touched is as it was, for itself as well.
+    assert!(first.has_writes());
+    assert_eq!(first.writes().count(), 0);
+    assert_eq!(first.get("t", b"a").unwrap().unwrap(), b"held");
+    assert_eq!(first.get("t", b"none").unwrap(), None);
+    let page = first.scan("t", &KeyRange::all(), &all(10)).unwrap();
+    assert_eq!(page.entries.len(), 2);
+    store.commit(first).await.unwrap();
+    assert!(matches!(store.commit(late).await, Err(CommitError::Conflict)));
+    assert!(matches!(store.commit(none).await, Err(CommitError::Conflict)));
+    assert!(matches!(store.commit(reader).await, Err(CommitError::Conflict)));
+    store.commit(other).await.unwrap();
+
+    // In one batch: the touch hides no write, and the later of two who touch conflicts.
+    let (one, two) = (touching(&[b"a"]), touching(&[b"a"]));
+    let (one, two) = both(&fixture, one, two).await;
+    assert!(one.is_ok() && matches!(two, Err(CommitError::Conflict)));
+    let mut adder = store.begin();
+    adder.touch("t", b"n").unwrap();
+    adder.add("t", b"n", 3).unwrap();
+    adder.touch("t", b"n").unwrap();
+    let mut toucher = store.begin();
+    toucher.touch("t", b"n").unwrap();
+    toucher.touch("t", b"a").unwrap();
+    let mut after = store.begin();
+    after.add("t", b"n", 4).unwrap();
+    let (adder, toucher) = both(&fixture, adder, toucher).await;
+    assert!(adder.is_ok() && toucher.is_ok());
+    store.commit(after).await.unwrap();
+    let mut tx = store.begin();
+    assert_eq!(tx.counter("t", b"n").unwrap(), 9);
+    assert_eq!(tx.get("t", b"a").unwrap().unwrap(), b"held");
+}
+
+async fn what_is_peeked_at_does_not_count_as_read(make: Make) {
+    let Fixture { store, dir: _dir } = make(Config::default());
+    let mut peeking = store.begin();
+    peeking.put("t", b"own", Vec::new()).unwrap();
+    assert_eq!(peeking.peek("t", &KeyRange::all(), &all(10)).unwrap().entries.len(), 1);
+    let mut other = store.begin();
+    other.put("t", b"a", b"1".to_vec()).unwrap();
+    store.commit(other).await.unwrap();
+    store.commit(peeking).await.unwrap();
+    let mut tx = store.begin();
+    assert_eq!(tx.peek("t", &KeyRange::all(), &all(1)).unwrap().entries.len(), 1);
+    assert_eq!(tx.peek("t", &KeyRange::all(), &all(0)).unwrap().entries.len(), 0);
 }
 
 async fn reading_a_counter_conflicts_with_adding_to_it(make: Make) {
