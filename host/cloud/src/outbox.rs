@@ -2,17 +2,25 @@
 //!
 //! `host.cloud-outbox` holds them by a number that grows with every staging in this process, begun after the last one
 //! found at start: a transaction that depends on another one's outcome stages after it. Two indexes make "is a change
-//! of this row pending?" and "does a pending row name this blob?" point reads.
+//! of this row pending?" and "does a pending row name this blob?" short reads.
 
-use stowage_storage::{Error as StorageError, KeyRange, ScanOptions, Transaction};
+use sha2::{Digest as _, Sha256};
+use stowage_storage::{Error as StorageError, KeyRange, ScanOptions, Store, Transaction};
 
-use crate::{Change, Hash};
+use crate::cloud::update;
+use crate::{Change, Error, Hash};
 
 const CHANGES: &str = "host.cloud-outbox";
-/// Row → the number of its last pending change.
+/// Rows are touched here by those who stage a change of them, and depended on by those who ask about them. It holds nothing.
 const ROWS: &str = "host.cloud-pending";
+/// First byte of a row's fingerprint, number of a pending change of the row, the rest of the fingerprint → nothing. In the order of the
+/// numbers but for the first byte, they come and go in a few places of the database, however many rows it has.
+const WAITING: &str = "host.cloud-waiting";
 /// Blob and number of a pending change that names it → nothing.
 const BLOBS: &str = "host.cloud-wanted";
+
+/// How much of a table is read or written in one step.
+const PAGE: u32 = 10_000;
 
 /// A staged change and its number.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +46,8 @@ pub(crate) fn stage(tx: &mut Transaction, number: u64, change: &Change) -> Resul
         let key = row_key(collection, identity);
         // Of two transactions that change one row at once the second runs again, and so stages after the first, with a later number.
         tx.depend_on(ROWS, &key)?;
-        tx.put(ROWS, &key, number.to_be_bytes().to_vec())?;
+        tx.touch(ROWS, &key)?;
+        tx.put(WAITING, &waiting_key(&key, number), Vec::new())?;
     }
     if let Some(hash) = change.wanted_blob() {
         tx.put(BLOBS, &blob_key(&hash, number), Vec::new())?;
@@ -55,10 +64,7 @@ pub(crate) fn remove(tx: &mut Transaction, staged: &[Staged]) -> Result<(), Stor
     for Staged { number, change } in staged {
         tx.delete(CHANGES, &number.to_be_bytes())?;
         if let Some((collection, identity)) = change.row() {
-            let key = row_key(collection, identity);
-            if tx.get(ROWS, &key)?.is_some_and(|value| self::number(&value) == *number) {
-                tx.delete(ROWS, &key)?;
-            }
+            tx.delete(WAITING, &waiting_key(&row_key(collection, identity), *number))?;
         }
         if let Some(hash) = change.wanted_blob() {
             tx.delete(BLOBS, &blob_key(&hash, *number))?;
@@ -93,9 +99,67 @@ pub(crate) fn after(tx: &mut Transaction, from: u64, limit: u32) -> Result<(Vec<
     Ok((staged, page.cursor.map(|key| self::number(&key))))
 }
 
-/// Whether a change of the row is pending.
+/// Whether a change of the row is pending. Whoever asks runs again where one is staged meanwhile.
 pub(crate) fn is_pending(tx: &mut Transaction, collection: &str, identity: &str) -> Result<bool, StorageError> {
-    Ok(tx.get(ROWS, &row_key(collection, identity))?.is_some())
+    let row = row_key(collection, identity);
+    tx.depend_on(ROWS, &row)?;
+    let print = fingerprint(&row);
+    let mut range = KeyRange::prefix(&print[..1]);
+    let options = ScanOptions {
+        limit: PAGE,
+        keys_only: true,
+        ..ScanOptions::default()
+    };
+    loop {
+        // Changes of other rows do not matter.
+        let page = tx.peek(WAITING, &range, &options)?;
+        if page.entries.iter().any(|entry| entry.key.ends_with(&print[1..])) {
+            return Ok(true);
+        }
+        match page.cursor {
+            Some(cursor) => range.start = Some([&cursor[..], b"\0"].concat()),
+            None => return Ok(false),
+        }
+    }
+}
+
+/// Takes over what a version of this program left that noted of each row the number of its last pending change. It is done over again
+/// where it did not come to its end.
+pub(crate) async fn take_over(store: &Store) -> Result<(), Error> {
+    let some = ScanOptions {
+        limit: PAGE,
+        keys_only: true,
+        ..ScanOptions::default()
+    };
+    if store.begin().scan(ROWS, &KeyRange::all(), &some)?.entries.is_empty() {
+        return Ok(());
+    }
+    let mut from = Some(0);
+    while let Some(last) = from {
+        let (staged, more) = after(&mut store.begin(), last, PAGE)?;
+        update(store, |tx| {
+            staged
+                .iter()
+                .try_for_each(|Staged { number, change }| match change.row() {
+                    Some((collection, identity)) => tx.put(
+                        WAITING,
+                        &waiting_key(&row_key(collection, identity), *number),
+                        Vec::new(),
+                    ),
+                    None => Ok(()),
+                })
+        })
+        .await?;
+        from = more;
+    }
+    while !update(store, |tx| {
+        let page = tx.scan(ROWS, &KeyRange::all(), &some)?;
+        page.entries.iter().try_for_each(|entry| tx.delete(ROWS, &entry.key))?;
+        Ok(page.entries.is_empty())
+    })
+    .await?
+    {}
+    Ok(())
 }
 
 /// Whether a pending change makes a row name the blob.
@@ -119,6 +183,17 @@ fn row_key(collection: &str, identity: &str) -> Vec<u8> {
     [collection.as_bytes(), b"\0", identity.as_bytes()].concat()
 }
 
+fn fingerprint(row: &[u8]) -> [u8; 16] {
+    let digest: [u8; 32] = Sha256::digest(row).into();
+    let (half, _) = digest.split_first_chunk().expect("16 of 32 bytes");
+    *half
+}
+
+fn waiting_key(row: &[u8], number: u64) -> Vec<u8> {
+    let print = fingerprint(row);
+    [&print[..1], &number.to_be_bytes(), &print[1..]].concat()
+}
+
 fn blob_key(hash: &Hash, number: u64) -> Vec<u8> {
     [&hash.as_bytes()[..], &number.to_be_bytes()].concat()
 }
@@ -126,7 +201,7 @@ fn blob_key(hash: &Hash, number: u64) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stowage_storage::{Config, Store};
+    use stowage_storage::{CommitError, Config};
 
     fn delete(identity: &str) -> Change {
         Change::DeleteRow {
@@ -166,5 +241,75 @@ mod tests {
         assert!(names(&mut tx, &hash).expect("readable"));
         remove(&mut tx, &[Staged { number: 7, change }]).expect("memory takes it");
         assert!(!names(&mut tx, &hash).expect("readable"));
+    }
+
+    #[tokio::test]
+    async fn who_asks_about_a_row_conflicts_with_a_change_of_it_and_no_other() {
+        let store = Store::in_memory(Config::default());
+        let asking = || {
+            let mut tx = store.begin();
+            assert!(!is_pending(&mut tx, "favorites", "a").expect("readable"));
+            tx.put("host.asked", b"k", Vec::new()).expect("memory takes it");
+            tx
+        };
+        let staging = |number, identity: &str| {
+            let mut tx = store.begin();
+            stage(&mut tx, number, &delete(identity)).expect("memory takes it");
+            tx
+        };
+        let asked = asking();
+        for n in 0..1000 {
+            let tx = staging(n, &format!("other {n}"));
+            store.commit(tx).await.expect("nobody else changes it");
+        }
+        store.commit(asked).await.expect("other rows do not matter");
+        let (asked, second) = (asking(), staging(1001, "a"));
+        store.commit(staging(1000, "a")).await.expect("the first");
+        assert!(matches!(store.commit(asked).await, Err(CommitError::Conflict)));
+        assert!(matches!(store.commit(second).await, Err(CommitError::Conflict)));
+        let mut tx = store.begin();
+        assert!(is_pending(&mut tx, "favorites", "a").expect("readable"));
+        assert!(is_pending(&mut tx, "favorites", "other 999").expect("readable"));
+        assert!(!is_pending(&mut tx, "backups", "a").expect("readable"));
+    }
+
+    #[tokio::test]
+    async fn numbers_of_rows_are_taken_over() {
+        let store = Store::in_memory(Config::default());
+        let rows = PAGE as usize + 100;
+        for some in (0..rows).collect::<Vec<_>>().chunks(1000) {
+            update(&store, |tx| {
+                some.iter().try_for_each(|n| {
+                    let number = *n as u64 + 1;
+                    tx.put(CHANGES, &number.to_be_bytes(), encode(&delete(&n.to_string())))?;
+                    tx.put(
+                        ROWS,
+                        &row_key("favorites", &n.to_string()),
+                        number.to_be_bytes().to_vec(),
+                    )
+                })
+            })
+            .await
+            .expect("memory takes it");
+        }
+        for _ in 0..2 {
+            take_over(&store).await.expect("memory takes it");
+            let mut tx = store.begin();
+            for n in [0, rows / 2, rows - 1] {
+                assert!(
+                    is_pending(&mut tx, "favorites", &n.to_string()).expect("readable"),
+                    "{n}"
+                );
+            }
+            assert!(!is_pending(&mut tx, "favorites", "none").expect("readable"));
+            assert_eq!(tx.count(ROWS, &KeyRange::all()).expect("readable"), 0);
+        }
+        let mut from = 0;
+        while last_number(&mut store.begin()).expect("readable") > 0 {
+            let (staged, _) = after(&mut store.begin(), from, 1000).expect("readable");
+            from = staged.last().expect("a change").number;
+            update(&store, |tx| remove(tx, &staged)).await.expect("memory takes it");
+        }
+        assert_eq!(store.begin().count(WAITING, &KeyRange::all()).expect("readable"), 0);
     }
 }
