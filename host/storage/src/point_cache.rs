@@ -1,4 +1,4 @@
-//! Values that were read lately, so that keys every call looks at cost no walk down the tree.
+//! Values that are read again and again, so that keys every call looks at cost no walk down the tree. What is read once is not kept.
 //!
 //! An entry says what a key held at some snapshot, and that nothing has written the key since: the committer removes the keys it
 //! writes before it publishes the state that holds them. So an entry serves every snapshot from its own to the latest.
@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const SHARDS: usize = 16;
 /// Keys of a shard; one more empties it.
 const SHARD_KEYS: usize = 2048;
+/// Keys that a shard knows to have been read before, about.
+const SHARD_SEEN: usize = 1024;
 /// Bytes of a shard's keys and values; an entry beyond that empties it.
 const SHARD_BYTES: usize = 512 << 10;
 /// A larger value is not kept.
@@ -27,6 +29,8 @@ pub(crate) struct PointCache {
 
 #[derive(Default)]
 struct Shard {
+    /// Hashes of keys that were read, each in a place of its own choice.
+    seen: Vec<u64>,
     entries: HashMap<Box<[u8]>, Entry, foldhash::fast::RandomState>,
     bytes: usize,
 }
@@ -48,25 +52,29 @@ impl PointCache {
 
     /// What the key holds at a snapshot, if that is known: a value, or that there is none.
     pub(crate) fn get(&self, snapshot: u64, key: &[u8]) -> Option<Option<Vec<u8>>> {
-        let shard = self.shard(key);
+        let shard = self.shard(self.hash(key));
         let entry = shard.entries.get(key).filter(|entry| entry.since <= snapshot)?;
         Some(entry.value.as_deref().map(<[u8]>::to_vec))
     }
 
-    /// Keeps what was read at a snapshot, if it is still the latest.
+    /// Keeps what was read at a snapshot, if it is still the latest and the key has been read before.
     pub(crate) fn insert(&self, snapshot: u64, key: &[u8], value: Option<&[u8]>) {
         let len = value.map_or(0, <[u8]>::len);
         if len > VALUE_BYTES {
             return;
         }
-        let mut shard = self.shard(key);
+        let hash = self.hash(key);
+        let mut shard = self.shard(hash);
+        if !shard.has_seen(hash) {
+            return;
+        }
         // Looked at under the lock: a commit that has moved on since will come for this shard, or has been here already.
         if self.current.load(Ordering::SeqCst) != snapshot {
             return;
         }
         let bytes = key.len() + len;
         if shard.entries.len() >= SHARD_KEYS || shard.bytes + bytes > SHARD_BYTES {
-            *shard = Shard::default();
+            shard.empty();
         }
         let entry = Entry {
             since: snapshot,
@@ -81,7 +89,7 @@ impl PointCache {
     pub(crate) fn advance<'k>(&self, snapshot: u64, written: impl Iterator<Item = &'k [u8]>) {
         self.current.store(snapshot, Ordering::SeqCst);
         for key in written {
-            let mut shard = self.shard(key);
+            let mut shard = self.shard(self.hash(key));
             if let Some(entry) = shard.entries.remove(key) {
                 shard.bytes -= key.len() + entry.value.map_or(0, |value| value.len());
             }
@@ -92,12 +100,29 @@ impl PointCache {
     pub(crate) fn clear(&self, snapshot: u64) {
         self.current.store(snapshot, Ordering::SeqCst);
         for shard in &self.shards {
-            *lock(shard) = Shard::default();
+            lock(shard).empty();
         }
     }
 
-    fn shard(&self, key: &[u8]) -> MutexGuard<'_, Shard> {
-        lock(&self.shards[self.hasher.hash_one(key) as usize % SHARDS])
+    fn hash(&self, key: &[u8]) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[hash as usize % SHARDS])
+    }
+}
+
+impl Shard {
+    /// Whether a key with this hash has been seen before, as far as is known. Now it has.
+    fn has_seen(&mut self, hash: u64) -> bool {
+        self.seen.resize(SHARD_SEEN, 0);
+        std::mem::replace(&mut self.seen[hash as usize / SHARDS % SHARD_SEEN], hash) == hash
+    }
+
+    fn empty(&mut self) {
+        self.entries = HashMap::default();
+        self.bytes = 0;
     }
 }
 
@@ -115,6 +140,8 @@ mod tests {
         let cache = PointCache::new();
         cache.advance(3, std::iter::empty());
         cache.insert(3, b"k", Some(b"v"));
+        assert_eq!(cache.get(3, b"k"), None, "it may never be read again");
+        cache.insert(3, b"k", Some(b"v"));
         assert_eq!(cache.get(3, b"k"), Some(Some(b"v".to_vec())));
         assert_eq!(
             cache.get(2, b"k"),
@@ -131,19 +158,27 @@ mod tests {
     fn what_was_read_before_the_latest_commit_is_not_kept() {
         let cache = PointCache::new();
         cache.advance(2, [&b"k"[..]].into_iter());
-        cache.insert(1, b"k", Some(b"old"));
+        for _ in 0..2 {
+            cache.insert(1, b"k", Some(b"old"));
+        }
         assert_eq!(cache.get(2, b"k"), None);
     }
 
     #[test]
     fn absence_is_remembered_and_memory_is_bounded() {
         let cache = PointCache::new();
-        cache.insert(0, b"none", None);
+        for _ in 0..2 {
+            cache.insert(0, b"none", None);
+        }
         assert_eq!(cache.get(0, b"none"), Some(None));
         for n in 0..100_000_u32 {
-            cache.insert(0, &n.to_be_bytes(), Some(&[0; 4096]));
+            for _ in 0..2 {
+                cache.insert(0, &n.to_be_bytes(), Some(&[0; 4096]));
+            }
         }
-        cache.insert(0, b"large", Some(&[0; VALUE_BYTES + 1]));
+        for _ in 0..2 {
+            cache.insert(0, b"large", Some(&[0; VALUE_BYTES + 1]));
+        }
         assert_eq!(cache.get(0, b"large"), None);
         for shard in &cache.shards {
             let shard = lock(shard);
