@@ -25,8 +25,8 @@ type Pages = BTreeMap<u64, Arc<[u8]>>;
 pub(crate) struct DiskFile<B> {
     file: B,
     pages: Mutex<Unwritten>,
-    /// Held by the one who writes pages to the file.
-    writing: Mutex<()>,
+    /// Held by the one who writes pages to the file, who lays them side by side in it.
+    writing: Mutex<Vec<u8>>,
 }
 
 /// What has been written by the database and may not be in the file.
@@ -67,7 +67,7 @@ impl<B: StorageBackend> DiskFile<B> {
 
     /// Writes all that has gathered to the file. Where that fails, it is still to be written.
     fn write_out(&self) -> io::Result<()> {
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut run = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let leaving = {
                 let mut pages = self.pages();
@@ -80,15 +80,14 @@ impl<B: StorageBackend> DiskFile<B> {
             if leaving.is_empty() {
                 return Ok(());
             }
-            self.write_in_order(&leaving)?;
+            self.write_in_order(&leaving, &mut run)?;
             self.pages().leaving = Arc::default();
         }
     }
 
-    fn write_in_order(&self, pages: &Pages) -> io::Result<()> {
+    fn write_in_order(&self, pages: &Pages, run: &mut Vec<u8>) -> io::Result<()> {
         let mut unsynced = 0;
         let mut pages = pages.iter().peekable();
-        let mut run: Vec<u8> = Vec::new();
         while let Some((&start, page)) = pages.next() {
             run.clear();
             let mut len = page.len();
@@ -101,7 +100,7 @@ impl<B: StorageBackend> DiskFile<B> {
                 run.extend_from_slice(next);
                 len += next.len();
             }
-            self.file.write(start, if run.is_empty() { page } else { &run })?;
+            self.file.write(start, if run.is_empty() { page } else { run })?;
             unsynced += len;
             if unsynced >= BYTES_PER_SYNC {
                 self.file.sync_data()?;
