@@ -17,8 +17,8 @@ use crate::{Change, ChangeError, Error, Hash, RowSink, Space, mirror, outbox, pu
 /// The least time between a change and its publishing, and between two rounds: changes that come together go together.
 const GATHER: Duration = Duration::from_millis(100);
 /// The longest rest between two rounds.
-const LONGEST_REST: Duration = Duration::from_secs(2);
-/// How many times as long as a round took the publisher rests after it: calls come first.
+const LONGEST_REST: Duration = Duration::from_secs(10);
+/// How many times as long as a round took the publisher rests after it while calls go on: they come first.
 const REST_FACTOR: u32 = 9;
 /// Pause after the first failed attempt to publish.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -90,6 +90,7 @@ impl Cloud {
     /// # Errors
     /// [`Error::Storage`] when the database cannot be read or written.
     pub async fn open(space: Space, store: Store) -> Result<Self, Error> {
+        outbox::take_over(&store).await?;
         let last = outbox::last_number(&mut store.begin())?;
         let size = match space.total_bytes().await {
             Ok(total_bytes) => Some(total_bytes),
@@ -178,7 +179,7 @@ impl Cloud {
             }
             tokio::select! {
                 () = &mut shutdown => return,
-                () = tokio::time::sleep(wait.rest) => {}
+                () = self.rest(wait.rest) => {}
             }
         }
     }
@@ -193,7 +194,22 @@ impl Cloud {
                 return Ok((pending, begun.elapsed()));
             };
             from = cursor;
-            tokio::time::sleep(rest_after(begun.elapsed())).await;
+            self.rest(rest_after(begun.elapsed())).await;
+        }
+    }
+
+    /// Leaves the processor to calls for this long, or until none has ended for a while.
+    async fn rest(&self, time: Duration) {
+        let until = Instant::now() + time;
+        let mut left = time;
+        while !left.is_zero() {
+            let before = self.inner.store.stats();
+            tokio::time::sleep(left.min(GATHER)).await;
+            let now = self.inner.store.stats();
+            if (now.commits, now.read_only_commits) == (before.commits, before.read_only_commits) {
+                return;
+            }
+            left = until.saturating_duration_since(Instant::now());
         }
     }
 
@@ -294,7 +310,7 @@ struct Wait {
     rest: Duration,
 }
 
-/// How long the publisher leaves the processor to calls after it was busy.
+/// How long the publisher rests after it was busy.
 fn rest_after(busy: Duration) -> Duration {
     busy.saturating_mul(REST_FACTOR).clamp(GATHER, LONGEST_REST)
 }
@@ -340,5 +356,45 @@ pub(crate) async fn update<T>(
 impl From<CommitError> for Error {
     fn from(error: CommitError) -> Self {
         Error::storage(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stowage_storage::Config;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_publisher_rests_while_calls_go_on() {
+        let store = Store::in_memory(Config::default());
+        let options = crate::OpenOptions {
+            create: Some(1),
+            ..Default::default()
+        };
+        let space = Space::open("memory:///", options).await.expect("memory");
+        let cloud = Cloud::open(space, store.clone()).await.expect("open");
+        let begun = Instant::now();
+        let rest = async |time| {
+            let begun = Instant::now();
+            cloud.rest(time).await;
+            begun.elapsed()
+        };
+        assert_eq!(rest(LONGEST_REST).await, GATHER, "nobody calls");
+        let calls = async {
+            loop {
+                store.commit(store.begin()).await.expect("committed");
+                tokio::time::sleep(GATHER / 4).await;
+            }
+        };
+        let rested = async {
+            assert_eq!(rest(LONGEST_REST).await, LONGEST_REST);
+            assert_eq!(rest(Duration::from_millis(250)).await, Duration::from_millis(250));
+        };
+        tokio::select! {
+            () = calls => {}
+            () = rested => {}
+        }
+        assert_eq!(rest(LONGEST_REST).await, GATHER, "nobody calls any more");
+        assert!(begun.elapsed() < LONGEST_REST * 2);
     }
 }
