@@ -246,7 +246,8 @@ async fn loop_attempts(
             host_calls: called.host_calls,
             terms,
         };
-        let ended = attempt.run(called.job, facts, fresh).await;
+        // In a box: it is large, and would be moved with each of the futures around it.
+        let ended = Box::pin(attempt.run(called.job, facts, fresh)).await;
         time_left = time_left.saturating_sub(started.elapsed());
         match ended {
             Ok(ran) => return Ok(ran),

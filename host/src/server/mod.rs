@@ -152,10 +152,11 @@ async fn serve(http: Builder, stream: Stall, permit: Option<OwnedSemaphorePermit
     let service = {
         let (shared, answering) = (Arc::clone(&shared), Arc::clone(&answering));
         service_fn(move |request| {
-            let answer = connection::answer(Arc::clone(&shared), request, Arc::clone(&place));
+            let (shared, place) = (Arc::clone(&shared), Arc::clone(&place));
             let answering = Answering::begin(&answering);
             async move {
-                let answer = answer.await;
+                // Made in here: a future that is taken along would have its room twice.
+                let answer = connection::answer(shared, request, place).await;
                 drop(answering);
                 answer
             }
