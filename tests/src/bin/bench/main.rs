@@ -1,7 +1,7 @@
 //! `make bench`: Stowage side by side with a bare hyper echo and with hyper + SQLite, in one run, as ratios.
 //!
-//! Server and load share the machine's cores, each server is a process of its own, the rounds of the servers take turns, and
-//! each figure is the median of its rounds. `bench reads`, `bench creates`, `bench calls` (without HTTP) and `bench swaps` measure only that.
+//! Server and load share the machine's cores, each server is a process of its own, the rounds of the servers take turns, of which each
+//! begins when the server before has done what it had put off, and each figure is the median of its rounds. `bench reads`, `bench creates`, `bench calls` (without HTTP) and `bench swaps` measure only that.
 
 mod component;
 mod echo;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use load::Request;
 use process::Server;
-use report::Rounds;
+use report::{Measured, Rounds};
 
 /// Connections of the load.
 const CONNECTIONS: usize = 64;
@@ -51,6 +51,16 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
+/// A server's turn.
+async fn turn<F>(server: &Server, connections: usize, request: F) -> anyhow::Result<Measured>
+where
+    F: Fn(u64) -> Request + Clone + Send + 'static,
+{
+    let measured = load::run(server.address, connections, ROUND, request).await?;
+    server.calm_down().await?;
+    Ok(measured)
+}
+
 /// The servers side by side.
 async fn servers(reads: bool, creates: bool) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
@@ -81,10 +91,10 @@ async fn servers(reads: bool, creates: bool) -> anyhow::Result<()> {
         let mut reads = Rounds::new(["bare hyper echo", "hyper + SQLite", "stowage", "every call runs"]);
         for _ in 0..ROUNDS {
             reads.push([
-                load::run(echo.address, CONNECTIONS, ROUND, echoed.clone()).await?,
-                load::run(sqlite.address, CONNECTIONS, ROUND, listed.clone()).await?,
-                load::run(stowage.address, CONNECTIONS, ROUND, listed.clone()).await?,
-                load::run(running.address, CONNECTIONS, ROUND, listed.clone()).await?,
+                turn(&echo, CONNECTIONS, echoed.clone()).await?,
+                turn(&sqlite, CONNECTIONS, listed.clone()).await?,
+                turn(&stowage, CONNECTIONS, listed.clone()).await?,
+                turn(&running, CONNECTIONS, listed.clone()).await?,
             ]);
         }
         reads.print();
@@ -100,9 +110,9 @@ async fn servers(reads: bool, creates: bool) -> anyhow::Result<()> {
             for round in 0..ROUNDS {
                 let unique = move |n: u64| Request::create(&format!("{connections}-{round}-{n}"));
                 creates.push([
-                    load::run(echo.address, connections, ROUND, echoed.clone()).await?,
-                    load::run(sqlite.address, connections, ROUND, unique).await?,
-                    load::run(stowage.address, connections, ROUND, unique).await?,
+                    turn(&echo, connections, echoed.clone()).await?,
+                    turn(&sqlite, connections, unique).await?,
+                    turn(&stowage, connections, unique).await?,
                 ]);
             }
             creates.print();

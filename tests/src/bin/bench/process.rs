@@ -5,8 +5,14 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::Context as _;
+
+/// How long a server is watched to see whether it works.
+const GLANCE: Duration = Duration::from_millis(250);
+/// Half a minute.
+const MOST_GLANCES: u32 = 120;
 
 pub struct Server {
     child: Child,
@@ -51,6 +57,28 @@ impl Server {
             .and_then(|a| a.parse().ok())
             .with_context(|| format!("expected `listening on …`, found {line:?}"))?;
         Ok(Server { child, address })
+    }
+
+    /// Waits until it has done what it had put off, so that its work is not in the way of the next one's; not for ever.
+    pub async fn calm_down(&self) -> anyhow::Result<()> {
+        for _ in 0..MOST_GLANCES {
+            let before = self.processor_ticks()?;
+            tokio::time::sleep(GLANCE).await;
+            if self.processor_ticks()? - before <= 1 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What it has had of the processor, in the ticks of the system: 10 ms.
+    fn processor_ticks(&self) -> anyhow::Result<u64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name of the program, in parentheses, may hold anything.
+        let (_, fields) = stat.rsplit_once(')').context("a name")?;
+        let mut fields = fields.split_whitespace().skip(11);
+        let mut ticks = || fields.next().context("a time")?.parse::<u64>().context("a number");
+        Ok(ticks()? + ticks()?)
     }
 
     /// Resident memory in MiB.
