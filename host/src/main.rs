@@ -10,9 +10,9 @@ use stowage::settings::Settings;
 use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
 
-/// Calls allocate many small things on several threads; what compiling a module took goes back to the system.
+/// Calls allocate many small things on several threads, most of them for a short time; what compiling a module took goes back to the system.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// A local storage server for instant messaging, with hot-swappable logic.
 #[derive(Parser)]
