@@ -22,7 +22,9 @@ use super::Change;
 /// Bytes before a record's body.
 const HEAD: usize = 24;
 /// Where the second half begins.
-pub(crate) const HALF_BYTES: usize = 16 << 20;
+pub(crate) const HALF_BYTES: usize = 32 << 20;
+/// Where it began in format 2.
+const FORMER_HALF_BYTES: usize = 16 << 20;
 /// A longer record is not worth writing twice.
 const RECORD_LIMIT_BYTES: usize = 2 << 20;
 /// Room that is made at once.
@@ -73,8 +75,9 @@ impl Journal {
         self.disk.read(0, &mut text)?;
         loop {
             let before = batch;
-            for half in [Some(&text[..]), text.get(self.half_bytes..)] {
-                let mut rest = half.unwrap_or_default();
+            // What lies where halves do not begin any more is no record, for the number of the file is known to nobody who writes values.
+            for start in [0, self.half_bytes, FORMER_HALF_BYTES] {
+                let mut rest = text.get(start..).unwrap_or_default();
                 while let Some((body, after)) = self.next(rest, batch + 1) {
                     for change in Changes(body) {
                         apply(change)?;
@@ -352,5 +355,21 @@ mod tests {
         }
         journal.half_bytes = 2 * HALF;
         assert_eq!(replay(&journal, 0).0, 10);
+    }
+
+    #[test]
+    fn a_journal_with_shorter_halves_is_read() {
+        let mut journal = Journal::open(Box::new(InMemoryBackend::new()), 7, FORMER_HALF_BYTES).unwrap();
+        let value = vec![1; 1 << 20];
+        for batch in 1..=10 {
+            write(&mut journal, batch, &[(b"key", Some(&value))]);
+        }
+        journal.turn_over();
+        for batch in 11..=20 {
+            write(&mut journal, batch, &[(b"key", Some(&value))]);
+        }
+        journal.half_bytes = HALF_BYTES;
+        assert_eq!(replay(&journal, 0).0, 20);
+        assert_eq!(replay(&journal, 10).0, 20, "the first half has been taken up");
     }
 }

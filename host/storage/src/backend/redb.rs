@@ -22,7 +22,7 @@ use super::{Backend, BackendSnapshot, Change, News, Visit};
 use crate::error::{BackendError, OpenError};
 
 /// Bytes of memtables that only old snapshots see, for each byte of a half of the journal that is filled.
-const HELD_PER_FILL: usize = 16;
+const HELD_PER_FILL: usize = 8;
 
 /// What opens the two files.
 pub(crate) struct Opener {
