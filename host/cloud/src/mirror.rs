@@ -144,17 +144,37 @@ pub(crate) fn segments_of(tx: &mut Transaction, collection: &str, identity: &str
         .iter()
         .filter_map(|entry| text(entry.key.get(prefix.len()..)?))
         .collect();
+    if let Some(default) = in_default_segment(tx, collection, identity)? {
+        let at = segments.partition_point(|segment| *segment < default);
+        segments.insert(at, default);
+    }
+    Ok(segments)
+}
+
+/// The segment where new rows go, if it holds this one.
+pub(crate) fn in_default_segment(
+    tx: &mut Transaction,
+    collection: &str,
+    identity: &str,
+) -> Result<Option<String>, StorageError> {
     let default = default_segment(identity);
     let place = Place {
         collection,
         segment: &default,
         identity,
     };
-    if row(tx, place)?.is_some() {
-        let at = segments.partition_point(|segment| *segment < default);
-        segments.insert(at, default);
-    }
-    Ok(segments)
+    Ok(row(tx, place)?.map(|_| default))
+}
+
+/// Whether a row of the collection is anywhere but in the segment where new ones go.
+pub(crate) fn has_places(tx: &mut Transaction, collection: &str) -> Result<bool, StorageError> {
+    let options = ScanOptions {
+        limit: 1,
+        keys_only: true,
+        ..ScanOptions::default()
+    };
+    let page = tx.scan(PLACES, &KeyRange::prefix(key(&[collection, ""])), &options)?;
+    Ok(!page.entries.is_empty())
 }
 
 /// The rows of a segment after an identity, at most a page of them; the second part is where to go on.
@@ -377,6 +397,9 @@ mod tests {
             .expect("put");
         }
         assert_eq!(segments_of(&mut tx, "favorites", "x").expect("readable"), ["a", "b"]);
+        assert_eq!(in_default_segment(&mut tx, "favorites", "x").expect("readable"), None);
+        assert!(has_places(&mut tx, "favorites").expect("readable"));
+        assert!(!has_places(&mut tx, "favorite").expect("readable"));
         let (rows, more) = rows_of(&mut tx, "favorites", "a", None).expect("readable");
         assert_eq!(rows.iter().map(|row| row.0.as_str()).collect::<Vec<_>>(), ["x", "xy"]);
         assert_eq!(more, None);

@@ -60,7 +60,10 @@ fn encode(change: &Change) -> Vec<u8> {
 }
 
 /// Removes changes that are in the space now.
-pub(crate) fn remove(tx: &mut Transaction, staged: &[Staged]) -> Result<(), StorageError> {
+pub(crate) fn remove<'a>(
+    tx: &mut Transaction,
+    staged: impl IntoIterator<Item = &'a Staged>,
+) -> Result<(), StorageError> {
     for Staged { number, change } in staged {
         tx.delete(CHANGES, &number.to_be_bytes())?;
         if let Some((collection, identity)) = change.row() {
@@ -239,7 +242,7 @@ mod tests {
         assert!(!names(&mut tx, &hash).expect("readable"));
         stage(&mut tx, 7, &change).expect("memory takes it");
         assert!(names(&mut tx, &hash).expect("readable"));
-        remove(&mut tx, &[Staged { number: 7, change }]).expect("memory takes it");
+        remove(&mut tx, [&Staged { number: 7, change }]).expect("memory takes it");
         assert!(!names(&mut tx, &hash).expect("readable"));
     }
 

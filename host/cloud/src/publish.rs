@@ -92,7 +92,7 @@ async fn publish_step(inner: &Inner, collection: &str, step: &[Staged]) -> Resul
             collection,
             "dropping changes of a collection that this program does not know"
         );
-        return forget(inner, step).await;
+        return forget(inner, &step.iter().collect::<Vec<_>>()).await;
     };
     let exclusion = inner.space.exclusion().await?;
     let guard = exclusion.enter(&inner.space).await?;
@@ -129,7 +129,6 @@ async fn publish_step(inner: &Inner, collection: &str, step: &[Staged]) -> Resul
                 .row()
                 .is_some_and(|(_, identity)| !open.contains(identity))
         })
-        .cloned()
         .collect();
     note(inner, collection, &done, &left).await?;
     forget(inner, &published).await?;
@@ -173,9 +172,9 @@ async fn note(
 }
 
 /// Takes changes out of the outbox.
-async fn forget(inner: &Inner, published: &[Staged]) -> Result<(), Error> {
+async fn forget(inner: &Inner, published: &[&Staged]) -> Result<(), Error> {
     for some in published.chunks(RECORDS) {
-        update(&inner.store, |tx| outbox::remove(tx, some)).await?;
+        update(&inner.store, |tx| outbox::remove(tx, some.iter().copied())).await?;
     }
     inner.progress();
     Ok(())
@@ -215,12 +214,19 @@ impl Plan {
             }
         }
         let mut plan = Self { segments: Edits::new() };
+        // Most collections have none, and need not be asked about each row.
+        let has_places = mirror::has_places(tx, collection.name)?;
         for (n, (identity, wish)) in wishes.into_iter().enumerate() {
             if n % RECORDS == RECORDS - 1 {
                 tokio::task::yield_now().await;
             }
             let home = segment::default_segment(identity);
-            let known = mirror::segments_of(tx, collection.name, identity)?;
+            let known = match has_places {
+                true => mirror::segments_of(tx, collection.name, identity)?,
+                false => mirror::in_default_segment(tx, collection.name, identity)?
+                    .into_iter()
+                    .collect(),
+            };
             match wish {
                 Wish::Set(fields) => match known.into_iter().next() {
                     Some(segment) => plan.add(segment, identity, Edit::Update(fields)),

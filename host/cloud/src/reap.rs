@@ -77,10 +77,7 @@ async fn remove(cloud: &Cloud, sink: &dyn RowSink, removals: Vec<(Hash, Staged)>
                 tracing::debug!(%hash, "removed a blob that no row names");
             }
         }
-        update(&cloud.inner().store, |tx| {
-            outbox::remove(tx, std::slice::from_ref(&staged))
-        })
-        .await?;
+        update(&cloud.inner().store, |tx| outbox::remove(tx, [&staged])).await?;
     }
     Ok(pending)
 }
