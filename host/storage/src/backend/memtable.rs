@@ -11,7 +11,7 @@ use std::vec;
 
 use bytes::{Bytes, BytesMut};
 
-use super::key_map::KeyMap;
+use super::key_map::{Held, KeyMap};
 use super::{BackendSnapshot, Change, Visit};
 use crate::error::BackendError;
 use crate::overlay::{self, Way};
@@ -200,6 +200,7 @@ impl<'a> Keys<'a> {
         self.outdated.set(self.outdated.get() || rows.given_up);
         let mut range = rows.map.range(start, end);
         let mut taken = Vec::new();
+        let mut last = None;
         let mut left = self.next;
         while left > 0
             && let Some((key, versions)) = if self.way.reverse {
@@ -209,12 +210,13 @@ impl<'a> Keys<'a> {
             }
         {
             left -= 1;
-            self.last = Some(key.to_bytes());
+            last = Some(key);
             if let Some(version) = versions.at(self.batch) {
                 taken.push((key.to_bytes(), version.value.clone()));
             }
         }
         self.next = if left > 0 { 0 } else { (self.next * 2).min(MOST_KEYS) };
+        self.last = last.map(Held::to_bytes);
         self.taken = taken.into_iter();
     }
 }
