@@ -102,7 +102,8 @@ pub(crate) fn after(tx: &mut Transaction, from: u64, limit: u32) -> Result<(Vec<
     Ok((staged, page.cursor.map(|key| self::number(&key))))
 }
 
-/// Whether a change of the row is pending. Whoever asks runs again where one is staged meanwhile.
+/// Whether a change of the row is pending. Whoever asks runs again where one is staged meanwhile. None is published meanwhile: both hold
+/// `Inner::moving`.
 pub(crate) fn is_pending(tx: &mut Transaction, collection: &str, identity: &str) -> Result<bool, StorageError> {
     let row = row_key(collection, identity);
     tx.depend_on(ROWS, &row)?;

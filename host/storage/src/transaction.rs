@@ -102,7 +102,8 @@ impl Transaction {
     /// Those of every operation.
     pub fn depend_on(&mut self, table: &str, key: &[u8]) -> Result<(), Error> {
         self.locate(table, key)?;
-        if !matches!(self.writes.ops().get(&self.key), Some(op) if !matches!(op, Op::Touch)) {
+        // What it writes itself is no one else's.
+        if let None | Some(Op::Touch) = self.writes.ops().get(&self.key) {
             self.reads.insert_key(&self.key);
         }
         Ok(())
