@@ -1,6 +1,6 @@
 //! Rows on their way from the space to the module that keeps them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -121,6 +121,7 @@ impl Batch {
     /// What the transaction's reads return.
     pub fn rows(&self, tx: &mut Transaction) -> Result<Rows, StorageError> {
         let mut rows = Rows::default();
+        let pending = self.pending(tx)?;
         match &self.work {
             Work::Upserts(upserts) => {
                 let first = first_segments(upserts);
@@ -128,7 +129,7 @@ impl Batch {
                     if first
                         .get(row.identity.as_str())
                         .is_some_and(|first| *first < &**segment)
-                        || outbox::is_pending(tx, self.collection(), &row.identity)?
+                        || pending.contains(row.identity.as_str())
                         || self.is_preceded(tx, segment, &row.identity)?
                     {
                         continue;
@@ -139,7 +140,7 @@ impl Batch {
             Work::Removals(removals) => {
                 for Removal { segment, identity } in removals {
                     let elsewhere = self.elsewhere(tx, segment, identity)?.is_some();
-                    if !elsewhere && !outbox::is_pending(tx, self.collection(), identity)? {
+                    if !elsewhere && !pending.contains(identity.as_str()) {
                         rows.removals.push(identity.clone());
                     }
                 }
@@ -156,12 +157,13 @@ impl Batch {
     /// # Errors
     /// What the transaction's reads and writes return.
     pub fn record(&self, tx: &mut Transaction) -> Result<(), StorageError> {
+        let pending = self.pending(tx)?;
         match &self.work {
             Work::Upserts(upserts) => {
                 for Upsert { segment, row } in upserts {
                     // What the module has of such a row is not what the space has: publishing our change has the
                     // row fetched again. The blob counts all the same.
-                    let pending = outbox::is_pending(tx, self.collection(), &row.identity)?;
+                    let pending = pending.contains(row.identity.as_str());
                     let digest = if pending { UNKNOWN } else { row.digest };
                     let place = self.place(segment, &row.identity);
                     let blob = row.blob;
@@ -170,7 +172,7 @@ impl Batch {
             }
             Work::Removals(removals) => {
                 for Removal { segment, identity } in removals {
-                    if outbox::is_pending(tx, self.collection(), identity)? {
+                    if pending.contains(identity.as_str()) {
                         continue;
                     }
                     self.record_removal(tx, segment, identity)?;
@@ -213,6 +215,20 @@ impl Batch {
     /// Segments that have to be fetched once more because of this batch.
     pub(crate) fn unsettled(&self) -> BTreeSet<String> {
         std::mem::take(&mut *self.unsettled.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Rows of it that have a change of ours which is not yet in the space.
+    fn pending(&self, tx: &mut Transaction) -> Result<HashSet<&str>, StorageError> {
+        match &self.work {
+            Work::Upserts(upserts) => {
+                let rows = upserts.iter().map(|upsert| upsert.row.identity.as_str());
+                outbox::pending(tx, self.collection(), rows)
+            }
+            Work::Removals(removals) => {
+                let rows = removals.iter().map(|removal| removal.identity.as_str());
+                outbox::pending(tx, self.collection(), rows)
+            }
+        }
     }
 
     fn place<'a>(&'a self, segment: &'a str, identity: &'a str) -> Place<'a> {

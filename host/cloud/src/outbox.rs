@@ -1,8 +1,11 @@
 //! Changes that are staged and not yet in the space.
 //!
 //! `host.cloud-outbox` holds them by a number that grows with every staging in this process, begun after the last one
-//! found at start: a transaction that depends on another one's outcome stages after it. Two indexes make "is a change
-//! of this row pending?" and "does a pending row name this blob?" short reads.
+//! found at start: a transaction that depends on another one's outcome stages after it. Behind the number comes the fingerprint of the row:
+//! which rows have a change pending is read off the keys, when a sync asks for all rows of a batch at once. Staging, which is what calls
+//! do, writes nothing else for it. An index makes "does a pending row name this blob?" a short read.
+
+use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest as _, Sha256};
 use stowage_storage::{Error as StorageError, KeyRange, ScanOptions, Store, Transaction};
@@ -11,16 +14,19 @@ use crate::cloud::update;
 use crate::{Change, Error, Hash};
 
 const CHANGES: &str = "host.cloud-outbox";
-/// Rows are touched here by those who stage a change of them, and depended on by those who ask about them. It holds nothing.
+/// Rows are touched here, by their fingerprints, by those who stage a change of them, and depended on by those who ask about them. It holds
+/// nothing.
 const ROWS: &str = "host.cloud-pending";
-/// First byte of a row's fingerprint, number of a pending change of the row, the rest of the fingerprint → nothing. In the order of the
-/// numbers but for the first byte, they come and go in a few places of the database, however many rows it has.
-const WAITING: &str = "host.cloud-waiting";
 /// Blob and number of a pending change that names it → nothing.
 const BLOBS: &str = "host.cloud-wanted";
+/// What earlier versions noted about rows with a pending change.
+const FORMER: [&str; 2] = [ROWS, "host.cloud-waiting"];
 
 /// How much of a table is read or written in one step.
 const PAGE: u32 = 10_000;
+
+/// Tells a row from all others.
+type Fingerprint = [u8; 16];
 
 /// A staged change and its number.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,9 +39,7 @@ pub(crate) struct Staged {
 pub(crate) fn last_number(tx: &mut Transaction) -> Result<u64, StorageError> {
     let options = ScanOptions {
         reverse: true,
-        limit: 1,
-        keys_only: true,
-        ..ScanOptions::default()
+        ..keys(1)
     };
     let page = tx.scan(CHANGES, &KeyRange::all(), &options)?;
     Ok(page.entries.first().map_or(0, |entry| number(&entry.key)))
@@ -43,16 +47,15 @@ pub(crate) fn last_number(tx: &mut Transaction) -> Result<u64, StorageError> {
 
 pub(crate) fn stage(tx: &mut Transaction, number: u64, change: &Change) -> Result<(), StorageError> {
     if let Some((collection, identity)) = change.row() {
-        let key = row_key(collection, identity);
+        let print = fingerprint(collection, identity);
         // Of two transactions that change one row at once the second runs again, and so stages after the first, with a later number.
-        tx.depend_on(ROWS, &key)?;
-        tx.touch(ROWS, &key)?;
-        tx.put(WAITING, &waiting_key(&key, number), Vec::new())?;
+        tx.depend_on(ROWS, &print)?;
+        tx.touch(ROWS, &print)?;
     }
     if let Some(hash) = change.wanted_blob() {
         tx.put(BLOBS, &blob_key(&hash, number), Vec::new())?;
     }
-    tx.put(CHANGES, &number.to_be_bytes(), encode(change))
+    tx.put(CHANGES, &change_key(number, change), encode(change))
 }
 
 fn encode(change: &Change) -> Vec<u8> {
@@ -65,10 +68,7 @@ pub(crate) fn remove<'a>(
     staged: impl IntoIterator<Item = &'a Staged>,
 ) -> Result<(), StorageError> {
     for Staged { number, change } in staged {
-        tx.delete(CHANGES, &number.to_be_bytes())?;
-        if let Some((collection, identity)) = change.row() {
-            tx.delete(WAITING, &waiting_key(&row_key(collection, identity), *number))?;
-        }
+        tx.delete(CHANGES, &change_key(*number, change))?;
         if let Some(hash) = change.wanted_blob() {
             tx.delete(BLOBS, &blob_key(&hash, *number))?;
         }
@@ -102,100 +102,110 @@ pub(crate) fn after(tx: &mut Transaction, from: u64, limit: u32) -> Result<(Vec<
     Ok((staged, page.cursor.map(|key| self::number(&key))))
 }
 
-/// Whether a change of the row is pending. Whoever asks runs again where one is staged meanwhile. None is published meanwhile: both hold
-/// `Inner::moving`.
-pub(crate) fn is_pending(tx: &mut Transaction, collection: &str, identity: &str) -> Result<bool, StorageError> {
-    let row = row_key(collection, identity);
-    tx.depend_on(ROWS, &row)?;
-    let print = fingerprint(&row);
-    let mut range = KeyRange::prefix(&print[..1]);
-    let options = ScanOptions {
-        limit: PAGE,
-        keys_only: true,
-        ..ScanOptions::default()
-    };
+/// Which of these rows of a collection have a change pending. Whoever asks runs again where one is staged meanwhile. None is published
+/// meanwhile: both hold `Inner::moving`.
+pub(crate) fn pending<'r>(
+    tx: &mut Transaction,
+    collection: &str,
+    identities: impl Iterator<Item = &'r str>,
+) -> Result<HashSet<&'r str>, StorageError> {
+    let mut asked: HashMap<Fingerprint, &str> = HashMap::new();
+    for identity in identities {
+        let print = fingerprint(collection, identity);
+        tx.depend_on(ROWS, &print)?;
+        asked.insert(print, identity);
+    }
+    let mut pending = HashSet::new();
+    let mut range = KeyRange::all();
     loop {
         // Changes of other rows do not matter.
-        let page = tx.peek(WAITING, &range, &options)?;
-        if page.entries.iter().any(|entry| entry.key.ends_with(&print[1..])) {
-            return Ok(true);
-        }
+        let page = tx.peek(CHANGES, &range, &keys(PAGE))?;
+        pending.extend(page.entries.iter().filter_map(|entry| {
+            let (_, print) = entry.key.split_first_chunk::<8>()?;
+            asked.get(print)
+        }));
         match page.cursor {
             Some(cursor) => range.start = Some([&cursor[..], b"\0"].concat()),
-            None => return Ok(false),
+            None => return Ok(pending),
         }
     }
 }
 
-/// Takes over what a version of this program left that noted of each row the number of its last pending change. It is done over again
-/// where it did not come to its end.
+/// Takes over what an earlier version of this program left, whose changes lie under their numbers alone, and which noted the rows elsewhere.
+/// It is done over again where it did not come to its end.
 pub(crate) async fn take_over(store: &Store) -> Result<(), Error> {
-    let some = ScanOptions {
-        limit: PAGE,
-        keys_only: true,
-        ..ScanOptions::default()
-    };
-    if store.begin().scan(ROWS, &KeyRange::all(), &some)?.entries.is_empty() {
+    let mut left_over = false;
+    for table in FORMER {
+        left_over |= !store
+            .begin()
+            .scan(table, &KeyRange::all(), &keys(1))?
+            .entries
+            .is_empty();
+    }
+    if !left_over {
         return Ok(());
     }
     let mut from = Some(0);
     while let Some(last) = from {
         let (staged, more) = after(&mut store.begin(), last, PAGE)?;
         update(store, |tx| {
-            staged
-                .iter()
-                .try_for_each(|Staged { number, change }| match change.row() {
-                    Some((collection, identity)) => tx.put(
-                        WAITING,
-                        &waiting_key(&row_key(collection, identity), *number),
-                        Vec::new(),
-                    ),
-                    None => Ok(()),
-                })
+            staged.iter().try_for_each(|Staged { number, change }| {
+                tx.delete(CHANGES, &number.to_be_bytes())?;
+                tx.put(CHANGES, &change_key(*number, change), encode(change))
+            })
         })
         .await?;
         from = more;
     }
-    while !update(store, |tx| {
-        let page = tx.scan(ROWS, &KeyRange::all(), &some)?;
-        page.entries.iter().try_for_each(|entry| tx.delete(ROWS, &entry.key))?;
-        Ok(page.entries.is_empty())
-    })
-    .await?
-    {}
+    for table in FORMER {
+        while !update(store, |tx| {
+            let page = tx.scan(table, &KeyRange::all(), &keys(PAGE))?;
+            page.entries.iter().try_for_each(|entry| tx.delete(table, &entry.key))?;
+            Ok(page.entries.is_empty())
+        })
+        .await?
+        {}
+    }
     Ok(())
 }
 
 /// Whether a pending change makes a row name the blob.
 pub(crate) fn names(tx: &mut Transaction, hash: &Hash) -> Result<bool, StorageError> {
-    let options = ScanOptions {
-        limit: 1,
-        keys_only: true,
-        ..ScanOptions::default()
-    };
     Ok(!tx
-        .scan(BLOBS, &KeyRange::prefix(*hash.as_bytes()), &options)?
+        .scan(BLOBS, &KeyRange::prefix(*hash.as_bytes()), &keys(1))?
         .entries
         .is_empty())
 }
 
-fn number(bytes: &[u8]) -> u64 {
-    bytes.try_into().map_or(0, u64::from_be_bytes)
+fn number(key: &[u8]) -> u64 {
+    key.first_chunk().map_or(0, |number| u64::from_be_bytes(*number))
 }
 
-fn row_key(collection: &str, identity: &str) -> Vec<u8> {
-    [collection.as_bytes(), b"\0", identity.as_bytes()].concat()
+fn change_key(number: u64, change: &Change) -> Vec<u8> {
+    let mut key = number.to_be_bytes().to_vec();
+    if let Some((collection, identity)) = change.row() {
+        key.extend_from_slice(&fingerprint(collection, identity));
+    }
+    key
 }
 
-fn fingerprint(row: &[u8]) -> [u8; 16] {
-    let digest: [u8; 32] = Sha256::digest(row).into();
+fn fingerprint(collection: &str, identity: &str) -> Fingerprint {
+    let row = Sha256::new()
+        .chain_update(collection)
+        .chain_update(b"\0")
+        .chain_update(identity);
+    let digest: [u8; 32] = row.finalize().into();
     let (half, _) = digest.split_first_chunk().expect("16 of 32 bytes");
     *half
 }
 
-fn waiting_key(row: &[u8], number: u64) -> Vec<u8> {
-    let print = fingerprint(row);
-    [&print[..1], &number.to_be_bytes(), &print[1..]].concat()
+/// Up to so many keys.
+fn keys(limit: u32) -> ScanOptions {
+    ScanOptions {
+        limit,
+        keys_only: true,
+        ..ScanOptions::default()
+    }
 }
 
 fn blob_key(hash: &Hash, number: u64) -> Vec<u8> {
@@ -206,6 +216,11 @@ fn blob_key(hash: &Hash, number: u64) -> Vec<u8> {
 mod tests {
     use super::*;
     use stowage_storage::{CommitError, Config};
+
+    fn is_pending(tx: &mut Transaction, collection: &str, identity: &str) -> bool {
+        let pending = pending(tx, collection, [identity].into_iter()).expect("readable");
+        pending.contains(identity)
+    }
 
     fn delete(identity: &str) -> Change {
         Change::DeleteRow {
@@ -224,9 +239,9 @@ mod tests {
         let (staged, more) = after(&mut tx, 0, 10).expect("readable");
         assert_eq!((staged.len(), more), (2, None));
         remove(&mut tx, &staged[..1]).expect("memory takes it");
-        assert!(is_pending(&mut tx, "favorites", "a").expect("readable"));
+        assert!(is_pending(&mut tx, "favorites", "a"));
         remove(&mut tx, &staged[1..]).expect("memory takes it");
-        assert!(!is_pending(&mut tx, "favorites", "a").expect("readable"));
+        assert!(!is_pending(&mut tx, "favorites", "a"));
         assert_eq!(last_number(&mut tx).expect("readable"), 0);
     }
 
@@ -252,7 +267,7 @@ mod tests {
         let store = Store::in_memory(Config::default());
         let asking = || {
             let mut tx = store.begin();
-            assert!(!is_pending(&mut tx, "favorites", "a").expect("readable"));
+            assert!(!is_pending(&mut tx, "favorites", "a"));
             tx.put("host.asked", b"k", Vec::new()).expect("memory takes it");
             tx
         };
@@ -272,48 +287,60 @@ mod tests {
         assert!(matches!(store.commit(asked).await, Err(CommitError::Conflict)));
         assert!(matches!(store.commit(second).await, Err(CommitError::Conflict)));
         let mut tx = store.begin();
-        assert!(is_pending(&mut tx, "favorites", "a").expect("readable"));
-        assert!(is_pending(&mut tx, "favorites", "other 999").expect("readable"));
-        assert!(!is_pending(&mut tx, "backups", "a").expect("readable"));
+        assert!(is_pending(&mut tx, "favorites", "a"));
+        assert!(is_pending(&mut tx, "favorites", "other 999"));
+        assert!(!is_pending(&mut tx, "backups", "a"));
     }
 
-    #[tokio::test]
-    async fn numbers_of_rows_are_taken_over() {
+    #[test]
+    fn of_many_rows_those_are_named_that_have_a_change() {
         let store = Store::in_memory(Config::default());
-        let rows = PAGE as usize + 100;
-        for some in (0..rows).collect::<Vec<_>>().chunks(1000) {
-            update(&store, |tx| {
-                some.iter().try_for_each(|n| {
-                    let number = *n as u64 + 1;
-                    tx.put(CHANGES, &number.to_be_bytes(), encode(&delete(&n.to_string())))?;
-                    tx.put(
-                        ROWS,
-                        &row_key("favorites", &n.to_string()),
-                        number.to_be_bytes().to_vec(),
-                    )
+        let mut tx = store.begin();
+        for n in 0..PAGE as u64 + 100 {
+            stage(&mut tx, n + 1, &delete(&n.to_string())).expect("memory takes it");
+        }
+        let blob = Change::DeleteBlob { hash: Hash::of(b"x") };
+        stage(&mut tx, 100_000, &blob).expect("memory takes it");
+        let (last, none) = ((PAGE + 99).to_string(), (PAGE + 100).to_string());
+        let asked = ["0", "7", "none", &last, &none];
+        let named = pending(&mut tx, "favorites", asked.into_iter()).expect("readable");
+        assert_eq!(named, HashSet::from(["0", "7", last.as_str()]));
+        assert_eq!(last_number(&mut tx).expect("readable"), 100_000);
+    }
+
+    /// Two versions noted the rows in a table of their own: by name with the last number, and by number with the fingerprint around it.
+    #[tokio::test]
+    async fn what_earlier_versions_left_is_taken_over() {
+        for table in FORMER {
+            let store = Store::in_memory(Config::default());
+            let rows = PAGE as usize + 100;
+            for some in (0..rows).collect::<Vec<_>>().chunks(1000) {
+                update(&store, |tx| {
+                    some.iter().try_for_each(|n| {
+                        let number = *n as u64 + 1;
+                        tx.put(CHANGES, &number.to_be_bytes(), encode(&delete(&n.to_string())))?;
+                        tx.put(table, &number.to_be_bytes(), Vec::new())
+                    })
                 })
-            })
-            .await
-            .expect("memory takes it");
-        }
-        for _ in 0..2 {
-            take_over(&store).await.expect("memory takes it");
-            let mut tx = store.begin();
-            for n in [0, rows / 2, rows - 1] {
-                assert!(
-                    is_pending(&mut tx, "favorites", &n.to_string()).expect("readable"),
-                    "{n}"
-                );
+                .await
+                .expect("memory takes it");
             }
-            assert!(!is_pending(&mut tx, "favorites", "none").expect("readable"));
-            assert_eq!(tx.count(ROWS, &KeyRange::all()).expect("readable"), 0);
+            for _ in 0..2 {
+                take_over(&store).await.expect("memory takes it");
+                let mut tx = store.begin();
+                for n in [0, rows / 2, rows - 1] {
+                    assert!(is_pending(&mut tx, "favorites", &n.to_string()), "{n}");
+                }
+                assert!(!is_pending(&mut tx, "favorites", "none"));
+                assert_eq!(tx.count(table, &KeyRange::all()).expect("readable"), 0);
+                assert_eq!(tx.count(CHANGES, &KeyRange::all()).expect("readable"), rows as u64);
+            }
+            let mut from = 0;
+            while last_number(&mut store.begin()).expect("readable") > 0 {
+                let (staged, _) = after(&mut store.begin(), from, 1000).expect("readable");
+                from = staged.last().expect("a change").number;
+                update(&store, |tx| remove(tx, &staged)).await.expect("memory takes it");
+            }
         }
-        let mut from = 0;
-        while last_number(&mut store.begin()).expect("readable") > 0 {
-            let (staged, _) = after(&mut store.begin(), from, 1000).expect("readable");
-            from = staged.last().expect("a change").number;
-            update(&store, |tx| remove(tx, &staged)).await.expect("memory takes it");
-        }
-        assert_eq!(store.begin().count(WAITING, &KeyRange::all()).expect("readable"), 0);
     }
 }
