@@ -3,11 +3,13 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
+use std::iter::Peekable;
+use std::ops::Bound;
 use std::path::Path;
 
 use redb::{
-    Database, DatabaseError, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
-    TableError, TableHandle, WriteTransaction,
+    CursorError, Database, DatabaseError, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageError,
+    Table, TableDefinition, TableError, TableHandle, WriteTransaction,
 };
 
 use super::{BackendSnapshot, Change, Visit};
@@ -45,19 +47,23 @@ impl Settlement {
         Ok(Self(db.begin_write().map_err(redb::Error::from)?))
     }
 
-    /// Has the changes made that `hand_over` gives out; more of them in one go are cheaper, and cheapest sorted by key.
-    pub(super) fn take_up<T>(
-        &mut self,
-        hand_over: impl FnOnce(&mut dyn FnMut(Change<'_>) -> Result<(), BackendError>) -> Result<T, BackendError>,
-    ) -> Result<T, BackendError> {
+    /// Makes these changes, which are cheapest sorted by key: new keys that lie between the same two old ones are then written together,
+    /// without a way down the tree for each.
+    pub(super) fn take_up<'c>(&mut self, changes: impl Iterator<Item = Change<'c>>) -> Result<(), BackendError> {
         let mut table = self.0.open_table(KV).map_err(redb::Error::from)?;
-        hand_over(&mut |(key, value)| {
+        let mut changes = changes.peekable();
+        let mut lookout = Lookout::default();
+        while let Some((key, value)) = changes.next() {
             match value {
-                Some(value) => table.insert(key, value).map(drop),
-                None => table.remove(key).map(drop),
+                Some(value) => table.insert(key, value).map(drop)?,
+                None => table.remove(key).map(drop)?,
             }
-            .map_err(BackendError::from)
-        })
+            if lookout.is_worth_it(key) {
+                let beside = insert_beside(&mut table, key, &mut changes)?;
+                lookout.found(beside);
+            }
+        }
+        Ok(())
     }
 
     /// Makes everything durable; the file then holds all batches up to this one.
@@ -75,6 +81,67 @@ impl Settlement {
             .set_durability(Durability::Immediate)
             .map_err(redb::Error::from)?;
         Ok(self.0.commit().map_err(redb::Error::from)?)
+    }
+}
+
+/// Inserts those of the next changes that lie between a key of the table and the one after it, and says how many these were.
+fn insert_beside<'c>(
+    table: &mut Table<'_, &[u8], &[u8]>,
+    key: &[u8],
+    changes: &mut Peekable<impl Iterator<Item = Change<'c>>>,
+) -> Result<usize, BackendError> {
+    let mut gap = table.upper_bound_mut(Bound::Included(key))?;
+    let mut inserted = 0;
+    while let Some((key, Some(value))) = changes.peek() {
+        match gap.insert_before(*key, *value) {
+            Ok(()) => inserted += 1,
+            Err(CursorError::UnorderedKey) => break,
+            Err(error) => return Err(redb::Error::from(error).into()),
+        }
+        changes.next();
+    }
+    gap.close()?;
+    Ok(inserted)
+}
+
+/// Says after which keys to look whether the next ones lie beside them. Where keys come in no order, as random identifiers do, looking is
+/// in vain, and would cost as much as inserting one.
+#[derive(Default)]
+struct Lookout {
+    table: Vec<u8>,
+    /// Keys to let pass after a look in vain, and how many of them are left.
+    patience: usize,
+    left: usize,
+}
+
+impl Lookout {
+    /// Keys beside another that are worth a look.
+    const MANY: usize = 4;
+    /// The most keys to let pass, and the fewest.
+    const LONGEST: usize = 1024;
+    const SHORTEST: usize = 8;
+
+    fn is_worth_it(&mut self, key: &[u8]) -> bool {
+        let table = stored::table_of(key).unwrap_or_default();
+        if table != self.table {
+            *self = Self::default();
+            self.table.extend_from_slice(table);
+        }
+        match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                false
+            }
+            None => true,
+        }
+    }
+
+    fn found(&mut self, beside: usize) {
+        self.patience = match beside < Self::MANY {
+            true => (2 * self.patience).clamp(Self::SHORTEST, Self::LONGEST),
+            false => 0,
+        };
+        self.left = self.patience;
     }
 }
 
@@ -236,5 +303,81 @@ impl From<redb::Error> for BackendError {
             redb::Error::Corrupted(what) => Self::Corrupted(what.into()),
             other => Self::Failed(other.to_string().into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+    use crate::random::Random;
+
+    fn database() -> Database {
+        let db = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
+        create_tables(&db).unwrap();
+        db
+    }
+
+    /// Some keys lie beside each other, some are scattered, some are there already or are removed.
+    #[test]
+    fn what_is_taken_up_is_there() {
+        for seed in 1..=20 {
+            let mut random = Random::new(seed);
+            let (db, mut model) = (database(), BTreeMap::new());
+            for round in 0..20_u64 {
+                let mut changes = BTreeMap::new();
+                for _ in 0..random.below(300) {
+                    let value = (random.below(4) > 0).then(|| vec![round as u8; random.below(100) as usize]);
+                    changes.insert(format!("scattered\0{:03}", random.below(1000)).into_bytes(), value);
+                }
+                for n in 0..random.below(300) {
+                    let key = format!("in-order\0{round:03}{n:03}").into_bytes();
+                    changes.insert(key, (random.below(50) > 0).then(|| vec![1; 600]));
+                }
+                for n in 0..random.below(3) {
+                    changes.insert(format!("{n}\0{round}").into_bytes(), Some(vec![]));
+                }
+                let mut settlement = Settlement::begin(&db).unwrap();
+                let borrowed = changes.iter().map(|(key, value)| (&key[..], value.as_deref()));
+                settlement.take_up(borrowed).unwrap();
+                settlement.finish(round).unwrap();
+                for (key, value) in changes {
+                    match value {
+                        Some(value) => drop(model.insert(key, value)),
+                        None => drop(model.remove(&key)),
+                    }
+                }
+                let mut found = BTreeMap::new();
+                let settled = Settled::read(&db).unwrap();
+                let walked = settled.walk(&[], &[0xff], false, &mut |key, value| {
+                    found.insert(key.to_vec(), value.to_vec());
+                    std::ops::ControlFlow::Continue(())
+                });
+                walked.unwrap();
+                assert_eq!(found, model, "seed {seed}, round {round}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_in_no_order_are_rarely_looked_beside() {
+        let mut lookout = Lookout::default();
+        let mut looks = |table: &str, keys: usize, beside: usize| {
+            let mut looks = 0;
+            for n in 0..keys {
+                if lookout.is_worth_it(format!("{table}\0{n}").as_bytes()) {
+                    looks += 1;
+                    lookout.found(beside);
+                }
+            }
+            looks
+        };
+        assert_eq!(looks("in-order", 10, 400), 10, "each found many");
+        let scattered = looks("scattered", 4096, 0);
+        assert!((1..16).contains(&scattered), "{scattered}");
+        assert_eq!(looks("also-in-order", 10, 400), 10, "another table");
     }
 }

@@ -196,7 +196,7 @@ pub(super) fn flush(db: &Database, memtable: &Memtable, batch: u64) -> Result<()
     let mut last = None;
     loop {
         let mut settlement = Settlement::begin(db)?;
-        last = settlement.take_up(|take| memtable.drain_into(last.as_ref(), PIECE_KEYS, take))?;
+        last = memtable.drain_into(last.as_ref(), PIECE_KEYS, |changes| settlement.take_up(changes))?;
         if last.is_none() {
             return settlement.finish(batch);
         }

@@ -65,12 +65,8 @@ impl Journal {
         })
     }
 
-    /// Hands over each change of the batches after `batch`, in order, and returns the number of the last one.
-    pub(crate) fn replay<E: From<io::Error>>(
-        &self,
-        mut batch: u64,
-        mut apply: impl FnMut(Change<'_>) -> Result<(), E>,
-    ) -> Result<u64, E> {
+    /// Hands over the changes of each batch after `batch`, in order, and returns the number of the last one.
+    pub(crate) fn replay(&self, mut batch: u64, mut apply: impl FnMut(u64, &[Change<'_>])) -> io::Result<u64> {
         let mut text = vec![0; self.len.min(2 * self.half_bytes)];
         self.disk.read(0, &mut text)?;
         loop {
@@ -79,10 +75,8 @@ impl Journal {
             for start in [0, self.half_bytes, FORMER_HALF_BYTES] {
                 let mut rest = text.get(start..).unwrap_or_default();
                 while let Some((body, after)) = self.next(rest, batch + 1) {
-                    for change in Changes(body) {
-                        apply(change)?;
-                    }
                     batch += 1;
+                    apply(batch, &Changes(body).collect::<Vec<_>>());
                     rest = after;
                 }
             }
@@ -266,9 +260,9 @@ mod tests {
 
     fn replay(journal: &Journal, after: u64) -> (u64, Vec<Owned>) {
         let mut found = vec![];
-        let last = journal.replay(after, |(key, value)| {
-            found.push((key.to_vec(), value.map(<[u8]>::to_vec)));
-            Ok::<_, io::Error>(())
+        let last = journal.replay(after, |_, changes| {
+            let owned = |(key, value): &Change<'_>| (key.to_vec(), value.map(<[u8]>::to_vec));
+            found.extend(changes.iter().map(owned));
         });
         (last.unwrap(), found)
     }

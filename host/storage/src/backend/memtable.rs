@@ -132,19 +132,18 @@ impl Memtable {
         &self,
         after: Option<&Bytes>,
         most: usize,
-        mut take: impl FnMut(Change<'_>) -> Result<(), E>,
+        take: impl FnOnce(&mut dyn Iterator<Item = Change<'_>>) -> Result<(), E>,
     ) -> Result<Option<Bytes>, E> {
         let rows = self.rows();
         let start = after.map_or(Bound::Unbounded, |key| Bound::Excluded(&**key));
-        let mut left = most;
-        for (key, versions) in rows.map.range(start, Bound::Unbounded) {
-            take((key, versions.latest.value.as_deref()))?;
+        let (mut last, mut left) = (None, most);
+        let some = rows.map.range(start, Bound::Unbounded).take(most);
+        take(&mut some.map(|(key, versions)| {
             left -= 1;
-            if left == 0 {
-                return Ok(Some(key.to_bytes()));
-            }
-        }
-        Ok(None)
+            last = Some(key);
+            (&**key, versions.latest.value.as_deref())
+        }))?;
+        Ok(last.filter(|_| left == 0).map(Held::to_bytes))
     }
 
     fn rows(&self) -> RwLockReadGuard<'_, Rows> {

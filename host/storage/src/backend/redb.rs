@@ -163,13 +163,11 @@ impl Open {
     fn take_up_journal(db: Database, opener: &Opener, news: &Arc<OnceLock<News>>) -> Result<Self, BackendError> {
         let (file, settled) = database::identity(&db)?;
         let journal = Journal::open((opener.journal)()?, file, opener.half_bytes)?;
-        let mut settlement = Settlement::begin(&db)?;
-        let batch = settlement.take_up(|take| journal.replay(settled, take))?;
-        // Without anything to take up it is dropped, which undoes nothing.
+        // Sorted, and in pieces, as any other memtable.
+        let left = Memtable::default();
+        let batch = journal.replay(settled, |batch, changes| left.insert(batch, changes))?;
         if batch > settled {
-            settlement.finish(batch)?;
-        } else {
-            drop(settlement);
+            flusher::flush(&db, &left, batch)?;
         }
         let db = Arc::new(db);
         Ok(Self {
@@ -233,7 +231,7 @@ impl Open {
     fn settle_with(&mut self, batch: u64, changes: &[Change<'_>]) -> Result<(), BackendError> {
         self.settle_all()?;
         let mut settlement = Settlement::begin(&self.db)?;
-        settlement.take_up(|take| changes.iter().copied().try_for_each(take))?;
+        settlement.take_up(changes.iter().copied())?;
         settlement.finish(batch)?;
         self.settled = Arc::new(Settled::read(&self.db)?);
         self.active = Arc::default();
