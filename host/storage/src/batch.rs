@@ -5,8 +5,8 @@ use std::ops::Bound;
 
 use crate::backend::{BackendSnapshot, Change};
 use crate::error::{BackendError, CommitError, Error};
+use crate::keys::Keys;
 use crate::merge;
-use crate::read_set::ReadSet;
 use crate::stored::{self, COUNTER_LEN};
 use crate::write_set::{Op, WriteSet};
 
@@ -38,17 +38,20 @@ pub(crate) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.after.is_empty()
+    /// Whether the batch changes or touches a key.
+    pub(crate) fn writes(&self, key: &[u8]) -> bool {
+        self.after.contains_key(key)
     }
 
-    /// Whether the batch changes or touches nothing of what was read.
-    pub(crate) fn spares(&self, reads: &ReadSet) -> bool {
-        !reads.points().any(|key| self.after.contains_key(key))
-            && !reads.ranges().any(|(start, end)| {
-                let bounds = (Bound::Included(start), Bound::Excluded(end));
-                self.after.range::<[u8], _>(bounds).next().is_some()
-            })
+    /// Whether the batch changes or touches any key from `start` up to, not including, `end`, which is not before it.
+    pub(crate) fn writes_between(&self, start: &[u8], end: &[u8]) -> bool {
+        let bounds = (Bound::Included(start), Bound::Excluded(end));
+        self.after.range::<[u8], _>(bounds).next().is_some()
+    }
+
+    /// The keys it changes or touches.
+    pub(crate) fn keys(&self) -> Keys {
+        Keys::copied(self.after.keys().copied())
     }
 
     /// Takes in the writes of one more transaction, or refuses it whole where it adds to a value.

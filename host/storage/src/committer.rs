@@ -209,7 +209,7 @@ impl Committer {
             let admitted = if pending.snapshot < fence {
                 Err(CommitError::Conflict)
             } else {
-                self.admit(&mut folded, pending)
+                self.admit(&mut folded, pending, sequence + 1)
             };
             let verdict = match admitted {
                 Ok(()) => {
@@ -229,6 +229,7 @@ impl Committer {
             self.points.advance(sequence, folded.changes().map(|(key, _)| key));
             self.marks.advance(sequence, folded.changes().map(|(key, _)| key));
             self.publish(state, sequence);
+            self.history.record(sequence, folded.keys());
             self.fence = fence;
         }
         drop(folded);
@@ -237,16 +238,15 @@ impl Committer {
     }
 
     /// Validates a transaction against what was committed since its snapshot and against the batch so far, then adds it
-    /// to the batch.
-    fn admit<'a>(&self, folded: &mut Batch<'a>, pending: &'a Pending) -> Result<(), CommitError> {
-        let valid = pending.reads.is_empty()
-            || (folded.is_empty() || folded.spares(&pending.reads))
-                && (pending.snapshot == self.sequence
-                    || self.history.unchanged_since(pending.snapshot, &pending.reads));
-        if !valid {
+    /// to the batch as commit `sequence`.
+    fn admit<'a>(&mut self, folded: &mut Batch<'a>, pending: &'a Pending, sequence: u64) -> Result<(), CommitError> {
+        let reads = &pending.reads;
+        if !reads.is_empty() && !self.history.spares(pending.snapshot, reads, folded) {
             return Err(CommitError::Conflict);
         }
-        folded.include(&*self.state, &pending.writes)
+        folded.include(&*self.state, &pending.writes)?;
+        self.history.admit(sequence, &pending.writes);
+        Ok(())
     }
 
     fn publish(&mut self, state: Arc<dyn BackendSnapshot>, sequence: u64) {
@@ -285,9 +285,6 @@ impl Committer {
             counters.largest_batch.fetch_max(commits, Ordering::Relaxed);
         }
         for (pending, verdict) in batch.drain(..).zip(verdicts) {
-            if let Ok(commit) = &verdict {
-                self.history.record(commit.sequence, pending.writes.keys());
-            }
             pending.answer(verdict);
         }
         let len = self.history.len() as u64;

@@ -1,20 +1,22 @@
-//! The keys of recent commits, to tell whether what a transaction read has changed since.
+//! The keys of recent batches, to tell whether what a transaction read has changed since.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::BuildHasher as _;
 
 use foldhash::quality::RandomState;
 
+use crate::batch::Batch;
 use crate::keys::Keys;
 use crate::read_set::ReadSet;
+use crate::write_set::WriteSet;
 
 /// Few enough to stay close to the processor: every key that is written goes through them.
 const SLOTS: usize = 1 << 15;
 
-/// Keys written by recent transactions. Bounded: the oldest are forgotten, and a transaction whose snapshot is older
-/// than what is remembered cannot be validated.
+/// Keys written by recent batches: a snapshot is between two of them. Bounded: the oldest are forgotten, and a transaction whose snapshot
+/// is older than what is remembered cannot be validated.
 pub(crate) struct History {
-    /// Every commit after this one is remembered.
+    /// Every batch after the one that ended with this commit is remembered.
     floor: u64,
     /// The last commit that wrote a key of a slot, which its hash chooses.
     last: Vec<u64>,
@@ -26,7 +28,7 @@ pub(crate) struct History {
     max_bytes: usize,
 }
 
-/// The keys a transaction wrote.
+/// The keys a batch wrote, and its last commit.
 struct Record {
     sequence: u64,
     keys: Keys,
@@ -46,31 +48,39 @@ impl History {
         }
     }
 
-    /// Whether nothing that was read has been written after `snapshot`; also false where that is no longer known.
-    pub(crate) fn unchanged_since(&self, snapshot: u64, reads: &ReadSet) -> bool {
+    /// Whether nothing that was read has been written after `snapshot`, nor by the batch in the making; also false where that is no longer
+    /// known.
+    pub(crate) fn spares(&self, snapshot: u64, reads: &ReadSet, batch: &Batch<'_>) -> bool {
         if snapshot < self.floor {
             return false;
         }
         // Most keys that were read share their slot with none that was written since.
         let suspects = reads.points().filter(|key| self.last[self.slot(key)] > snapshot);
         let suspects: HashSet<&[u8], RandomState> = suspects.collect();
-        !self
-            .log
-            .iter()
-            .rev()
-            .take_while(|record| record.sequence > snapshot)
-            .any(|record| {
-                !suspects.is_empty() && record.keys.iter().any(|key| suspects.contains(key))
-                    || reads.overlaps(&record.keys)
-            })
+        let of_batch = suspects.iter().any(|key| batch.writes(key))
+            || reads.ranges().any(|(start, end)| batch.writes_between(start, end));
+        !of_batch
+            && !self
+                .log
+                .iter()
+                .rev()
+                .take_while(|record| record.sequence > snapshot)
+                .any(|record| {
+                    !suspects.is_empty() && record.keys.iter().any(|key| suspects.contains(key))
+                        || reads.overlaps(&record.keys)
+                })
     }
 
-    /// Remembers what a transaction wrote. `sequence` is above all earlier ones.
-    pub(crate) fn record(&mut self, sequence: u64, keys: Keys) {
-        for key in keys.iter() {
+    /// A transaction has become part of the batch in the making, as commit `sequence`, which is above all earlier ones.
+    pub(crate) fn admit(&mut self, sequence: u64, writes: &WriteSet) {
+        for key in writes.ops().keys() {
             let slot = self.slot(key);
             self.last[slot] = sequence;
         }
+    }
+
+    /// Remembers what a batch wrote whose transactions have been admitted, the last one as `sequence`.
+    pub(crate) fn record(&mut self, sequence: u64, keys: Keys) {
         self.keys += keys.len();
         self.bytes += keys.bytes();
         self.log.push_back(Record { sequence, keys });
@@ -106,8 +116,28 @@ impl History {
 mod tests {
     use super::*;
 
-    fn keys(keys: &[&str]) -> Keys {
-        Keys::copied(keys.iter().map(|key| key.as_bytes()))
+    use crate::backend::ClosedSnapshot;
+    use crate::config::Limits;
+    use crate::write_set::Op;
+
+    impl History {
+        fn unchanged_since(&self, snapshot: u64, reads: &ReadSet) -> bool {
+            self.spares(snapshot, reads, &Batch::default())
+        }
+
+        /// A batch of one transaction.
+        fn commit(&mut self, sequence: u64, keys: &[&str]) {
+            self.admit(sequence, &writes(keys));
+            self.record(sequence, Keys::copied(keys.iter().map(|key| key.as_bytes())));
+        }
+    }
+
+    fn writes(keys: &[&str]) -> WriteSet {
+        let mut writes = WriteSet::default();
+        for key in keys {
+            writes.set(key.as_bytes(), Op::Delete, &Limits::default()).unwrap();
+        }
+        writes
     }
 
     fn point(key: &str) -> ReadSet {
@@ -119,8 +149,8 @@ mod tests {
     #[test]
     fn a_read_conflicts_with_later_writes_only() {
         let mut history = History::new(100, 1000);
-        history.record(1, keys(&["a", "c"]));
-        history.record(2, keys(&["b"]));
+        history.commit(1, &["a", "c"]);
+        history.commit(2, &["b"]);
         assert!(!history.unchanged_since(0, &point("a")));
         assert!(history.unchanged_since(1, &point("a")));
         assert!(history.unchanged_since(0, &point("x")));
@@ -131,10 +161,28 @@ mod tests {
     }
 
     #[test]
+    fn a_read_conflicts_with_the_batch_in_the_making() {
+        let mut history = History::new(100, 1000);
+        history.commit(1, &["a"]);
+        let (state, first) = (ClosedSnapshot, writes(&["b", "c"]));
+        let mut batch = Batch::default();
+        batch.include(&state, &first).unwrap();
+        history.admit(2, &first);
+        assert!(history.spares(1, &point("a"), &batch));
+        assert!(!history.spares(1, &point("b"), &batch));
+        let mut range = ReadSet::new(1024);
+        range.insert_range(b"bb", b"cc");
+        assert!(!history.spares(1, &range, &batch));
+        history.record(2, batch.keys());
+        assert!(!history.unchanged_since(1, &range));
+        assert!(history.unchanged_since(2, &range) && history.unchanged_since(2, &point("b")));
+    }
+
+    #[test]
     fn keys_that_share_a_slot_are_told_from_each_other() {
         let mut history = History::new(1 << 20, 64 << 20);
         for sequence in 1..=2 * SLOTS as u64 {
-            history.record(sequence, keys(&[&format!("written {sequence}")]));
+            history.commit(sequence, &[&format!("written {sequence}")]);
         }
         let mut unwritten = ReadSet::new(1 << 20);
         for n in 0..1000 {
@@ -150,13 +198,13 @@ mod tests {
     fn what_is_older_than_the_history_is_unknown() {
         let mut history = History::new(2, 1000);
         for sequence in 1..=5 {
-            history.record(sequence, keys(&["a"]));
+            history.commit(sequence, &["a"]);
         }
         assert_eq!(history.len(), 2);
         assert!(!history.unchanged_since(2, &point("x")));
         assert!(history.unchanged_since(3, &point("x")));
         assert!(!history.unchanged_since(3, &point("a")));
-        history.record(6, keys(&["b", "c", "d"]));
+        history.commit(6, &["b", "c", "d"]);
         assert_eq!(history.len(), 0);
         assert!(!history.unchanged_since(5, &point("x")));
         assert!(history.unchanged_since(6, &point("x")));

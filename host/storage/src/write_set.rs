@@ -5,7 +5,6 @@ use std::collections::btree_map::Entry;
 
 use crate::config::Limits;
 use crate::error::Error;
-use crate::keys::Keys;
 use crate::stored;
 
 /// What happens to one key when a transaction commits.
@@ -69,11 +68,6 @@ impl WriteSet {
 
     pub(crate) fn ops(&self) -> &BTreeMap<Vec<u8>, Op> {
         &self.ops
-    }
-
-    /// The stored keys, in order.
-    pub(crate) fn keys(&self) -> Keys {
-        Keys::copied(self.ops.keys().map(Vec::as_slice))
     }
 
     /// Sets what happens to a key, whatever happened to it before.

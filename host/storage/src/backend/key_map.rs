@@ -72,12 +72,19 @@ impl<V> KeyMap<V> {
 
     /// The place of a key, which is to be filled where it is vacant.
     pub(super) fn entry(&mut self, key: Bytes) -> Entry<'_, Held, V> {
-        let table = self.tables.entry(key.slice_ref(beginning(&key)));
-        let table = table.or_insert_with(|| Table {
-            shared: key.clone(),
-            map: BTreeMap::new(),
-            settled_at: 0,
-        });
+        let beginning = beginning(&key);
+        if !self.tables.contains_key(beginning) {
+            let table = Table {
+                shared: key.clone(),
+                map: BTreeMap::new(),
+                settled_at: 0,
+            };
+            self.tables.insert(key.slice_ref(beginning), table);
+        }
+        let table = self
+            .tables
+            .get_mut(beginning)
+            .expect("it has been made where there was none");
         table.entry(key)
     }
 

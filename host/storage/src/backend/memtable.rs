@@ -23,7 +23,7 @@ const FIRST_KEYS: usize = 16;
 const MOST_KEYS: usize = 256;
 
 /// What a version of a key takes besides key and value.
-const VERSION_BYTES: usize = 160;
+const VERSION_BYTES: usize = 144;
 
 #[derive(Debug, Default)]
 pub(crate) struct Memtable {
@@ -41,9 +41,12 @@ struct Rows {
 #[derive(Debug)]
 struct Versions {
     latest: Version,
-    /// Those before, ascending.
-    older: Vec<Version>,
+    /// Those before, ascending. In a box, for most keys have none.
+    older: Option<Box<Older>>,
 }
+
+#[derive(Debug, Default)]
+struct Older(Vec<Version>);
 
 /// What a key holds from a batch on; `None` where it was removed.
 #[derive(Debug)]
@@ -54,7 +57,8 @@ struct Version {
 
 impl Versions {
     fn push(&mut self, version: Version) {
-        self.older.push(std::mem::replace(&mut self.latest, version));
+        let before = std::mem::replace(&mut self.latest, version);
+        self.older.get_or_insert_default().0.push(before);
     }
 
     /// What a snapshot of this batch sees, if the key had been written by then.
@@ -62,8 +66,9 @@ impl Versions {
         if self.latest.batch <= batch {
             return Some(&self.latest);
         }
-        let seen = self.older.partition_point(|version| version.batch <= batch);
-        self.older[..seen].last()
+        let Older(older) = self.older.as_deref()?;
+        let seen = older.partition_point(|version| version.batch <= batch);
+        older[..seen].last()
     }
 }
 
@@ -85,7 +90,7 @@ impl Memtable {
                     Entry::Vacant(free) => {
                         free.insert(Versions {
                             latest: version,
-                            older: Vec::new(),
+                            older: None,
                         });
                     }
                 }
