@@ -13,8 +13,11 @@ use super::database::Settlement;
 use super::memtable::Memtable;
 use crate::error::BackendError;
 
-/// How long changes lie in a memtable at most before somebody is reminded of them.
+/// How long changes lie in a memtable before it is flushed when no more come, and how long none have come then.
 const AGE: Duration = Duration::from_secs(2);
+const QUIET: Duration = Duration::from_millis(200);
+/// How long they lie there at most. The longer, the more of them find the database writing their page anyway.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// How often memtables are looked at that somebody still sees.
 const RETENTION: Duration = Duration::from_millis(20);
@@ -25,8 +28,8 @@ const PIECE_KEYS: usize = if cfg!(test) { 16 } else { 4096 };
 enum Job {
     /// Take up a memtable, whose last batch it is.
     Flush(Arc<Memtable>, u64),
-    /// Remind of a memtable that has begun.
-    Remind,
+    /// Remind of the memtable that is filled now, at this time.
+    Remind(Instant),
 }
 
 /// The thread, which takes up one memtable at a time.
@@ -37,8 +40,8 @@ pub(super) struct Flusher {
     thread: Option<JoinHandle<()>>,
     /// Whether it has not been told yet how taking up the last memtable ended.
     busy: bool,
-    /// When the memtable began that is filled now.
-    since: Option<Instant>,
+    /// When changes came first and last into the memtable that is filled now.
+    span: Option<(Instant, Instant)>,
 }
 
 impl Flusher {
@@ -62,27 +65,39 @@ impl Flusher {
             flushed,
             thread: Some(thread),
             busy: false,
-            since: None,
+            span: None,
         })
     }
 
-    /// There are changes in the memtable that is filled now. Gives news when they have lain for a while.
+    /// Changes have come into the memtable that is filled now. Gives news when it may be due.
     pub(super) fn remind(&mut self) {
-        if self.since.is_none() {
-            self.since = Some(Instant::now());
+        let now = Instant::now();
+        match &mut self.span {
+            Some((_, last)) => *last = now,
+            None => {
+                self.span = Some((now, now));
+                self.remind_again();
+            }
+        }
+    }
+
+    /// Gives news once more when the memtable that is filled now may be due.
+    pub(super) fn remind_again(&self) {
+        if let Some((first, last)) = self.span {
             // Where the thread is gone, the next flush says so.
-            let _ = self.send(Job::Remind);
+            let _ = self.send(Job::Remind(due(first, last)));
         }
     }
 
     /// Whether the changes in the memtable that is filled now have lain for a while.
     pub(super) fn is_due(&self) -> bool {
-        self.since.is_some_and(|since| since.elapsed() >= AGE)
+        self.span
+            .is_some_and(|(first, last)| due(first, last) <= Instant::now())
     }
 
     /// Another memtable is filled from now on.
     pub(super) fn begin_anew(&mut self) {
-        self.since = None;
+        self.span = None;
     }
 
     /// Has the database take up a memtable, whose last batch this is, and gives news when it has. Another one
@@ -136,6 +151,11 @@ impl Drop for Flusher {
     }
 }
 
+/// When a memtable is due into which changes came first and last at these times, if no more come.
+fn due(first: Instant, last: Instant) -> Instant {
+    (first + AGE).max(last + QUIET).min(first + LONGEST)
+}
+
 fn gone() -> BackendError {
     BackendError::Failed("the thread that flushes memtables is gone".into())
 }
@@ -165,7 +185,7 @@ fn work(
             Some(until) => jobs.recv_timeout(until.saturating_duration_since(Instant::now())),
         };
         match job {
-            Ok(Job::Remind) => due = Some(Instant::now() + AGE),
+            Ok(Job::Remind(at)) => due = Some(at),
             Ok(Job::Flush(memtable, batch)) => {
                 let result = catch_unwind(AssertUnwindSafe(|| flush(db, &memtable, batch)))
                     .unwrap_or_else(|_| Err(BackendError::Failed("flushing a memtable panicked".into())));
@@ -201,5 +221,21 @@ pub(super) fn flush(db: &Database, memtable: &Memtable, batch: u64) -> Result<()
             return settlement.finish(batch);
         }
         settlement.finish_piece()?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_memtable_is_due_when_no_more_changes_come_and_after_a_while() {
+        let first = Instant::now();
+        let after = |time| due(first, first + time) - first;
+        assert_eq!(after(Duration::ZERO), AGE);
+        assert_eq!(after(AGE - QUIET / 2), AGE + QUIET / 2);
+        assert_eq!(after(AGE * 3), AGE * 3 + QUIET);
+        assert_eq!(after(LONGEST - QUIET / 2), LONGEST);
+        assert_eq!(after(LONGEST * 2), LONGEST);
     }
 }

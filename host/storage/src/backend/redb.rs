@@ -121,8 +121,9 @@ impl Backend for RedbBackend {
     fn look_after(&mut self) -> Result<Option<Arc<dyn BackendSnapshot>>, BackendError> {
         let open = self.open.as_mut().ok_or(BackendError::Closed)?;
         let settled = open.take_settled()?;
-        if open.is_due() {
-            open.freeze()?;
+        match open.is_due() {
+            true => open.freeze()?,
+            false => open.flusher.remind_again(),
         }
         Ok(settled.then(|| open.snapshot()))
     }
