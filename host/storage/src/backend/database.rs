@@ -22,9 +22,9 @@ const KV: TableDefinition<&[u8], &[u8]> = TableDefinition::new("kv");
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 /// The entry of `META` that holds the format.
 const FORMAT: &str = "format";
-/// The format this version writes, and the newest it reads. In format 1 the journal had no halves, in format 2 shorter ones: one who knows no
-/// other must not open a file whose journal has these.
-const FORMAT_VERSION: u64 = 3;
+/// The format this version writes, and the newest it reads. In format 1 the journal had no halves, in format 2 shorter ones, and up to format 3
+/// the host kept its outbox under other keys: one who knows no other must not open a file that has these.
+const FORMAT_VERSION: u64 = 4;
 /// The entry of `META` that tells this file from others.
 const FILE: &str = "file";
 /// The entry of `META` with the number of the last batch that the file holds by itself; those after it are in the journal.
