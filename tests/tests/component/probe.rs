@@ -7,10 +7,12 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use stowage_kit::{Kit, Limits, Reuse};
 use stowage_logic::Generation;
+use stowage_storage::Store;
 use stowage_tests::host::target_dir;
 
 use crate::kits::probe;
 use crate::log::Log;
+use crate::world::{World, config as config_of_world};
 
 async fn limited(limits: Limits) -> Kit {
     probe().limits(limits).build().await.unwrap()
@@ -344,4 +346,48 @@ async fn calls_in_flight_end_on_the_modules_they_began_with() {
     let (spun, after) = tokio::join!(spinning, swap);
     assert_eq!(spun["code"], 500);
     assert_eq!(after["code"], 300);
+}
+
+/// A call sleeps on a snapshot while so much is written and seen by others that what it sees is kept no longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_whose_snapshot_is_given_up_runs_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = stowage_storage::Config {
+        journal_bytes: 64 << 10,
+        ..stowage_storage::Config::default()
+    };
+    let store = Store::open(&dir.path().join("stowage.redb"), config).unwrap();
+    let bytes = std::fs::read(target_dir().join("modules-test/probe.wasm")).unwrap();
+    let world = World::on(store.clone(), config_of_world(), vec![("probe".into(), bytes)], |_| {}).await;
+    let key = json!({ "key": "k" });
+    // Where the disk is slow, the call has to sleep for longer.
+    for ms in [500, 2000, 8000, 30_000] {
+        let before = world.answer("tests/increment", &key).await["data"].as_u64().unwrap();
+        let late = json!({ "ms": ms, "key": "k" });
+        let read = async {
+            (
+                world.answer("tests/readLate", &late).await["data"].clone(),
+                Instant::now(),
+            )
+        };
+        let written = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            world.answer("tests/increment", &key).await;
+            // Snapshots of later states are held as well, for each of them has its part of what is kept at most.
+            let mut held = Vec::new();
+            for n in 0..200_u32 {
+                held.push(store.snapshot());
+                let write = store
+                    .update::<_, stowage_storage::Error>(|tx| tx.put("filler", &n.to_be_bytes(), vec![0; 16 << 10]));
+                write.await.unwrap();
+            }
+            Instant::now()
+        };
+        let ((read, read_at), written_at) = tokio::join!(read, written);
+        if written_at < read_at {
+            assert_eq!(read, before + 1, "the first run's snapshot had {before}");
+            return;
+        }
+    }
+    panic!("all was never written before the call woke up");
 }

@@ -43,10 +43,20 @@ impl World {
 
     /// Any modules on a space.
     pub async fn with(config: Config, modules: Vec<(String, Vec<u8>)>, fill: impl FnOnce(&SpaceFixture)) -> World {
+        let store = Store::in_memory(stowage_storage::Config::default());
+        World::on(store, config, modules, fill).await
+    }
+
+    /// Any modules on a space, with what they store in this.
+    pub async fn on(
+        store: Store,
+        config: Config,
+        modules: Vec<(String, Vec<u8>)>,
+        fill: impl FnOnce(&SpaceFixture),
+    ) -> World {
         let dir = tempfile::tempdir().unwrap();
         let fixture = SpaceFixture::create(&dir.path().join("space"));
         fill(&fixture);
-        let store = Store::in_memory(stowage_storage::Config::default());
         let space = Space::open(&fixture.url(), OpenOptions::default()).await.unwrap();
         let cloud = Cloud::open(space, store.clone()).await.unwrap();
         let feed = Feed::new();

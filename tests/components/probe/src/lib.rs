@@ -102,6 +102,11 @@ impl Guest for Probe {
             .map_or(0, u64::from_be_bytes)
     }
 
+    fn read_late(ms: u32, key: String) -> u64 {
+        Self::sleep(ms);
+        Self::read(key)
+    }
+
     fn echo(everything: Everything) -> Everything {
         everything
     }
