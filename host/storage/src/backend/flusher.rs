@@ -42,6 +42,8 @@ pub(super) struct Flusher {
     busy: bool,
     /// When changes came first and last into the memtable that is filled now.
     span: Option<(Instant, Instant)>,
+    /// When news is to come of it.
+    reminder: Option<Instant>,
 }
 
 impl Flusher {
@@ -66,26 +68,28 @@ impl Flusher {
             thread: Some(thread),
             busy: false,
             span: None,
+            reminder: None,
         })
     }
 
     /// Changes have come into the memtable that is filled now. Gives news when it may be due.
     pub(super) fn remind(&mut self) {
         let now = Instant::now();
-        match &mut self.span {
-            Some((_, last)) => *last = now,
-            None => {
-                self.span = Some((now, now));
-                self.remind_again();
-            }
+        let (first, _) = self.span.unwrap_or((now, now));
+        self.span = Some((first, now));
+        // Whoever was told may not have heard.
+        if self.reminder.is_none_or(|at| at <= now) {
+            self.remind_again();
         }
     }
 
     /// Gives news once more when the memtable that is filled now may be due.
-    pub(super) fn remind_again(&self) {
+    pub(super) fn remind_again(&mut self) {
         if let Some((first, last)) = self.span {
+            let at = due(first, last);
+            self.reminder = Some(at);
             // Where the thread is gone, the next flush says so.
-            let _ = self.send(Job::Remind(due(first, last)));
+            let _ = self.send(Job::Remind(at));
         }
     }
 
@@ -237,5 +241,21 @@ mod tests {
         assert_eq!(after(AGE * 3), AGE * 3 + QUIET);
         assert_eq!(after(LONGEST - QUIET / 2), LONGEST);
         assert_eq!(after(LONGEST * 2), LONGEST);
+    }
+
+    #[test]
+    fn news_that_nobody_heard_comes_again() {
+        let backend = redb::backends::InMemoryBackend::new();
+        let db = Arc::new(Database::builder().create_with_backend(backend).unwrap());
+        let (tell, told) = mpsc::channel();
+        let news: Arc<OnceLock<News>> = Arc::default();
+        let tell = move || tell.send(()).expect("somebody listens");
+        assert!(news.set(Box::new(tell)).is_ok());
+        let mut flusher = Flusher::start(&db, &news, 0).unwrap();
+        for _ in 0..2 {
+            flusher.remind();
+            told.recv_timeout(LONGEST * 3).unwrap();
+        }
+        assert!(flusher.is_due());
     }
 }
