@@ -358,7 +358,9 @@ async fn a_call_whose_snapshot_is_given_up_runs_again() {
     };
     let store = Store::open(&dir.path().join("stowage.redb"), config).unwrap();
     let bytes = std::fs::read(target_dir().join("modules-test/probe.wasm")).unwrap();
-    let world = World::on(store.clone(), config_of_world(), vec![("probe".into(), bytes)], |_| {}).await;
+    let mut config = config_of_world();
+    config.limits.wall = Duration::from_secs(300);
+    let world = World::on(store.clone(), config, vec![("probe".into(), bytes)], |_| {}).await;
     let key = json!({ "key": "k" });
     // Where the disk is slow, the call has to sleep for longer.
     for ms in [500, 2000, 8000, 30_000] {
@@ -371,6 +373,7 @@ async fn a_call_whose_snapshot_is_given_up_runs_again() {
             )
         };
         let written = async {
+            // Until the call has its snapshot; nothing tells.
             tokio::time::sleep(Duration::from_millis(100)).await;
             world.answer("tests/increment", &key).await;
             // Snapshots of later states are held as well, for each of them has its part of what is kept at most.

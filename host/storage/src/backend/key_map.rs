@@ -73,6 +73,7 @@ impl<V> KeyMap<V> {
     /// The place of a key, which is to be filled where it is vacant.
     pub(super) fn entry(&mut self, key: Bytes) -> Entry<'_, Held, V> {
         let beginning = beginning(&key);
+        // Most keys find their table, and need no handle of its name.
         if !self.tables.contains_key(beginning) {
             let table = Table {
                 shared: key.clone(),
