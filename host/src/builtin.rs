@@ -33,10 +33,10 @@ pub fn read_modules(dir: &Path) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
         };
         let size = path.metadata().with_context(|| path.display().to_string())?.len();
         anyhow::ensure!(
-            size <= stowage_logic::MOST_BYTES as u64,
+            size <= stowage_logic::MAX_MODULE_BYTES as u64,
             "{}: larger than a module may be ({} MiB)",
             path.display(),
-            stowage_logic::MOST_BYTES >> 20
+            stowage_logic::MAX_MODULE_BYTES >> 20
         );
         let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
         modules.push((name.to_owned(), bytes));

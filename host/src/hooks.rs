@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use futures_util::future::BoxFuture;
 use stowage_cloud::{Applied, Batch, RowSink, SinkError};
 use stowage_logic::codec::Decoder;
-use stowage_logic::{CallError, Job, Logic, Outcome};
+use stowage_logic::{CallError, Invocation, Logic, Outcome};
 use stowage_storage::Transaction;
 use stowage_transfer::{HookError, Refusal, UploadHook, UploadRequest};
 use wasmtime::component::Val;
@@ -16,13 +16,13 @@ use wasmtime::component::Val;
 pub struct Hooks(pub Logic);
 
 /// A batch of rows for the module that keeps their collection.
-struct RowJob<'a> {
+struct RowInvocation<'a> {
     batch: &'a Batch,
     row: Decoder,
     skipped: AtomicU32,
 }
 
-impl Job for RowJob<'_> {
+impl Invocation for RowInvocation<'_> {
     fn params(&self, transaction: &mut Transaction) -> Result<Cow<'_, [Val]>, stowage_storage::Error> {
         let rows = self.batch.rows(transaction)?;
         let mut upserts = Vec::with_capacity(rows.upserts.len());
@@ -42,7 +42,7 @@ impl Job for RowJob<'_> {
         Ok(Cow::Owned(vec![Val::List(upserts), Val::List(removals)]))
     }
 
-    fn record(&self, transaction: &mut Transaction) -> Result<(), stowage_storage::Error> {
+    fn after_return(&self, transaction: &mut Transaction) -> Result<(), stowage_storage::Error> {
         self.batch.record(transaction)
     }
 }
@@ -63,13 +63,13 @@ impl RowSink for Hooks {
                 .first()
                 .and_then(|(_, decoder)| decoder.item())
                 .ok_or_else(|| SinkError::from(format!("apply of {} takes no list of rows", batch.collection())))?;
-            let job = RowJob {
+            let invocation = RowInvocation {
                 batch,
                 row,
                 skipped: AtomicU32::new(0),
             };
             let id = self.0.call_id();
-            let outcome = self.0.run(route, &job, &id).await.map_err(|error| {
+            let outcome = self.0.run(route, &invocation, &id).await.map_err(|error| {
                 tracing::error!(call_id = %id, collection = batch.collection(), %error, "rows of the space were not taken over");
                 SinkError::from(format!("rows of {} were not taken over (call {id})", batch.collection()))
             })?;
@@ -80,7 +80,7 @@ impl RowSink for Hooks {
                 )));
             }
             Ok(Applied {
-                skipped: job.skipped.load(Ordering::Relaxed),
+                skipped: invocation.skipped.load(Ordering::Relaxed),
             })
         })
     }

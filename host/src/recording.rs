@@ -127,7 +127,7 @@ impl Recordings {
     #[must_use]
     pub fn observe(&self, generation: Generation) -> Generation {
         match &*self.lock() {
-            Some((_, recorder)) => generation.observed_whoever_answers(&recorder.observer()),
+            Some((_, recorder)) => generation.observed_on_every_version(&recorder.observer()),
             None => generation,
         }
     }

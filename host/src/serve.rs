@@ -145,8 +145,8 @@ async fn assemble(
             ..config.reuse
         };
     }
-    if let Some(mib) = settings.answer_cache_mib {
-        config.answer_bytes = mib.min(1 << 20) << 20;
+    if let Some(mib) = settings.response_cache_mib {
+        config.response_cache_bytes = mib.min(1 << 20) << 20;
     }
     let logic = Logic::new(config, store.clone(), services.shared())?;
     let deployer = Deployer::open(logic.clone(), store, data.dir("modules"), sources(settings)?)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use stowage_cloud::Cloud;
 use stowage_logic::wit::{progress, transfer as wit};
-use stowage_logic::{Answer, Change, CloudFailure, Effect, Logic, Question, Refused, SyncCounts};
+use stowage_logic::{CloudAnswer, CloudChange, CloudFailure, Effect, Logic, Question, Refused, SyncCounts};
 use stowage_storage::Transaction;
 use stowage_transfer as transfer;
 use stowage_transfer::{Feed, Transfers};
@@ -24,9 +24,9 @@ pub struct Services {
 }
 
 impl stowage_logic::Services for Services {
-    fn change(&self, transaction: &mut Transaction, change: Change) -> Result<Effect, Refused> {
+    fn change(&self, transaction: &mut Transaction, change: CloudChange) -> Result<Effect, Refused> {
         let change = match change {
-            Change::PutRow {
+            CloudChange::PutRow {
                 collection,
                 identity,
                 fields,
@@ -35,8 +35,10 @@ impl stowage_logic::Services for Services {
                 identity,
                 fields,
             },
-            Change::DeleteRow { collection, identity } => stowage_cloud::Change::DeleteRow { collection, identity },
-            Change::DeleteBlob { hash } => stowage_cloud::Change::DeleteBlob {
+            CloudChange::DeleteRow { collection, identity } => {
+                stowage_cloud::Change::DeleteRow { collection, identity }
+            }
+            CloudChange::DeleteBlob { hash } => stowage_cloud::Change::DeleteBlob {
                 hash: hash.parse().map_err(|error| format!("the hash of a blob: {error}"))?,
             },
         };
@@ -90,10 +92,10 @@ impl stowage_logic::Services for Services {
         Ok(self.start(staged))
     }
 
-    fn answer<'a>(&'a self, logic: &'a Logic, question: &'a Question) -> BoxFuture<'a, Answer> {
+    fn answer<'a>(&'a self, logic: &'a Logic, question: &'a Question) -> BoxFuture<'a, CloudAnswer> {
         Box::pin(async move {
             match question {
-                Question::Sync => Answer::Sync(
+                Question::Sync => CloudAnswer::Sync(
                     self.cloud
                         .sync(&Hooks(logic.clone()))
                         .await
@@ -105,7 +107,7 @@ impl stowage_logic::Services for Services {
                         })
                         .map_err(cloud_failure),
                 ),
-                Question::Password { hash, password } => Answer::Password(match hash.parse() {
+                Question::Password { hash, password } => CloudAnswer::Password(match hash.parse() {
                     Ok(hash) => self
                         .cloud
                         .check_password(&hash, password.as_deref())

@@ -66,8 +66,8 @@ pub struct Settings {
     #[arg(long, env = "STOWAGE_CACHE_MIB", value_name = "MIB")]
     pub cache_mib: Option<usize>,
     /// MiB of answers that are given again while nothing they came from has changed; 0 has every call run [default: 8]
-    #[arg(long, env = "STOWAGE_ANSWER_CACHE_MIB", value_name = "MIB")]
-    pub answer_cache_mib: Option<usize>,
+    #[arg(long, env = "STOWAGE_RESPONSE_CACHE_MIB", value_name = "MIB")]
+    pub response_cache_mib: Option<usize>,
     /// Seconds that calls in flight have to end when the server stops [default: 20]
     #[arg(long, env = "STOWAGE_DRAIN_SECONDS", value_name = "S")]
     pub drain_seconds: Option<u64>,
@@ -105,7 +105,7 @@ impl Settings {
             wall_ms: self.wall_ms.or(other.wall_ms),
             memory_mib: self.memory_mib.or(other.memory_mib),
             cache_mib: self.cache_mib.or(other.cache_mib),
-            answer_cache_mib: self.answer_cache_mib.or(other.answer_cache_mib),
+            response_cache_mib: self.response_cache_mib.or(other.response_cache_mib),
             drain_seconds: self.drain_seconds.or(other.drain_seconds),
         }
     }

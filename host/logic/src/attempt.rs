@@ -18,7 +18,7 @@ use crate::effect::{Effect, Request};
 use crate::fact::{Facts, Question};
 use crate::generation::Route;
 use crate::instance::{Call, Instance};
-use crate::job::Job;
+use crate::invocation::Invocation;
 use crate::limits::Limits;
 use crate::moment::Moment;
 use crate::observer::Observation;
@@ -82,7 +82,7 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    pub(crate) async fn run(&self, job: &dyn Job, facts: &Facts, fresh: bool) -> Result<Ran, Ended> {
+    pub(crate) async fn run(&self, invocation: &dyn Invocation, facts: &Facts, fresh: bool) -> Result<Ran, Ended> {
         // Those who look on are asked once an attempt; most routes have none.
         let observers = self.route.observers.iter().filter(|o| o.wants(self.route));
         let observers: Vec<_> = observers.collect();
@@ -97,7 +97,7 @@ impl Attempt<'_> {
                 if !self.inner.eras.is(self.route.era) {
                     return Err(Ended::Moved);
                 }
-                self.execute(transaction, job, facts, fresh, is_watched, (turn, Some(permit)))
+                self.execute(transaction, invocation, facts, fresh, is_watched, (turn, Some(permit)))
                     .await
             });
             within(self.started + self.time_left, executed).await
@@ -121,7 +121,8 @@ impl Attempt<'_> {
             if sight.is_none() && self.terms == Terms::Live {
                 freshness = freshness_of(&call);
             }
-            job.record(&mut call.transaction)
+            invocation
+                .after_return(&mut call.transaction)
                 .map_err(|e| CallError::Storage(e.to_string()))?;
             self.finish(call).await?;
         }
@@ -194,7 +195,7 @@ impl Attempt<'_> {
     pub(crate) async fn execute<'j>(
         &self,
         mut transaction: Transaction,
-        job: &'j dyn Job,
+        invocation: &'j dyn Invocation,
         facts: &Facts,
         fresh: bool,
         note: bool,
@@ -218,7 +219,7 @@ impl Attempt<'_> {
                 .await
                 .map_err(|e| CallError::Instantiate(format!("{e:#}")))?,
         };
-        let params = job
+        let params = invocation
             .params(&mut transaction)
             .map_err(|e| CallError::Storage(e.to_string()))?;
         let call = Call {
@@ -242,7 +243,7 @@ impl Attempt<'_> {
         };
         let returned = {
             let run = pin!(async {
-                match job.entry() {
+                match invocation.entry() {
                     None => function
                         .typed::<Args<'_>, Answer>(&*store)?
                         .call_async(store, Args(&params))

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stowage_storage::Change;
 
+use crate::dry_run::DryRun;
 use crate::effect::Request;
 use crate::fact::Question;
 use crate::observer::Observation;
 use crate::outcome::Outcome;
-use crate::rehearsal::Rehearsal;
 
 /// Tables of the host begin with this; what a module does to them it does through requests.
 const HOST_TABLES: &str = "host.";
@@ -38,7 +38,7 @@ pub struct Behaviour {
 
 impl Behaviour {
     /// What a live call did.
-    pub fn observed(observation: &Observation) -> Behaviour {
+    pub fn of_observation(observation: &Observation) -> Behaviour {
         Behaviour {
             ending: Ending::of(&observation.outcome),
             writes: of_modules(observation.footprint.writes.clone()),
@@ -47,8 +47,8 @@ impl Behaviour {
     }
 
     /// What a function would have done.
-    pub fn rehearsed(rehearsal: &Rehearsal) -> Behaviour {
-        let ending = match (&rehearsal.outcome, &rehearsal.asked) {
+    pub fn of_dry_run(dry_run: &DryRun) -> Behaviour {
+        let ending = match (&dry_run.outcome, &dry_run.asked) {
             (Ok(outcome), _) => Ending::of(outcome),
             // Told without the question's details: a password is one of them.
             (Err(_), Some(Question::Sync)) => Ending::Fault("it asks for a sync, which was not asked for".into()),
@@ -57,11 +57,11 @@ impl Behaviour {
             }
             (Err(error), None) => Ending::Fault(error.to_string()),
         };
-        let writes = rehearsal.transaction.as_ref().map(|t| t.footprint().writes);
+        let writes = dry_run.transaction.as_ref().map(|t| t.footprint().writes);
         Behaviour {
             ending,
             writes: of_modules(writes.unwrap_or_default()),
-            requests: rehearsal.requests.clone(),
+            requests: dry_run.requests.clone(),
         }
     }
 }
@@ -82,11 +82,11 @@ fn parsed(json: &[u8]) -> Value {
 }
 
 /// Whether a table is one that modules read and write themselves.
-pub fn is_of_modules(table: &str) -> bool {
+pub fn is_module_table(table: &str) -> bool {
     !table.starts_with(HOST_TABLES)
 }
 
 fn of_modules(mut writes: Vec<(String, Vec<u8>, Change)>) -> Vec<(String, Vec<u8>, Change)> {
-    writes.retain(|(table, _, _)| is_of_modules(table));
+    writes.retain(|(table, _, _)| is_module_table(table));
     writes
 }

@@ -11,7 +11,7 @@ use crate::Logic;
 use crate::attempt::{Attempt, Ended, Ran, Sight, Terms};
 use crate::fact::Facts;
 use crate::generation::Route;
-use crate::job::{Job, Plain};
+use crate::invocation::{Invocation, PlainInvocation};
 use crate::limits::Limits;
 use crate::moment::{Conditions, Moment};
 use crate::outcome::{CallError, Outcome};
@@ -33,7 +33,7 @@ impl fmt::Display for CallId {
 /// One call, whichever versions run it.
 struct Called<'a> {
     logic: &'a Logic,
-    job: &'a dyn Job,
+    invocation: &'a dyn Invocation,
     id: &'a CallId,
     moment: Moment,
     /// Host calls that an attempt may make.
@@ -55,15 +55,15 @@ impl Logic {
     /// When the module or storage failed; the call then changed nothing, except that after a storage error
     /// it is not known whether its commit became durable.
     pub async fn call(&self, route: &Route, params: &[Val], id: &CallId) -> Result<Outcome, CallError> {
-        self.run(route, &Plain(params), id).await
+        self.run(route, &PlainInvocation(params), id).await
     }
 
-    /// [`Logic::call`] with a [`Job`] around the function.
+    /// [`Logic::call`] with a [`Invocation`] around the function.
     ///
     /// # Errors
     /// As [`Logic::call`].
-    pub async fn run(&self, route: &Route, job: &dyn Job, id: &CallId) -> Result<Outcome, CallError> {
-        Ok(self.run_once(route, job, id).await?.0)
+    pub async fn run(&self, route: &Route, invocation: &dyn Invocation, id: &CallId) -> Result<Outcome, CallError> {
+        Ok(self.run_once(route, invocation, id).await?.0)
     }
 
     /// [`Logic::call`], and how long its outcome stands, where that is known.
@@ -73,20 +73,20 @@ impl Logic {
         params: &[Val],
         id: &CallId,
     ) -> Result<(Outcome, Option<Freshness>), CallError> {
-        self.run_once(route, &Plain(params), id).await
+        self.run_once(route, &PlainInvocation(params), id).await
     }
 
     async fn run_once(
         &self,
         route: &Route,
-        job: &dyn Job,
+        invocation: &dyn Invocation,
         id: &CallId,
     ) -> Result<(Outcome, Option<Freshness>), CallError> {
         let config = &self.inner.config;
         let conditions = config.conditions.as_deref();
         let called = Called {
             logic: self,
-            job,
+            invocation,
             id,
             moment: conditions.map_or_else(Moment::now, Conditions::moment),
             host_calls: conditions.map_or(config.limits.host_calls, |c| c.host_calls(config.limits.host_calls)),
@@ -178,9 +178,9 @@ impl Called<'_> {
         sight: &Sight,
         facts: &Facts,
     ) {
-        let rehearsal = self
+        let dry_run = self
             .logic
-            .rehearse_with(
+            .dry_run_with(
                 &self.logic.inner.comparing,
                 before,
                 &sight.params,
@@ -189,7 +189,7 @@ impl Called<'_> {
                 facts,
             )
             .await;
-        match rehearsal.outcome {
+        match dry_run.outcome {
             Ok(expected) if expected.code() != outcome.code() || matches!(expected, Outcome::Done(_)) => {
                 watch.error(self.id, trial, told(outcome), told(&expected));
             }
@@ -247,7 +247,7 @@ async fn loop_attempts(
             terms,
         };
         // In a box: it is large, and would be moved with each of the futures around it.
-        let ended = Box::pin(attempt.run(called.job, facts, fresh)).await;
+        let ended = Box::pin(attempt.run(called.invocation, facts, fresh)).await;
         time_left = time_left.saturating_sub(started.elapsed());
         match ended {
             Ok(ran) => return Ok(ran),

@@ -24,7 +24,7 @@ use crate::module::LoadError;
 use crate::version::Version;
 
 /// A larger file is no module.
-pub const MOST_BYTES: usize = 64 << 20;
+pub const MAX_MODULE_BYTES: usize = 64 << 20;
 /// Compiled code of a module is no larger.
 const MOST_CODE_BYTES: u64 = 1 << 30;
 /// Memory of a process that compiles.
@@ -72,8 +72,8 @@ impl Compiler {
             name: name.to_owned(),
             reason,
         };
-        if bytes.len() > MOST_BYTES {
-            return Err(failed(format!("it is larger than {} MiB", MOST_BYTES >> 20)));
+        if bytes.len() > MAX_MODULE_BYTES {
+            return Err(failed(format!("it is larger than {} MiB", MAX_MODULE_BYTES >> 20)));
         }
         // Text, core modules and compiled code are told apart before the compiler sees them.
         if !wasmparser::Parser::is_component(bytes) {
@@ -233,7 +233,7 @@ pub fn compile_stdin() -> anyhow::Result<()> {
         maximum: Some(COMPILE_BYTES),
     };
     setrlimit(Resource::Data, limit)?;
-    let bytes = read(std::io::stdin().lock(), MOST_BYTES as u64)?;
+    let bytes = read(std::io::stdin().lock(), MAX_MODULE_BYTES as u64)?;
     let compiled = compile_here(&bytes).map_err(anyhow::Error::msg)?;
     std::io::stdout().lock().write_all(&compiled)?;
     Ok(())

@@ -239,7 +239,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::effect::{Change as CloudChange, Request};
+    use crate::effect::{CloudChange, Request};
 
     fn answer(value: Value) -> Behaviour {
         Behaviour {

@@ -9,7 +9,7 @@ use crate::bindings::stowage::host::transfer::{DownloadRefusal, DownloadRequest,
 
 /// A change of the cloud space.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Change {
+pub enum CloudChange {
     /// Set fields of a row.
     PutRow {
         /// The collection.
@@ -37,7 +37,7 @@ pub enum Change {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
     /// A change of the cloud space.
-    Change(Change),
+    Change(CloudChange),
     /// A download. Of its password it is only told that there is one.
     Download(DownloadRequest),
     /// No effect: the download before it was refused.

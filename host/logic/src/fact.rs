@@ -22,11 +22,11 @@ pub enum Question {
 
 impl Question {
     /// The answer where the cloud gave none.
-    pub fn unanswered(&self, why: &str) -> Answer {
+    pub fn unanswered(&self, why: &str) -> CloudAnswer {
         let failure = CloudFailure::Unreachable(why.to_owned());
         match self {
-            Question::Sync => Answer::Sync(Err(failure)),
-            Question::Password { .. } => Answer::Password(Err(failure)),
+            Question::Sync => CloudAnswer::Sync(Err(failure)),
+            Question::Password { .. } => CloudAnswer::Password(Err(failure)),
         }
     }
 }
@@ -62,7 +62,7 @@ pub struct SyncCounts {
 /// An answer to a [`Question`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Answer {
+pub enum CloudAnswer {
     /// To [`Question::Sync`].
     Sync(Result<SyncCounts, CloudFailure>),
     /// To [`Question::Password`].
@@ -71,24 +71,24 @@ pub enum Answer {
 
 /// The answers a call has so far.
 #[derive(Clone, Debug, Default)]
-pub struct Facts(Vec<(Question, Answer)>);
+pub struct Facts(Vec<(Question, CloudAnswer)>);
 
 impl Facts {
     /// Questions one call may ask.
     pub const MOST: usize = 8;
 
     /// The answer to a question, once it is known.
-    pub fn get(&self, question: &Question) -> Option<&Answer> {
+    pub fn get(&self, question: &Question) -> Option<&CloudAnswer> {
         self.0.iter().find(|(q, _)| q == question).map(|(_, a)| a)
     }
 
     /// Keeps an answer.
-    pub fn insert(&mut self, question: Question, answer: Answer) {
+    pub fn insert(&mut self, question: Question, answer: CloudAnswer) {
         self.0.push((question, answer));
     }
 
     /// All of them, in the order they were asked.
-    pub fn iter(&self) -> impl Iterator<Item = &(Question, Answer)> {
+    pub fn iter(&self) -> impl Iterator<Item = &(Question, CloudAnswer)> {
         self.0.iter()
     }
 

@@ -152,7 +152,7 @@ impl Generation {
 
     /// Lets somebody look on at all calls, whichever version answers them: those on trial and those that stand by included.
     #[must_use]
-    pub fn observed_whoever_answers(mut self, observer: &Arc<dyn Observer>) -> Generation {
+    pub fn observed_on_every_version(mut self, observer: &Arc<dyn Observer>) -> Generation {
         for route in self.routes_mut() {
             route.observers.push(Arc::clone(observer));
             match &mut route.beside {
@@ -234,8 +234,8 @@ impl Generation {
     }
 
     /// Lets the routes begin calls in this era, and keeps answers of them in this much memory.
-    pub(crate) fn serving(mut self, era: u64, answer_bytes: usize) -> Generation {
-        self.answers = Answers::new(answer_bytes);
+    pub(crate) fn serving(mut self, era: u64, response_cache_bytes: usize) -> Generation {
+        self.answers = Answers::new(response_cache_bytes);
         for route in self.routes_mut() {
             route.era = era;
             match &mut route.beside {

@@ -48,7 +48,7 @@ impl Eras {
 
 /// While it lives no call begins: those that come wait, and their time does not run. Dropped, the old generation goes on.
 #[derive(Debug)]
-pub struct Held {
+pub struct CallHold {
     logic: Logic,
     era: u64,
     released: bool,
@@ -57,10 +57,10 @@ pub struct Held {
 impl Logic {
     /// Holds calls back. Calls that have begun go on; [`Store::commit_fenced`](stowage_storage::Store::commit_fenced)
     /// sees to it that they commit before the change or not at all. For one caller at a time.
-    pub fn hold(&self) -> Held {
+    pub fn hold(&self) -> CallHold {
         let era = self.inner.eras.now();
         self.inner.eras.set(era + 1);
-        Held {
+        CallHold {
             logic: self.clone(),
             era,
             released: false,
@@ -68,7 +68,7 @@ impl Logic {
     }
 }
 
-impl Held {
+impl CallHold {
     /// Lets the calls that wait, and all later ones, begin on this generation.
     pub fn release(mut self, generation: Generation) {
         let era = self.era + 2;
@@ -79,7 +79,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for CallHold {
     fn drop(&mut self) {
         if !self.released {
             self.logic.inner.eras.set(self.era);

@@ -9,7 +9,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::stowage::host;
 use crate::effect::Request;
-use crate::fact::{Answer, Question};
+use crate::fact::{CloudAnswer, Question};
 use crate::instance::{Call, State};
 use crate::limits::HOST_CALLS_USED;
 
@@ -85,7 +85,7 @@ impl Call {
     }
 
     /// The answer to a question, or the end of this run so that it can be found out.
-    fn ask(&mut self, question: Question) -> wasmtime::Result<Answer> {
+    fn ask(&mut self, question: Question) -> wasmtime::Result<CloudAnswer> {
         if let Some(answer) = self.facts.get(&question) {
             return Ok(answer.clone());
         }

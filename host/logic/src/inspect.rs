@@ -14,7 +14,7 @@ impl Logic {
         let inner = &self.inner;
         let limits = &inner.trial_limits;
         // The semaphore is never closed.
-        let _permit = inner.rehearsing.acquire().await.ok();
+        let _permit = inner.dry_runs.acquire().await.ok();
         let beat = inner.ticker.beat();
         beat.busy();
         let making = Instance::new(&inner.engine, module, limits, beat);

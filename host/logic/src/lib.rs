@@ -14,6 +14,7 @@ pub mod codec;
 mod compile;
 mod deadline;
 mod difference;
+mod dry_run;
 mod effect;
 mod engine;
 mod fact;
@@ -22,14 +23,13 @@ mod hold;
 mod imports;
 mod inspect;
 mod instance;
-mod job;
+mod invocation;
 mod limits;
 mod module;
 mod moment;
 mod observer;
 mod outcome;
 mod pace;
-mod rehearsal;
 pub mod rpc;
 mod services;
 mod shadow;
@@ -41,31 +41,31 @@ mod typed;
 mod version;
 mod wasi;
 
-pub use behaviour::{Behaviour, Ending, is_of_modules};
+pub use behaviour::{Behaviour, Ending, is_module_table};
 pub use bindings::stowage::host as wit;
 pub use call::CallId;
-pub use compile::{MOST_BYTES, compile_stdin};
+pub use compile::{MAX_MODULE_BYTES, compile_stdin};
 pub use deadline::{Elapsed, within};
 pub use difference::{decoded, differences, shown_key};
-pub use effect::{Change, Effect, HIDDEN, Request};
+pub use dry_run::DryRun;
+pub use effect::{CloudChange, Effect, HIDDEN, Request};
 pub use engine::EngineError;
-pub use fact::{Answer, CloudFailure, Facts, Question, SyncCounts};
+pub use fact::{CloudAnswer, CloudFailure, Facts, Question, SyncCounts};
 pub use generation::{Generation, Route};
-pub use hold::Held;
+pub use hold::CallHold;
 pub use instance::Reuse;
-pub use job::Job;
+pub use invocation::Invocation;
 pub use limits::Limits;
 pub use module::{Export, InterfaceName, LoadError, Module};
 pub use moment::{Conditions, Moment};
 pub use observer::{Observation, Observer};
 pub use outcome::{CallError, Outcome};
-pub use rehearsal::Rehearsal;
 pub use services::{Refused, Services};
 pub use shadow::{Difference, Shadow, ShadowTally};
 pub use signature::Signature;
 pub use stats::Summary;
 pub use trial::{Regression, Share, Thresholds, Watch, WatchReport};
-pub use version::{NoVersion, Version};
+pub use version::{ParseVersionError, Version};
 
 use std::fmt;
 use std::path::PathBuf;
@@ -95,7 +95,7 @@ pub struct Config {
     /// Calls that run at once; further ones wait.
     pub concurrency: usize,
     /// Bytes of answers that are given again while they stand (see `answers.rs`); 0 has every call run.
-    pub answer_bytes: usize,
+    pub response_cache_bytes: usize,
     /// Where compiled modules are kept; none keeps them in memory only.
     pub cache: Option<PathBuf>,
     /// This program, run as `PROGRAM compile` to compile a module; none compiles in this process.
@@ -110,7 +110,7 @@ impl Default for Config {
             limits: Limits::default(),
             reuse: Reuse::default(),
             concurrency: 128,
-            answer_bytes: 8 << 20,
+            response_cache_bytes: 8 << 20,
             cache: None,
             compiler: None,
             conditions: None,
@@ -136,8 +136,8 @@ struct Inner {
     running: Arc<Semaphore>,
     /// Where runs go that take long.
     lane: Arc<Lane>,
-    /// A permit a rehearsal, and one for those that a call waits for: nobody's shadow holds them up.
-    rehearsing: Arc<Semaphore>,
+    /// A permit a dry_run, and one for those that a call waits for: nobody's shadow holds them up.
+    dry_runs: Arc<Semaphore>,
     comparing: Arc<Semaphore>,
     /// What a call may use of a version on trial.
     trial_limits: Limits,
@@ -152,11 +152,12 @@ struct Inner {
 impl Inner {
     fn publish(&self, generation: Generation, era: u64) {
         // Where time and chance are decided for each call, each has to be run.
-        let answer_bytes = match self.config.conditions {
-            None => self.config.answer_bytes,
+        let response_cache_bytes = match self.config.conditions {
+            None => self.config.response_cache_bytes,
             Some(_) => 0,
         };
-        self.generation.store(Arc::new(generation.serving(era, answer_bytes)));
+        self.generation
+            .store(Arc::new(generation.serving(era, response_cache_bytes)));
     }
 }
 
@@ -183,7 +184,7 @@ impl Logic {
         // The pool also holds what lies idle: `kept` instances of each module of this generation and of the one before.
         let idle = config.reuse.kept.saturating_mul(2 * MOST_MODULES);
         let slots =
-            u32::try_from(config.concurrency.saturating_add(idle + 2 * REHEARSALS + MOST_LONG)).unwrap_or(u32::MAX);
+            u32::try_from(config.concurrency.saturating_add(idle + 2 * DRY_RUNS + MOST_LONG)).unwrap_or(u32::MAX);
         let engine = engine::serving(&config.limits, slots)?;
         let ticker = Ticker::start(&engine).map_err(EngineError::thread)?;
         let mut linker = Linker::new(&engine);
@@ -201,8 +202,8 @@ impl Logic {
                 linker,
                 lane: Arc::new(Lane::new(&running, config.concurrency)),
                 running,
-                rehearsing: Arc::new(Semaphore::new(REHEARSALS)),
-                comparing: Arc::new(Semaphore::new(REHEARSALS)),
+                dry_runs: Arc::new(Semaphore::new(DRY_RUNS)),
+                comparing: Arc::new(Semaphore::new(DRY_RUNS)),
                 trial_limits: config.limits.on_trial(),
                 eras: Eras::default(),
                 config,
@@ -219,8 +220,8 @@ impl Logic {
     }
 
     /// The same engine over another store and other services, without modules: modules that were loaded here run there as well. Both
-    /// share the places for instances. A rehearsal there may use all that a call may.
-    pub fn apart(&self, store: Store, services: Arc<dyn Services>) -> Logic {
+    /// share the places for instances. A dry_run there may use all that a call may.
+    pub fn with_store(&self, store: Store, services: Arc<dyn Services>) -> Logic {
         let inner = &self.inner;
         Logic {
             inner: Arc::new(Inner {
@@ -233,7 +234,7 @@ impl Logic {
                 generation: ArcSwap::from_pointee(Generation::default()),
                 running: Arc::clone(&inner.running),
                 lane: Arc::clone(&inner.lane),
-                rehearsing: Arc::clone(&inner.rehearsing),
+                dry_runs: Arc::clone(&inner.dry_runs),
                 comparing: Arc::clone(&inner.comparing),
                 // Nobody waits for what runs there.
                 trial_limits: inner.config.limits.clone(),
@@ -247,7 +248,7 @@ impl Logic {
     }
 
     /// A transaction on a snapshot, to look at what a call read.
-    pub fn look_at(&self, snapshot: &Snapshot) -> Transaction {
+    pub fn begin_at(&self, snapshot: &Snapshot) -> Transaction {
         self.inner.store.begin_at(snapshot)
     }
 
@@ -295,7 +296,7 @@ impl Logic {
 const MOST_MODULES: usize = 8;
 
 /// Runs for comparison that go on at once, of each kind.
-const REHEARSALS: usize = 4;
+const DRY_RUNS: usize = 4;
 
 impl fmt::Debug for Logic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

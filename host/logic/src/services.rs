@@ -6,8 +6,8 @@ use stowage_storage::Transaction;
 use crate::Logic;
 use crate::bindings::stowage::host::progress::Filter;
 use crate::bindings::stowage::host::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
-use crate::effect::{Change, Effect};
-use crate::fact::{Answer, Question};
+use crate::effect::{CloudChange, Effect};
+use crate::fact::{CloudAnswer, Question};
 
 /// Why a service did not take a request: the call ends, and this text tells the log why.
 pub type Refused = String;
@@ -21,7 +21,7 @@ pub trait Services: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the change is malformed or storage fails.
-    fn change(&self, transaction: &mut Transaction, change: Change) -> Result<Effect, Refused>;
+    fn change(&self, transaction: &mut Transaction, change: CloudChange) -> Result<Effect, Refused>;
 
     /// The size of the space in bytes.
     ///
@@ -47,7 +47,7 @@ pub trait Services: Send + Sync + 'static {
     fn upload(&self, transaction: &mut Transaction, request: UploadRequest, now_ms: u64) -> Result<Effect, Refused>;
 
     /// Finds out what a call asked. A sync runs calls of its own on `logic`.
-    fn answer<'a>(&'a self, logic: &'a Logic, question: &'a Question) -> BoxFuture<'a, Answer>;
+    fn answer<'a>(&'a self, logic: &'a Logic, question: &'a Question) -> BoxFuture<'a, CloudAnswer>;
 
     /// A durable transaction holds changes for the cloud.
     fn cloud_changed(&self);

@@ -183,17 +183,17 @@ async fn compare(
         let (Some(logic), Some(route)) = (logic.upgrade(), table.same(&seen.route)) else {
             continue;
         };
-        let rehearsal = logic
-            .rehearse(route, &seen.params, &seen.moment, &seen.snapshot, &seen.facts)
+        let dry_run = logic
+            .dry_run(route, &seen.params, &seen.moment, &seen.snapshot, &seen.facts)
             .await;
-        if let Err(CallError::Contention) = rehearsal.outcome {
+        if let Err(CallError::Contention) = dry_run.outcome {
             // The state it began on is no longer kept.
             tally.skipped.fetch_add(1, Ordering::Relaxed);
             continue;
         }
         tally.live.add(seen.elapsed);
-        tally.shadow.add(rehearsal.elapsed);
-        let lines = differences(&Behaviour::observed(&seen), &Behaviour::rehearsed(&rehearsal));
+        tally.shadow.add(dry_run.elapsed);
+        let lines = differences(&Behaviour::of_observation(&seen), &Behaviour::of_dry_run(&dry_run));
         if !lines.is_empty() {
             tally.different.fetch_add(1, Ordering::Relaxed);
             let mut kept = tally.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,7 +13,7 @@ use crate::call::CallId;
 use crate::codec::Failure;
 use crate::generation::Route;
 use crate::instance::State;
-use crate::job::Job;
+use crate::invocation::Invocation;
 use crate::outcome::{CallError, Outcome};
 
 /// How a function is entered.
@@ -51,7 +51,7 @@ where
     }
 }
 
-impl<P, R> Job for Typed<P, R>
+impl<P, R> Invocation for Typed<P, R>
 where
     Typed<P, R>: Entry,
 {
@@ -59,7 +59,7 @@ where
         Ok(Cow::Borrowed(&[]))
     }
 
-    fn record(&self, _: &mut Transaction) -> Result<(), stowage_storage::Error> {
+    fn after_return(&self, _: &mut Transaction) -> Result<(), stowage_storage::Error> {
         Ok(())
     }
 
@@ -102,13 +102,13 @@ impl Logic {
         P: ComponentNamedList + Lower + Clone + Send + Sync + 'static,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        let job = Typed {
+        let invocation = Typed {
             params,
             failed,
             result: Mutex::new(None),
         };
-        self.run(route, &job, id).await?;
-        let result = job.result.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.run(route, &invocation, id).await?;
+        let result = invocation.result.into_inner().unwrap_or_else(PoisonError::into_inner);
         result.ok_or_else(|| CallError::Trap("the function returned nothing".into()))
     }
 }

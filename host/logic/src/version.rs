@@ -13,7 +13,7 @@ pub struct Version([u8; 32]);
 /// A text is no version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no version: expected the 64 hex digits of a SHA-256")]
-pub struct NoVersion;
+pub struct ParseVersionError;
 
 impl Version {
     /// The version of these bytes.
@@ -36,16 +36,16 @@ impl fmt::Debug for Version {
 }
 
 impl FromStr for Version {
-    type Err = NoVersion;
+    type Err = ParseVersionError;
 
-    fn from_str(text: &str) -> Result<Version, NoVersion> {
+    fn from_str(text: &str) -> Result<Version, ParseVersionError> {
         let digits = text.as_bytes();
         if digits.len() != 64 {
-            return Err(NoVersion);
+            return Err(ParseVersionError);
         }
         let mut bytes = [0; 32];
         for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let digit = |d: u8| char::from(d).to_digit(16).ok_or(NoVersion);
+            let digit = |d: u8| char::from(d).to_digit(16).ok_or(ParseVersionError);
             *byte = (digit(pair[0])? * 16 + digit(pair[1])?) as u8;
         }
         Ok(Version(bytes))
@@ -73,7 +73,7 @@ mod tests {
         let version = Version::of(b"module");
         assert_eq!(format!("{version:#}").parse(), Ok(version));
         for wrong in ["", "ab", &"g".repeat(64), &"a".repeat(63), &"é".repeat(32)] {
-            assert_eq!(wrong.parse::<Version>(), Err(NoVersion), "{wrong}");
+            assert_eq!(wrong.parse::<Version>(), Err(ParseVersionError), "{wrong}");
         }
     }
 }

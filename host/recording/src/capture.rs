@@ -53,7 +53,7 @@ pub fn capture(logic: &Logic, observation: &Observation) -> Result<Call, Skip> {
     }
     let export = observation.route.export();
     let params = params(observation)?;
-    let behaviour = Behaviour::observed(observation);
+    let behaviour = Behaviour::of_observation(observation);
     let written: usize = behaviour
         .writes
         .iter()
@@ -68,7 +68,7 @@ pub fn capture(logic: &Logic, observation: &Observation) -> Result<Call, Skip> {
     if written > MOST_WRITTEN_BYTES {
         return Err(Skip::Writes);
     }
-    let mut transaction = logic.look_at(&observation.snapshot);
+    let mut transaction = logic.begin_at(&observation.snapshot);
     let reads =
         reads::look_up(&mut transaction, footprint, MOST_READ_BYTES).map_err(|unreadable| match unreadable {
             Unreadable::TooLarge => Skip::Reads,
@@ -131,7 +131,7 @@ fn hide(name: &str, value: &mut Value) {
     }
 }
 
-fn facts(facts: &Facts) -> Vec<(Question, stowage_logic::Answer)> {
+fn facts(facts: &Facts) -> Vec<(Question, stowage_logic::CloudAnswer)> {
     let mut facts: Vec<_> = facts.iter().cloned().collect();
     for (question, _) in &mut facts {
         if let Question::Password {
@@ -171,7 +171,7 @@ mod tests {
             hash: "h".into(),
             password: Some("secret".into()),
         };
-        asked.insert(question, stowage_logic::Answer::Password(Ok(true)));
+        asked.insert(question, stowage_logic::CloudAnswer::Password(Ok(true)));
         assert!(!format!("{:?}", facts(&asked)).contains("secret"));
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use stowage_logic::{Answer, Behaviour, Ending, Question, Request};
+use stowage_logic::{Behaviour, CloudAnswer, Ending, Question, Request};
 use stowage_storage as storage;
 
 use crate::bytes::{Bytes, seed};
@@ -67,7 +67,7 @@ pub struct Call {
     #[serde(with = "seed")]
     pub seed: [u8; 32],
     /// What the call asked of the cloud, and the answers. A password is `(hidden)`.
-    pub facts: Vec<(Question, Answer)>,
+    pub facts: Vec<(Question, CloudAnswer)>,
     /// The size of the cloud space in bytes, as the call would have been told it.
     pub total_bytes: u64,
     /// What it read of the modules' tables.

@@ -1,6 +1,6 @@
 //! What a call read, looked up again on the snapshot it was read from; and whether another call read more.
 
-use stowage_logic::is_of_modules;
+use stowage_logic::is_module_table;
 use stowage_storage::{Error, Footprint, KeyRange, ScanOptions, Transaction};
 
 use crate::bytes::Bytes;
@@ -68,7 +68,7 @@ pub(crate) fn look_up(
     let mut keys: Vec<_> = footprint
         .keys
         .iter()
-        .filter(|(table, _)| is_of_modules(table))
+        .filter(|(table, _)| is_module_table(table))
         .collect();
     keys.sort();
     keys.dedup();
@@ -117,7 +117,7 @@ pub(crate) fn content(
 fn merged(ranges: &[(String, KeyRange)]) -> Vec<(String, KeyRange)> {
     let mut sorted: Vec<_> = ranges
         .iter()
-        .filter(|(table, range)| is_of_modules(table) && !is_empty(range))
+        .filter(|(table, range)| is_module_table(table) && !is_empty(range))
         .cloned()
         .collect();
     sorted.sort_by(|(a, x), (b, y)| (a, &x.start).cmp(&(b, &y.start)));
@@ -183,7 +183,7 @@ impl Reads {
     pub(crate) fn lack(&self, footprint: &Footprint) -> Vec<String> {
         let mut lacking = Vec::new();
         for (table, key) in &footprint.keys {
-            let known = !is_of_modules(table)
+            let known = !is_module_table(table)
                 || self.ranges.iter().any(|range| range.holds(table, key))
                 || self
                     .keys

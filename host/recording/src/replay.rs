@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use stowage_logic::{Behaviour, Facts, Logic, Module, Moment, Rehearsal, Route, Services, differences};
+use stowage_logic::{Behaviour, DryRun, Facts, Logic, Module, Moment, Route, Services, differences};
 use stowage_storage::{CommitError, Config, Error, KeyRange, Store, Transaction};
 use wasmtime::component::Val;
 
@@ -80,7 +80,7 @@ pub async fn replay<R: BufRead>(
     let store = Store::in_memory(Config::default());
     let services = Arc::new(Replayed::default());
     let replayer = Replayer {
-        logic: logic.apart(store.clone(), Arc::clone(&services) as Arc<dyn Services>),
+        logic: logic.with_store(store.clone(), Arc::clone(&services) as Arc<dyn Services>),
         store,
         services,
         modules,
@@ -181,9 +181,9 @@ impl Replayer<'_> {
             facts.insert(question.clone(), answer.clone());
         }
         let snapshot = self.store.snapshot();
-        let rehearsal = self.logic.rehearse(route, &params, &moment, &snapshot, &facts).await;
-        let mut lines = differences(&call.behaviour(), &Behaviour::rehearsed(&rehearsal));
-        lines.extend(reads(call, &rehearsal));
+        let dry_run = self.logic.dry_run(route, &params, &moment, &snapshot, &facts).await;
+        let mut lines = differences(&call.behaviour(), &Behaviour::of_dry_run(&dry_run));
+        lines.extend(reads(call, &dry_run));
         Ok(lines)
     }
 
@@ -234,8 +234,8 @@ fn params(route: &Route, call: &Call) -> Result<Vec<Val>, String> {
 }
 
 /// Reads that were not recorded: what they found is not what they would have found.
-fn reads(call: &Call, rehearsal: &Rehearsal) -> Vec<String> {
-    let Some(transaction) = &rehearsal.transaction else {
+fn reads(call: &Call, dry_run: &DryRun) -> Vec<String> {
+    let Some(transaction) = &dry_run.transaction else {
         return Vec::new();
     };
     let footprint = transaction.footprint();

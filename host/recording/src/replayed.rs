@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::future::BoxFuture;
 use stowage_logic::wit::progress::Filter;
 use stowage_logic::wit::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
-use stowage_logic::{Answer, Change, Effect, Logic, Question, Refused, Request, Services};
+use stowage_logic::{CloudAnswer, CloudChange, Effect, Logic, Question, Refused, Request, Services};
 use stowage_storage::Transaction;
 
 use crate::format::Call;
@@ -53,7 +53,7 @@ fn nothing() -> Effect {
 }
 
 impl Services for Replayed {
-    fn change(&self, _: &mut Transaction, _: Change) -> Result<Effect, Refused> {
+    fn change(&self, _: &mut Transaction, _: CloudChange) -> Result<Effect, Refused> {
         Ok(Effect::CloudChanged)
     }
 
@@ -78,7 +78,7 @@ impl Services for Replayed {
         Ok(nothing())
     }
 
-    fn answer<'a>(&'a self, _: &'a Logic, question: &'a Question) -> BoxFuture<'a, Answer> {
+    fn answer<'a>(&'a self, _: &'a Logic, question: &'a Question) -> BoxFuture<'a, CloudAnswer> {
         Box::pin(async move { question.unanswered("the recorded call did not ask it") })
     }
 

@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 use stowage_logic::wit::progress::Filter;
 use stowage_logic::wit::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
-use stowage_logic::{Answer, Change, Effect, Logic, Question, Refused, Services};
+use stowage_logic::{CloudAnswer, CloudChange, Effect, Logic, Question, Refused, Services};
 use stowage_storage::Transaction;
 
 /// Services that refuse everything, for a [`Logic`] that is only there to load modules and to [`replay`](crate::replay), which brings
@@ -14,7 +14,7 @@ pub struct Untouched;
 const WHY: &str = "there is no cloud here";
 
 impl Services for Untouched {
-    fn change(&self, _: &mut Transaction, _: Change) -> Result<Effect, Refused> {
+    fn change(&self, _: &mut Transaction, _: CloudChange) -> Result<Effect, Refused> {
         Err(WHY.into())
     }
 
@@ -35,7 +35,7 @@ impl Services for Untouched {
         Err(WHY.into())
     }
 
-    fn answer<'a>(&'a self, _: &'a Logic, question: &'a Question) -> BoxFuture<'a, Answer> {
+    fn answer<'a>(&'a self, _: &'a Logic, question: &'a Question) -> BoxFuture<'a, CloudAnswer> {
         Box::pin(async move { question.unanswered(WHY) })
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use stowage_logic::MOST_BYTES;
+use stowage_logic::MAX_MODULE_BYTES;
 use tokio::time::timeout;
 
 use super::parameters::Parameters;
@@ -13,7 +13,7 @@ use super::problem::Problem;
 use crate::deploy::Source;
 
 /// Bytes of a body, all modules together: a module may have half of it.
-pub(super) const MOST_BODY_BYTES: usize = 2 * MOST_BYTES;
+pub(super) const MOST_BODY_BYTES: usize = 2 * MAX_MODULE_BYTES;
 
 /// How long the next piece of a body may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -98,7 +98,7 @@ impl Layout {
         let recording = self.recording.map(|size| body.split_off(body.len() - size));
         let mut sources = Vec::with_capacity(sizes.len());
         for ((name, from), size) in self.modules.into_iter().zip(sizes).rev() {
-            if size > MOST_BYTES {
+            if size > MAX_MODULE_BYTES {
                 return Err(too_large(&name));
             }
             let bytes = body.split_off(body.len() - size);
@@ -112,7 +112,7 @@ impl Layout {
 fn too_large(name: &str) -> Problem {
     Problem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
-        format!("{name}: expected at most {} MiB", MOST_BYTES >> 20),
+        format!("{name}: expected at most {} MiB", MAX_MODULE_BYTES >> 20),
     )
 }
 
@@ -210,7 +210,9 @@ mod tests {
                 .and_then(Layout::single)
                 .is_err()
         );
-        let large = layout("name=a", false).expect("valid").cut(vec![0; MOST_BYTES + 1]);
+        let large = layout("name=a", false)
+            .expect("valid")
+            .cut(vec![0; MAX_MODULE_BYTES + 1]);
         assert_eq!(large.expect_err("too large").status, StatusCode::PAYLOAD_TOO_LARGE);
     }
 }

@@ -76,10 +76,10 @@ async fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
         .with_context(|| path.display().to_string())?
         .len();
     anyhow::ensure!(
-        size <= stowage_logic::MOST_BYTES as u64,
+        size <= stowage_logic::MAX_MODULE_BYTES as u64,
         "{}: larger than a module may be ({} MiB)",
         path.display(),
-        stowage_logic::MOST_BYTES >> 20
+        stowage_logic::MAX_MODULE_BYTES >> 20
     );
     tokio::fs::read(path).await.with_context(|| path.display().to_string())
 }

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use stowage_logic::{MOST_BYTES, Version};
+use stowage_logic::{MAX_MODULE_BYTES, Version};
 
 use super::error::DeployError;
 
@@ -59,7 +59,7 @@ impl Blobs {
     pub(super) fn read(&self, version: Version) -> Result<Vec<u8>, DeployError> {
         let file = self.file(version);
         let read = || {
-            if fs::metadata(&file)?.len() > MOST_BYTES as u64 {
+            if fs::metadata(&file)?.len() > MAX_MODULE_BYTES as u64 {
                 return Err(io::Error::other("it is larger than a module may be"));
             }
             let bytes = fs::read(&file)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use stowage_logic::{Logic, Module, Moment, Outcome, Rehearsal, Route};
+use stowage_logic::{DryRun, Logic, Module, Moment, Outcome, Route};
 use stowage_storage::Transaction;
 use wasmtime::component::Val;
 
@@ -26,7 +26,7 @@ pub(super) struct Stepped {
     /// As the step left it, without a deadline.
     pub(super) transaction: Transaction,
     /// What it asked for, to be released after the commit.
-    pub(super) effects: Rehearsal,
+    pub(super) effects: DryRun,
 }
 
 /// A function in which a module speaks about itself; none where it does not.
@@ -41,8 +41,8 @@ pub(super) async fn self_test(
     transaction: Transaction,
 ) -> Option<Result<(), String>> {
     let route = route(module, "self-test", "run")?;
-    let rehearsal = logic.run_in(transaction, &route, &[], &Moment::now()).await;
-    Some(answer(&rehearsal).map(drop))
+    let dry_run = logic.run_in_transaction(transaction, &route, &[], &Moment::now()).await;
+    Some(answer(&dry_run).map(drop))
 }
 
 /// The version of the module's rows; none where it names none.
@@ -54,8 +54,8 @@ pub(super) async fn schema(
     let Some(route) = route(module, "schema", "version") else {
         return Ok(None);
     };
-    let rehearsal = logic.run_in(transaction, &route, &[], &Moment::now()).await;
-    let value = answer(&rehearsal)?;
+    let dry_run = logic.run_in_transaction(transaction, &route, &[], &Moment::now()).await;
+    let value = answer(&dry_run)?;
     match value.as_u64().and_then(|v| u32::try_from(v).ok()) {
         Some(version) => Ok(Some(version)),
         None => Err(format!("schema.version answers {value}, expected a u32")),
@@ -76,7 +76,7 @@ pub(super) async fn migrate(
     };
     let cursor = cursor.map(|bytes| Box::new(Val::List(bytes.iter().copied().map(Val::U8).collect())));
     let params = [Val::U32(old), Val::Option(cursor)];
-    let mut effects = logic.run_in(transaction, &route, &params, moment).await;
+    let mut effects = logic.run_in_transaction(transaction, &route, &params, moment).await;
     let value = answer(&effects)?;
     let step = step(&value).ok_or_else(|| format!("schema.migrate answers {value}, expected a step"))?;
     let Some(transaction) = effects.transaction.take() else {
@@ -108,8 +108,8 @@ fn step(value: &Value) -> Option<Step> {
 }
 
 /// What a function answered, as JSON. An error of its own is its text.
-fn answer(rehearsal: &Rehearsal) -> Result<Value, String> {
-    match rehearsal.outcome.as_ref().map_err(ToString::to_string)? {
+fn answer(dry_run: &DryRun) -> Result<Value, String> {
+    match dry_run.outcome.as_ref().map_err(ToString::to_string)? {
         Outcome::Done(json) => serde_json::from_slice(json).map_err(|error| error.to_string()),
         Outcome::Failed(failure) => Err(match serde_json::from_slice(&failure.json) {
             Ok(Value::String(text)) => text,

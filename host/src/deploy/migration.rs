@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use stowage_logic::{Held, Module, Moment, Rehearsal};
+use stowage_logic::{CallHold, DryRun, Module, Moment};
 use stowage_storage::{CommitError, Store, Transaction};
 use tokio_util::sync::CancellationToken;
 
@@ -170,10 +170,10 @@ impl Inner {
         next: &mut Next,
         modules: &[Arc<Module>],
         pending: &[Pending],
-        held: &mut Option<Held>,
+        held: &mut Option<CallHold>,
     ) -> Result<AtOnce, DeployError> {
         let mut tx = self.store.begin();
-        let mut effects: Vec<Rehearsal> = Vec::new();
+        let mut effects: Vec<DryRun> = Vec::new();
         let mut rows = 0;
         for pending in pending {
             let module = module_of(modules, pending)?;
@@ -214,7 +214,7 @@ impl Inner {
         next: &mut Next,
         modules: Vec<Arc<Module>>,
         pending: Vec<Pending>,
-        held: Option<Held>,
+        held: Option<CallHold>,
         stop: &CancellationToken,
     ) -> Result<u64, DeployError> {
         let held = held.unwrap_or_else(|| self.logic.hold());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stowage_logic::{MOST_BYTES, Thresholds};
+use stowage_logic::{MAX_MODULE_BYTES, Thresholds};
 
 use super::error::DeployError;
 
@@ -99,10 +99,10 @@ impl Source {
                 ),
             });
         }
-        if self.bytes.len() > MOST_BYTES {
+        if self.bytes.len() > MAX_MODULE_BYTES {
             return Err(DeployError::BadInput {
                 field: self.name.clone(),
-                expected: format!("a module of at most {} MiB", MOST_BYTES >> 20),
+                expected: format!("a module of at most {} MiB", MAX_MODULE_BYTES >> 20),
             });
         }
         Ok(())

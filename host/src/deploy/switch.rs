@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use stowage_logic::{Held, Module, Thresholds, Watch};
+use stowage_logic::{CallHold, Module, Thresholds, Watch};
 use stowage_storage::{CommitError, Transaction, UpdateError};
 
 use super::error::DeployError;
@@ -164,7 +164,7 @@ impl Inner {
     }
 
     /// Puts a set whose rows are durable in place, and lets calls begin on it.
-    pub(super) fn install(&self, set: LiveSet, modules: Vec<Arc<Module>>, held: Option<Held>) {
+    pub(super) fn install(&self, set: LiveSet, modules: Vec<Arc<Module>>, held: Option<CallHold>) {
         let mut now = self.now();
         let probation = set.probation.as_ref().map(|row| Probation {
             previous: now.modules.clone(),

@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use stowage_logic::MOST_BYTES;
+use stowage_logic::MAX_MODULE_BYTES;
 use tokio::task::spawn_blocking;
 
 /// Modules that are looked at.
@@ -105,13 +105,13 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     if !metadata.is_file() {
         return Err(io::Error::other("expected a regular file"));
     }
-    let too_large = || io::Error::other(format!("expected at most {} MiB", MOST_BYTES >> 20));
-    if metadata.len() > MOST_BYTES as u64 {
+    let too_large = || io::Error::other(format!("expected at most {} MiB", MAX_MODULE_BYTES >> 20));
+    if metadata.len() > MAX_MODULE_BYTES as u64 {
         return Err(too_large());
     }
     let mut bytes = Vec::new();
-    file.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > MOST_BYTES {
+    file.take(MAX_MODULE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_MODULE_BYTES {
         return Err(too_large());
     }
     Ok(bytes)
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(directory.read("a").await.expect("readable"), b"x");
         assert!(directory.read("g").await.is_err(), "a pipe is no file");
         let large = fs::File::create(dir.path().join("h.wasm")).expect("writable");
-        large.set_len(MOST_BYTES as u64 + 1).expect("writable");
+        large.set_len(MAX_MODULE_BYTES as u64 + 1).expect("writable");
         assert!(directory.read("h").await.is_err(), "larger than a module may be");
     }
 

@@ -106,7 +106,7 @@ impl KitBuilder {
         let config = Config {
             limits: self.limits,
             reuse: self.reuse,
-            answer_bytes: 0,
+            response_cache_bytes: 0,
             concurrency: CONCURRENCY,
             cache: self.cache,
             compiler: None,

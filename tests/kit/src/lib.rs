@@ -98,5 +98,5 @@ pub use rows::{Content, Row};
 pub use script::Script;
 
 pub use stowage_logic::wit::transfer::DownloadRefusal;
-pub use stowage_logic::{CallError, Change, CloudFailure, HIDDEN, Limits, Moment, Request, Reuse, SyncCounts};
+pub use stowage_logic::{CallError, CloudChange, CloudFailure, HIDDEN, Limits, Moment, Request, Reuse, SyncCounts};
 pub use stowage_recording::{CallDifference, RecordingError, ReplayReport};

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use stowage_logic::wit::progress::Filter;
 use stowage_logic::wit::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
-use stowage_logic::{Answer, Change, CloudFailure, Effect, Logic, Question, Refused, Services, SyncCounts};
+use stowage_logic::{CloudAnswer, CloudChange, CloudFailure, Effect, Logic, Question, Refused, Services, SyncCounts};
 use stowage_storage::Transaction;
 
 use crate::kit;
@@ -117,7 +117,7 @@ impl Script {
 }
 
 impl Services for Script {
-    fn change(&self, _: &mut Transaction, _: Change) -> Result<Effect, Refused> {
+    fn change(&self, _: &mut Transaction, _: CloudChange) -> Result<Effect, Refused> {
         self.working().map(|_| Effect::CloudChanged)
     }
 
@@ -142,12 +142,12 @@ impl Services for Script {
         self.working().map(|_| Effect::Start(Box::new(|| {})))
     }
 
-    fn answer<'a>(&'a self, logic: &'a Logic, question: &'a Question) -> BoxFuture<'a, Answer> {
+    fn answer<'a>(&'a self, logic: &'a Logic, question: &'a Question) -> BoxFuture<'a, CloudAnswer> {
         Box::pin(async move {
             match question {
-                Question::Sync => Answer::Sync(self.answer_sync(logic).await),
+                Question::Sync => CloudAnswer::Sync(self.answer_sync(logic).await),
                 Question::Password { hash, password } => {
-                    Answer::Password(self.answer_password(hash, password.as_deref()))
+                    CloudAnswer::Password(self.answer_password(hash, password.as_deref()))
                 }
             }
         })

@@ -122,7 +122,7 @@ async fn calls_that_somebody_looks_on_at_run_every_time() {
 #[tokio::test]
 async fn without_room_every_call_runs() {
     let world = probe_with(Config {
-        answer_bytes: 0,
+        response_cache_bytes: 0,
         ..config()
     })
     .await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stowage_kit::{
-    ApiError, Change, CloudFailure, Content, DownloadRefusal, HIDDEN, Kit, KitError, Request, SyncCounts,
+    ApiError, CloudChange, CloudFailure, Content, DownloadRefusal, HIDDEN, Kit, KitError, Request, SyncCounts,
 };
 use stowage_tests::fixture::{favorite, favorite_folder, hash_of};
 
@@ -50,7 +50,7 @@ async fn effects_are_noted_when_the_call_succeeds_and_only_then() {
     kit.vary_seed([1; 32]);
     kit.data("createImFavoriteFolder", json!({"name": "music"})).await;
     let taken = kit.take_requests();
-    let [Request::Change(Change::PutRow { collection, fields, .. })] = taken.as_slice() else {
+    let [Request::Change(CloudChange::PutRow { collection, fields, .. })] = taken.as_slice() else {
         panic!("{taken:?}");
     };
     assert_eq!(collection, "favorite-folders");

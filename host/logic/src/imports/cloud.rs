@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::bindings::stowage::host::cloud as wit;
-use crate::effect::{Change, Request};
-use crate::fact::{Answer, CloudFailure, Question};
+use crate::effect::{CloudChange, Request};
+use crate::fact::{CloudAnswer, CloudFailure, Question};
 use crate::instance::{Call, State};
 
 impl From<CloudFailure> for wit::CloudError {
@@ -28,7 +28,7 @@ fn field_bytes(field: &wit::Field) -> usize {
 }
 
 impl Call {
-    fn change(&mut self, change: Change) -> wasmtime::Result<()> {
+    fn change(&mut self, change: CloudChange) -> wasmtime::Result<()> {
         self.effect()?;
         self.note(|| Request::Change(change.clone()));
         let services = Arc::clone(&self.services);
@@ -43,14 +43,14 @@ impl Call {
 impl wit::Host for State {
     fn sync(&mut self) -> wasmtime::Result<Result<wit::SyncReport, wit::CloudError>> {
         match self.call(0)?.ask(Question::Sync)? {
-            Answer::Sync(Ok(counts)) => Ok(Ok(wit::SyncReport {
+            CloudAnswer::Sync(Ok(counts)) => Ok(Ok(wit::SyncReport {
                 segments: counts.segments,
                 upserts: counts.upserts,
                 removals: counts.removals,
                 skipped: counts.skipped,
             })),
-            Answer::Sync(Err(failure)) => Ok(Err(failure.into())),
-            Answer::Password(_) => Err(wasmtime::Error::msg("a sync answered as a password")),
+            CloudAnswer::Sync(Err(failure)) => Ok(Err(failure.into())),
+            CloudAnswer::Password(_) => Err(wasmtime::Error::msg("a sync answered as a password")),
         }
     }
 
@@ -61,8 +61,8 @@ impl wit::Host for State {
     ) -> wasmtime::Result<Result<bool, wit::CloudError>> {
         let bytes = hash.len() + password.as_ref().map_or(0, String::len);
         match self.call(bytes)?.ask(Question::Password { hash, password })? {
-            Answer::Password(result) => Ok(result.map_err(wit::CloudError::from)),
-            Answer::Sync(_) => Err(wasmtime::Error::msg("a password answered as a sync")),
+            CloudAnswer::Password(result) => Ok(result.map_err(wit::CloudError::from)),
+            CloudAnswer::Sync(_) => Err(wasmtime::Error::msg("a password answered as a sync")),
         }
     }
 
@@ -88,7 +88,7 @@ impl wit::Host for State {
                 (field.name, value)
             })
             .collect();
-        call.change(Change::PutRow {
+        call.change(CloudChange::PutRow {
             collection,
             identity,
             fields,
@@ -97,10 +97,10 @@ impl wit::Host for State {
 
     fn delete_row(&mut self, collection: String, identity: String) -> wasmtime::Result<()> {
         self.call(identity.len())?
-            .change(Change::DeleteRow { collection, identity })
+            .change(CloudChange::DeleteRow { collection, identity })
     }
 
     fn delete_blob(&mut self, hash: String) -> wasmtime::Result<()> {
-        self.call(hash.len())?.change(Change::DeleteBlob { hash })
+        self.call(hash.len())?.change(CloudChange::DeleteBlob { hash })
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use stowage_logic::MOST_BYTES;
+use stowage_logic::MAX_MODULE_BYTES;
 
 use super::admin::AdminClient;
 use super::file::{ModuleFile, read_at_most};
@@ -39,7 +39,10 @@ impl CheckArgs {
     /// A file cannot be read, or no server answered.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let file = ModuleFile::read(self.name.as_deref(), &self.file)?;
-        let recording = self.recording.map(|path| read_at_most(&path, MOST_BYTES)).transpose()?;
+        let recording = self
+            .recording
+            .map(|path| read_at_most(&path, MAX_MODULE_BYTES))
+            .transpose()?;
         let report = AdminClient::new(self.admin.client()?).check(file, recording).await?;
         show::print(&report, self.json, show::check)?;
         Ok(if report.passed {

@@ -3,7 +3,7 @@
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use stowage_logic::MOST_BYTES;
+use stowage_logic::MAX_MODULE_BYTES;
 use thiserror::Error;
 
 /// Why a file is no module's.
@@ -71,7 +71,7 @@ impl ModuleFile {
                 .map(str::to_owned)
                 .ok_or_else(|| FileError::NoName { path: path.to_owned() })?,
         };
-        let bytes = read_at_most(path, MOST_BYTES)?;
+        let bytes = read_at_most(path, MAX_MODULE_BYTES)?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         Ok(ModuleFile {
             name,

@@ -49,7 +49,7 @@ async fn cost(reuse: Reuse) -> anyhow::Result<f64> {
         Config {
             reuse,
             // Every call runs.
-            answer_bytes: 0,
+            response_cache_bytes: 0,
             ..Config::default()
         },
         store,

@@ -27,7 +27,7 @@ const ROUND: Duration = Duration::from_secs(3);
 /// Folders that exist when lists are read: a page of ten.
 const FOLDERS: usize = 9;
 /// What has a server run every call, answers that still stand included.
-const EVERY_CALL_RUNS: &[&str] = &["--answer-cache-mib", "0"];
+const EVERY_CALL_RUNS: &[&str] = &["--response-cache-mib", "0"];
 
 fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -120,15 +120,15 @@ async fn a_state_that_is_no_longer_kept_can_be_compared_with_nothing() {
     let generation = stage.logic.generation();
     let route = generation.method(Some("tests"), "rows").unwrap();
     let (moment, facts) = (Moment::now(), Facts::default());
-    let rehearse = async || stage.logic.rehearse(route, &[], &moment, &old, &facts).await.outcome;
-    assert!(matches!(rehearse().await, Ok(Outcome::Done(_))));
+    let dry_run = async || stage.logic.dry_run(route, &[], &moment, &old, &facts).await.outcome;
+    assert!(matches!(dry_run().await, Ok(Outcome::Done(_))));
     // Snapshots that nobody lets go of.
     let mut held = Vec::new();
     for n in 1..200 {
         write(n).await;
         held.push(stage.store.snapshot());
     }
-    let outcome = rehearse().await;
+    let outcome = dry_run().await;
     assert!(matches!(outcome, Err(CallError::Contention)), "{outcome:?}");
     assert_eq!(stage.work().await["code"], 200);
 }

@@ -119,7 +119,7 @@ async fn names_and_sizes_out_of_bounds_are_refused_before_anything_is_read() {
     }
     let twice = vec![version("bo00o"), version("co00o")];
     assert!(stage.deployer.swap(twice, SwapOptions::default()).await.is_err());
-    let huge = named("huge", vec![0; stowage_logic::MOST_BYTES + 1]);
+    let huge = named("huge", vec![0; stowage_logic::MAX_MODULE_BYTES + 1]);
     let report = stage.deployer.check(huge, None).await;
     assert!(!report.passed, "{report:?}");
     assert_eq!(stage.deployer.generation(), 1);

@@ -7,8 +7,8 @@ use wasmtime::component::Val;
 
 use crate::typed::Entry;
 
-/// What surrounds the function in its transaction: the host's own part of a job.
-pub trait Job: Send + Sync {
+/// What surrounds the function in its transaction: the host's own part of a invocation.
+pub trait Invocation: Send + Sync {
     /// Before the function runs: its parameters, made from what the transaction sees.
     ///
     /// # Errors
@@ -18,7 +18,7 @@ pub trait Job: Send + Sync {
     ///
     /// # Errors
     /// When storage fails.
-    fn record(&self, transaction: &mut Transaction) -> Result<(), stowage_storage::Error>;
+    fn after_return(&self, transaction: &mut Transaction) -> Result<(), stowage_storage::Error>;
     /// How the function is entered, where that is not with `params`.
     #[doc(hidden)]
     fn entry(&self) -> Option<&dyn Entry> {
@@ -27,14 +27,14 @@ pub trait Job: Send + Sync {
 }
 
 /// Parameters that are known beforehand and nothing else to do.
-pub(crate) struct Plain<'a>(pub(crate) &'a [Val]);
+pub(crate) struct PlainInvocation<'a>(pub(crate) &'a [Val]);
 
-impl Job for Plain<'_> {
+impl Invocation for PlainInvocation<'_> {
     fn params(&self, _: &mut Transaction) -> Result<Cow<'_, [Val]>, stowage_storage::Error> {
         Ok(Cow::Borrowed(self.0))
     }
 
-    fn record(&self, _: &mut Transaction) -> Result<(), stowage_storage::Error> {
+    fn after_return(&self, _: &mut Transaction) -> Result<(), stowage_storage::Error> {
         Ok(())
     }
 }

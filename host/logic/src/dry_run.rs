@@ -11,14 +11,14 @@ use crate::attempt::{Attempt, Ended, Executed, Terms, release};
 use crate::effect::{Effect, Request};
 use crate::fact::{Facts, Question};
 use crate::generation::Route;
-use crate::job::Plain;
+use crate::invocation::PlainInvocation;
 use crate::limits::Limits;
 use crate::moment::Moment;
 use crate::outcome::{CallError, Outcome};
 
 /// What a function would do on a state. Nothing of it has been committed or released.
 #[derive(Debug)]
-pub struct Rehearsal {
+pub struct DryRun {
     /// What it returned, or why it did not.
     pub outcome: Result<Outcome, CallError>,
     /// The transaction as the function left it; none where it did not return.
@@ -35,20 +35,20 @@ pub struct Rehearsal {
 impl Logic {
     /// Runs a function once on a snapshot, with a given time, randomness and answers of the cloud, and keeps what it did from
     /// happening. At most a few such runs go on at once; further ones wait.
-    pub async fn rehearse(
+    pub async fn dry_run(
         &self,
         route: &Route,
         params: &[Val],
         moment: &Moment,
         snapshot: &Snapshot,
         facts: &Facts,
-    ) -> Rehearsal {
-        self.rehearse_with(&self.inner.rehearsing, route, params, moment, snapshot, facts)
+    ) -> DryRun {
+        self.dry_run_with(&self.inner.dry_runs, route, params, moment, snapshot, facts)
             .await
     }
 
-    /// [`Logic::rehearse`], with one of these permits.
-    pub(crate) async fn rehearse_with(
+    /// [`Logic::dry_run`], with one of these permits.
+    pub(crate) async fn dry_run_with(
         &self,
         permits: &Semaphore,
         route: &Route,
@@ -56,7 +56,7 @@ impl Logic {
         moment: &Moment,
         snapshot: &Snapshot,
         facts: &Facts,
-    ) -> Rehearsal {
+    ) -> DryRun {
         // The semaphore is never closed.
         let _permit = permits.acquire().await.ok();
         let transaction = self.inner.store.begin_at(snapshot);
@@ -65,15 +65,21 @@ impl Logic {
     }
 
     /// Runs a function once in a transaction that the caller commits, with all that a call may use.
-    pub async fn run_in(&self, transaction: Transaction, route: &Route, params: &[Val], moment: &Moment) -> Rehearsal {
+    pub async fn run_in_transaction(
+        &self,
+        transaction: Transaction,
+        route: &Route,
+        params: &[Val],
+        moment: &Moment,
+    ) -> DryRun {
         let limits = &self.inner.config.limits;
         self.try_in(transaction, route, params, moment, &Facts::default(), limits)
             .await
     }
 
     /// Sets going what a run asked for, once its transaction is durable.
-    pub fn release(&self, rehearsal: Rehearsal) {
-        release(rehearsal.effects, &*self.inner.services);
+    pub fn release(&self, dry_run: DryRun) {
+        release(dry_run.effects, &*self.inner.services);
     }
 
     async fn try_in(
@@ -84,7 +90,7 @@ impl Logic {
         moment: &Moment,
         facts: &Facts,
         limits: &Limits,
-    ) -> Rehearsal {
+    ) -> DryRun {
         let started = Instant::now();
         let id = self.call_id();
         let attempt = Attempt {
@@ -98,12 +104,12 @@ impl Logic {
             host_calls: limits.host_calls,
             terms: Terms::Trial,
         };
-        let job = Plain(params);
+        let invocation = PlainInvocation(params);
         let ran = tokio::time::timeout(
             limits.wall,
-            attempt.execute(transaction, &job, facts, false, true, (None, None)),
+            attempt.execute(transaction, &invocation, facts, false, true, (None, None)),
         );
-        let mut rehearsal = Rehearsal {
+        let mut dry_run = DryRun {
             outcome: Err(CallError::WallDeadline),
             transaction: None,
             requests: Vec::new(),
@@ -113,21 +119,21 @@ impl Logic {
         };
         match ran.await {
             Ok(Ok(Executed { outcome, call, .. })) => {
-                rehearsal.outcome = Ok(outcome);
-                rehearsal.transaction = Some(call.transaction);
-                rehearsal.requests = call.requests.unwrap_or_default();
-                rehearsal.effects = call.effects;
+                dry_run.outcome = Ok(outcome);
+                dry_run.transaction = Some(call.transaction);
+                dry_run.requests = call.requests.unwrap_or_default();
+                dry_run.effects = call.effects;
             }
-            Ok(Err(Ended::Error(error))) => rehearsal.outcome = Err(error),
+            Ok(Err(Ended::Error(error))) => dry_run.outcome = Err(error),
             Ok(Err(Ended::Asked(question))) => {
-                rehearsal.outcome = Err(CallError::Refused("it asks the cloud what is not known".into()));
-                rehearsal.asked = Some(question);
+                dry_run.outcome = Err(CallError::Refused("it asks the cloud what is not known".into()));
+                dry_run.asked = Some(question);
             }
             // Its snapshot is no longer kept.
-            Ok(Err(Ended::Conflict | Ended::Moved)) => rehearsal.outcome = Err(CallError::Contention),
+            Ok(Err(Ended::Conflict | Ended::Moved)) => dry_run.outcome = Err(CallError::Contention),
             Err(_) => {}
         }
-        rehearsal.elapsed = started.elapsed();
-        rehearsal
+        dry_run.elapsed = started.elapsed();
+        dry_run
     }
 }
