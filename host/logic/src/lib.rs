@@ -3,69 +3,45 @@
 //! A call is one transaction (`call.rs`): an instance is armed with a snapshot, runs, and what it wrote is committed; a conflict runs it again.
 //! What modules serve is a [`Generation`], replaced as a whole.
 
-mod allowance;
-mod answers;
-mod attempt;
+mod api;
 mod background;
-mod behaviour;
 mod bindings;
 mod call;
 pub mod codec;
-mod compile;
 mod deadline;
-mod difference;
-mod dry_run;
-mod effect;
 mod engine;
-mod fact;
-mod generation;
-mod hold;
 mod imports;
-mod inspect;
-mod instance;
-mod invocation;
-mod limits;
-mod module;
-mod moment;
-mod observer;
-mod outcome;
-mod pace;
+mod response_cache;
+mod rollout;
+mod routing;
 pub mod rpc;
-mod services;
-mod shadow;
-mod signature;
-mod stats;
-mod trial;
-mod turn;
-mod typed;
-mod version;
-mod wasi;
+mod scheduler;
 
-pub use behaviour::{Behaviour, Ending, is_module_table};
+pub use api::effect::{CloudChange, Effect, HIDDEN, Request};
+pub use api::fact::{CloudAnswer, CloudFailure, Facts, Question, SyncCounts};
+pub use api::invocation::Invocation;
+pub use api::moment::{Conditions, Moment};
+pub use api::outcome::{CallError, Outcome};
+pub use api::services::{Refused, Services};
 pub use bindings::stowage::host as wit;
-pub use call::CallId;
-pub use compile::{MAX_MODULE_BYTES, compile_stdin};
+pub use call::dry_run::DryRun;
+pub use call::observer::{Observation, Observer};
+pub use call::retry::CallId;
 pub use deadline::{Elapsed, within};
-pub use difference::{decoded, differences, shown_key};
-pub use dry_run::DryRun;
-pub use effect::{CloudChange, Effect, HIDDEN, Request};
-pub use engine::EngineError;
-pub use fact::{CloudAnswer, CloudFailure, Facts, Question, SyncCounts};
-pub use generation::{Generation, Route};
-pub use hold::CallHold;
-pub use instance::Reuse;
-pub use invocation::Invocation;
-pub use limits::Limits;
-pub use module::{Export, InterfaceName, LoadError, Module};
-pub use moment::{Conditions, Moment};
-pub use observer::{Observation, Observer};
-pub use outcome::{CallError, Outcome};
-pub use services::{Refused, Services};
-pub use shadow::{Difference, Shadow, ShadowTally};
-pub use signature::Signature;
-pub use stats::Summary;
-pub use trial::{Regression, Share, Thresholds, Watch, WatchReport};
-pub use version::{ParseVersionError, Version};
+pub use engine::compiler::{MAX_MODULE_BYTES, compile_stdin};
+pub use engine::config::EngineError;
+pub use engine::instance::Reuse;
+pub use engine::limits::Limits;
+pub use engine::module::{Export, InterfaceName, LoadError, Module};
+pub use engine::signature::Signature;
+pub use engine::stats::Summary;
+pub use engine::version::{ParseVersionError, Version};
+pub use rollout::behaviour::{Behaviour, Ending, is_module_table};
+pub use rollout::difference::{decoded, differences, shown_key};
+pub use rollout::shadow::{Difference, Shadow, ShadowTally};
+pub use rollout::watch::{Regression, Share, Thresholds, Watch, WatchReport};
+pub use routing::call_hold::CallHold;
+pub use routing::generation::{Generation, Route};
 
 use std::fmt;
 use std::path::PathBuf;
@@ -78,12 +54,12 @@ use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use background::Background;
-use compile::Compiler;
-use engine::Ticker;
-use hold::Eras;
-use instance::State;
-use pace::{Lane, MOST_LONG};
-use turn::Begun;
+use engine::compiler::Compiler;
+use engine::config::Ticker;
+use engine::instance::State;
+use routing::call_hold::Eras;
+use scheduler::fair_turns::Begun;
+use scheduler::paced_run::{Lane, MOST_LONG};
 
 /// How modules are run.
 #[derive(Clone, Debug)]
@@ -185,10 +161,10 @@ impl Logic {
         let idle = config.reuse.kept.saturating_mul(2 * MOST_MODULES);
         let slots =
             u32::try_from(config.concurrency.saturating_add(idle + 2 * DRY_RUNS + MOST_LONG)).unwrap_or(u32::MAX);
-        let engine = engine::serving(&config.limits, slots)?;
+        let engine = engine::config::serving(&config.limits, slots)?;
         let ticker = Ticker::start(&engine).map_err(EngineError::thread)?;
         let mut linker = Linker::new(&engine);
-        wasi::add_to_linker(&mut linker)
+        engine::wasi::add_to_linker(&mut linker)
             .and_then(|()| imports::add_to_linker(&mut linker))
             .map_err(EngineError::link)?;
         let running = Arc::new(Semaphore::new(config.concurrency));

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::api::effect::{CloudChange, Request};
+use crate::api::fact::{CloudAnswer, CloudFailure, Question};
 use crate::bindings::stowage::host::cloud as wit;
-use crate::effect::{CloudChange, Request};
-use crate::fact::{CloudAnswer, CloudFailure, Question};
-use crate::instance::{Call, State};
+use crate::engine::instance::{Call, State};
 
 impl From<CloudFailure> for wit::CloudError {
     fn from(failure: CloudFailure) -> wit::CloudError {

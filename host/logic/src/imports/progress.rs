@@ -1,8 +1,8 @@
 //! `stowage:host/progress`: subscriptions to the feed.
 
+use crate::api::effect::{Effect, Request};
 use crate::bindings::stowage::host::progress as wit;
-use crate::effect::{Effect, Request};
-use crate::instance::State;
+use crate::engine::instance::State;
 
 /// Characters of a key.
 const KEY_CHARS: std::ops::RangeInclusive<usize> = 1..=128;

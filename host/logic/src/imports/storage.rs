@@ -5,8 +5,8 @@ use std::time::Instant;
 use stowage_storage::{self as storage, KeyRange, ScanOptions, Visitor, Walk};
 
 use crate::bindings::stowage::host::storage as wit;
-use crate::instance::{Call, State};
-use crate::limits::TICK;
+use crate::engine::instance::{Call, State};
+use crate::engine::limits::TICK;
 
 /// Keys of one `get-many`.
 const MOST_KEYS: usize = 10_000;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::api::effect::Request;
 use crate::bindings::stowage::host::transfer as wit;
-use crate::effect::Request;
-use crate::instance::State;
+use crate::engine::instance::State;
 
 fn file_bytes(file: &wit::File) -> usize {
     file.hash.len() + file.name.len() + file.ext.len() + file.thumb.len() + file.path.len()

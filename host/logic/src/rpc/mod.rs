@@ -13,8 +13,8 @@ use serde_json::{Map, Value};
 use tracing::Instrument as _;
 use wasmtime::component::Val;
 
-use crate::answers::Answer;
 use crate::codec::Failure;
+use crate::response_cache::Answer;
 use crate::{Export, Generation, Logic, Outcome, Route};
 use route::{Target, Unroutable, decode_path};
 

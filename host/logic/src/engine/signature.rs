@@ -1,0 +1,243 @@
+//! The type of an exported function as WIT text, to be compared and to be read.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use wasmtime::component::Type;
+use wasmtime::component::types::{ComponentFunc, ComponentItem};
+
+use crate::engine::module::InterfaceName;
+use crate::routing::generation::Route;
+
+/// Names nested deeper are written as `…`; the comparison is of the whole types.
+const MOST_DEPTH: u32 = 32;
+/// A longer text is cut.
+const MOST_TEXT: usize = 8 << 10;
+
+/// The type of a function, with the names that its interface gives to types.
+pub struct Signature {
+    function: String,
+    params: Vec<(String, Type)>,
+    result: Option<Type>,
+    /// The interface's named types, in its order.
+    named: Vec<(String, Type)>,
+}
+
+impl Route {
+    /// The type of the function; none where the module does not have it after all.
+    pub fn signature(&self) -> Option<Signature> {
+        let export = self.export();
+        let component = self.module.pre.component();
+        let engine = component.engine();
+        let ty = component.component_type();
+        let (_, item) = ty
+            .exports(engine)
+            .find(|(name, _)| InterfaceName::parse(name).as_ref() == Some(&export.interface))?;
+        let ComponentItem::ComponentInstance(instance) = item.ty else {
+            return None;
+        };
+        let mut named = Vec::new();
+        let mut found: Option<ComponentFunc> = None;
+        for (name, item) in instance.exports(engine) {
+            match item.ty {
+                ComponentItem::Type(ty) => named.push((name.to_owned(), ty)),
+                ComponentItem::ComponentFunc(func) if name == export.function => found = Some(func),
+                _ => {}
+            }
+        }
+        let func = found?;
+        Some(Signature {
+            function: export.function.clone(),
+            params: func.params().map(|(name, ty)| (name.to_owned(), ty)).collect(),
+            result: func.results().next(),
+            named,
+        })
+    }
+}
+
+impl Signature {
+    /// Whether a caller cannot tell the two apart: the same names and types of parameters, and the same result.
+    pub fn same(&self, other: &Signature) -> bool {
+        self.params == other.params && self.result == other.result
+    }
+
+    /// `create-im-favorite-folder: func(name: string) -> result<bool, error>`.
+    pub fn text(&self) -> String {
+        let mut text = format!("{}: func(", self.function);
+        for (i, (name, ty)) in self.params.iter().enumerate() {
+            text.push_str(if i == 0 { "" } else { ", " });
+            let _ = write!(text, "{name}: ");
+            self.write(ty, true, 0, &mut text);
+        }
+        text.push(')');
+        if let Some(result) = &self.result {
+            text.push_str(" -> ");
+            self.write(result, true, 0, &mut text);
+        }
+        text
+    }
+
+    /// What changes from `self` to `after`: lines that begin with `- ` and `+ `, the function first, then the types it names whose
+    /// definitions differ. Empty where they are the same.
+    pub fn changes(&self, after: &Signature) -> Vec<String> {
+        if self.same(after) {
+            return Vec::new();
+        }
+        let mut lines = Vec::new();
+        let mut compare = |before: Option<String>, after: Option<String>| {
+            if before != after {
+                lines.extend(before.map(|text| format!("- {text}")));
+                lines.extend(after.map(|text| format!("+ {text}")));
+            }
+        };
+        compare(Some(self.text()), Some(after.text()));
+        let (mut old, mut new) = (self.definitions(), after.definitions());
+        for (name, before) in std::mem::take(&mut old) {
+            compare(Some(before), new.remove(&name));
+        }
+        for added in new.into_values() {
+            compare(None, Some(added));
+        }
+        lines
+    }
+
+    /// The definitions of the named types that the function reaches, by name.
+    fn definitions(&self) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        let mut open: Vec<Type> = self
+            .params
+            .iter()
+            .map(|(_, ty)| ty.clone())
+            .chain(self.result.clone())
+            .collect();
+        // Each named type is opened once, and types without names are no deeper than the codec allows.
+        while let Some(ty) = open.pop() {
+            if let Some(name) = self.name(&ty) {
+                if found.contains_key(name) {
+                    continue;
+                }
+                let mut text = String::new();
+                self.write(&ty, false, 0, &mut text);
+                found.insert(name.to_owned(), define(name, &text));
+            }
+            open.extend(parts(&ty).into_iter().map(|(_, ty)| ty));
+        }
+        found
+    }
+
+    fn name(&self, ty: &Type) -> Option<&str> {
+        // Only types that WIT gives names to by declaring them: an alias of `u32` is a `u32`.
+        if !matches!(ty, Type::Record(_) | Type::Variant(_) | Type::Enum(_) | Type::Flags(_)) {
+            return None;
+        }
+        self.named.iter().find(|(_, t)| t == ty).map(|(name, _)| &**name)
+    }
+
+    /// Writes a type; by its name, where it has one and may be named.
+    fn write(&self, ty: &Type, by_name: bool, depth: u32, out: &mut String) {
+        if depth > MOST_DEPTH || out.len() > MOST_TEXT {
+            out.push('…');
+            return;
+        }
+        if let Some(name) = self.name(ty).filter(|_| by_name) {
+            out.push_str(name);
+            return;
+        }
+        let plain = match ty {
+            Type::Bool => "bool",
+            Type::S8 => "s8",
+            Type::U8 => "u8",
+            Type::S16 => "s16",
+            Type::U16 => "u16",
+            Type::S32 => "s32",
+            Type::U32 => "u32",
+            Type::S64 => "s64",
+            Type::U64 => "u64",
+            Type::Float32 => "f32",
+            Type::Float64 => "f64",
+            Type::Char => "char",
+            Type::String => "string",
+            Type::List(_) => "list",
+            Type::Tuple(_) => "tuple",
+            Type::Option(_) => "option",
+            Type::Result(_) => "result",
+            Type::Record(_) => "record",
+            Type::Variant(_) => "variant",
+            Type::Enum(_) => "enum",
+            Type::Flags(_) => "flags",
+            // None of these is taken for a method (see the codec).
+            _ => "resource",
+        };
+        out.push_str(plain);
+        let (open, close) = match ty {
+            Type::Record(_) | Type::Variant(_) | Type::Enum(_) | Type::Flags(_) => (" { ", " }"),
+            Type::Result(result) if result.ok().is_none() && result.err().is_none() => return,
+            Type::List(_) | Type::Tuple(_) | Type::Option(_) | Type::Result(_) => ("<", ">"),
+            _ => return,
+        };
+        out.push_str(open);
+        if let Type::Result(result) = ty
+            && result.ok().is_none()
+        {
+            out.push_str("_, ");
+        }
+        let names: Vec<String> = match ty {
+            Type::Enum(names) => names.names().map(str::to_owned).collect(),
+            Type::Flags(names) => names.names().map(str::to_owned).collect(),
+            Type::Variant(variant) => variant
+                .cases()
+                .filter(|case| case.ty.is_none())
+                .map(|case| case.name.to_owned())
+                .collect(),
+            _ => Vec::new(),
+        };
+        out.push_str(&names.join(", "));
+        for (i, (name, part)) in parts(ty).into_iter().enumerate() {
+            if i > 0 || !names.is_empty() {
+                out.push_str(", ");
+            }
+            match (name, ty) {
+                (Some(name), Type::Variant(_)) => {
+                    let _ = write!(out, "{name}(");
+                    self.write(&part, true, depth + 1, out);
+                    out.push(')');
+                }
+                (Some(name), _) => {
+                    let _ = write!(out, "{name}: ");
+                    self.write(&part, true, depth + 1, out);
+                }
+                (None, _) => self.write(&part, true, depth + 1, out),
+            }
+        }
+        out.push_str(close);
+    }
+}
+
+/// `record { code: s32 }` with its name: `record error { code: s32 }`.
+fn define(name: &str, text: &str) -> String {
+    match text.split_once(' ') {
+        Some((kind, body)) => format!("{kind} {name} {body}"),
+        None => format!("type {name} = {text}"),
+    }
+}
+
+/// The types that a type is made of, with the names they go by in it.
+fn parts(ty: &Type) -> Vec<(Option<String>, Type)> {
+    match ty {
+        Type::List(list) => vec![(None, list.ty())],
+        Type::Option(option) => vec![(None, option.ty())],
+        Type::Result(result) => result
+            .ok()
+            .into_iter()
+            .chain(result.err())
+            .map(|ty| (None, ty))
+            .collect(),
+        Type::Tuple(tuple) => tuple.types().map(|ty| (None, ty)).collect(),
+        Type::Record(record) => record.fields().map(|f| (Some(f.name.to_owned()), f.ty)).collect(),
+        Type::Variant(variant) => variant
+            .cases()
+            .filter_map(|case| Some((Some(case.name.to_owned()), case.ty?)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,92 @@
+//! What a call did, as far as anybody else can tell: two versions behave alike where these are equal.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use stowage_storage::Change;
+
+use crate::api::effect::Request;
+use crate::api::fact::Question;
+use crate::api::outcome::Outcome;
+use crate::call::dry_run::DryRun;
+use crate::call::observer::Observation;
+
+/// Tables of the host begin with this; what a module does to them it does through requests.
+const HOST_TABLES: &str = "host.";
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Ending {
+    /// It returned this value; null where the function returns nothing.
+    Ok(Value),
+    /// It returned this error; nothing of the call is kept.
+    Err(Value),
+    /// It did not return: a trap, a limit, a question nobody has answered. For a person.
+    Fault(String),
+}
+
+/// How a call ended, and what it changed and set going.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Behaviour {
+    /// Its answer.
+    pub ending: Ending,
+    /// Table, key and change of every key of the modules' tables that it wrote, by table and key.
+    pub writes: Vec<(String, Vec<u8>, Change)>,
+    /// The effects it asked for, in order.
+    pub requests: Vec<Request>,
+}
+
+impl Behaviour {
+    /// What a live call did.
+    pub fn of_observation(observation: &Observation) -> Behaviour {
+        Behaviour {
+            ending: Ending::of(&observation.outcome),
+            writes: of_modules(observation.footprint.writes.clone()),
+            requests: observation.requests.clone(),
+        }
+    }
+
+    /// What a function would have done.
+    pub fn of_dry_run(dry_run: &DryRun) -> Behaviour {
+        let ending = match (&dry_run.outcome, &dry_run.asked) {
+            (Ok(outcome), _) => Ending::of(outcome),
+            // Told without the question's details: a password is one of them.
+            (Err(_), Some(Question::Sync)) => Ending::Fault("it asks for a sync, which was not asked for".into()),
+            (Err(_), Some(Question::Password { hash, .. })) => {
+                Ending::Fault(format!("it asks whether a password opens {hash}, which was not asked"))
+            }
+            (Err(error), None) => Ending::Fault(error.to_string()),
+        };
+        let writes = dry_run.transaction.as_ref().map(|t| t.footprint().writes);
+        Behaviour {
+            ending,
+            writes: of_modules(writes.unwrap_or_default()),
+            requests: dry_run.requests.clone(),
+        }
+    }
+}
+
+impl Ending {
+    /// The JSON of an outcome.
+    pub fn of(outcome: &Outcome) -> Ending {
+        match outcome {
+            Outcome::Done(json) => Ending::Ok(parsed(json)),
+            Outcome::Failed(failure) => Ending::Err(parsed(&failure.json)),
+        }
+    }
+}
+
+/// The value of a result's JSON text, which is empty where there is no value.
+fn parsed(json: &[u8]) -> Value {
+    serde_json::from_slice(json).unwrap_or_default()
+}
+
+/// Whether a table is one that modules read and write themselves.
+pub fn is_module_table(table: &str) -> bool {
+    !table.starts_with(HOST_TABLES)
+}
+
+fn of_modules(mut writes: Vec<(String, Vec<u8>, Change)>) -> Vec<(String, Vec<u8>, Change)> {
+    writes.retain(|(table, _, _)| is_module_table(table));
+    writes
+}
