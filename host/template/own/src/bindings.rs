@@ -1,6 +1,6 @@
-//! The world `module`, generated from `wit/`; what it imports is the SDK's.
+//! The world `module`, generated from `wit/`. Its imports are those of the SDK.
 //!
-//! The types exist on every target, so that the plain functions return them in unit tests too.
+//! The types exist on every target, so the plain functions can return them in unit tests too.
 
 wit_bindgen::generate!({
     path: "wit",

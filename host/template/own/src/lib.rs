@@ -1,6 +1,7 @@
 //! Notes that a person pins to a board.
 //!
-//! The exports below are thin; what they do is in plain functions that take a `Context`: the host in the component, memory in unit tests.
+//! The exports below only call plain functions, which take a `Context`. In the component the context is
+//! the host; in unit tests it is memory.
 
 pub mod bindings;
 mod notes;

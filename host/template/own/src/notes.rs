@@ -1,4 +1,4 @@
-//! The notes: how they are kept, listed and found.
+//! Notes: how they are stored, listed and searched.
 
 use serde::{Deserialize, Serialize};
 use stowage_sdk::{Blobs, Collection, Context, Error, Key, Keyword, Listing, Order, Paging, Writer, searchable};
@@ -8,10 +8,10 @@ use crate::bindings::api;
 /// The longest text, in characters.
 const MAX_TEXT_CHARS: usize = 1000;
 
-/// The code of a note that is not there. Codes are the module's own; 200 is success, 600 a bad parameter.
+/// The error code for a missing note. A module chooses its codes; 200 is success, 600 a bad parameter.
 const NO_NOTE: i32 = 70001;
 
-/// A note as it is stored. A field that is added later has its default in rows written before.
+/// A note as it is stored. A field that is added later has its default value in older rows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Note {
@@ -21,10 +21,10 @@ struct Note {
     time: i64,
 }
 
-/// Index: time, identity; the searchable text.
+/// Index. Key: time, identity. Value: the searchable text.
 const NOTES_BY_TIME: &str = "{{name}}-notes-by-time";
 
-/// All modules share the tables, so the names of this module's begin with its own.
+/// All modules share the tables. So the names of this module's tables begin with its own name.
 const NOTES: Collection<Note> = Collection {
     name: "{{name}}-notes",
     version: 1,
@@ -91,10 +91,11 @@ fn answer(note: Note) -> api::Note {
     }
 }
 
-/// Whether a note that is pinned is found again. The host asks on live data before this version serves, and drops what is written here.
+/// Checks that a pinned note is listed. The host calls this on a snapshot of the live data before this
+/// version goes live, and drops what it writes.
 ///
 /// # Errors
-/// Tells a person what does not work.
+/// A text for a person that says what does not work.
 pub fn self_test(ctx: &dyn Context) -> Result<(), String> {
     let note = add(ctx, "self-test").map_err(|error| error.message)?;
     let newest = list(ctx, Some("SELF-test"), Some(Order::Desc), 1, 1000).map_err(|error| error.message)?;

@@ -1,4 +1,4 @@
-//! The plain functions on a context in memory: no host, no WebAssembly, a matter of seconds.
+//! Tests of the plain functions on a context in memory, without a host and without WebAssembly.
 
 use {{snake}}::{add, list, remove, self_test};
 use stowage_sdk::{Context, MemoryContext, Order};

@@ -1,12 +1,12 @@
-//! The component in wasmtime, as the server runs it, over storage in memory.
+//! Tests of the component in wasmtime, as the server runs it, with storage in memory.
 //!
-//! `make test` builds it first and names it in `WASM`.
+//! `make test` builds the component first and sets `WASM` to its file.
 #![cfg(test)]
 
 use serde_json::{Value, json};
 use stowage_kit::{ApiError, Kit};
 
-/// The component; time and the random numbers of each call are known.
+/// The component, with a fixed time and fixed random numbers.
 async fn kit() -> Kit {
     let file = std::env::var("WASM").unwrap_or_else(|_| {
         concat!(env!("CARGO_MANIFEST_DIR"), "/../target/wasm32-wasip2/release/{{snake}}.wasm").to_owned()
