@@ -1,69 +1,64 @@
-//! The demo set: rows drawn from the API's examples and real files behind them, put into an empty space.
+//! The demo set: rows drawn from the API's examples and the files they name, put into an empty space.
 //!
-//! Everything is made by integers from constants, so that the hashes are the same on every machine. What is documented keeps
-//! its `unique`, name, time and size; a real file's hash is that of its bytes.
+//! The files and rows are committed under `host/demo-files`. What is documented keeps its `unique`,
+//! name, time and size; the hash of a file is that of its bytes.
 
 mod file;
 mod noise;
-mod picture;
 mod publish;
 mod rows;
-mod voice;
 
 use std::path::Path;
 
 use anyhow::Context;
-use stowage_cloud::Space;
+use stowage_cloud::{Hash, Space};
 use tokio::fs;
 use tokio::io::AsyncWriteExt;
 
-use self::file::{File, Files};
+use self::file::{File, IN_SPACE, LOCAL_ONLY};
 
 /// The password of the protected file of the set, `私密日记.txt`.
 pub const PASSWORD: &str = "stowage";
 
-/// Fills a space that has neither rows nor blobs, and `temp_dir` with the temp files that are not in the space, each
-/// named by the hex of its hash. Says whether it did: a space that holds anything else is left alone.
+/// Fills an empty space with the set, and `temp_dir` with the temp files that the space does not
+/// have, each named by the hex of its hash. Returns whether it did: a space that holds anything
+/// else is left alone.
 ///
-/// Files become durable before rows name them, and rows come last: a fill that was interrupted before them is done again.
+/// Files become durable before rows name them, and rows come last. A fill that was interrupted
+/// before its rows is therefore done again.
 ///
 /// # Errors
 /// The space or the directory cannot be read or written. What was put until then stays.
 pub async fn fill(space: &Space, temp_dir: &Path) -> anyhow::Result<bool> {
-    let looked = publish::blobs_without_lists(space)
+    let found = publish::blobs_without_lists(space)
         .await
-        .context("the space cannot be looked into")?;
-    let Some(present) = looked else { return Ok(false) };
-    let files = tokio::task::spawn_blocking(Files::make)
-        .await
-        .context("the demo files cannot be made")?;
-    if !present
-        .iter()
-        .all(|hash| files.in_space().iter().any(|file| file.hash == *hash))
-    {
+        .context("the space cannot be read")?;
+    let Some(present) = found else { return Ok(false) };
+    let is_ours = |hash: &Hash| IN_SPACE.iter().any(|file| file.hash() == *hash);
+    if !present.iter().all(is_ours) {
         return Ok(false);
     }
     fs::create_dir_all(temp_dir)
         .await
-        .with_context(|| format!("{} cannot be made", temp_dir.display()))?;
-    for file in files.local_only() {
+        .with_context(|| format!("{} cannot be created", temp_dir.display()))?;
+    for file in &LOCAL_ONLY {
         put_local(temp_dir, file)
             .await
             .with_context(|| format!("{} cannot be written", temp_dir.display()))?;
     }
-    for file in files.in_space() {
+    for file in &IN_SPACE {
         space
-            .put_blob(file.reader(), &file.hash, file.len_bytes)
+            .put_blob(file.reader(), &file.hash(), file.len_bytes)
             .await
             .context("a demo file cannot be stored")?;
     }
-    publish::rows(space, rows::lists(&files).into()).await?;
+    publish::publish(space, rows::changes()?).await?;
     Ok(true)
 }
 
-/// Writes a file under its hash: complete or not at all.
+/// Writes a file under the hex of its hash: complete or not at all.
 async fn put_local(temp_dir: &Path, file: &File) -> std::io::Result<()> {
-    let path = temp_dir.join(file.hash.to_hex());
+    let path = temp_dir.join(file.hash().to_hex());
     let partial = path.with_extension("partial");
     let mut out = fs::File::create(&partial).await?;
     tokio::io::copy(&mut file.reader(), &mut out).await?;
@@ -76,7 +71,7 @@ async fn put_local(temp_dir: &Path, file: &File) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stowage_cloud::{Hash, OpenOptions, verify};
+    use stowage_cloud::{OpenOptions, verify};
 
     async fn space(dir: &Path) -> Space {
         let url = url::Url::from_directory_path(dir).expect("an absolute path");
@@ -112,10 +107,10 @@ mod tests {
     #[tokio::test]
     async fn local_temp_files_lie_under_the_hex_of_their_hash() {
         let dir = tempfile::tempdir().expect("a directory");
-        for file in Files::shared().local_only() {
+        for file in &LOCAL_ONLY {
             put_local(dir.path(), file).await.expect("written");
-            let bytes = std::fs::read(dir.path().join(file.hash.to_hex())).expect("there");
-            assert_eq!(Hash::of(&bytes), file.hash);
+            let bytes = std::fs::read(dir.path().join(file.hash().to_hex())).expect("there");
+            assert_eq!(Hash::of(&bytes), file.hash());
         }
         assert_eq!(
             std::fs::read_dir(dir.path()).expect("readable").count(),
@@ -140,9 +135,9 @@ mod tests {
     async fn a_fill_that_was_interrupted_before_its_rows_is_done_again() {
         let dir = tempfile::tempdir().expect("a directory");
         let space = space(&dir.path().join("space")).await;
-        let file = &Files::shared().voice;
+        let file = &IN_SPACE[0];
         space
-            .put_blob(file.reader(), &file.hash, file.len_bytes)
+            .put_blob(file.reader(), &file.hash(), file.len_bytes)
             .await
             .expect("stored");
         assert!(fill(&space, &dir.path().join("temp")).await.expect("filled"));

@@ -1,4 +1,4 @@
-//! Bytes that look random and are the same everywhere: SplitMix64 over a counter.
+//! Bytes that look random and are the same on every machine: SplitMix64 over a counter.
 
 /// A stream of pseudo-random bytes. Not for secrets.
 #[derive(Debug, Clone)]
@@ -19,7 +19,8 @@ impl Noise {
         (z ^ z >> 31).to_le_bytes()
     }
 
-    /// Fills a piece; the stream is the same however it is cut into pieces of a multiple of 8 bytes.
+    /// Fills a piece. The stream is the same however it is cut, as long as every piece but the
+    /// last is a multiple of 8 bytes.
     pub(super) fn fill(&mut self, piece: &mut [u8]) {
         for part in piece.chunks_mut(8) {
             part.copy_from_slice(&self.next()[..part.len()]);
@@ -42,7 +43,7 @@ mod tests {
 
     #[test]
     fn pieces_make_the_same_stream_as_the_whole() {
-        let (mut whole, mut pieces) = ([0; 64], [0; 64]);
+        let (mut whole, mut pieces) = ([0; 61], [0; 61]);
         Noise::new(1).fill(&mut whole);
         let mut noise = Noise::new(1);
         noise.fill(&mut pieces[..24]);
