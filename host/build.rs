@@ -1,5 +1,4 @@
-//! Puts the built modules of `target/modules` (or `STOWAGE_MODULES`) into the binary, and the sources that a new module's crate is
-//! written from.
+//! Puts the built modules of `target/modules` (or `STOWAGE_MODULES`) into the binary.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,43 +6,10 @@ use std::{env, fs};
 
 const MODULES: [&str; 5] = ["favorites", "temp-files", "backups", "cloud-storage", "common"];
 
-/// What `module new` writes, from the root of the repository: files, and directories with all that is in them.
-const SOURCES: [&str; 28] = [
-    "Cargo.lock",
-    "Cargo.toml",
-    "LICENSE",
-    "rust-toolchain.toml",
-    "guest/backups/Cargo.toml",
-    "guest/backups/src",
-    "guest/cloud-storage/Cargo.toml",
-    "guest/cloud-storage/src",
-    "guest/common/Cargo.toml",
-    "guest/common/src",
-    "guest/favorites/Cargo.toml",
-    "guest/favorites/src",
-    "guest/sdk/Cargo.toml",
-    "guest/sdk/src",
-    "guest/temp-files/Cargo.toml",
-    "guest/temp-files/src",
-    "host/logic/Cargo.toml",
-    "host/logic/src",
-    "host/recording/Cargo.toml",
-    "host/recording/src",
-    "host/storage/Cargo.toml",
-    "host/storage/src",
-    "host/template",
-    "tests/kit/Cargo.toml",
-    "tests/kit/src",
-    "wit/deps",
-    "wit/worlds.wit",
-    "rustfmt.toml",
-];
-
 fn main() {
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     modules(&manifest, &out);
-    sources(&manifest.join(".."), &out);
 }
 
 fn modules(manifest: &Path, out: &Path) {
@@ -60,42 +26,4 @@ fn modules(manifest: &Path, out: &Path) {
     }
     text.push_str("];\n");
     fs::write(out.join("builtin.rs"), text).expect("the build directory is writable");
-}
-
-/// Writes the sources as one zlib stream: each file as its path and its length, a line each, and its text. The files come in the
-/// order of their paths, and nothing of the file system but paths and texts is in it.
-fn sources(root: &Path, out: &Path) {
-    let mut files = Vec::new();
-    for path in SOURCES {
-        println!("cargo::rerun-if-changed={}", root.join(path).display());
-        collect(root, Path::new(path), &mut files);
-    }
-    files.sort();
-    let mut text = String::new();
-    for path in files {
-        let file = root.join(&path);
-        let content = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        let path = path.to_str().expect("our paths are ASCII");
-        write!(text, "{path}\n{}\n{content}", content.len()).expect("writing to a string");
-    }
-    let packed = miniz_oxide::deflate::compress_to_vec_zlib(text.as_bytes(), 9);
-    fs::write(out.join("sources.zlib"), packed).expect("the build directory is writable");
-    fs::write(
-        out.join("sources.rs"),
-        format!("const TEXT_BYTES: usize = {};\n", text.len()),
-    )
-    .expect("the build directory is writable");
-}
-
-fn collect(root: &Path, path: &Path, files: &mut Vec<PathBuf>) {
-    let place = root.join(path);
-    if place.is_file() {
-        files.push(path.to_owned());
-        return;
-    }
-    let entries = fs::read_dir(&place).unwrap_or_else(|error| panic!("{}: {error}", place.display()));
-    for entry in entries {
-        let entry = entry.unwrap_or_else(|error| panic!("{}: {error}", place.display()));
-        collect(root, &path.join(entry.file_name()), files);
-    }
 }

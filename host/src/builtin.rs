@@ -44,3 +44,14 @@ pub fn read_modules(dir: &Path) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     modules.sort();
     Ok(modules)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_knows_the_names_of_the_built_in_modules() {
+        let names: Vec<_> = BUILTIN.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, stowage_cli::module::BUILTIN_MODULES);
+    }
+}

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use stowage::cli::{CallArgs, ModuleCommand, RecordArgs, ReplayArgs, SpaceCommand, WatchArgs};
 use stowage::serve;
 use stowage::settings::Settings;
+use stowage_cli::{CallArgs, ModuleCommand, RecordArgs, ReplayArgs, SpaceCommand, WatchArgs};
 use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use stowage_logic::{Logic, Module};
 use stowage_recording::{Recording, ReplayReport, replay};
 
-use crate::deploy::{Deployer, ReplayResult};
-use crate::recording::Recordings;
+use stowage_deploy::{Deployer, Recordings, ReplayResult};
 
 /// Calls of a recording that differ and are told in a check.
 const TOLD: usize = 5;

@@ -17,17 +17,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Admin, AdminToken};
 use crate::builtin::{builtin_modules, read_modules};
-use crate::cli::data_dir::{ADMIN_TOKEN_FILE, SERVER_FILE, SPACE_DIR, default_data_dir};
-use crate::cli::space::{directory_url, shown, space_url};
 use crate::demo;
-use crate::deploy::{Deployer, Source};
 use crate::hooks::Hooks;
 use crate::proofs;
-use crate::recording::Recordings;
 use crate::server::{self, Gate};
 use crate::services::Services;
 use crate::settings::Settings;
-use crate::watched::Watched;
+use stowage_cli::data_dir::{ADMIN_TOKEN_FILE, SERVER_FILE, SPACE_DIR, default_data_dir};
+use stowage_cli::space::{directory_url, shown, space_url};
+use stowage_deploy::watched::Watched;
+use stowage_deploy::{Deployer, Recordings, Source};
 
 /// The size of a space that is made because there is none: 10 GB.
 const NEW_SPACE_BYTES: u64 = 10 << 30;

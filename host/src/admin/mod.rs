@@ -8,7 +8,6 @@ mod route;
 mod token;
 mod upload;
 
-pub use problem::{ErrorBody, ErrorText};
 pub use token::{AdminToken, TokenError};
 
 use std::future::Future;
@@ -20,17 +19,16 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TY
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use serde::{Deserialize, Serialize};
-use stowage_logic::Version;
+use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use crate::deploy::{CanaryOptions, Deployer, HistoryEntry, MigrationStatus, ModuleStatus};
-use crate::recording::{RecordRequest, Recordings};
 use parameters::Parameters;
 use problem::Problem;
 use route::Route;
+use stowage_deploy::api::{Done, Draining, History, Migration, ModuleList, RecordRequest};
+use stowage_deploy::{CanaryOptions, Deployer, Recordings};
 use upload::{Layout, MOST_BODY_BYTES};
 
 /// Who asked, as the history has it.
@@ -49,57 +47,6 @@ const MOST_JSON_BYTES: usize = 64 << 10;
 const MOST_HISTORY: usize = 1000;
 
 type Answer = Response<Full<Bytes>>;
-
-/// What serves.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ModuleList {
-    /// The number of the generation.
-    pub generation: u64,
-    /// Its modules, in the order they are loaded.
-    pub modules: Vec<ModuleStatus>,
-    /// Versions that are no longer live and have calls that are not over yet.
-    pub draining: Vec<Draining>,
-}
-
-/// A version that only ends what it had begun.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Draining {
-    /// The module.
-    pub name: String,
-    /// The version.
-    pub version: String,
-}
-
-impl From<(String, Version)> for Draining {
-    fn from((name, version): (String, Version)) -> Draining {
-        Draining {
-            name,
-            version: format!("{version:#}"),
-        }
-    }
-}
-
-/// What was live.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct History {
-    /// The newest first.
-    pub history: Vec<HistoryEntry>,
-}
-
-/// The migration that is under way.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Migration {
-    /// How far it is; null when there is none.
-    pub migration: Option<MigrationStatus>,
-}
-
-/// The answer of what has nothing to tell: `{}`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Done {}
 
 /// The admin API. A cheap handle.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use serde_json::Value;
 use stowage_logic::Thresholds;
 
 use super::problem::Problem;
-use crate::deploy::SwapOptions;
+use stowage_deploy::SwapOptions;
 
 /// Parameters of one request; a repeated one counts each time.
 const MOST: usize = 1024;

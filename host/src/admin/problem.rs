@@ -1,10 +1,8 @@
 //! What the admin API answers when it does not do what was asked.
 
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
-
-use crate::deploy::{CheckReport, DeployError};
-use crate::recording::RecordProblem;
+use stowage_deploy::api::{ErrorBody, ErrorText};
+use stowage_deploy::{DeployError, RecordProblem};
 use stowage_recording::RecordError;
 
 /// Why a request was not carried out.
@@ -12,23 +10,6 @@ use stowage_recording::RecordError;
 pub(super) struct Problem {
     pub(super) status: StatusCode,
     pub(super) body: ErrorBody,
-}
-
-/// The body of an answer that is no success: `{"error": {"message", "report"}}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ErrorBody {
-    /// What went wrong.
-    pub error: ErrorText,
-}
-
-/// What went wrong.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ErrorText {
-    /// One sentence; it names the parameter, module or setting and what was expected.
-    pub message: String,
-    /// What the check of a module found, where that is why it was refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub report: Option<CheckReport>,
 }
 
 impl Problem {

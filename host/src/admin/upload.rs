@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::parameters::Parameters;
 use super::problem::Problem;
-use crate::deploy::Source;
+use stowage_deploy::Source;
 
 /// Bytes of a body, all modules together: a module may have half of it.
 pub(super) const MOST_BODY_BYTES: usize = 2 * MAX_MODULE_BYTES;

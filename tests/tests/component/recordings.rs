@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use stowage::recording::{RecordProblem, RecordRequest, Recordings};
+use stowage_deploy::api::RecordRequest;
+use stowage_deploy::{RecordProblem, Recordings};
 use stowage_kit::{Kit, ReplayReport};
 use stowage_logic::{Ending, Generation, HIDDEN};
 use stowage_recording::{Bounds, Call, FORMAT, Header, Line, RecordError, Recorder, Recording, Summary, replay};

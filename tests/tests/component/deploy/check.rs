@@ -1,6 +1,7 @@
 //! Checks: each refusal with its step and its message.
 
-use stowage::deploy::{CheckReport, CheckStep, DeployError};
+use stowage_deploy::DeployError;
+use stowage_deploy::api::{CheckReport, CheckStep};
 
 use super::stage::{Stage, built_in, changing, forced, named, unwatched, version};
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use stowage::deploy::{CanaryOptions, DeployError, HistoryEntry, Source, SwapOptions};
+use stowage_deploy::api::HistoryEntry;
+use stowage_deploy::{CanaryOptions, DeployError, Source, SwapOptions};
 use stowage_logic::{Config, Limits};
 use stowage_tests::admin::WITH_FILES;
 

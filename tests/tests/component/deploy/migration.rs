@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::json;
-use stowage::deploy::DeployError;
+use stowage_deploy::DeployError;
 use stowage_logic::Version;
 
 use super::stage::{Load, Stage, built_in, changing, unwatched, version};
@@ -90,7 +90,7 @@ async fn a_migration_that_does_not_come_forward_is_undone() {
 }
 
 /// A swap whose migration is under way, with some of its rows changed.
-async fn under_way(stage: &Stage) -> tokio::task::JoinHandle<Result<stowage::deploy::SwapReport, DeployError>> {
+async fn under_way(stage: &Stage) -> tokio::task::JoinHandle<Result<stowage_deploy::api::SwapReport, DeployError>> {
     let deployer = stage.deployer.clone();
     let swap = tokio::spawn(async move { deployer.swap(vec![version("bo1bo")], unwatched()).await });
     stage

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use stowage::builtin_modules;
-use stowage::deploy::ShadowReport;
+use stowage_deploy::api::ShadowReport;
 use stowage_logic::{CallError, Facts, Moment, Outcome, rpc};
 use stowage_tests::admin::variant;
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stowage::Services;
-use stowage::deploy::{DeployError, Deployer, HistoryEntry, Source, SwapOptions};
 use stowage_cloud::{Cloud, OpenOptions, Space};
+use stowage_deploy::api::HistoryEntry;
+use stowage_deploy::{DeployError, Deployer, Source, SwapOptions};
 use stowage_logic::{Config, Logic, rpc};
 use stowage_storage::Store;
 pub use stowage_tests::admin::changing;
@@ -145,7 +146,7 @@ impl Stage {
     }
 
     /// Swaps without a probation.
-    pub async fn swap(&self, source: Source) -> Result<stowage::deploy::SwapReport, DeployError> {
+    pub async fn swap(&self, source: Source) -> Result<stowage_deploy::api::SwapReport, DeployError> {
         self.deployer.swap(vec![source], unwatched()).await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use stowage::deploy::Source;
+use stowage_deploy::Source;
 use stowage_logic::Version;
 
 use super::stage::{Stage, built_in, changing, version};
@@ -22,7 +22,7 @@ async fn a_restart_comes_back_with_the_live_set_and_its_history() {
     let stage = stage.restart(built_in("ao00o")).await;
     assert_eq!(stage.label().await, "b");
     let after = stage.deployer.list();
-    let known = |m: &stowage::deploy::ModuleStatus| (m.version.clone(), m.since, m.by.clone(), m.source.clone());
+    let known = |m: &stowage_deploy::api::ModuleStatus| (m.version.clone(), m.since, m.by.clone(), m.source.clone());
     assert_eq!(
         after.iter().map(known).collect::<Vec<_>>(),
         list.iter().map(known).collect::<Vec<_>>()

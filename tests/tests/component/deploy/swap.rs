@@ -1,7 +1,7 @@
 //! Swaps, overrides, unloading and going back.
 
 use serde_json::{Value, json};
-use stowage::deploy::{DeployError, SwapOptions};
+use stowage_deploy::{DeployError, SwapOptions};
 
 use super::stage::{Load, Stage, built_in, changing, forced, named, unwatched, version};
 

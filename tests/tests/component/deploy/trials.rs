@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use serde_json::json;
-use stowage::deploy::{CanaryOptions, DeployError, SwapOptions};
+use stowage_deploy::{CanaryOptions, DeployError, SwapOptions};
 
 use super::stage::{Stage, built_in, changing, named, version};
 
 /// Works until the deployer has done `action`; every answer is a success, whichever version gave it.
-async fn work_until(stage: &Stage, action: &str) -> stowage::deploy::HistoryEntry {
+async fn work_until(stage: &Stage, action: &str) -> stowage_deploy::api::HistoryEntry {
     for _ in 0..10_000 {
         let answer = stage.work().await;
         assert!(

@@ -1,0 +1,273 @@
+//! The admin API as its client sees it: one function a route.
+
+use bytes::Bytes;
+use http::Method;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use stowage_recording::Summary;
+use thiserror::Error;
+use url::form_urlencoded;
+
+use super::file::ModuleFile;
+use crate::client::Client;
+use crate::reply::{ClientError, Reply};
+use stowage_deploy::api::{CanaryStatus, CheckReport, ShadowReport, SwapReport};
+use stowage_deploy::api::{Done, ErrorBody, History, ModuleList};
+use stowage_deploy::api::{RecordRequest, RecordStatus};
+
+/// Where the recording is.
+const RECORD: &str = "/admin/record";
+
+/// Why a request to the admin API was not carried out.
+#[derive(Debug, Error)]
+pub enum AdminError {
+    /// There was no answer.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The token is missing or wrong.
+    #[error(
+        "{address} does not take the admin token: name the server's data directory with --data DIR, or give what is in its \
+         admin.token with --admin-token"
+    )]
+    Token {
+        /// The server.
+        address: String,
+    },
+    /// The request reached the API, which did not carry it out.
+    #[error("{message}")]
+    Refused {
+        /// Why.
+        message: String,
+        /// What the check found, where that is why.
+        report: Option<Box<CheckReport>>,
+    },
+    /// The server does not take such a request from here.
+    #[error("{address} (HTTP {status}): {message}")]
+    Failed {
+        /// The server.
+        address: String,
+        /// The HTTP status.
+        status: u16,
+        /// What the server says.
+        message: String,
+    },
+}
+
+/// Parameters of a request, in order.
+pub(super) type Query<'a> = Vec<(&'a str, String)>;
+
+/// A client of the admin API.
+#[derive(Clone, Debug)]
+pub struct AdminClient {
+    client: Client,
+}
+
+impl AdminClient {
+    /// Over a client that has the admin token.
+    #[must_use]
+    pub fn new(client: Client) -> AdminClient {
+        AdminClient { client }
+    }
+
+    /// What is live.
+    ///
+    /// # Errors
+    /// There was no answer, or the token is not taken.
+    pub async fn list(&self) -> Result<ModuleList, AdminError> {
+        self.get("/admin/modules").await
+    }
+
+    /// The newest `limit` entries of the history.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub async fn history(&self, limit: usize) -> Result<History, AdminError> {
+        self.get(&format!("/admin/history?limit={limit}")).await
+    }
+
+    /// How a shadow does.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list), and [`AdminError::Refused`] when there is none.
+    pub async fn shadow_report(&self, name: &str) -> Result<ShadowReport, AdminError> {
+        let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+        // In a path a plus is a plus.
+        self.get(&format!("/admin/modules/{}/shadow", name.replace('+', "%20")))
+            .await
+    }
+
+    /// Checks a module; `recording` are calls to be replayed.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list). A check that finds something is an answer.
+    pub async fn check(&self, file: ModuleFile, recording: Option<Vec<u8>>) -> Result<CheckReport, AdminError> {
+        let size = recording.as_ref().map(|bytes| ("recording", bytes.len().to_string()));
+        self.upload(
+            "check",
+            vec![file],
+            recording.unwrap_or_default(),
+            size.into_iter().collect(),
+        )
+        .await
+    }
+
+    /// Puts modules live together.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list), and [`AdminError::Refused`].
+    pub async fn swap(&self, files: Vec<ModuleFile>, options: Query<'_>) -> Result<SwapReport, AdminError> {
+        self.upload("swap", files, Vec::new(), options).await
+    }
+
+    /// Runs a version beside the live one.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list), and [`AdminError::Refused`].
+    pub async fn shadow(&self, file: ModuleFile, percent: f64) -> Result<ShadowReport, AdminError> {
+        let query = vec![("percent", percent.to_string())];
+        self.upload("shadow", vec![file], Vec::new(), query).await
+    }
+
+    /// Lets a version answer a part of the calls.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list), and [`AdminError::Refused`].
+    pub async fn canary(&self, file: ModuleFile, options: Query<'_>) -> Result<CanaryStatus, AdminError> {
+        self.upload("canary", vec![file], Vec::new(), options).await
+    }
+
+    /// Puts a shadow or canary live.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list), and [`AdminError::Refused`].
+    pub async fn promote(&self, options: Query<'_>) -> Result<SwapReport, AdminError> {
+        self.post("promote", options).await
+    }
+
+    /// Ends a shadow or canary.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list), and [`AdminError::Refused`].
+    pub async fn abort(&self, name: &str) -> Result<(), AdminError> {
+        let Done {} = self.post("abort", vec![("name", name.to_owned())]).await?;
+        Ok(())
+    }
+
+    /// Goes back to the generation before, or to one that is named.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list), and [`AdminError::Refused`].
+    pub async fn rollback(&self, to: Option<u64>) -> Result<SwapReport, AdminError> {
+        self.post("rollback", to.map(|to| ("to", to.to_string())).into_iter().collect())
+            .await
+    }
+
+    /// Takes a module out.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list), and [`AdminError::Refused`].
+    pub async fn unload(&self, options: Query<'_>) -> Result<SwapReport, AdminError> {
+        self.post("unload", options).await
+    }
+
+    /// Begins a recording.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list), and [`AdminError::Refused`] when one goes on or the file cannot be made.
+    pub async fn record(&self, request: &RecordRequest) -> Result<Option<RecordStatus>, AdminError> {
+        let body = serde_json::to_value(request).unwrap_or_default();
+        read(&self.client.post(RECORD, &body).await?)
+    }
+
+    /// The recording that goes on.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub async fn recording(&self) -> Result<Option<RecordStatus>, AdminError> {
+        self.get(RECORD).await
+    }
+
+    /// Ends the recording.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list), and [`AdminError::Refused`] when none goes on or the file is not whole.
+    pub async fn end_recording(&self) -> Result<Summary, AdminError> {
+        let reply = self.client.request(Method::DELETE, RECORD, None, Bytes::new());
+        read(&reply.await?)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, AdminError> {
+        read(&self.client.get(path).await?)
+    }
+
+    async fn post<T: DeserializeOwned>(&self, action: &str, fields: Query<'_>) -> Result<T, AdminError> {
+        let fields = fields.into_iter().map(|(n, v)| (n.to_owned(), Value::String(v)));
+        let body = Value::Object(fields.collect());
+        read(&self.client.post(&format!("/admin/modules/{action}"), &body).await?)
+    }
+
+    /// Sends modules, and what follows them, one behind the other.
+    async fn upload<T: DeserializeOwned>(
+        &self,
+        action: &str,
+        files: Vec<ModuleFile>,
+        rest: Vec<u8>,
+        options: Query<'_>,
+    ) -> Result<T, AdminError> {
+        // A server that does not take the token hangs up on the bytes, and its answer may be lost: so ask first.
+        self.list().await?;
+        let path = format!("/admin/modules/{action}?");
+        let start = path.len();
+        let mut query = form_urlencoded::Serializer::for_suffix(path, start);
+        for (name, value) in options {
+            query.append_pair(name, &value);
+        }
+        for file in &files {
+            query
+                .append_pair("name", &file.name)
+                .append_pair("size", &file.bytes.len().to_string())
+                .append_pair("from", &file.from);
+        }
+        let path = query.finish();
+        let mut body = Vec::new();
+        for mut file in files {
+            if body.is_empty() {
+                body = file.bytes;
+            } else {
+                body.append(&mut file.bytes);
+            }
+        }
+        body.extend_from_slice(&rest);
+        let reply = self
+            .client
+            .request(Method::POST, &path, Some("application/wasm"), Bytes::from(body))
+            .await?;
+        read(&reply)
+    }
+}
+
+/// The answer, or why there is none.
+fn read<T: DeserializeOwned>(reply: &Reply) -> Result<T, AdminError> {
+    let foreign = || ClientError::NotStowage {
+        address: reply.address.clone(),
+        status: reply.status,
+    };
+    if reply.status == 200 {
+        return serde_json::from_slice(&reply.body).map_err(|_| foreign().into());
+    }
+    let ErrorBody { error } = serde_json::from_slice(&reply.body).map_err(|_| foreign())?;
+    Err(match reply.status {
+        401 => AdminError::Token {
+            address: reply.address.clone(),
+        },
+        403 | 405 | 415 | 421 => AdminError::Failed {
+            address: reply.address.clone(),
+            status: reply.status,
+            message: error.message,
+        },
+        _ => AdminError::Refused {
+            message: error.message,
+            report: error.report.map(Box::new),
+        },
+    })
+}

@@ -1,0 +1,132 @@
+//! `stowage module promote`, `abort`, `rollback` and `unload`: changes of what is live that bring no new bytes.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::admin::AdminClient;
+use super::args::ProbationArgs;
+use super::show;
+use crate::locate::AdminArgs;
+use crate::output::printable;
+use stowage_deploy::api::Done;
+
+/// Put a shadow or a canary live
+#[derive(Debug, Args)]
+pub struct PromoteArgs {
+    /// Which server
+    #[command(flatten)]
+    pub admin: AdminArgs,
+    /// The module
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Get past findings of the check that may be got past
+    #[arg(long)]
+    pub force: bool,
+    /// How it goes live
+    #[command(flatten)]
+    pub probation: ProbationArgs,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl PromoteArgs {
+    /// Promotes, and prints what was done.
+    ///
+    /// # Errors
+    /// No server answered, or it refused.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let mut options = self.probation.query();
+        options.push(("name", self.name));
+        options.push(("force", self.force.to_string()));
+        let report = AdminClient::new(self.admin.client()?).promote(options).await?;
+        show::print(&report, self.json, show::swap)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// End a shadow or a canary
+#[derive(Debug, Args)]
+pub struct AbortArgs {
+    /// Which server
+    #[command(flatten)]
+    pub admin: AdminArgs,
+    /// The module
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl AbortArgs {
+    /// Aborts.
+    ///
+    /// # Errors
+    /// No server answered, or it refused.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        AdminClient::new(self.admin.client()?).abort(&self.name).await?;
+        show::print(&Done {}, self.json, |_| {
+            format!("aborted: only the live version of {} answers", printable(&self.name))
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Go back
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// Which server
+    #[command(flatten)]
+    pub admin: AdminArgs,
+    /// The generation to go back to, from `stowage module history` [default: the one before]
+    #[arg(long, value_name = "GENERATION")]
+    pub to: Option<u64>,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl RollbackArgs {
+    /// Rolls back, and prints what was done.
+    ///
+    /// # Errors
+    /// No server answered, or it refused.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let report = AdminClient::new(self.admin.client()?).rollback(self.to).await?;
+        show::print(&report, self.json, show::swap)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Take a module out
+#[derive(Debug, Args)]
+pub struct UnloadArgs {
+    /// Which server
+    #[command(flatten)]
+    pub admin: AdminArgs,
+    /// The module
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Take it out even if nobody else serves some of its methods
+    #[arg(long)]
+    pub force: bool,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl UnloadArgs {
+    /// Unloads, and prints what was done.
+    ///
+    /// # Errors
+    /// No server answered, or it refused.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let report = AdminClient::new(self.admin.client()?)
+            .unload(vec![("name", self.name), ("force", self.force.to_string())])
+            .await?;
+        show::print(&report, self.json, show::swap)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

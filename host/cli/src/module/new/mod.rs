@@ -1,0 +1,82 @@
+//! `stowage module new`: a crate for a module, outside the repository.
+
+mod folder;
+mod method;
+mod name;
+mod overriding;
+mod own;
+mod sources;
+mod vendor;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+pub use name::{BUILTIN_MODULES, ModuleName, NameError};
+
+use crate::output;
+use method::Method;
+use sources::Sources;
+
+/// Write the crate of a new module
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// What it is called, in kebab-case: also its directory and its place in the API
+    #[arg(value_name = "NAME")]
+    pub name: ModuleName,
+    /// A method of the storage API that it serves in place of the built-in modules; repeatable [default: an interface of its own]
+    #[arg(long = "override", value_name = "METHOD")]
+    pub overrides: Vec<String>,
+    /// The directory to make [default: ./NAME]
+    #[arg(long, value_name = "PATH")]
+    pub dir: Option<PathBuf>,
+}
+
+impl NewArgs {
+    /// Writes the crate and says what to do with it.
+    ///
+    /// # Errors
+    /// No such method, the directory exists, or it cannot be written.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let dir = self.dir.unwrap_or_else(|| self.name.to_string().into());
+        let shown = dir.display().to_string();
+        let name = self.name.clone();
+        tokio::task::spawn_blocking(move || write(&self.name, &self.overrides, &dir)).await??;
+        output::line(&format!(
+            "made the module {name} in {shown}\n\n  cd {shown}\n  make build    the component\n  make test     its tests\n  make swap     into the running server\n\nREADME.md there goes on."
+        ))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn write(name: &ModuleName, overrides: &[String], dir: &Path) -> anyhow::Result<()> {
+    let sources = Sources::unpack();
+    let files = if overrides.is_empty() {
+        own::files(&sources, name)
+    } else {
+        let methods = overrides.iter().map(|method| Method::find(&sources, method));
+        overriding::files(&sources, name, &methods.collect::<Result<Vec<_>, _>>()?)
+    };
+    files.write(dir)?;
+    format(dir);
+    Ok(())
+}
+
+/// Lets rustfmt, where there is one, set the lines that depend on the length of names.
+fn format(dir: &Path) {
+    let files = ["src", "tests", "wasmtime-tests"].into_iter().flat_map(|part| {
+        let entries = std::fs::read_dir(dir.join(part)).into_iter().flatten();
+        entries.filter_map(|entry| entry.ok().map(|entry| entry.path()))
+    });
+    let files: Vec<_> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect();
+    // Without it the crate is as good, with some lines longer or shorter than rustfmt would have them.
+    let _ = std::process::Command::new("rustfmt")
+        .args(["--edition", "2024", "--config", "max_width=120"])
+        .args(files)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .status();
+}

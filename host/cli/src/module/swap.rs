@@ -1,0 +1,50 @@
+//! `stowage module swap`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::admin::AdminClient;
+use super::args::ProbationArgs;
+use super::file::ModuleFile;
+use super::show;
+use crate::locate::AdminArgs;
+
+/// Put modules live
+#[derive(Debug, Args)]
+pub struct SwapArgs {
+    /// Which server
+    #[command(flatten)]
+    pub admin: AdminArgs,
+    /// The components, NAME=FILE, or FILE where the module is called as the file; several go live together or not at all
+    #[arg(value_name = "NAME=FILE", required = true)]
+    pub files: Vec<String>,
+    /// Get past findings of the check that may be got past: removed or changed functions
+    #[arg(long)]
+    pub force: bool,
+    /// How they go live
+    #[command(flatten)]
+    pub probation: ProbationArgs,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl SwapArgs {
+    /// Swaps, and prints what was checked and done.
+    ///
+    /// # Errors
+    /// A file cannot be read, no server answered, or it refused.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let files = self
+            .files
+            .iter()
+            .map(|file| ModuleFile::parse(file))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut options = self.probation.query();
+        options.push(("force", self.force.to_string()));
+        let report = AdminClient::new(self.admin.client()?).swap(files, options).await?;
+        show::print(&report, self.json, show::swap)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
