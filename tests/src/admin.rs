@@ -1,17 +1,17 @@
-//! The admin API from outside, and modules to swap with.
+//! The admin API from outside.
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Method, Request};
 use http_body_util::Full;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
-use crate::host::{TestHost, target_dir};
+use crate::host::TestHost;
+use crate::modules::version;
 use crate::wait::eventually;
 use crate::wire;
 
@@ -173,81 +173,4 @@ impl Admin {
         assert_eq!(status, 200, "{report:#}");
         report
     }
-}
-
-/// The version of a module's bytes.
-pub fn version(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The file of a built module.
-pub fn module_file(name: &str) -> PathBuf {
-    let dir = match name {
-        "probe" | "changing" => "modules-test",
-        _ => "modules",
-    };
-    target_dir().join(dir).join(format!("{name}.wasm"))
-}
-
-/// The bytes of a built module.
-///
-/// # Panics
-/// When it is not built.
-pub fn module(name: &str) -> Vec<u8> {
-    let file = module_file(name);
-    fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}; run `make modules` first", file.display()))
-}
-
-/// The module whose behaviour is in its bytes, a letter a place:
-///
-/// 1. its label;
-/// 2. what `work` does before it works: nothing (`o`k), or it `t`raps, `l`oops, answers an `e`rror, takes all `m`emory and traps, `g`rows to
-///    the limit of memory, waits in the `h`ost for an hour, `s`cans without end, prints without end (`v`erbose), prints much more than
-///    a call may log (`w`ordy); `p` and `r` plant a bug in other functions;
-/// 3. the version of its rows;
-/// 4. how it migrates: in `1` step, in `b`atches, `x` not at all, in batches and `f`ails or `t`raps, `s`tands still;
-/// 5. its self-test: `o`k, `f`ails, `l`oops, waits in the `h`ost, looks at the `d`ata.
-///
-/// # Panics
-/// When it is not built.
-pub fn changing(behaviour: &str) -> Vec<u8> {
-    const MARK: &[u8] = b"behaviour-of-this-:";
-    let mut bytes = module("changing");
-    let at = bytes.windows(MARK.len()).position(|w| w == MARK).expect("the mark") + MARK.len();
-    bytes[at..at + behaviour.len()].copy_from_slice(behaviour.as_bytes());
-    bytes
-}
-
-/// A module like that one which also imports the interface of a file system, as the text of a component.
-pub const WITH_FILES: &str = r#"(component
-    (import "wasi:filesystem/preopens@0.2.6" (instance (export "get-directories" (func))))
-    (core module $m (func (export "f") (result i32) i32.const 7))
-    (core instance $i (instantiate $m))
-    (func $f (result u32) (canon lift (core func $i "f")))
-    (instance $work (export "label" (func $f)))
-    (export "changing:tests/work@1.0.0" (instance $work)))"#;
-
-/// A module that does the same and is another version: a custom section with this text is at its end.
-///
-/// # Panics
-/// When the text is longer than 100 bytes.
-pub fn variant(bytes: &[u8], text: &str) -> Vec<u8> {
-    const NAME: &[u8] = b"variant";
-    let len = u8::try_from(1 + NAME.len() + text.len()).expect("a short text");
-    assert!(len < 0x80, "its length is one byte");
-    let mut variant = bytes.to_vec();
-    variant.extend([0, len, NAME.len() as u8]);
-    variant.extend(NAME);
-    variant.extend(text.as_bytes());
-    variant
-}
-
-/// Writes a file whole: under another name, then renamed.
-///
-/// # Panics
-/// When the directory cannot be written.
-pub fn put(dir: &Path, name: &str, bytes: &[u8]) {
-    let temporary = dir.join(format!("{name}.wasm.tmp"));
-    fs::write(&temporary, bytes).expect("a writable directory");
-    fs::rename(&temporary, dir.join(format!("{name}.wasm"))).expect("a writable directory");
 }

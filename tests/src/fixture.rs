@@ -44,6 +44,16 @@ pub fn noise(len_bytes: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
+/// A new file with these bytes.
+///
+/// # Panics
+/// When the directory cannot be written.
+pub fn file(dir: &Path, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    let path = dir.join(name);
+    fs::write(&path, bytes).expect("a writable directory");
+    path
+}
+
 /// An `age` file that a password opens.
 ///
 /// # Panics

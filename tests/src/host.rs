@@ -1,77 +1,20 @@
-//! The program under test, as a child process.
+//! A server under test: how it is started, what it answers, how it ends.
 
-use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::ExitStatus;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::sync::OnceCell;
 
-use crate::fixture::SpaceFixture;
-use crate::wait::within;
+use crate::cli::{self, Cli, CliOutput};
+use crate::program::{self, Process};
 use crate::wire::{self, Reply};
-
-/// Lines of the program's log that are kept for a failure.
-const LOG_LINES: usize = 400;
-
-/// The directory that holds `release/`, where the test runs from.
-///
-/// # Panics
-/// When the executable does not lie in a target directory.
-pub fn target_dir() -> PathBuf {
-    let program = std::env::current_exe().expect("a program knows its executable");
-    let target = program.ancestors().find(|dir| dir.join("release").is_dir());
-    target
-        .expect("TARGET/release/deps/TEST or TARGET/release/bench")
-        .to_owned()
-}
-
-/// The program: `STOWAGE_BIN`, or the one built beside the test.
-///
-/// # Panics
-/// When it has not been built.
-pub fn program() -> PathBuf {
-    let program = std::env::var_os("STOWAGE_BIN").map_or_else(|| target_dir().join("release/stowage"), PathBuf::from);
-    assert!(
-        program.is_file(),
-        "{} is missing: run `make build` first",
-        program.display()
-    );
-    program
-}
-
-/// A command of the program that sees no settings but those of its arguments.
-pub fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new(program());
-    command.args(args).stdin(Stdio::null()).kill_on_drop(true);
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy().to_ascii_uppercase();
-        // Loopback is not to be reached through a proxy, nor a space with somebody's own credentials.
-        if text.starts_with("STOWAGE_") || text.starts_with("AWS_") || text.ends_with("_PROXY") {
-            command.env_remove(name);
-        }
-    }
-    command
-}
-
-/// Runs a command of the program to its end.
-///
-/// # Panics
-/// When it does not end in time.
-pub async fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> std::process::Output {
-    within("a command", command(args).output())
-        .await
-        .expect("the program starts")
-}
 
 /// How to start a server.
 #[derive(Clone, Debug)]
@@ -114,31 +57,40 @@ impl Launch {
         self
     }
 
-    /// The whole command, for a server that is not expected to come up.
-    pub fn command(&self) -> Command {
+    fn command(&self) -> Command {
         let mut args = vec!["serve".to_owned(), "--listen".into(), "127.0.0.1:0".into()];
         args.extend(["--data".into(), self.data.display().to_string()]);
         if let Some(space) = &self.space {
             args.extend(["--space".into(), space.clone()]);
         }
         args.extend(self.args.iter().cloned());
-        let mut command = command(args);
+        let mut command = program::command(args);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
 
+    /// Runs it to its end, for a server that is not expected to listen.
+    ///
+    /// # Panics
+    /// When it listens, or ends well.
+    pub async fn refused(&self) -> CliOutput {
+        let output = cli::output("stowage serve".to_owned(), self.command()).await;
+        assert!(output.status != 0 && output.stdout.is_empty(), "{output}");
+        output
+    }
+
     /// Starts the server and waits until it listens.
     pub async fn start(self) -> TestHost {
-        warm(&self.data).await;
+        fill_cache(&self.data).await;
         TestHost::spawn(self).await
     }
 }
 
-/// The compiled modules, made once: compiling takes longer than most tests.
+/// The compiled modules, made once: to compile them takes longer than most tests.
 static CACHE: OnceCell<Vec<(String, Vec<u8>)>> = OnceCell::const_new();
 
-/// Gives a new data directory what a first start would compile.
-async fn warm(data: &Path) {
+/// Gives a new data directory the compiled modules that a first start would make.
+async fn fill_cache(data: &Path) {
     let cache = data.join("cache");
     if cache.exists() {
         return;
@@ -168,68 +120,28 @@ async fn warm(data: &Path) {
     }
 }
 
-/// The last lines of a log.
-#[derive(Clone, Debug, Default)]
-struct Log(Arc<Mutex<VecDeque<String>>>);
-
-impl Log {
-    async fn keep(self, stderr: impl AsyncRead + Unpin) {
-        let mut lines = BufReader::new(stderr).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
-            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() == LOG_LINES {
-                kept.pop_front();
-            }
-            kept.push_back(line);
-        }
-    }
-
-    fn text(&self) -> String {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().map(|line| format!("{line}\n")).collect()
-    }
-}
-
 /// A running server. Dropping it kills it.
 #[derive(Debug)]
 pub struct TestHost {
     launch: Launch,
-    child: Child,
+    process: Process,
     address: SocketAddr,
-    log: Log,
 }
 
 impl TestHost {
     async fn spawn(launch: Launch) -> TestHost {
-        let mut child = launch
-            .command()
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let log = Log::default();
-        let stderr = child.stderr.take().expect("stderr is a pipe");
-        tokio::spawn(log.clone().keep(stderr));
-        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
-        let line = within("the server listens", stdout.next_line()).await;
-        let address = match &line {
-            Ok(Some(line)) => line
-                .strip_prefix("listening on http://")
-                .and_then(|address| address.parse().ok()),
-            _ => None,
-        };
-        let Some(address) = address else {
-            let status = within("the server ends", child.wait()).await;
-            panic!(
-                "the server said {line:?} and ended with {status:?}; its log:\n{}",
-                log.text()
-            );
-        };
+        let process = Process::spawn("stowage serve", launch.command());
+        let line = process
+            .until_printed("the server listens", |lines| lines.front().cloned())
+            .await;
+        let address = line
+            .strip_prefix("listening on http://")
+            .and_then(|address| address.parse().ok())
+            .unwrap_or_else(|| panic!("the server printed {line:?}"));
         TestHost {
             launch,
-            child,
+            process,
             address,
-            log,
         }
     }
 
@@ -243,17 +155,14 @@ impl TestHost {
         &self.launch.data
     }
 
-    /// Its process.
-    ///
-    /// # Panics
-    /// When it has ended.
+    /// The number of its process.
     pub fn pid(&self) -> u32 {
-        self.child.id().expect("the server runs")
+        self.process.pid()
     }
 
     /// The end of its log.
     pub fn log(&self) -> String {
-        self.log.text()
+        self.process.stderr()
     }
 
     /// Calls a method by its path, and returns the envelope.
@@ -283,6 +192,11 @@ impl TestHost {
         code
     }
 
+    /// A command of the program on this server's data directory.
+    pub fn cli<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Cli {
+        Cli::new(args).data(self.data())
+    }
+
     /// Posts a body.
     pub async fn post(&self, path: &str, body: impl Into<bytes::Bytes>) -> Reply {
         wire::send(self.address, wire::post(self.address, path, body)).await
@@ -306,14 +220,12 @@ impl TestHost {
 
     /// Asks it to end.
     pub fn terminate(&self) {
-        self.signal(Signal::TERM);
+        self.process.signal(Signal::TERM);
     }
 
     /// Waits until it has ended.
     pub async fn ended(&mut self) -> ExitStatus {
-        within("the server ends", self.child.wait())
-            .await
-            .expect("the server was not waited for before")
+        self.process.ended().await
     }
 
     /// Ends it without a warning.
@@ -322,9 +234,10 @@ impl TestHost {
         self.dead().await
     }
 
-    /// Ends it without a warning, while others may still talk to it; see [`TestHost::dead`].
+    /// Ends it without a warning, while others may still talk to it. [`TestHost::dead`] waits for
+    /// the end.
     pub fn signal_kill(&self) {
-        self.signal(Signal::KILL);
+        self.process.signal(Signal::KILL);
     }
 
     /// Waits until it has ended, however it did.
@@ -333,80 +246,8 @@ impl TestHost {
         self.launch.clone()
     }
 
-    fn signal(&self, signal: Signal) {
-        let pid = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        kill_process(pid.expect("the server runs"), signal).expect("the server is ours");
-    }
-
     /// Ends it and starts it again on the same data and space.
     pub async fn restart(self) -> TestHost {
         self.stop().await.start().await
-    }
-}
-
-impl Drop for TestHost {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("the log of the server:\n{}", self.log());
-        }
-    }
-}
-
-/// A server with a space of its own, both in a temporary directory.
-#[derive(Debug)]
-pub struct Scene {
-    /// The server.
-    pub host: TestHost,
-    /// Its space.
-    pub space: SpaceFixture,
-    /// What holds both.
-    pub dir: TempDir,
-}
-
-impl Scene {
-    /// A server on an empty space.
-    pub async fn new() -> Scene {
-        Scene::with(|_| {}).await
-    }
-
-    /// A server that has taken over a space.
-    pub async fn with(space: impl FnOnce(&SpaceFixture)) -> Scene {
-        Scene::launched(space, |launch| launch).await
-    }
-
-    /// A server started in a special way that has taken over a space.
-    pub async fn launched(fill: impl FnOnce(&SpaceFixture), how: impl FnOnce(Launch) -> Launch) -> Scene {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let space = SpaceFixture::create(&dir.path().join("space"));
-        fill(&space);
-        let launch = Launch::new(dir.path().join("data")).space(space.url());
-        let host = how(launch).start().await;
-        host.init().await;
-        Scene { host, space, dir }
-    }
-
-    /// A second server on the same space, with data of its own.
-    pub async fn another(&self, name: &str) -> TestHost {
-        Launch::new(self.dir.path().join(name))
-            .space(self.space.url())
-            .start()
-            .await
-    }
-
-    /// Puts bytes among the local temp files, as a client does, and returns their hash.
-    ///
-    /// # Panics
-    /// When the directory cannot be written.
-    pub fn temp_bytes(&self, bytes: &[u8]) -> String {
-        let hash = crate::fixture::hash_of(bytes);
-        let dir = self.host.data().join("temp");
-        fs::create_dir_all(&dir).expect("a writable directory");
-        fs::write(dir.join(crate::fixture::hex_of(&hash)), bytes).expect("a writable directory");
-        hash
-    }
-
-    /// The folder that a platform's downloads go to.
-    pub fn downloads(&self, platform: u8) -> PathBuf {
-        self.host.data().join("downloads").join(platform.to_string())
     }
 }

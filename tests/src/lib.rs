@@ -2,24 +2,31 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`document`] | code blocks of the repository's documents |
+//! | [`program`] | the program under test, and a process of it |
+//! | [`host`], [`scene`] | a running server, and one with a space of its own |
+//! | [`cli`] | commands that run to their end |
+//! | [`wire`], [`feed`], [`admin`] | clients: HTTP byte by byte, the progress feed, the admin API |
+//! | [`modules`], [`changing`] | built modules, and one whose behaviour a test chooses |
+//! | [`fixture`] | a cloud space written by hand, as its format says |
 //! | [`examples`] | each documented request with the state it needs and the answer it gets |
-//! | [`fixture`] | a cloud space written to a directory by hand, as its format says |
-//! | [`host`] | the program under test |
-//! | [`admin`] | the admin API from outside, and modules to swap with |
-//! | [`wire`] | HTTP from outside: requests a client library would not send included |
-//! | [`feed`] | a websocket that reads the progress feed |
+//! | [`document`] | the code blocks of the repository's documents |
 //! | [`s3`] | an S3 server on loopback |
-//! | [`wait`] | conditions with a bound, instead of sleeps |
+//! | [`wait`], [`random`] | waiting with a bound, choices that can be made again |
 //!
 //! Everything here panics with what it saw: a test has no use for errors.
 
 pub mod admin;
+pub mod changing;
+pub mod cli;
 pub mod document;
 pub mod examples;
 pub mod feed;
 pub mod fixture;
 pub mod host;
+pub mod modules;
+pub mod program;
+pub mod random;
 pub mod s3;
+pub mod scene;
 pub mod wait;
 pub mod wire;

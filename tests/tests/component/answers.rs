@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stowage_logic::{Config, Generation, Observation, Observer, Route, Summary};
-use stowage_tests::admin::module;
+use stowage_tests::modules::module;
 
 use crate::world::{World, config};
 

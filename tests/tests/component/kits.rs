@@ -1,7 +1,7 @@
 //! Kits with the modules of this repository.
 
 use stowage_kit::{Kit, KitBuilder};
-use stowage_tests::host::target_dir;
+use stowage_tests::program::target_dir;
 
 /// The built-in modules, in the order they are loaded.
 pub const MODULES: [&str; 5] = ["favorites", "temp-files", "backups", "cloud-storage", "common"];

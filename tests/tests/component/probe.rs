@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use stowage_kit::{Kit, Limits, Reuse};
 use stowage_logic::Generation;
 use stowage_storage::Store;
-use stowage_tests::host::target_dir;
+use stowage_tests::program::target_dir;
 
 use crate::kits::probe;
 use crate::log::Log;

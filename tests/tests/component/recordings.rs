@@ -11,6 +11,7 @@ use stowage_logic::{Ending, Generation, HIDDEN};
 use stowage_recording::{Bounds, Call, FORMAT, Header, Line, RecordError, Recorder, Recording, Summary, replay};
 use stowage_tests::examples;
 use stowage_tests::fixture::{SpaceFixture, favorite, favorite_folder, hash_of};
+use stowage_tests::wait::until;
 
 use crate::kits::{builtin, module};
 
@@ -388,13 +389,7 @@ async fn a_full_disk_ends_the_recording_and_no_call() {
         let name = format!("folder {n} with a name that takes some room in a line of the recording");
         assert_eq!(kit.data("createImFavoriteFolder", json!({"name": name})).await, true);
     }
-    for _ in 0..1000 {
-        if !recorder.is_open() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    assert!(!recorder.is_open());
+    until("the recording ends", || !recorder.is_open()).await;
     assert_eq!(kit.data("createImFavoriteFolder", json!({"name": "after"})).await, true);
     let Err(RecordError::Write { path: named, source }) = recorder.stop().await else {
         panic!("it says that the recording is whole");

@@ -1,5 +1,6 @@
 //! The engine with modules, a database in memory and a space on disk, without a server around them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -8,7 +9,7 @@ use stowage_cloud::{Cloud, OpenOptions, Space};
 use stowage_logic::{Config, Generation, Logic, Reuse, rpc};
 use stowage_storage::Store;
 use stowage_tests::fixture::SpaceFixture;
-use stowage_tests::host::target_dir;
+use stowage_tests::program::target_dir;
 use stowage_transfer::{Feed, Transfers};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
@@ -32,8 +33,19 @@ pub fn config() -> Config {
     }
 }
 
-/// One at a time compiles what the cache lacks; the others find it there.
-static COMPILING: Mutex<()> = Mutex::const_new(());
+/// One test at a time compiles what the cache lacks. The others find it there.
+pub static COMPILING: Mutex<()> = Mutex::const_new(());
+
+/// The cloud, the transfers and the feed of a data directory whose space is `space`.
+pub async fn services(root: &Path, store: &Store) -> Services {
+    let url = format!("file://{}", root.join("space").display());
+    let space = Space::open(&url, OpenOptions::default()).await.unwrap();
+    let cloud = Cloud::open(space, store.clone()).await.unwrap();
+    let feed = Feed::new();
+    let config = stowage_transfer::Config::new(root.join("downloads"), root.join("temp"));
+    let transfers = Transfers::open(store.clone(), cloud.clone(), feed.clone(), config).unwrap();
+    Services { cloud, transfers, feed }
+}
 
 impl World {
     /// The built-in modules on a space.
@@ -47,7 +59,7 @@ impl World {
         World::on(store, config, modules, fill).await
     }
 
-    /// Any modules on a space, with what they store in this.
+    /// Any modules on a space and a store.
     pub async fn on(
         store: Store,
         config: Config,
@@ -57,12 +69,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let fixture = SpaceFixture::create(&dir.path().join("space"));
         fill(&fixture);
-        let space = Space::open(&fixture.url(), OpenOptions::default()).await.unwrap();
-        let cloud = Cloud::open(space, store.clone()).await.unwrap();
-        let feed = Feed::new();
-        let transfer = stowage_transfer::Config::new(dir.path().join("downloads"), dir.path().join("temp"));
-        let transfers = Transfers::open(store.clone(), cloud.clone(), feed.clone(), transfer).unwrap();
-        let services = Services { cloud, transfers, feed };
+        let services = services(dir.path(), &store).await;
         let logic = Logic::new(config, store, services.shared()).unwrap();
         let guard = COMPILING.lock().await;
         let mut loaded = Vec::new();

@@ -9,8 +9,10 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, ORIGIN};
 use http::{Method, Request};
 use http_body_util::Full;
 use serde_json::{Value, json};
-use stowage_tests::admin::{Admin, module, variant, version};
-use stowage_tests::host::{Launch, Scene, TestHost};
+use stowage_tests::admin::Admin;
+use stowage_tests::host::{Launch, TestHost};
+use stowage_tests::modules::{module, variant, version};
+use stowage_tests::scene::Scene;
 use stowage_tests::wire::{self, Reply};
 
 /// Where the recording is: three methods of one path.

@@ -6,11 +6,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
+use stowage_tests::cli::Cli;
+use stowage_tests::document;
 use stowage_tests::examples;
-use stowage_tests::host::{Launch, TestHost, command, run, target_dir};
+use stowage_tests::host::{Launch, TestHost};
+use stowage_tests::program::target_dir;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
@@ -36,8 +39,10 @@ impl Crate {
         let dir = root().join(name);
         let _ = fs::remove_dir_all(&dir);
         let place = dir.display().to_string();
-        let written = run([&["module", "new", name, "--dir", &place], more].concat()).await;
-        assert!(written.status.success(), "{}", shown(&written));
+        Cli::new(["module", "new", name, "--dir", &place])
+            .args(more)
+            .succeeds()
+            .await;
         Crate { name, dir }
     }
 
@@ -116,33 +121,11 @@ fn shown(output: &Output) -> String {
     format!("{}\n{out}{err}", output.status)
 }
 
-async fn stowage(host: &TestHost, args: &[&str]) -> String {
-    let data = host.data().display().to_string();
-    let output = run([args, &["--data", &data]].concat()).await;
-    assert!(
-        output.status.success(),
-        "stowage {args:?}: {}\n{}",
-        shown(&output),
-        host.log()
-    );
-    String::from_utf8(output.stdout).unwrap()
-}
-
-async fn data(host: &TestHost, method: &str, params: Value) -> Value {
-    let mut envelope = host.post(&format!("/{method}"), params.to_string()).await.envelope();
-    assert_eq!(envelope["code"], 200, "{method} {params}: {envelope}\n{}", host.log());
-    envelope["data"].take()
-}
-
 /// The blocks of a language in the document.
 fn blocks(language: &str) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/modules.md");
-    let document = fs::read_to_string(path).unwrap();
-    let opening = format!("```{language}\n");
-    let opened = document.split(&*opening).skip(1);
-    opened
-        .map(|rest| rest.split("\n```").next().unwrap().to_owned() + "\n")
-        .collect()
+    let blocks = document::blocks(&document::document("docs/modules.md")).into_iter();
+    let of_language = blocks.filter(|block| block.language == language);
+    of_language.map(|block| block.text).collect()
 }
 
 #[tokio::test]
@@ -153,18 +136,20 @@ async fn a_new_module_serves_its_methods_and_the_documents_next_version_takes_it
     notes.passes_in_wasmtime(&first).await;
     let dir = tempfile::tempdir().unwrap();
     let host = Launch::new(dir.path()).start().await;
-    stowage(&host, &["module", "check", "--name", "notes", &first]).await;
-    stowage(&host, &["module", "swap", &format!("notes={first}")]).await;
+    host.cli(["module", "check", "--name", "notes", &first])
+        .succeeds()
+        .await;
+    host.cli(["module", "swap", &format!("notes={first}")]).succeeds().await;
     for n in ["milk", "bread", "milk again"] {
-        let note = data(&host, "notes/addNote", json!({"text": n})).await;
+        let note = host.ok("notes/addNote", json!({"text": n})).await;
         assert_eq!(note["text"], n);
     }
-    let found = data(
-        &host,
-        "notes/listNotes",
-        json!({"keyword": "MILK", "order": "desc", "page": 1, "pageSize": 1}),
-    )
-    .await;
+    let found = host
+        .ok(
+            "notes/listNotes",
+            json!({"keyword": "MILK", "order": "desc", "page": 1, "pageSize": 1}),
+        )
+        .await;
     assert_eq!(found[0]["text"], "milk again");
     assert_eq!(host.call("notes/countNotes", json!({})).await["code"], 300);
 
@@ -185,41 +170,31 @@ async fn a_new_module_serves_its_methods_and_the_documents_next_version_takes_it
     );
     notes.succeeds(&["test"]).await;
     let second = notes.component().await;
-    stowage(&host, &["module", "swap", &format!("notes={second}")]).await;
+    host.cli(["module", "swap", &format!("notes={second}")])
+        .succeeds()
+        .await;
     assert_eq!(
-        data(&host, "notes/countNotes", json!({})).await,
+        host.ok("notes/countNotes", json!({})).await,
         3,
         "the notes of the first version are counted"
     );
-    data(&host, "notes/addNote", json!({"text": "butter"})).await;
-    assert_eq!(data(&host, "notes/countNotes", json!({})).await, 4);
+    host.ok("notes/addNote", json!({"text": "butter"})).await;
+    assert_eq!(host.ok("notes/countNotes", json!({})).await, 4);
 
     dev_swaps_on_save(&notes, &host).await;
-    stowage(&host, &["module", "unload", "notes", "--force"]).await;
+    host.cli(["module", "unload", "notes", "--force"]).succeeds().await;
     assert_eq!(host.call("notes/countNotes", json!({})).await["code"], 300);
     host.stop().await;
 }
 
-/// A save that does not compile leaves what is live; the next one that does is live as soon as it is built.
+/// A save that does not compile leaves what is live. The next save that does is live once built.
 async fn dev_swaps_on_save(notes: &Crate, host: &TestHost) {
     let _one = CARGO.lock().await;
-    let (place, at) = (notes.dir.display().to_string(), host.data().display().to_string());
-    let told = root().join("dev.txt");
-    let out = fs::File::create(&told).unwrap();
-    let mut dev = command(["module", "dev", &place, "--data", &at])
+    let dev = host
+        .cli(["module", "dev", &notes.dir.display().to_string()])
         .env("CARGO_TARGET_DIR", root().join("target"))
         .env("CARGO_NET_OFFLINE", "true")
-        .stderr(out.try_clone().unwrap())
-        .stdout(out)
-        .spawn()
-        .unwrap();
-    let printed = || fs::read_to_string(&told).unwrap();
-    let answer = || async {
-        host.call("notes/addNote", json!({"text": ""})).await["message"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    };
+        .spawn();
     let saves = [
         ("1 to 1000 characters", "1 to 1000 characters", "1 to 1000"),
         ("\"1 to 1000 characters\"", "no such thing", "1 to 1000"),
@@ -230,25 +205,16 @@ async fn dev_swaps_on_save(notes: &Crate, host: &TestHost) {
         if nth > 0 {
             notes.edit("src/notes.rs", from, to);
         }
-        let started = Instant::now();
-        while printed().matches("waiting for a save").count() <= nth {
-            assert!(
-                started.elapsed() < CARGO_PATIENCE,
-                "the save is built: {}\n{}",
-                printed(),
-                host.log()
-            );
-            assert!(
-                dev.try_wait().unwrap().is_none(),
-                "it never ends by itself: {}",
-                printed()
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        assert!(answer().await.contains(expected), "{}", printed());
+        dev.until_printed_within(CARGO_PATIENCE, "the save is built", |lines| {
+            let waits = lines.iter().filter(|line| line.contains("waiting for a save"));
+            (waits.count() > nth).then_some(())
+        })
+        .await;
+        let answer = host.call("notes/addNote", json!({"text": ""})).await;
+        let message = answer["message"].as_str().unwrap();
+        assert!(message.contains(expected), "{message}: {}", dev.describe());
     }
-    assert!(printed().contains("does not build"), "{}", printed());
-    dev.kill().await.unwrap();
+    assert!(dev.describe().contains("does not build"), "{}", dev.describe());
 }
 
 #[tokio::test]
@@ -264,8 +230,10 @@ async fn a_module_can_serve_any_method_of_the_storage_api_alone() {
     mine.passes_in_wasmtime(&component).await;
     let dir = tempfile::tempdir().unwrap();
     let host = Launch::new(dir.path()).start().await;
-    stowage(&host, &["module", "swap", &format!("all-methods={component}")]).await;
-    let listed: Value = serde_json::from_str(&stowage(&host, &["module", "list", "--json"]).await).unwrap();
+    host.cli(["module", "swap", &format!("all-methods={component}")])
+        .succeeds()
+        .await;
+    let listed = host.cli(["module", "list", "--json"]).succeeds().await.json();
     let module = listed["modules"]
         .as_array()
         .unwrap()
@@ -273,8 +241,10 @@ async fn a_module_can_serve_any_method_of_the_storage_api_alone() {
         .find(|module| module["name"] == "all-methods")
         .unwrap();
     assert_eq!(module["methods"].as_array().unwrap().len(), methods.len(), "{module}");
-    data(&host, "createImFavoriteFolder", json!({"name": "mine"})).await;
-    let folders = data(&host, "getImFavoriteFolders", json!({"page": 1, "pageSize": 10})).await;
+    host.ok("createImFavoriteFolder", json!({"name": "mine"})).await;
+    let folders = host
+        .ok("getImFavoriteFolders", json!({"page": 1, "pageSize": 10}))
+        .await;
     assert_eq!(folders[1]["name"], "mine");
     host.stop().await;
 }
@@ -289,9 +259,9 @@ async fn names_that_cannot_be_and_directories_that_exist_are_refused() {
         (vec!["pin-board", "--override", "getEverything"], "getImFavoriteList"),
         (vec!["pin-board", "--dir", &place], "exists already"),
     ] {
-        let refused = run([&["module", "new"], &args[..]].concat()).await;
-        assert!(!refused.status.success(), "{args:?}");
-        assert!(shown(&refused).contains(told), "{args:?}: {}", shown(&refused));
+        let refused = Cli::new(["module", "new"]).args(args).run().await;
+        assert_ne!(refused.status, 0, "{refused}");
+        assert!(refused.to_string().contains(told), "{told}: {refused}");
     }
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use stowage_tests::fixture::{SpaceFixture, backup, backup_folder};
-use stowage_tests::host::Scene;
+use stowage_tests::scene::Scene;
 use stowage_tests::wait::until;
 
 fn tree(space: &SpaceFixture) {

@@ -3,30 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use stowage_tests::feed::{Feed, rows};
 use stowage_tests::fixture::{SpaceFixture, hash_of, noise, stored_file};
 use stowage_tests::host::{Launch, TestHost};
+use stowage_tests::random::Random;
 use stowage_tests::wait::until;
 use stowage_tests::wire;
 
 const CYCLES: usize = 32;
 const WRITERS: usize = 3;
 const BLOBS: usize = 24;
-
-/// A small generator, so that a failing run can be run again: `STOWAGE_SEED`.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
 
 /// Makes folders one after another until the server is gone, and returns those that were acknowledged.
 async fn write(host: &TestHost, name: String) -> Vec<String> {
@@ -87,14 +76,7 @@ fn check_files(dir: &Path, blobs: &BTreeMap<String, Vec<u8>>) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_kill_9() {
-    let seed = std::env::var("STOWAGE_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or_else(|| {
-            u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() & 0xffff_ffff).unwrap() | 1
-        });
-    println!("STOWAGE_SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Random::from_environment();
     let dir = tempfile::tempdir().unwrap();
     let space = SpaceFixture::create(&dir.path().join("space"));
     let mut blobs = BTreeMap::new();

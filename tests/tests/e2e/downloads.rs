@@ -8,7 +8,8 @@ use stowage_tests::feed::{Feed, rows};
 use stowage_tests::fixture::{
     SpaceFixture, backup, backup_folder, favorite, hash_of, noise, stored_file, temp_file, temp_folder,
 };
-use stowage_tests::host::{Scene, TestHost};
+use stowage_tests::host::TestHost;
+use stowage_tests::scene::Scene;
 use stowage_tests::wait::until;
 
 /// A file of the cloud storage with its blob; its hash.

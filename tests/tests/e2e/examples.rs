@@ -4,7 +4,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde_json::{Value, json};
 use stowage_tests::examples::{self, Documented};
-use stowage_tests::host::Scene;
+use stowage_tests::scene::Scene;
 
 async fn check(example: Documented) {
     let scene = Scene::with(example.space).await;

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use stowage_tests::fixture::{favorite, favorite_folder};
-use stowage_tests::host::{Scene, TestHost};
+use stowage_tests::host::TestHost;
+use stowage_tests::scene::Scene;
 
 const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
 

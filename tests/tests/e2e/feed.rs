@@ -7,7 +7,8 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use stowage_tests::feed::{Feed, handshake, rows, subscribe};
 use stowage_tests::fixture::{SpaceFixture, hash_of, noise, stored_file};
-use stowage_tests::host::{Scene, TestHost};
+use stowage_tests::host::TestHost;
+use stowage_tests::scene::Scene;
 use stowage_tests::wait::{until, within};
 use tokio_tungstenite::tungstenite::Message;
 

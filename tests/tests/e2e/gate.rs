@@ -4,8 +4,10 @@ use http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use http::{Method, Request};
 use http_body_util::Full;
 use serde_json::{Value, json};
+use stowage_tests::cli::Cli;
 use stowage_tests::feed::{Feed, handshake};
-use stowage_tests::host::{Launch, Scene, TestHost};
+use stowage_tests::host::{Launch, TestHost};
+use stowage_tests::scene::Scene;
 use stowage_tests::wait::within;
 use stowage_tests::wire;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -287,9 +289,8 @@ async fn a_token_is_asked_for_on_every_route() {
 #[tokio::test]
 async fn an_address_that_others_reach_needs_a_token() {
     let dir = tempfile::tempdir().unwrap();
-    let data = dir.path().display().to_string();
-    let output = stowage_tests::host::run(["serve", "--listen", "0.0.0.0:0", "--data", &data]).await;
-    assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("token"), "{output:?}");
-    assert!(output.stdout.is_empty());
+    let serve = Cli::new(["serve", "--listen", "0.0.0.0:0"]).data(dir.path());
+    let refused = serve.run().await;
+    assert!(refused.status != 0 && refused.stderr.contains("token"), "{refused}");
+    assert!(refused.stdout.is_empty(), "{refused}");
 }

@@ -5,8 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use stowage_tests::admin::{Admin, changing, version};
+use stowage_tests::admin::Admin;
+use stowage_tests::changing::{Migration, changing, plain};
 use stowage_tests::host::{Launch, TestHost};
+use stowage_tests::modules::version;
+use stowage_tests::random::Random;
 use stowage_tests::wire;
 
 const SWAPS: usize = 1000;
@@ -56,7 +59,7 @@ async fn a_thousand_swaps_under_load_fail_no_call_and_keep_no_memory() {
     let dir = tempfile::tempdir().unwrap();
     let host = Arc::new(Launch::new(dir.path().join("data")).start().await);
     let admin = Admin::of(&host);
-    let versions = ["ao00o", "bo00o"].map(changing);
+    let versions = [plain('a'), plain('b')].map(changing);
     admin.swap(&[("changing", &versions[1])]).await;
     let (keys, a_call) = FILLED;
     for _ in 0..keys / a_call {
@@ -109,30 +112,15 @@ async fn a_thousand_swaps_under_load_fail_no_call_and_keep_no_memory() {
     }
 }
 
-/// A small generator, so that a failing run can be run again.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
-
 const CYCLES: u64 = 50;
 /// Rows to migrate: in steps, each a commit.
 const ROWS: u32 = 100;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_in_the_middle_of_swaps_and_migrations_leaves_the_old_or_the_new() {
-    let seed = std::env::var("STOWAGE_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| (u64::from(std::process::id()) * 2_654_435_761) | 1);
-    println!("STOWAGE_SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Random::from_environment();
     let (mut switched, mut stayed) = (0, 0);
-    let mut stage: Option<(tempfile::TempDir, TestHost, u64)> = None;
+    let mut stage: Option<(tempfile::TempDir, TestHost, u8)> = None;
     for cycle in 0..CYCLES {
         let (dir, host, schema) = match stage.take() {
             // A version of the rows is one digit.
@@ -143,7 +131,9 @@ async fn a_kill_in_the_middle_of_swaps_and_migrations_leaves_the_old_or_the_new(
                 }
                 let dir = tempfile::tempdir().unwrap();
                 let host = Launch::new(dir.path().join("data")).start().await;
-                Admin::of(&host).swap(&[("changing", &changing("ao0bo"))]).await;
+                Admin::of(&host)
+                    .swap(&[("changing", &changing(plain('a').rows(0, Migration::InBatches)))])
+                    .await;
                 host.ok("tests/fill", json!({ "rows": ROWS })).await;
                 (dir, host, 0)
             }
@@ -152,12 +142,12 @@ async fn a_kill_in_the_middle_of_swaps_and_migrations_leaves_the_old_or_the_new(
         let old = admin.version("changing").await.unwrap();
         // Every third keeps the version of the rows; the others migrate in one step or in many.
         let (how, next) = match cycle % 3 {
-            0 => ("b", schema),
-            1 => ("b", schema + 1),
-            _ => ("1", schema + 1),
+            0 => (Migration::InBatches, schema),
+            1 => (Migration::InBatches, schema + 1),
+            _ => (Migration::InOneStep, schema + 1),
         };
         let label = char::from(b'b' + u8::try_from(cycle % 24).unwrap());
-        let bytes = changing(&format!("{label}o{next}{how}o"));
+        let bytes = changing(plain(label).rows(next, how));
         // Compiled beforehand, so that the kill meets the change and not the compiler.
         let (status, report) = admin.upload("check", &[("changing", &bytes)], "").await;
         assert!(status == 200 && report["passed"] == true, "{report:#}");

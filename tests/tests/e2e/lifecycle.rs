@@ -4,8 +4,11 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use stowage_tests::cli::Cli;
 use stowage_tests::fixture::favorite_folder;
-use stowage_tests::host::{Launch, Scene, run, target_dir};
+use stowage_tests::host::Launch;
+use stowage_tests::modules::module_file;
+use stowage_tests::scene::Scene;
 use stowage_tests::wait::{eventually, within};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -99,22 +102,21 @@ async fn a_restart_keeps_everything() {
 #[tokio::test]
 async fn a_second_server_on_the_same_data_is_refused() {
     let scene = Scene::new().await;
+    let refused = Launch::new(scene.host.data()).refused().await;
     let data = scene.host.data().display().to_string();
-    let output = run(["serve", "--listen", "127.0.0.1:0", "--data", &data]).await;
-    assert!(!output.status.success());
-    assert!(output.stdout.is_empty(), "it never listened");
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(text.contains(&data) && text.contains("another server"), "{text}");
-    assert!(!text.contains("panicked"), "{text}");
+    assert!(
+        refused.stderr.contains(&data) && refused.stderr.contains("another server"),
+        "{refused}"
+    );
     scene.host.init().await;
 }
 
 #[tokio::test]
 async fn a_wrong_setting_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    let data = dir.path().join("data").display().to_string();
+    let data = dir.path().join("data");
     let file = dir.path().join("stowage.toml");
-    for (toml, names) in [
+    for (toml, named) in [
         ("no-such-key = 1", "no-such-key"),
         ("max_calls = 1", "max_calls"),
         ("listen = \"nowhere\"", "listen"),
@@ -124,12 +126,15 @@ async fn a_wrong_setting_is_named() {
         ("not toml", "stowage.toml"),
     ] {
         fs::write(&file, toml).unwrap();
-        let output = run(["serve", "--data", &data, "--config", file.to_str().unwrap()]).await;
-        let text = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && text.contains(names), "{toml}: {text}");
-        assert!(text.contains("stowage.toml"), "{toml}: {text}");
+        let serve = Cli::new(["serve", "--config", file.to_str().unwrap()]).data(&data);
+        let refused = serve.run().await;
+        assert!(
+            refused.status != 0 && refused.stderr.contains(named),
+            "{toml}: {refused}"
+        );
+        assert!(refused.stderr.contains("stowage.toml"), "{toml}: {refused}");
     }
-    for (args, names) in [
+    for (args, named) in [
         (vec!["--no-such-flag"], "--no-such-flag"),
         (vec!["--listen", "nowhere"], "--listen"),
         (vec!["--max-calls", "many"], "--max-calls"),
@@ -138,20 +143,14 @@ async fn a_wrong_setting_is_named() {
         (vec!["--space", "file:///no/such/space"], "/no/such/space"),
         (vec!["--modules", "/no/such/modules"], "/no/such/modules"),
     ] {
-        let args = ["serve", "--listen", "127.0.0.1:0", "--data", &data]
-            .into_iter()
-            .chain(args.iter().copied());
-        let args: Vec<_> = args.collect();
+        let mut serve = Cli::new(["serve"]).data(&data).args(&args);
         // A flag that comes twice is an error of its own.
-        let args: Vec<_> = if args[5..].contains(&"--listen") {
-            [&args[..1], &args[3..]].concat()
-        } else {
-            args
-        };
-        let output = run(&args).await;
-        let text = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && text.contains(names), "{args:?}: {text}");
-        assert!(output.stdout.is_empty());
+        if args[0] != "--listen" {
+            serve = serve.args(["--listen", "127.0.0.1:0"]);
+        }
+        let refused = serve.run().await;
+        assert!(refused.status != 0 && refused.stderr.contains(named), "{refused}");
+        assert!(refused.stdout.is_empty(), "{refused}");
     }
 }
 
@@ -188,7 +187,7 @@ async fn modules_of_a_directory_are_served_beside_the_built_in_ones() {
     let dir = tempfile::tempdir().unwrap();
     let modules = dir.path().join("modules");
     fs::create_dir(&modules).unwrap();
-    fs::copy(target_dir().join("modules-test/probe.wasm"), modules.join("probe.wasm")).unwrap();
+    fs::copy(module_file("probe"), modules.join("probe.wasm")).unwrap();
     fs::write(modules.join("README"), "no module").unwrap();
     let launch = |data: &str| Launch::new(dir.path().join(data)).args(["--modules", modules.to_str().unwrap()]);
     let host = launch("data").args(["--cpu-ms", "200"]).start().await;
@@ -203,9 +202,8 @@ async fn modules_of_a_directory_are_served_beside_the_built_in_ones() {
     assert_eq!(host.ok("tests/countCalls", json!({})).await, 1);
     host.stop().await;
     fs::write(modules.join("broken.wasm"), b"\0asm garbage").unwrap();
-    let output = within("the refusal", launch("data").command().output()).await.unwrap();
-    assert!(!output.status.success() && output.stdout.is_empty());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("broken"), "{output:?}");
+    let refused = launch("data").refused().await;
+    assert!(refused.stderr.contains("broken"), "{refused}");
 }
 
 #[tokio::test]

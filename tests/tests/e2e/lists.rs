@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use stowage_tests::fixture::{SpaceFixture, backup, backup_folder, favorite, temp_file, temp_folder};
-use stowage_tests::host::{Scene, TestHost};
+use stowage_tests::host::TestHost;
+use stowage_tests::scene::Scene;
 
 fn names(rows: &Value) -> Vec<&str> {
     rows.as_array()

@@ -1,53 +1,27 @@
 //! `stowage module` against a running server: what it prints and how it ends.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde_json::{Value, json};
-use stowage_tests::admin::{Admin, module, module_file, variant, version};
-use stowage_tests::host::{Scene, TestHost, run};
+use serde_json::json;
+use stowage_tests::admin::Admin;
+use stowage_tests::cli::{Cli, CliOutput};
+use stowage_tests::fixture;
+use stowage_tests::host::TestHost;
+use stowage_tests::modules::{module, module_file, variant, version};
+use stowage_tests::scene::Scene;
 
-/// What a command printed and how it ended.
-struct Ran {
-    status: i32,
-    out: String,
-    err: String,
+/// `stowage module ARGS` on a server's data directory.
+fn module_cli(data: &Path, args: &[&str]) -> Cli {
+    Cli::new(["module"]).args(args).data(data)
 }
 
-impl Ran {
-    /// What was printed, as JSON on one line.
-    fn json(&self) -> Value {
-        assert_eq!(self.out.lines().count(), 1, "{}", self.out);
-        serde_json::from_str(&self.out).unwrap()
-    }
+async fn done(host: &TestHost, args: &[&str]) -> CliOutput {
+    module_cli(host.data(), args).succeeds().await
 }
 
-/// Runs `stowage module ARGS --data DATA`.
-async fn ran(data: &Path, args: &[&str]) -> Ran {
-    let data = data.display().to_string();
-    let output = run([&["module"], args, &["--data", &data]].concat()).await;
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    let ran = Ran {
-        status: output.status.code().unwrap(),
-        out: text(output.stdout),
-        err: text(output.stderr),
-    };
-    assert!(!ran.err.contains("panicked"), "{args:?}: {}", ran.err);
-    ran
-}
-
-async fn done(host: &TestHost, args: &[&str]) -> Ran {
-    let ran = ran(host.data(), args).await;
-    assert_eq!(ran.status, 0, "{args:?}: {} {}", ran.out, ran.err);
-    ran
-}
-
-/// A file with these bytes.
-fn file(dir: &Path, name: &str, bytes: &[u8]) -> (PathBuf, String) {
-    let path = dir.join(name);
-    fs::write(&path, bytes).unwrap();
-    let text = path.display().to_string();
-    (path, text)
+/// The path of a new file with these bytes.
+fn file(dir: &Path, name: &str, bytes: &[u8]) -> String {
+    fixture::file(dir, name, bytes).display().to_string()
 }
 
 #[tokio::test]
@@ -57,9 +31,9 @@ async fn modules_are_listed_checked_swapped_and_rolled_back() {
     let admin = Admin::of(host);
     let first = admin.generation().await;
     let next = variant(&module("favorites"), "next");
-    let (_, next_file) = file(scene.dir.path(), "favorites.wasm", &next);
+    let next_file = file(scene.dir.path(), "favorites.wasm", &next);
 
-    let list = done(host, &["list"]).await.out;
+    let list = done(host, &["list"]).await.stdout;
     let head = format!("generation {first}");
     assert_eq!(list.lines().next(), Some(head.as_str()));
     for word in ["favorites", "built-in", &version(&module("common"))[..12], "P99"] {
@@ -67,18 +41,18 @@ async fn modules_are_listed_checked_swapped_and_rolled_back() {
     }
     assert_eq!(done(host, &["list", "--json"]).await.json()["generation"], first);
 
-    let check = done(host, &["check", &next_file]).await.out;
+    let check = done(host, &["check", &next_file]).await.stdout;
     assert!(
         check.starts_with(&format!("check of favorites {}: passed", &version(&next)[..12])),
         "{check}"
     );
-    let check = ran(host.data(), &["check", &next_file, "--name", "common", "--json"]).await;
+    let check = module_cli(host.data(), &["check", &next_file, "--name", "common", "--json"]);
     assert_eq!(
-        (check.status, &check.json()["passed"]),
-        (1, &json!(false)),
+        check.fails(1).await.json()["passed"],
+        false,
         "it has none of common's functions"
     );
-    let swap = done(host, &["swap", &next_file]).await.out;
+    let swap = done(host, &["swap", &next_file]).await.stdout;
     assert!(
         swap.contains(&format!("\nlive: generation {}, switched in ", first + 1)),
         "{swap}"
@@ -101,7 +75,7 @@ async fn modules_are_listed_checked_swapped_and_rolled_back() {
     let history = done(host, &["history", "--limit", "2", "--json"]).await.json();
     assert_eq!(history["history"].as_array().unwrap().len(), 2);
     assert_eq!(history["history"][0]["action"], "rollback");
-    let history = done(host, &["history"]).await.out;
+    let history = done(host, &["history"]).await.stdout;
     assert!(history.starts_with("GENERATION  AT"), "{history}");
     assert!(
         history.contains(&format!("+favorites {}", &version(&next)[..12])),
@@ -115,7 +89,7 @@ async fn several_modules_are_swapped_together_and_one_is_unloaded() {
     let host = &scene.host;
     let admin = Admin::of(host);
     let first = admin.generation().await;
-    let (_, common) = file(scene.dir.path(), "x.wasm", &variant(&module("common"), "x"));
+    let common = file(scene.dir.path(), "x.wasm", &variant(&module("common"), "x"));
     let probe = module_file("probe").display().to_string();
     let swap = done(
         host,
@@ -131,12 +105,9 @@ async fn several_modules_are_swapped_together_and_one_is_unloaded() {
     .await;
     assert_eq!(swap.json()["generation"], first + 1);
     assert_eq!(host.ok("tests/increment", json!({"key": "a"})).await, 1);
-    assert_eq!(
-        ran(host.data(), &["unload", "probe"]).await.status,
-        1,
-        "nobody else serves its methods"
-    );
-    let unloaded = done(host, &["unload", "probe", "--force"]).await.out;
+    // Nobody else serves its methods.
+    module_cli(host.data(), &["unload", "probe"]).fails(1).await;
+    let unloaded = done(host, &["unload", "probe", "--force"]).await.stdout;
     assert!(
         unloaded.contains(&format!("live: generation {}", first + 2)),
         "{unloaded}"
@@ -148,7 +119,7 @@ async fn several_modules_are_swapped_together_and_one_is_unloaded() {
 async fn a_canary_is_begun_listed_and_ended() {
     let scene = Scene::new().await;
     let host = &scene.host;
-    let (_, candidate) = file(scene.dir.path(), "c.wasm", &variant(&module("favorites"), "c"));
+    let candidate = file(scene.dir.path(), "c.wasm", &variant(&module("favorites"), "c"));
     let args = [
         "canary",
         "favorites",
@@ -158,18 +129,18 @@ async fn a_canary_is_begun_listed_and_ended() {
         "--method",
         "getImFavoriteFolders",
     ];
-    let begun = done(host, &args).await.out;
+    let begun = done(host, &args).await.stdout;
     assert!(
         begun.starts_with("canary ") && begun.contains("module promote favorites"),
         "{begun}"
     );
-    let list = done(host, &["list"]).await.out;
+    let list = done(host, &["list"]).await.stdout;
     assert!(
         list.contains("\n  canary ") && list.contains("50 % of getImFavoriteFolders"),
         "{list}"
     );
     assert_eq!(done(host, &["abort", "favorites", "--json"]).await.json(), json!({}));
-    assert!(!done(host, &["list"]).await.out.contains("canary"));
+    assert!(!done(host, &["list"]).await.stdout.contains("canary"));
     done(host, &args[..3]).await;
     let live = done(
         host,
@@ -196,21 +167,19 @@ async fn a_canary_is_begun_listed_and_ended() {
 async fn what_the_server_refuses_ends_with_1_and_what_is_wrong_here_with_2() {
     let scene = Scene::new().await;
     let data = scene.host.data().to_owned();
-    let (_, bad) = file(scene.dir.path(), "favorites.wasm", b"no module");
-    let refused = ran(&data, &["check", &bad]).await;
-    assert_eq!(refused.status, 1, "{}", refused.err);
+    let bad = file(scene.dir.path(), "favorites.wasm", b"no module");
+    let refused = module_cli(&data, &["check", &bad]).fails(1).await;
     assert!(
-        refused.out.contains("FAIL") && refused.out.contains(": failed"),
-        "{}",
-        refused.out
+        refused.stdout.contains("FAIL") && refused.stdout.contains(": failed"),
+        "{refused}"
     );
-    assert_eq!(ran(&data, &["check", &bad, "--json"]).await.json()["passed"], false);
-    let refused = ran(&data, &["swap", &bad]).await;
-    assert_eq!((refused.status, refused.out.as_str()), (1, ""));
+    let refused = module_cli(&data, &["check", &bad, "--json"]).fails(1).await;
+    assert_eq!(refused.json()["passed"], false);
+    let refused = module_cli(&data, &["swap", &bad]).fails(1).await;
+    assert_eq!(refused.stdout, "");
     assert!(
-        refused.err.contains("FAIL") && refused.err.contains("refused: "),
-        "{}",
-        refused.err
+        refused.stderr.contains("FAIL") && refused.stderr.contains("refused: "),
+        "{refused}"
     );
     for args in [
         &["abort", "favorites"][..],
@@ -221,14 +190,9 @@ async fn what_the_server_refuses_ends_with_1_and_what_is_wrong_here_with_2() {
         &["shadow", "favorites", "--report"],
         &["swap", &format!("a b={bad}")],
     ] {
-        let refused = ran(&data, args).await;
-        assert_eq!(
-            (refused.status, refused.out.as_str()),
-            (1, ""),
-            "{args:?}: {}",
-            refused.err
-        );
-        assert!(refused.err.starts_with("refused: "), "{args:?}: {}", refused.err);
+        let refused = module_cli(&data, args).fails(1).await;
+        assert_eq!(refused.stdout, "", "{refused}");
+        assert!(refused.stderr.starts_with("refused: "), "{refused}");
     }
 
     let nowhere = scene.dir.path().join("nowhere");
@@ -247,21 +211,15 @@ async fn what_the_server_refuses_ends_with_1_and_what_is_wrong_here_with_2() {
         (&data, &["list", "--server", "http://127.0.0.1:1", "--admin-token", "x"]),
         (&nowhere, &["list"]),
     ] {
-        let failed = ran(data, args).await;
-        assert_eq!(
-            (failed.status, failed.out.as_str()),
-            (2, ""),
-            "{args:?}: {}",
-            failed.err
-        );
-        assert!(!failed.err.is_empty(), "{args:?}");
+        let failed = module_cli(data, args).fails(2).await;
+        assert_eq!(failed.stdout, "", "{failed}");
+        assert!(!failed.stderr.is_empty(), "{failed}");
     }
     let token = Admin::of(&scene.host).token().to_owned();
     let server = format!("http://{}", scene.host.address());
-    let found = ran(&nowhere, &["list", "--server", &server, "--admin-token", &token]).await;
-    assert_eq!(found.status, 0, "{}", found.err);
+    let list = ["list", "--server", &server, "--admin-token", &token];
+    module_cli(&nowhere, &list).succeeds().await;
     scene.host.stop().await;
-    let gone = ran(&data, &["list"]).await;
-    assert_eq!(gone.status, 2);
-    assert!(gone.err.contains("stowage serve"), "it says what to do: {}", gone.err);
+    let gone = module_cli(&data, &["list"]).fails(2).await;
+    assert!(gone.stderr.contains("stowage serve"), "it says what to do: {gone}");
 }

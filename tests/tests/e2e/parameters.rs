@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use stowage_tests::fixture::{backup_folder, temp_file, temp_folder};
-use stowage_tests::host::Scene;
+use stowage_tests::scene::Scene;
 
 #[tokio::test]
 async fn a_wrong_parameter_is_code_600_and_named() {

@@ -2,18 +2,19 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
 
 use http::header::HOST;
 use http::{Method, Request};
 use http_body_util::Full;
 use serde_json::{Value, json};
-use stowage_tests::admin::{Admin, module, variant, version};
+use stowage_tests::admin::Admin;
+use stowage_tests::cli::Cli;
 use stowage_tests::document::{Block, blocks, commands, document, squeezed, words};
 use stowage_tests::feed::Feed;
 use stowage_tests::fixture::hash_of;
-use stowage_tests::host::{Launch, TestHost, command};
-use stowage_tests::wait::{until, within};
+use stowage_tests::host::{Launch, TestHost};
+use stowage_tests::modules::{module, variant, version};
+use stowage_tests::wait::until;
 use stowage_tests::wire::{self, Reply};
 
 /// The address in the document's commands.
@@ -101,22 +102,16 @@ fn curl(host: &TestHost, words: &[String]) -> Request<Full<bytes::Bytes>> {
         .expect("a request")
 }
 
-/// The program, run in a directory as a person does who has it in the PATH, on this data directory.
-async fn stowage(words: &[String], dir: &Path, data: &Path) -> Output {
+/// A command of the document, run in a directory and on a data directory. The program is in the PATH
+/// of its readers.
+async fn succeeds(words: &[String], dir: &Path, data: &Path) -> String {
     assert_eq!(words[0], "stowage", "{words:?}");
-    let mut command = command(&words[1..]);
-    command.current_dir(dir).env("STOWAGE_DATA", data);
+    let mut cli = Cli::new(&words[1..]).dir(dir).env("STOWAGE_DATA", data);
     if words.contains(&"--password".to_owned()) {
         // There is no terminal to be asked on.
-        command.env("STOWAGE_FILE_PASSWORD", "open sesame");
+        cli = cli.env("STOWAGE_FILE_PASSWORD", "open sesame");
     }
-    within(&words.join(" "), command.output()).await.unwrap()
-}
-
-async fn succeeds(words: &[String], dir: &Path, data: &Path) -> String {
-    let output = stowage(words, dir, data).await;
-    assert!(output.status.success(), "{words:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap()
+    cli.succeeds().await.stdout
 }
 
 fn text(reply: &Reply) -> String {
@@ -302,8 +297,7 @@ async fn a_module_is_replaced_and_put_back() {
 
 #[tokio::test]
 async fn the_settings_are_those_of_the_program() {
-    let help = stowage_tests::host::run(["serve", "--help"]).await;
-    let help = String::from_utf8(help.stdout).unwrap();
+    let help = Cli::new(["serve", "--help"]).succeeds().await.stdout;
     let document = document("README.md");
     let table: Vec<&str> = document.lines().filter(|line| line.starts_with("| `--")).collect();
     let flags: Vec<&str> = help

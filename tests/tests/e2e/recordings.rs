@@ -3,42 +3,24 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Output, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
-use stowage_tests::admin::{Admin, changing, module, module_file, variant, version};
-use stowage_tests::fixture::stored_file;
-use stowage_tests::host::{Launch, Scene, TestHost, command, run};
-use stowage_tests::wait::{eventually, within};
-use tokio::process::Child;
+use stowage_tests::admin::Admin;
+use stowage_tests::changing::{Behaviour, Work, changing, plain};
+use stowage_tests::cli::{self, Cli};
+use stowage_tests::fixture::{self, stored_file};
+use stowage_tests::host::{Launch, TestHost};
+use stowage_tests::modules::{module, module_file, variant, version};
+use stowage_tests::program::Process;
+use stowage_tests::scene::Scene;
+use stowage_tests::wait::eventually;
 
 const PASSWORD: &str = "correct horse battery";
 
-/// Runs a command of the program on a server's data directory.
-async fn stowage(host: &TestHost, args: &[&str]) -> Output {
-    let data = host.data().display().to_string();
-    let output = run([args, &["--data", &data]].concat()).await;
-    assert!(!err(&output).contains("panicked"), "{args:?}: {}", err(&output));
-    output
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
 /// Begins `stowage record FILE --json` with further arguments, and waits until the server records.
-async fn recorder(host: &TestHost, file: &str, more: &[&str]) -> Child {
-    let data = host.data().display().to_string();
-    let recorder = command([&["record", file, "--json", "--data", &data], more].concat())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+async fn recorder(host: &TestHost, file: &str, more: &[&str]) -> Process {
+    let recorder = host.cli(["record", file, "--json"]).args(more).spawn();
     let admin = Admin::of(host);
     eventually("the server records", || async {
         let (status, recording) = admin.get("record").await;
@@ -49,16 +31,11 @@ async fn recorder(host: &TestHost, file: &str, more: &[&str]) -> Child {
     recorder
 }
 
-/// Waits for it, and reads what it printed.
-async fn summary(recorder: Child) -> Value {
-    let output = within("the recorder ends", recorder.wait_with_output()).await.unwrap();
-    assert!(output.status.success(), "{output:?}");
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
-}
-
-fn interrupt(recorder: &Child) {
-    let pid = recorder.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-    kill_process(pid.unwrap(), Signal::INT).unwrap();
+/// Waits for a recorder, and reads what it printed.
+async fn summary(recorder: Process) -> Value {
+    let output = cli::finished(recorder).await;
+    assert_eq!(output.status, 0, "{output}");
+    output.json()
 }
 
 fn lines(file: &str) -> Vec<Value> {
@@ -71,10 +48,9 @@ fn at(dir: &Path, name: &str) -> String {
     dir.join(name).display().to_string()
 }
 
+/// The path of a new file with these bytes.
 fn write(dir: &Path, name: &str, bytes: impl AsRef<[u8]>) -> String {
-    let path = dir.join(name);
-    fs::write(&path, bytes).unwrap();
-    path.display().to_string()
+    fixture::file(dir, name, bytes).display().to_string()
 }
 
 #[tokio::test]
@@ -110,7 +86,7 @@ async fn calls_of_a_running_server_are_recorded_as_the_format_says_and_without_p
     let next = variant(&module("favorites"), "next");
     Admin::of(host).swap(&[("favorites", &next)]).await;
     host.ok("getImFavoriteFolders", page.clone()).await;
-    interrupt(&recorder);
+    recorder.signal(Signal::INT);
     let summary = summary(recorder).await;
     host.ok("getImFavoriteFolders", page).await;
 
@@ -171,9 +147,8 @@ async fn calls_of_a_running_server_are_recorded_as_the_format_says_and_without_p
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 
     let modules = ["favorites", "common"].map(|name| module_file(name).display().to_string());
-    let replay = run(["replay", &modules[0], &modules[1], &file]).await;
-    assert_eq!(replay.status.code(), Some(0), "{replay:?}");
-    assert!(out(&replay).contains("6 calls replayed, 0 differ"), "{}", out(&replay));
+    let replay = Cli::new(["replay", &modules[0], &modules[1], &file]).succeeds().await;
+    assert!(replay.stdout.contains("6 calls replayed, 0 differ"), "{replay}");
 }
 
 #[tokio::test]
@@ -181,7 +156,7 @@ async fn a_version_that_does_otherwise_is_shown_by_a_replay_and_refused_by_a_che
     let dir = tempfile::tempdir().unwrap();
     let host = Launch::new(dir.path().join("data")).start().await;
     let admin = Admin::of(&host);
-    admin.swap(&[("changing", &changing("ao00o"))]).await;
+    admin.swap(&[("changing", &changing(plain('a')))]).await;
     let file = at(dir.path(), "calls.ndjson");
     let recorder = recorder(
         &host,
@@ -204,57 +179,51 @@ async fn a_version_that_does_otherwise_is_shown_by_a_replay_and_refused_by_a_che
         "it ends by itself, and only the methods that were named count"
     );
 
-    let same = write(dir.path(), "changing.wasm", variant(&changing("ao00o"), "rebuilt"));
+    let same = write(dir.path(), "changing.wasm", variant(&changing(plain('a')), "rebuilt"));
     // Rounds down: 66.66 in place of 66.67.
-    let other = write(dir.path(), "other.wasm", changing("ar00o"));
-    let replayed = run(["replay", &same, &file]).await;
-    assert_eq!(replayed.status.code(), Some(0), "{replayed:?}");
-    let replayed = run(["replay", &other, &file]).await;
-    assert_eq!(replayed.status.code(), Some(1), "{replayed:?}");
+    let other = write(dir.path(), "other.wasm", changing(plain('a').work(Work::RoundDown)));
+    Cli::new(["replay", &same, &file]).succeeds().await;
+    let replayed = Cli::new(["replay", &other, &file]).fails(1).await;
     let shown = "line 4: work/percent {\"part\":2,\"whole\":3}\n  answer: \"66.66\" instead of \"66.67\"\n3 calls replayed, 1 differ\n";
-    assert_eq!(out(&replayed), shown);
+    assert_eq!(replayed.stdout, shown);
 
     let before = (admin.list().await, admin.get("history").await);
-    let checked = stowage(&host, &["module", "check", &same, "--recording", &file]).await;
-    assert_eq!(checked.status.code(), Some(0), "{checked:?}");
-    assert!(
-        out(&checked).contains("3 calls replayed, 0 differ"),
-        "{}",
-        out(&checked)
-    );
+    let checked = host
+        .cli(["module", "check", &same, "--recording", &file])
+        .succeeds()
+        .await;
+    assert!(checked.stdout.contains("3 calls replayed, 0 differ"), "{checked}");
     let refused = ["module", "check", &other, "--name", "changing", "--recording", &file];
-    let checked = stowage(&host, &refused).await;
-    assert_eq!(checked.status.code(), Some(1), "{checked:?}");
+    let checked = host.cli(refused).fails(1).await;
     for told in ["FAIL", "line 4: work/percent", "answer: \"66.66\" instead of \"66.67\""] {
-        assert!(out(&checked).contains(told), "{told}: {}", out(&checked));
+        assert!(checked.stdout.contains(told), "{told}: {checked}");
     }
-    let report = stowage(&host, &[&refused[..], &["--json"]].concat()).await;
-    let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+    let report = host.cli(refused).args(["--json"]).fails(1).await.json();
     let step = report["steps"].as_array().unwrap().last().unwrap();
     assert_eq!(
         (&step["name"], &step["passed"], &step["forceable"]),
         (&json!("replay"), &json!(false), &json!(true))
     );
-    let without = stowage(&host, &refused[..5]).await;
-    assert_eq!(without.status.code(), Some(0), "without the recording nothing is found");
+    // Without the recording the check finds nothing.
+    host.cli(&refused[..5]).succeeds().await;
 
     // The route behind it.
     let bytes = fs::read(&file).unwrap();
-    let answer = |behaviour: &str, recording: &[u8]| {
+    let answer = |behaviour: Behaviour, recording: &[u8]| {
         let body = [&changing(behaviour)[..], recording].concat();
         let size = body.len() - recording.len();
         let more = format!("&size={size}&recording={}", recording.len());
         let admin = admin.clone();
         async move { admin.check("changing", body, &more).await }
     };
-    assert_eq!(answer("ao00o", &bytes).await["passed"], true);
-    assert_eq!(answer("ar00o", &bytes).await["passed"], false);
+    assert_eq!(answer(plain('a'), &bytes).await["passed"], true);
+    assert_eq!(answer(plain('a').work(Work::RoundDown), &bytes).await["passed"], false);
     let (list, history) = (admin.list().await, admin.get("history").await);
     assert_eq!(
         (list["generation"].clone(), history),
         (before.0["generation"].clone(), before.1)
     );
-    assert_eq!(admin.version("changing").await, Some(version(&changing("ao00o"))));
+    assert_eq!(admin.version("changing").await, Some(version(&changing(plain('a')))));
     assert_eq!(
         host.ok("tests/work", json!({"key": "k"})).await,
         3,
@@ -268,7 +237,7 @@ async fn a_recording_that_is_none_is_named_with_its_line() {
     let dir = tempfile::tempdir().unwrap();
     let host = Launch::new(dir.path().join("data")).start().await;
     let admin = Admin::of(&host);
-    admin.swap(&[("changing", &changing("ao00o"))]).await;
+    admin.swap(&[("changing", &changing(plain('a')))]).await;
     let file = at(dir.path(), "calls.ndjson");
     let recorder = recorder(&host, &file, &["--calls", "2"]).await;
     for _ in 0..2 {
@@ -277,7 +246,7 @@ async fn a_recording_that_is_none_is_named_with_its_line() {
     summary(recorder).await;
     let text = fs::read_to_string(&file).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    let changed = write(dir.path(), "changing.wasm", changing("ao00o"));
+    let changed = write(dir.path(), "changing.wasm", changing(plain('a')));
     let mut damaged = lines.clone();
     damaged[2] = &damaged[2][..damaged[2].len() / 2];
     let newer = text.replace("\"format\":1", "\"format\":2");
@@ -303,22 +272,19 @@ async fn a_recording_that_is_none_is_named_with_its_line() {
         ),
     ] {
         let broken = write(dir.path(), "broken.ndjson", &content);
-        let checked = stowage(&host, &["module", "check", &changed, "--recording", &broken]).await;
-        assert_eq!(checked.status.code(), Some(1), "{told}: {checked:?}");
-        assert!(out(&checked).contains(told), "{told}: {}", out(&checked));
-        let replayed = run(["replay", &changed, &broken]).await;
-        assert_eq!(replayed.status.code(), Some(2), "{told}: {replayed:?}");
-        assert!(!err(&replayed).is_empty());
+        let check = host.cli(["module", "check", &changed, "--recording", &broken]);
+        let checked = check.fails(1).await;
+        assert!(checked.stdout.contains(told), "{told}: {checked}");
+        let replayed = Cli::new(["replay", &changed, &broken]).fails(2).await;
+        assert!(!replayed.stderr.is_empty(), "{told}: {replayed}");
     }
     // What was written before it was cut short counts, and it is told.
     let cut = write(dir.path(), "cut.ndjson", &text[..text.len() - 5]);
-    let checked = stowage(&host, &["module", "check", &changed, "--recording", &cut]).await;
-    assert_eq!(checked.status.code(), Some(0), "{checked:?}");
-    assert!(
-        out(&checked).contains("the recording was cut short"),
-        "{}",
-        out(&checked)
-    );
+    let checked = host
+        .cli(["module", "check", &changed, "--recording", &cut])
+        .succeeds()
+        .await;
+    assert!(checked.stdout.contains("the recording was cut short"), "{checked}");
     let list = admin.list().await;
     assert_eq!(list["generation"], 2, "nothing has gone live");
     host.stop().await;
@@ -339,11 +305,10 @@ async fn what_cannot_be_recorded_is_refused_and_says_why() {
         ),
         (&["record", "--stop"], "no recording goes on"),
     ] {
-        let refused = stowage(host, args).await;
-        assert_eq!(refused.status.code(), Some(1), "{args:?}: {refused:?}");
+        let refused = host.cli(args).fails(1).await;
         assert!(
-            err(&refused).starts_with("refused: ") && err(&refused).contains(told),
-            "{args:?}: {refused:?}"
+            refused.stderr.starts_with("refused: ") && refused.stderr.contains(told),
+            "{refused}"
         );
     }
     assert_eq!(fs::read_to_string(&kept).unwrap(), "mine");
@@ -363,23 +328,21 @@ async fn what_cannot_be_recorded_is_refused_and_says_why() {
 
     let first = at(dir, "first");
     let recorder = recorder(host, &first, &[]).await;
-    let second = stowage(host, &["record", &at(dir, "second")]).await;
-    assert_eq!(second.status.code(), Some(1), "{second:?}");
+    let second = host.cli(["record", &at(dir, "second")]).fails(1).await;
     assert!(
-        err(&second).contains(&format!("a recording to {first} goes on")),
-        "{second:?}"
+        second.stderr.contains(&format!("a recording to {first} goes on")),
+        "{second}"
     );
     assert!(!dir.join("second").exists());
     let (status, answer) = admin.post("record", json!({"file": at(dir, "second")})).await;
     assert_eq!(status, 409, "{answer}");
     // Somebody else stops it; the one that waits notices.
     host.ok("getStorageSpaceInfo", json!({})).await;
-    let stopped = stowage(host, &["record", "--stop"]).await;
-    assert_eq!(stopped.status.code(), Some(0), "{stopped:?}");
-    assert!(out(&stopped).starts_with("1 calls recorded, "), "{stopped:?}");
-    let waited = within("the recorder ends", recorder.wait_with_output()).await.unwrap();
-    assert!(waited.status.success() && waited.stdout.is_empty(), "{waited:?}");
-    assert!(err(&waited).contains("stopped by somebody else"), "{waited:?}");
+    let stopped = host.cli(["record", "--stop"]).succeeds().await;
+    assert!(stopped.stdout.starts_with("1 calls recorded, "), "{stopped}");
+    let waited = cli::finished(recorder).await;
+    assert!(waited.status == 0 && waited.stdout.is_empty(), "{waited}");
+    assert!(waited.stderr.contains("stopped by somebody else"), "{waited}");
     assert_eq!(admin.get("record").await, (200, Value::Null));
 }
 
@@ -402,9 +365,8 @@ async fn a_recording_ends_by_itself_at_its_bound_and_with_the_server() {
     }
     assert_eq!(fs::metadata(&small).unwrap().len(), len, "it grows no more");
     assert!(lines(&small).last().unwrap().get("end").is_some());
-    let stopped = stowage(host, &["record", "--stop", "--json"]).await;
-    let told: Value = serde_json::from_slice(&stopped.stdout).unwrap();
-    assert_eq!(told, lines(&small).last().unwrap()["end"]);
+    let stopped = host.cli(["record", "--stop", "--json"]).run().await;
+    assert_eq!(stopped.json(), lines(&small).last().unwrap()["end"]);
 
     let open = at(dir, "open");
     admin.post("record", json!({"file": open})).await;
@@ -423,7 +385,7 @@ async fn a_call_is_recorded_whichever_version_answers_it() {
     let dir = tempfile::tempdir().unwrap();
     let host = Launch::new(dir.path().join("data")).start().await;
     let admin = Admin::of(&host);
-    let versions = ["ao00o", "bo00o", "ct00o"].map(changing);
+    let versions = [plain('a'), plain('b'), plain('c').work(Work::Trap)].map(changing);
     let (status, report) = admin
         .upload("swap", &[("changing", &versions[0])], "&probation=0")
         .await;
@@ -441,8 +403,7 @@ async fn a_call_is_recorded_whichever_version_answers_it() {
     assert_eq!(host.ok("tests/label", json!({})).await, "c");
     // The new one traps, and the one before answers.
     assert_eq!(host.ok("tests/work", json!({"key": "k"})).await, 1);
-    let stopped = stowage(&host, &["record", "--stop"]).await;
-    assert_eq!(stopped.status.code(), Some(0), "{stopped:?}");
+    host.cli(["record", "--stop"]).succeeds().await;
     let lines = lines(&file);
     let calls = lines.iter().filter_map(|line| line.get("call"));
     let answered: Vec<_> = calls

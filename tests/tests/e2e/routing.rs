@@ -1,7 +1,8 @@
 //! Which method a request means, and bodies that mean nothing.
 
 use serde_json::{Value, json};
-use stowage_tests::host::{Scene, TestHost};
+use stowage_tests::host::TestHost;
+use stowage_tests::scene::Scene;
 use stowage_tests::wire;
 
 async fn code(host: &TestHost, path: &str, body: &str) -> i64 {

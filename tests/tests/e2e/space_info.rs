@@ -4,7 +4,8 @@ use serde_json::json;
 use stowage_tests::fixture::{
     SpaceFixture, backup, backup_folder, favorite, hash_of, stored_file, temp_file, temp_folder,
 };
-use stowage_tests::host::{Launch, Scene};
+use stowage_tests::host::Launch;
+use stowage_tests::scene::Scene;
 
 #[tokio::test]
 async fn sizes_are_text_and_shares_are_rounded_up() {

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use stowage_tests::fixture::{
     backup, backup_folder, favorite, favorite_folder, hash_of, stored_file, temp_file, temp_folder,
 };
-use stowage_tests::host::{Launch, Scene, TestHost};
+use stowage_tests::host::{Launch, TestHost};
+use stowage_tests::scene::Scene;
 use stowage_tests::wait::until;
 
 async fn folder_names(host: &TestHost) -> BTreeSet<String> {
@@ -345,9 +346,6 @@ async fn a_space_of_another_format_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("space.json"), r#"{"format": 2, "totalBytes": 1}"#).unwrap();
     let launch = Launch::new(dir.path().join("data")).space(format!("file://{}", dir.path().display()));
-    let output = stowage_tests::wait::within("the refusal", launch.command().output())
-        .await
-        .unwrap();
-    assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("format"), "{output:?}");
+    let refused = launch.refused().await;
+    assert!(refused.stderr.contains("format"), "{refused}");
 }

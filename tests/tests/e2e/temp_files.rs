@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use stowage_tests::fixture::{SpaceFixture, hash_of, temp_file, temp_folder};
-use stowage_tests::host::Scene;
+use stowage_tests::scene::Scene;
 
 fn conversations(space: &SpaceFixture) {
     space

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use stowage_tests::feed::Feed;
 use stowage_tests::fixture::{SpaceFixture, hash_of, noise, stored_file, temp_file, temp_folder};
-use stowage_tests::host::{Launch, Scene, TestHost};
+use stowage_tests::host::{Launch, TestHost};
+use stowage_tests::scene::Scene;
 use stowage_tests::wait::until;
 
 const TIME_MS: i64 = 1_744_163_398_055;

@@ -5,8 +5,10 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use stowage_tests::admin::{Admin, module, put, variant, version};
-use stowage_tests::host::{Launch, Scene, TestHost};
+use stowage_tests::admin::Admin;
+use stowage_tests::host::{Launch, TestHost};
+use stowage_tests::modules::{module, put, variant, version};
+use stowage_tests::scene::Scene;
 use stowage_tests::wait::until;
 use tempfile::TempDir;
 
@@ -210,9 +212,8 @@ async fn a_directory_that_cannot_be_watched_is_refused_at_start() {
         Launch::new(&data).args(["--watch-modules", "/dev/null"]),
         stopped.args(["--watch-modules", &own]),
     ] {
-        let output = launch.command().output().await.unwrap();
-        assert_eq!(output.status.code(), Some(2), "{output:?}");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.contains("--watch-modules"), "{said}");
+        let refused = launch.refused().await;
+        assert_eq!(refused.status, 2, "{refused}");
+        assert!(refused.stderr.contains("--watch-modules"), "{refused}");
     }
 }

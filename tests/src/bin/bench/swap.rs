@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use stowage_tests::admin::{Admin, changing, module, variant};
+use stowage_tests::admin::Admin;
+use stowage_tests::changing::{Behaviour, Work, changing, plain};
+use stowage_tests::modules::{module, variant};
 
 use super::load::{self, Client, Request};
 use super::process::Server;
@@ -22,15 +24,15 @@ const CONNECTIONS: usize = 32;
 const VICTIMS: usize = 4;
 const SWAPS: usize = 100;
 /// What a module may do wrong, and the bytes that make it do so.
-const MISBEHAVIOURS: [(&str, &str); 8] = [
-    ("loops", "bl00o"),
-    ("traps", "bt00o"),
-    ("takes all memory and traps", "bm00o"),
-    ("takes all memory and answers", "bg00o"),
-    ("waits in the host", "bh00o"),
-    ("scans without end", "bs00o"),
-    ("prints without end", "bv00o"),
-    ("prints much and answers", "bw00o"),
+const MISBEHAVIOURS: [(&str, Behaviour); 8] = [
+    ("loops", plain('b').work(Work::Loop)),
+    ("traps", plain('b').work(Work::Trap)),
+    ("takes all memory and traps", plain('b').work(Work::HoardAndTrap)),
+    ("takes all memory and answers", plain('b').work(Work::Hoard)),
+    ("waits in the host", plain('b').work(Work::Sleep)),
+    ("scans without end", plain('b').work(Work::Scan)),
+    ("prints without end", plain('b').work(Work::PrintWithoutEnd)),
+    ("prints much and answers", plain('b').work(Work::PrintMuch)),
 ];
 /// Turns of each, and the length of one: there are many.
 const TURNS: usize = 3;
@@ -86,7 +88,7 @@ async fn beside_trials(server: &Server, admin: &Admin) -> anyhow::Result<()> {
 async fn beside_misbehaviour(server: &Server, admin: &Admin, log: &Path) -> anyhow::Result<()> {
     let list = Request::list();
     let listed = move |_| list.clone();
-    let good = changing("ao00o");
+    let good = changing(plain('a'));
     done(admin.upload("swap", &[("changing", &good)], "&probation=0").await)?;
     load::once(server.address, &Request::fill(ROWS)).await?;
     for (what, bad) in MISBEHAVIOURS {

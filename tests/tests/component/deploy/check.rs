@@ -2,6 +2,7 @@
 
 use stowage_deploy::DeployError;
 use stowage_deploy::api::{CheckReport, CheckStep};
+use stowage_tests::changing::{Migration, SelfTest, plain};
 
 use super::stage::{Stage, built_in, changing, forced, named, unwatched, version};
 
@@ -39,8 +40,8 @@ fn small(functions: &[(&str, &str)]) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_good_module_passes_every_step() {
-    let stage = Stage::new(built_in("ao00o")).await;
-    let report = stage.deployer.check(version("bo00o"), None).await;
+    let stage = Stage::new(built_in(plain('a'))).await;
+    let report = stage.deployer.check(version(plain('b')), None).await;
     assert!(report.passed, "{report:?}");
     let names: Vec<_> = report.steps.iter().map(|s| &*s.name).collect();
     assert_eq!(
@@ -52,7 +53,7 @@ async fn a_good_module_passes_every_step() {
 
 #[tokio::test]
 async fn what_is_no_component_or_imports_what_it_may_not_is_refused_with_its_name() {
-    let stage = Stage::new(built_in("ao00o")).await;
+    let stage = Stage::new(built_in(plain('a'))).await;
     let report = stage.deployer.check(named("changing", b"\0asm".to_vec()), None).await;
     assert!(!step(&report, "compile").passed);
     let files = r#"(component (import "wasi:filesystem/types@0.2.6" (instance (export "f" (func)))))"#;
@@ -107,7 +108,7 @@ async fn a_new_name_is_compared_with_whoever_serves_the_function_now() {
 
 #[tokio::test]
 async fn a_module_that_traps_as_it_starts_is_refused() {
-    let stage = Stage::new(built_in("ao00o")).await;
+    let stage = Stage::new(built_in(plain('a'))).await;
     let text = r#"(component
         (core module $m (func $s unreachable) (start $s) (func (export "f")))
         (core instance $i (instantiate $m))
@@ -124,31 +125,55 @@ async fn a_module_that_traps_as_it_starts_is_refused() {
 
 #[tokio::test]
 async fn a_self_test_that_fails_or_never_ends_keeps_the_module_out() {
-    let stage = Stage::new(built_in("ao00o")).await;
-    let report = stage.deployer.check(version("bo00f"), None).await;
+    let stage = Stage::new(built_in(plain('a'))).await;
+    let report = stage
+        .deployer
+        .check(version(plain('b').self_test(SelfTest::Fails)), None)
+        .await;
     assert_eq!(step(&report, "self-test").lines, ["it does not work"]);
-    let report = stage.deployer.check(version("bo00l"), None).await;
+    let report = stage
+        .deployer
+        .check(version(plain('b').self_test(SelfTest::Loops)), None)
+        .await;
     assert!(!step(&report, "self-test").passed);
-    assert!(stage.swap(version("bo00l")).await.is_err());
+    assert!(
+        stage
+            .swap(version(plain('b').self_test(SelfTest::Loops)))
+            .await
+            .is_err()
+    );
     assert_eq!(stage.label().await, "a");
 }
 
 #[tokio::test]
 async fn a_self_test_sees_the_data_as_the_migration_would_leave_it() {
-    let stage = Stage::new(built_in("ao00o")).await;
+    let stage = Stage::new(built_in(plain('a'))).await;
     stage.data("fill", serde_json::json!({"rows": 5})).await;
-    let report = stage.deployer.check(version("bo11d"), None).await;
+    let report = stage
+        .deployer
+        .check(
+            version(
+                plain('b')
+                    .rows(1, Migration::InOneStep)
+                    .self_test(SelfTest::LooksAtRows),
+            ),
+            None,
+        )
+        .await;
     assert!(report.passed, "{report:?}");
     assert_eq!(stage.rows().await[0], "0 0");
 }
 
 #[tokio::test]
 async fn a_module_older_than_the_data_is_refused_whatever_is_forced() {
-    let stage = Stage::new(built_in("ao00o")).await;
-    stage.swap(version("bo11o")).await.unwrap();
+    let stage = Stage::new(built_in(plain('a'))).await;
+    stage
+        .swap(version(plain('b').rows(1, Migration::InOneStep)))
+        .await
+        .unwrap();
     match stage
         .deployer
-        .swap(vec![named("changing", changing("co00o"))], forced())
+        .swap(vec![named("changing", changing(plain('c')))], forced())
         .await
     {
         Err(DeployError::Refused { report }) => {
@@ -168,8 +193,11 @@ async fn a_module_older_than_the_data_is_refused_whatever_is_forced() {
 
 #[tokio::test]
 async fn a_migration_that_would_fail_is_found_by_the_check() {
-    let stage = Stage::new(built_in("ao00o")).await;
-    let report = stage.deployer.check(version("bo1xo"), None).await;
+    let stage = Stage::new(built_in(plain('a'))).await;
+    let report = stage
+        .deployer
+        .check(version(plain('b').rows(1, Migration::Fails)), None)
+        .await;
     let schema = step(&report, "schema");
     assert!(!schema.passed && !schema.forceable);
     assert!(schema.lines[0].contains("it cannot"), "{schema:?}");

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use stowage_deploy::api::HistoryEntry;
 use stowage_deploy::{CanaryOptions, DeployError, Source, SwapOptions};
 use stowage_logic::{Config, Limits};
-use stowage_tests::admin::WITH_FILES;
+use stowage_tests::changing::{Behaviour, SelfTest, Work, plain};
+use stowage_tests::modules::WITH_FILES;
 
 use super::stage::{Stage, ask, built_in, forced, named, unwatched, version};
 use crate::log::Log;
@@ -19,17 +20,17 @@ use crate::world::config;
 const LATE: &[&str] = &["time on the processor", "took too long", "deadline has passed"];
 
 /// The behaviours that no call survives, and what the host may say of such a call.
-const DEADLY: [(&str, &[&str]); 6] = [
-    ("bl00o", LATE),
-    ("bt00o", &["trapped"]),
-    ("bm00o", &["memory limit"]),
-    ("bh00o", &["took too long"]),
-    ("bs00o", LATE),
-    ("bv00o", LATE),
+const DEADLY: [(Behaviour, &[&str]); 6] = [
+    (plain('b').work(Work::Loop), LATE),
+    (plain('b').work(Work::Trap), &["trapped"]),
+    (plain('b').work(Work::HoardAndTrap), &["memory limit"]),
+    (plain('b').work(Work::Sleep), &["took too long"]),
+    (plain('b').work(Work::Scan), LATE),
+    (plain('b').work(Work::PrintWithoutEnd), LATE),
 ];
 
 /// Those that a call survives, and that are contained all the same.
-const GREEDY: [&str; 2] = ["bg00o", "bw00o"];
+const GREEDY: [Behaviour; 2] = [plain('b').work(Work::Hoard), plain('b').work(Work::PrintMuch)];
 
 /// Calls at once, each with a key of its own.
 const CALLERS: usize = 8;
@@ -60,7 +61,7 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Scene {
-        let stage = Stage::with(limited(), built_in("ao00o")).await;
+        let stage = Stage::with(limited(), built_in(plain('a'))).await;
         stage.data("fill", json!({"rows": 100})).await;
         Scene {
             stage,
@@ -120,7 +121,7 @@ fn canary() -> CanaryOptions {
     }
 }
 
-async fn live(behaviour: &str, expected: &[&str]) {
+async fn live(behaviour: Behaviour, expected: &[&str]) {
     let mut scene = Scene::new().await;
     let options = SwapOptions::default();
     scene
@@ -131,24 +132,24 @@ async fn live(behaviour: &str, expected: &[&str]) {
         .unwrap();
     let entry = scene.work_until("rollback").await;
     let reason = entry.reason.unwrap();
-    assert_eq!(entry.by, "host", "{behaviour}");
-    assert!(says(&reason, expected), "{behaviour}: {reason}");
+    assert_eq!(entry.by, "host", "{behaviour:?}");
+    assert!(says(&reason, expected), "{behaviour:?}: {reason}");
     scene.healthy().await;
     assert_eq!(scene.stage.deployer.generation(), entry.generation);
 }
 
-async fn in_canary(behaviour: &str, expected: &[&str]) {
+async fn in_canary(behaviour: Behaviour, expected: &[&str]) {
     let mut scene = Scene::new().await;
     scene.stage.deployer.canary(version(behaviour), canary()).await.unwrap();
     let entry = scene.work_until("abort").await;
     let reason = entry.reason.unwrap();
-    assert_eq!(entry.by, "host", "{behaviour}");
-    assert!(says(&reason, expected), "{behaviour}: {reason}");
+    assert_eq!(entry.by, "host", "{behaviour:?}");
+    assert!(says(&reason, expected), "{behaviour:?}: {reason}");
     scene.healthy().await;
     assert_eq!(scene.stage.deployer.generation(), 1, "it never was live");
 }
 
-async fn in_shadow(behaviour: &str, expected: &[&str]) {
+async fn in_shadow(behaviour: Behaviour, expected: &[&str]) {
     let mut scene = Scene::new().await;
     let blobs = scene.stage.blobs();
     scene.stage.deployer.shadow(version(behaviour), 100.0).await.unwrap();
@@ -161,7 +162,7 @@ async fn in_shadow(behaviour: &str, expected: &[&str]) {
         .await;
     let report = stage.deployer.shadow_report("changing").unwrap();
     let lines = &report.differences[0].lines;
-    assert!(says(&lines.join(" "), expected), "{behaviour}: {lines:#?}");
+    assert!(says(&lines.join(" "), expected), "{behaviour:?}: {lines:#?}");
     // More than it has caught up with: its end waits for none of them.
     scene.work(CALLERS).await;
     scene.stage.deployer.abort("changing").await.unwrap();
@@ -228,7 +229,7 @@ async fn a_greedy_module_gets_its_share_and_no_more() {
         scene.stage.deployer.rollback(None, "command").await.unwrap();
         drop(guard);
         let most = 2 * LOG_BYTES * LOGGED_PER_BYTE + (16 << 10);
-        assert!(log.bytes() < most, "{behaviour}: {} bytes of log", log.bytes());
+        assert!(log.bytes() < most, "{behaviour:?}: {} bytes of log", log.bytes());
         scene.healthy().await;
     }
 }
@@ -241,7 +242,11 @@ async fn a_module_that_floods_the_log_fills_no_log_in_many_calls_either() {
         scene.work(1).await;
         scene
     };
-    scene.stage.swap(version("bw00o")).await.unwrap();
+    scene
+        .stage
+        .swap(version(plain('b').work(Work::PrintMuch)))
+        .await
+        .unwrap();
     let log = Log::default();
     let guard = log.capture();
     let mut calls = 0;
@@ -263,7 +268,7 @@ async fn a_module_that_floods_the_log_fills_no_log_in_many_calls_either() {
 /// Calls that waited in the host kept the places of others, and where too many took long their callers saw that, whoever stood by.
 #[tokio::test]
 async fn more_calls_than_may_take_long_are_answered_by_the_version_before() {
-    for behaviour in ["bh00o", "bl00o"] {
+    for behaviour in [plain('b').work(Work::Sleep), plain('b').work(Work::Loop)] {
         let mut scene = Scene::new().await;
         scene.stage.deployer.canary(version(behaviour), canary()).await.unwrap();
         scene.work(5 * CALLERS).await;
@@ -278,7 +283,7 @@ async fn calls_that_wait_in_the_host_keep_nobody_from_running() {
         concurrency: 2,
         ..limited()
     };
-    let stage = Stage::with(few, built_in("ah00o")).await;
+    let stage = Stage::with(few, built_in(plain('a').work(Work::Sleep))).await;
     let waiting: Vec<_> = (0..CALLERS)
         .map(|n| {
             let logic = stage.logic.clone();
@@ -309,9 +314,9 @@ async fn a_long_walk_over_a_table_keeps_nobody_from_running() {
         },
         ..config()
     };
-    let stage = Stage::with(config, built_in("ao00o")).await;
+    let stage = Stage::with(config, built_in(plain('a'))).await;
     stage.data("fill", json!({"rows": 300_000})).await;
-    stage.swap(version("bs00o")).await.unwrap();
+    stage.swap(version(plain('b').work(Work::Scan))).await.unwrap();
     let walking = tokio::spawn({
         let logic = stage.logic.clone();
         async move { ask(&logic, "work", json!({"key": "k"})).await }
@@ -332,7 +337,7 @@ async fn a_long_walk_over_a_table_keeps_nobody_from_running() {
 
 #[tokio::test]
 async fn failing_calls_are_logged_up_to_a_number_a_second_and_then_counted() {
-    let stage = Stage::with(limited(), built_in("at00o")).await;
+    let stage = Stage::with(limited(), built_in(plain('a').work(Work::Trap))).await;
     let log = Log::default();
     let guard = log.capture();
     let mut ids = Vec::new();
@@ -342,7 +347,7 @@ async fn failing_calls_are_logged_up_to_a_number_a_second_and_then_counted() {
         let message = answer["message"].as_str().unwrap().to_owned();
         ids.push(message.split(' ').next_back().unwrap().to_owned());
     }
-    stage.swap(version("bo00o")).await.unwrap();
+    stage.swap(version(plain('b'))).await.unwrap();
     stage
         .wait("the last of it ends", |s| s.deployer.draining().is_empty())
         .await;
@@ -359,7 +364,7 @@ async fn failing_calls_are_logged_up_to_a_number_a_second_and_then_counted() {
 /// Calls that each ended just before they were long got the processors whole.
 #[tokio::test]
 async fn calls_of_a_function_that_usually_computes_take_turns() {
-    let stage = Stage::with(config(), built_in("ac00o")).await;
+    let stage = Stage::with(config(), built_in(plain('a').work(Work::Compute))).await;
     for _ in 0..30 {
         assert_eq!(stage.work().await["code"], 200);
         assert_eq!(stage.label().await, "a");
@@ -416,7 +421,7 @@ async fn a_module_that_imports_a_file_system_is_refused_by_name_however_it_comes
 #[tokio::test]
 async fn a_self_test_that_waits_in_the_host_is_refused_in_time() {
     let mut scene = Scene::new().await;
-    let refused = scene.stage.swap(version("bo00h")).await;
+    let refused = scene.stage.swap(version(plain('b').self_test(SelfTest::Sleeps))).await;
     let Err(DeployError::Refused { report }) = refused else {
         panic!("{refused:?}");
     };

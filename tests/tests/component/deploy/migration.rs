@@ -5,11 +5,12 @@ use std::fs;
 use serde_json::json;
 use stowage_deploy::DeployError;
 use stowage_logic::Version;
+use stowage_tests::changing::{Migration, plain};
 
 use super::stage::{Load, Stage, built_in, changing, unwatched, version};
 
 async fn filled(rows: u32) -> Stage {
-    let stage = Stage::new(built_in("ao00o")).await;
+    let stage = Stage::new(built_in(plain('a'))).await;
     stage.data("fill", json!({"rows": rows})).await;
     stage
 }
@@ -26,7 +27,10 @@ fn rows(version: u32, rows: u32, counter: u32) -> Vec<String> {
 async fn data_and_code_change_as_one_in_one_step() {
     let stage = filled(50).await;
     let load = Load::start(&stage.logic, 4, "look");
-    let report = stage.swap(version("bo11o")).await.unwrap();
+    let report = stage
+        .swap(version(plain('b').rows(1, Migration::InOneStep)))
+        .await
+        .unwrap();
     assert_eq!((report.migrated_rows, report.generation), (50, 2));
     assert_eq!(stage.rows().await, rows(1, 50, 100));
     for answer in load.end().await.concat() {
@@ -40,7 +44,10 @@ async fn a_migration_in_steps_holds_calls_back_and_none_fails() {
     let stage = filled(95).await;
     let looks = Load::start(&stage.logic, 4, "look");
     let works = Load::start(&stage.logic, 4, "work");
-    let report = stage.swap(version("bo1bo")).await.unwrap();
+    let report = stage
+        .swap(version(plain('b').rows(1, Migration::InBatches)))
+        .await
+        .unwrap();
     assert_eq!(report.migrated_rows, 95);
     assert!(stage.deployer.migration().is_none());
     for answer in looks.end().await.concat() {
@@ -61,7 +68,10 @@ async fn a_migration_in_steps_holds_calls_back_and_none_fails() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_migration_that_fails_in_the_middle_leaves_everything_as_it_was() {
-    for behaviour in ["bo1fo", "bo1to"] {
+    for behaviour in [
+        plain('b').rows(1, Migration::FailsMidway),
+        plain('b').rows(1, Migration::TrapsMidway),
+    ] {
         let stage = filled(60).await;
         let load = Load::start(&stage.logic, 4, "look");
         match stage.swap(version(behaviour)).await {
@@ -74,7 +84,10 @@ async fn a_migration_that_fails_in_the_middle_leaves_everything_as_it_was() {
         }
         assert_eq!(stage.rows().await, rows(0, 60, 60));
         // Nothing is left that the next migration would trip over.
-        stage.swap(version("co1bo")).await.unwrap();
+        stage
+            .swap(version(plain('c').rows(1, Migration::InBatches)))
+            .await
+            .unwrap();
         assert_eq!(stage.rows().await, rows(1, 60, 120));
     }
 }
@@ -82,7 +95,7 @@ async fn a_migration_that_fails_in_the_middle_leaves_everything_as_it_was() {
 #[tokio::test]
 async fn a_migration_that_does_not_come_forward_is_undone() {
     let stage = filled(30).await;
-    match stage.swap(version("bo1so")).await {
+    match stage.swap(version(plain('b').rows(1, Migration::StandsStill))).await {
         Err(DeployError::Migration { reason, .. }) => assert!(reason.contains("cursor"), "{reason}"),
         other => panic!("{other:?}"),
     }
@@ -92,7 +105,11 @@ async fn a_migration_that_does_not_come_forward_is_undone() {
 /// A swap whose migration is under way, with some of its rows changed.
 async fn under_way(stage: &Stage) -> tokio::task::JoinHandle<Result<stowage_deploy::api::SwapReport, DeployError>> {
     let deployer = stage.deployer.clone();
-    let swap = tokio::spawn(async move { deployer.swap(vec![version("bo1bo")], unwatched()).await });
+    let swap = tokio::spawn(async move {
+        deployer
+            .swap(vec![version(plain('b').rows(1, Migration::InBatches))], unwatched())
+            .await
+    });
     stage
         .wait("some rows are migrated", |s| {
             s.deployer.migration().is_some_and(|m| m.rows >= 30)
@@ -118,7 +135,7 @@ async fn a_migration_that_was_cut_short_goes_on_at_the_next_start() {
     let swap = under_way(&stage).await;
     stage.store.close().await;
     assert!(swap.await.unwrap().is_err());
-    let stage = stage.restart(built_in("ao00o")).await;
+    let stage = stage.restart(built_in(plain('a'))).await;
     assert_eq!(stage.label().await, "b");
     assert_eq!(stage.rows().await, rows(1, 5000, 10_000));
     assert_eq!(
@@ -133,9 +150,9 @@ async fn a_migration_that_cannot_go_on_is_put_back_at_the_next_start() {
     let swap = under_way(&stage).await;
     stage.store.close().await;
     assert!(swap.await.unwrap().is_err());
-    let new = format!("{:#}", Version::of(&changing("bo1bo")));
+    let new = format!("{:#}", Version::of(&changing(plain('b').rows(1, Migration::InBatches))));
     fs::write(stage.blob(&new), b"damaged").unwrap();
-    let stage = stage.restart(built_in("ao00o")).await;
+    let stage = stage.restart(built_in(plain('a'))).await;
     assert_eq!(stage.label().await, "a");
     assert_eq!(stage.rows().await, rows(0, 5000, 5000));
     let latest = stage.latest().await;

@@ -1,12 +1,12 @@
 //! Shadows under many calls: a version that is the same differs never, one with a bug is found with the call that shows it.
 
-use std::time::Duration;
-
 use serde_json::json;
 use stowage::builtin_modules;
 use stowage_deploy::api::ShadowReport;
 use stowage_logic::{CallError, Facts, Moment, Outcome, rpc};
-use stowage_tests::admin::variant;
+use stowage_tests::changing::{Behaviour, Work, plain};
+use stowage_tests::modules::variant;
+use stowage_tests::wait::eventually;
 
 use super::stage::{Stage, built_in, named, version};
 use crate::world::config;
@@ -16,19 +16,13 @@ const CALLS: u64 = 100_000;
 /// Calls between two looks at how far the comparison is.
 const BURST: u64 = 64;
 
-async fn report(stage: &Stage, name: &str) -> ShadowReport {
-    stage.deployer.shadow_report(name).unwrap()
-}
-
-/// Waits until nothing waits to be compared.
+/// Waits until so many calls are compared or skipped.
 async fn compared(stage: &Stage, name: &str, calls: u64) -> ShadowReport {
-    loop {
-        let report = report(stage, name).await;
-        if report.compared + report.skipped >= calls {
-            return report;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    eventually("the calls are compared", async || {
+        let report = stage.deployer.shadow_report(name).unwrap();
+        (report.compared + report.skipped >= calls).then_some(report)
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,8 +56,8 @@ async fn the_same_module_never_differs_from_itself() {
 }
 
 /// The lines that a shadow with this behaviour differs in, and the parameters of the calls.
-async fn found(behaviour: &str, calls: &[(&str, serde_json::Value)]) -> Vec<(serde_json::Value, Vec<String>)> {
-    let stage = Stage::new(built_in("ao00o")).await;
+async fn found(behaviour: Behaviour, calls: &[(&str, serde_json::Value)]) -> Vec<(serde_json::Value, Vec<String>)> {
+    let stage = Stage::new(built_in(plain('a'))).await;
     stage.data("fill", json!({"rows": 25})).await;
     stage.deployer.shadow(version(behaviour), 100.0).await.unwrap();
     for (method, body) in calls {
@@ -78,7 +72,7 @@ async fn found(behaviour: &str, calls: &[(&str, serde_json::Value)]) -> Vec<(ser
 async fn an_off_by_one_in_paging_is_found_with_the_call_that_shows_it() {
     let pages = [1, 2].map(|page| ("rowsPage", json!({"page": page, "size": 2})));
     assert_eq!(
-        found("ap00o", &pages).await,
+        found(plain('a').work(Work::OffByOne), &pages).await,
         [(
             json!({"page": 2, "size": 2}),
             vec![
@@ -93,7 +87,7 @@ async fn an_off_by_one_in_paging_is_found_with_the_call_that_shows_it() {
 async fn a_changed_rounding_is_found_with_the_call_that_shows_it() {
     let parts = [(1, 4), (2, 3)].map(|(part, whole)| ("percent", json!({"part": part, "whole": whole})));
     assert_eq!(
-        found("ar00o", &parts).await,
+        found(plain('a').work(Work::RoundDown), &parts).await,
         [(
             json!({"part": 2, "whole": 3}),
             vec![r#"answer: "66.66" instead of "66.67""#.to_owned()]
@@ -108,7 +102,7 @@ async fn a_state_that_is_no_longer_kept_can_be_compared_with_nothing() {
         journal_bytes: 512,
         ..stowage_storage::Config::default()
     };
-    let stage = Stage::storing(storage, config(), built_in("ao00o")).await;
+    let stage = Stage::storing(storage, config(), built_in(plain('a'))).await;
     let write = async |n: u8| {
         let written = stage
             .store

@@ -5,25 +5,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use stowage::Services;
-use stowage_cloud::{Cloud, OpenOptions, Space};
 use stowage_deploy::api::HistoryEntry;
 use stowage_deploy::{DeployError, Deployer, Source, SwapOptions};
 use stowage_logic::{Config, Logic, rpc};
 use stowage_storage::Store;
-pub use stowage_tests::admin::changing;
+use stowage_tests::changing::Behaviour;
+pub use stowage_tests::changing::changing;
 use stowage_tests::fixture::SpaceFixture;
 use stowage_tests::wait::until;
-use stowage_transfer::{Feed, Transfers};
 use tempfile::TempDir;
-use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::config;
-
-/// One at a time compiles what the cache lacks; the others find it there.
-static COMPILING: Mutex<()> = Mutex::const_new(());
+use crate::world::{COMPILING, config, services};
 
 pub struct Stage {
     pub logic: Logic,
@@ -59,13 +53,7 @@ impl Stage {
     ) -> Result<Stage, DeployError> {
         let root = dir.path();
         let store = Store::open(&root.join("stowage.redb"), storage).unwrap();
-        let url = format!("file://{}", root.join("space").display());
-        let space = Space::open(&url, OpenOptions::default()).await.unwrap();
-        let cloud = Cloud::open(space, store.clone()).await.unwrap();
-        let feed = Feed::new();
-        let transfer = stowage_transfer::Config::new(root.join("downloads"), root.join("temp"));
-        let transfers = Transfers::open(store.clone(), cloud.clone(), feed.clone(), transfer).unwrap();
-        let services = Services { cloud, transfers, feed };
+        let services = services(root, &store).await;
         let logic = Logic::new(config, store.clone(), services.shared()).unwrap();
         let guard = COMPILING.lock().await;
         let deployer = Deployer::open(logic.clone(), store.clone(), root.join("modules"), initial).await?;
@@ -171,7 +159,7 @@ pub fn forced() -> SwapOptions {
 }
 
 /// The module under the name `changing`.
-pub fn version(behaviour: &str) -> Source {
+pub fn version(behaviour: Behaviour) -> Source {
     named("changing", changing(behaviour))
 }
 
@@ -184,7 +172,7 @@ pub fn named(name: &str, bytes: Vec<u8>) -> Source {
 }
 
 /// The same, given to a start as the binary's own.
-pub fn built_in(behaviour: &str) -> Vec<Source> {
+pub fn built_in(behaviour: Behaviour) -> Vec<Source> {
     vec![Source {
         from: "built-in".into(),
         ..version(behaviour)

@@ -2,15 +2,16 @@
 
 use serde_json::{Value, json};
 use stowage_deploy::{DeployError, SwapOptions};
+use stowage_tests::changing::{Behaviour, SelfTest, plain};
 
 use super::stage::{Load, Stage, built_in, changing, forced, named, unwatched, version};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn swaps_under_load_lose_no_call_and_no_write() {
-    let stage = Stage::new(built_in("ao00o")).await;
+    let stage = Stage::new(built_in(plain('a'))).await;
     let load = Load::start(&stage.logic, 8, "work");
     for n in 0..60 {
-        let behaviour = if n % 2 == 0 { "bo00o" } else { "ao00o" };
+        let behaviour = if n % 2 == 0 { plain('b') } else { plain('a') };
         let report = stage.swap(version(behaviour)).await.unwrap();
         assert!(!report.unchanged);
     }
@@ -27,8 +28,8 @@ async fn swaps_under_load_lose_no_call_and_no_write() {
 
 #[tokio::test]
 async fn a_module_overrides_method_by_method_and_gives_back_what_it_served() {
-    let stage = Stage::new(built_in("ao00o")).await;
-    let over = named("over", changing("bo00o"));
+    let stage = Stage::new(built_in(plain('a'))).await;
+    let over = named("over", changing(plain('b')));
     stage.swap(over).await.unwrap();
     assert_eq!(stage.label().await, "b");
     let list = stage.deployer.list();
@@ -59,23 +60,26 @@ async fn a_module_overrides_method_by_method_and_gives_back_what_it_served() {
 
 #[tokio::test]
 async fn a_set_is_swapped_as_one_or_not_at_all() {
-    let stage = Stage::new(built_in("ao00o")).await;
-    let set = |second: &str| vec![version("bo00o"), named("over", changing(second))];
-    let refused = stage.deployer.swap(set("co00f"), unwatched()).await;
+    let stage = Stage::new(built_in(plain('a'))).await;
+    let set = |second: Behaviour| vec![version(plain('b')), named("over", changing(second))];
+    let refused = stage
+        .deployer
+        .swap(set(plain('c').self_test(SelfTest::Fails)), unwatched())
+        .await;
     assert!(matches!(refused, Err(DeployError::Refused { report }) if report.name == "over"));
     assert_eq!((stage.label().await.as_str(), stage.deployer.generation()), ("a", 1));
-    let report = stage.deployer.swap(set("co00o"), unwatched()).await.unwrap();
+    let report = stage.deployer.swap(set(plain('c')), unwatched()).await.unwrap();
     assert_eq!((report.generation, report.checks.len()), (2, 2));
     assert_eq!(stage.label().await, "c");
-    let again = stage.deployer.swap(set("co00o"), unwatched()).await.unwrap();
+    let again = stage.deployer.swap(set(plain('c')), unwatched()).await.unwrap();
     assert!(again.unchanged);
     assert_eq!(stage.deployer.generation(), 2);
 }
 
 #[tokio::test]
 async fn going_back_goes_further_each_time_and_to_any_generation() {
-    let stage = Stage::new(built_in("ao00o")).await;
-    for behaviour in ["bo00o", "co00o"] {
+    let stage = Stage::new(built_in(plain('a'))).await;
+    for behaviour in [plain('b'), plain('c')] {
         stage.swap(version(behaviour)).await.unwrap();
     }
     let back = stage.deployer.rollback(None, "command").await.unwrap();
@@ -112,12 +116,12 @@ async fn going_back_goes_further_each_time_and_to_any_generation() {
 
 #[tokio::test]
 async fn names_and_sizes_out_of_bounds_are_refused_before_anything_is_read() {
-    let stage = Stage::new(built_in("ao00o")).await;
+    let stage = Stage::new(built_in(plain('a'))).await;
     for name in ["../x", "", "a/b"] {
-        let refused = stage.swap(named(name, changing("bo00o"))).await;
+        let refused = stage.swap(named(name, changing(plain('b')))).await;
         assert!(matches!(refused, Err(DeployError::BadInput { .. })), "{name}");
     }
-    let twice = vec![version("bo00o"), version("co00o")];
+    let twice = vec![version(plain('b')), version(plain('c'))];
     assert!(stage.deployer.swap(twice, SwapOptions::default()).await.is_err());
     let huge = named("huge", vec![0; stowage_logic::MAX_MODULE_BYTES + 1]);
     let report = stage.deployer.check(huge, None).await;
@@ -127,10 +131,10 @@ async fn names_and_sizes_out_of_bounds_are_refused_before_anything_is_read() {
 
 #[tokio::test]
 async fn the_bytes_of_the_last_ten_versions_are_kept() {
-    let stage = Stage::new(built_in("ao00o")).await;
+    let stage = Stage::new(built_in(plain('a'))).await;
     for n in 0..14 {
         let label = char::from(b'b' + n);
-        stage.swap(version(&format!("{label}o00o"))).await.unwrap();
+        stage.swap(version(plain(label))).await.unwrap();
     }
     assert_eq!(stage.blobs(), 10);
     stage.deployer.rollback(Some(14), "command").await.unwrap();
@@ -140,8 +144,8 @@ async fn the_bytes_of_the_last_ten_versions_are_kept() {
 
 #[tokio::test]
 async fn a_forced_swap_passes_what_may_be_forced() {
-    let stage = Stage::new(built_in("ao00o")).await;
-    let failing = || vec![version("bo00f")];
+    let stage = Stage::new(built_in(plain('a'))).await;
+    let failing = || vec![version(plain('b').self_test(SelfTest::Fails))];
     assert!(stage.deployer.swap(failing(), unwatched()).await.is_err());
     let report = stage.deployer.swap(failing(), forced()).await.unwrap();
     assert!(!report.checks[0].passed);

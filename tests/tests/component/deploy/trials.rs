@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use stowage_deploy::{CanaryOptions, DeployError, SwapOptions};
+use stowage_tests::changing::{Behaviour, Migration, Work, plain};
 
 use super::stage::{Stage, built_in, changing, named, version};
 
@@ -31,8 +32,8 @@ async fn work_until(stage: &Stage, action: &str) -> stowage_deploy::api::History
     panic!("no {action}");
 }
 
-async fn rolls_back(behaviour: &str) -> Stage {
-    let stage = Stage::new(built_in("ao00o")).await;
+async fn rolls_back(behaviour: Behaviour) -> Stage {
+    let stage = Stage::new(built_in(plain('a'))).await;
     stage
         .deployer
         .swap(vec![version(behaviour)], SwapOptions::default())
@@ -50,7 +51,7 @@ async fn rolls_back(behaviour: &str) -> Stage {
 
 #[tokio::test]
 async fn a_module_that_traps_is_rolled_back_and_its_callers_do_not_notice() {
-    let stage = rolls_back("bt00o").await;
+    let stage = rolls_back(plain('b').work(Work::Trap)).await;
     // The bad version is not what one goes back to from here.
     assert!(matches!(
         stage.deployer.rollback(None, "command").await,
@@ -60,28 +61,28 @@ async fn a_module_that_traps_is_rolled_back_and_its_callers_do_not_notice() {
 
 #[tokio::test]
 async fn a_module_that_loops_is_rolled_back() {
-    rolls_back("bl00o").await;
+    rolls_back(plain('b').work(Work::Loop)).await;
 }
 
 #[tokio::test]
 async fn a_module_that_answers_new_errors_is_rolled_back() {
-    rolls_back("be00o").await;
+    rolls_back(plain('b').work(Work::Error)).await;
 }
 
 #[tokio::test]
 async fn a_probation_ends_well_by_itself_or_when_promoted() {
-    let stage = Stage::new(built_in("ao00o")).await;
+    let stage = Stage::new(built_in(plain('a'))).await;
     let brief = SwapOptions {
         probation: Some(Duration::from_millis(50)),
         ..SwapOptions::default()
     };
-    stage.deployer.swap(vec![version("bo00o")], brief).await.unwrap();
+    stage.deployer.swap(vec![version(plain('b'))], brief).await.unwrap();
     stage
         .wait("the probation ends", |s| s.deployer.list()[0].probation.is_none())
         .await;
     stage
         .deployer
-        .swap(vec![version("co00o")], SwapOptions::default())
+        .swap(vec![version(plain('c'))], SwapOptions::default())
         .await
         .unwrap();
     assert!(stage.deployer.list()[0].probation.is_some());
@@ -98,13 +99,13 @@ async fn a_probation_ends_well_by_itself_or_when_promoted() {
 
 #[tokio::test]
 async fn a_probation_goes_on_after_a_restart() {
-    let stage = Stage::new(built_in("ao00o")).await;
+    let stage = Stage::new(built_in(plain('a'))).await;
     stage
         .deployer
-        .swap(vec![version("bt00o")], SwapOptions::default())
+        .swap(vec![version(plain('b').work(Work::Trap))], SwapOptions::default())
         .await
         .unwrap();
-    let stage = stage.restart(built_in("ao00o")).await;
+    let stage = stage.restart(built_in(plain('a'))).await;
     assert_eq!(stage.label().await, "b");
     work_until(&stage, "rollback").await;
     assert_eq!(stage.label().await, "a");
@@ -112,10 +113,13 @@ async fn a_probation_goes_on_after_a_restart() {
 
 #[tokio::test]
 async fn a_version_that_migrated_the_data_stays_and_the_reason_is_kept() {
-    let stage = Stage::new(built_in("ao00o")).await;
+    let stage = Stage::new(built_in(plain('a'))).await;
     stage
         .deployer
-        .swap(vec![version("bt11o")], SwapOptions::default())
+        .swap(
+            vec![version(plain('b').work(Work::Trap).rows(1, Migration::InOneStep))],
+            SwapOptions::default(),
+        )
         .await
         .unwrap();
     for _ in 0..3 {
@@ -139,12 +143,12 @@ fn all_calls() -> CanaryOptions {
 
 #[tokio::test]
 async fn a_canary_answers_its_share_and_is_promoted_or_aborted() {
-    let stage = Stage::new(built_in("ao00o")).await;
+    let stage = Stage::new(built_in(plain('a'))).await;
     let methods = CanaryOptions {
         methods: vec!["label".into()],
         ..all_calls()
     };
-    let status = stage.deployer.canary(version("bo00o"), methods).await.unwrap();
+    let status = stage.deployer.canary(version(plain('b')), methods).await.unwrap();
     assert_eq!(status.percent, 100.0);
     assert_eq!(stage.label().await, "b");
     assert_eq!(stage.deployer.list()[0].canary.as_ref().unwrap().watch.calls, 1);
@@ -155,7 +159,7 @@ async fn a_canary_answers_its_share_and_is_promoted_or_aborted() {
         stage.deployer.abort("changing").await,
         Err(DeployError::NoTrial { .. })
     ));
-    stage.deployer.canary(version("co00o"), all_calls()).await.unwrap();
+    stage.deployer.canary(version(plain('c')), all_calls()).await.unwrap();
     stage
         .deployer
         .promote("changing", SwapOptions::default())
@@ -165,15 +169,15 @@ async fn a_canary_answers_its_share_and_is_promoted_or_aborted() {
     assert!(list[0].canary.is_none());
     assert_eq!(
         list[0].version,
-        format!("{:#}", stowage_logic::Version::of(&changing("co00o")))
+        format!("{:#}", stowage_logic::Version::of(&changing(plain('c'))))
     );
     assert_eq!(stage.latest().await.action, "promote");
 }
 
 #[tokio::test]
 async fn a_canary_that_is_too_bad_is_aborted_by_itself() {
-    for behaviour in ["bt00o", "be00o"] {
-        let stage = Stage::new(built_in("ao00o")).await;
+    for behaviour in [plain('b').work(Work::Trap), plain('b').work(Work::Error)] {
+        let stage = Stage::new(built_in(plain('a'))).await;
         stage.deployer.canary(version(behaviour), all_calls()).await.unwrap();
         let entry = work_until(&stage, "abort").await;
         assert_eq!(entry.by, "host");
@@ -186,26 +190,33 @@ async fn a_canary_that_is_too_bad_is_aborted_by_itself() {
 
 #[tokio::test]
 async fn a_canary_of_no_call_or_of_other_rows_is_refused() {
-    let stage = Stage::new(built_in("ao00o")).await;
+    let stage = Stage::new(built_in(plain('a'))).await;
     let unknown = CanaryOptions {
         methods: vec!["nothing".into()],
         ..all_calls()
     };
-    let refused = stage.deployer.canary(version("bo00o"), unknown).await;
+    let refused = stage.deployer.canary(version(plain('b')), unknown).await;
     assert!(matches!(refused, Err(DeployError::BadInput { .. })));
     let none = CanaryOptions {
         percent: 0.0,
         ..all_calls()
     };
-    assert!(stage.deployer.canary(version("bo00o"), none).await.is_err());
-    let migrating = stage.deployer.canary(version("bo11o"), all_calls()).await;
+    assert!(stage.deployer.canary(version(plain('b')), none).await.is_err());
+    let migrating = stage
+        .deployer
+        .canary(version(plain('b').rows(1, Migration::InOneStep)), all_calls())
+        .await;
     assert!(matches!(migrating, Err(DeployError::Refused { .. })), "{migrating:?}");
 }
 
 #[tokio::test]
 async fn a_shadow_shows_what_differs_and_nobody_sees_it() {
-    let stage = Stage::new(built_in("ao00o")).await;
-    stage.deployer.shadow(version("bt00o"), 100.0).await.unwrap();
+    let stage = Stage::new(built_in(plain('a'))).await;
+    stage
+        .deployer
+        .shadow(version(plain('b').work(Work::Trap)), 100.0)
+        .await
+        .unwrap();
     assert_eq!(stage.work().await["data"], 1);
     assert_eq!(stage.label().await, "a");
     stage
@@ -227,12 +238,12 @@ async fn a_shadow_shows_what_differs_and_nobody_sees_it() {
 
 #[tokio::test]
 async fn a_swap_ends_what_ran_beside_the_version_it_replaces() {
-    let stage = Stage::new(built_in("ao00o")).await;
-    stage.deployer.shadow(version("bo00o"), 100.0).await.unwrap();
-    stage.deployer.canary(version("co00o"), all_calls()).await.unwrap();
-    stage.swap(named("other", changing("do00o"))).await.unwrap();
+    let stage = Stage::new(built_in(plain('a'))).await;
+    stage.deployer.shadow(version(plain('b')), 100.0).await.unwrap();
+    stage.deployer.canary(version(plain('c')), all_calls()).await.unwrap();
+    stage.swap(named("other", changing(plain('d')))).await.unwrap();
     assert!(stage.deployer.list()[0].canary.is_some());
-    stage.swap(version("eo00o")).await.unwrap();
+    stage.swap(version(plain('e'))).await.unwrap();
     let list = stage.deployer.list();
     assert!(list[0].canary.is_none() && list[0].shadow.is_none());
     assert_eq!(stage.data("label", json!({})).await, "d");

@@ -1,0 +1,34 @@
+//! Random choices of a test that can be made again: the seed is printed and read from `STOWAGE_SEED`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A xorshift generator.
+#[derive(Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// Seeded by `STOWAGE_SEED`, or else by the clock. Prints the seed, which a failed test shows.
+    ///
+    /// # Panics
+    /// When `STOWAGE_SEED` is set and is no positive number.
+    pub fn from_environment() -> Random {
+        let seed = match std::env::var("STOWAGE_SEED") {
+            Ok(seed) => seed.parse().expect("STOWAGE_SEED is a number"),
+            Err(_) => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH);
+                u64::from(now.expect("a clock after 1970").subsec_nanos()) | 1
+            }
+        };
+        assert_ne!(seed, 0, "xorshift never leaves 0");
+        println!("STOWAGE_SEED={seed}");
+        Random(seed)
+    }
+
+    /// A number less than `bound`.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
