@@ -1,4 +1,4 @@
-//! Putting a kit together.
+//! The settings of a kit.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,21 +7,21 @@ use stowage_logic::{Config, Generation, Limits, Logic, Observer, Reuse, Services
 use stowage_storage::Store;
 use tokio::sync::Mutex;
 
-use crate::conditions::Laboratory;
+use crate::call_log::CallLog;
+use crate::conditions::TestConditions;
 use crate::error::KitError;
 use crate::kit::Kit;
 use crate::script::Script;
-use crate::witness::Witness;
 
-/// Calls of one kit that run at once.
+/// The most calls of one kit that run at the same time.
 const CONCURRENCY: usize = 32;
-/// Idle instances that are kept of a module.
+/// The idle instances that are kept of each module.
 const KEPT: usize = 4;
 
-/// One at a time compiles what the cache lacks; other tests of the process find it there.
+/// One test at a time compiles what the cache lacks. The others find it there.
 static COMPILING: Mutex<()> = Mutex::const_new(());
 
-/// What a [`Kit`] is made of.
+/// The settings of a [`Kit`]. Modules are loaded in the order in which they are named.
 #[derive(Debug)]
 pub struct KitBuilder {
     modules: Vec<(String, Source)>,
@@ -49,8 +49,11 @@ impl KitBuilder {
         }
     }
 
-    /// Loads a component, named by its file, over those before it. Where no cache was set and the file lies in a directory `target`,
-    /// compiled modules are kept in its `tmp/kit-cache`.
+    /// Loads the component in a file, under the name of the file. Its functions override those of
+    /// modules before it.
+    ///
+    /// If no cache was set and the file lies in a directory `target`, compiled modules are kept in
+    /// `target/tmp/kit-cache`.
     #[must_use]
     pub fn file(mut self, path: impl AsRef<Path>) -> KitBuilder {
         let path = path.as_ref();
@@ -66,42 +69,43 @@ impl KitBuilder {
         self
     }
 
-    /// Loads a component over those before it.
+    /// Loads a component from memory. Its functions override those of modules before it.
     #[must_use]
     pub fn module(mut self, name: &str, bytes: Vec<u8>) -> KitBuilder {
         self.modules.push((name.to_owned(), Source::Bytes(bytes)));
         self
     }
 
-    /// What a call may use; the server's defaults unless set.
+    /// What a call may use. Default: the limits of the server.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> KitBuilder {
         self.limits = limits;
         self
     }
 
-    /// How instances are reused.
+    /// How instances are reused. Default: as on the server, with fewer idle instances.
     #[must_use]
     pub fn reuse(mut self, reuse: Reuse) -> KitBuilder {
         self.reuse = reuse;
         self
     }
 
-    /// Where compiled modules are kept from one test to the next: a directory of this user alone.
+    /// The directory that keeps compiled modules from one test to the next. Its code is run: nobody
+    /// else may write to it.
     #[must_use]
     pub fn cache(mut self, dir: impl Into<PathBuf>) -> KitBuilder {
         self.cache = Some(dir.into());
         self
     }
 
-    /// The kit.
+    /// Makes the kit.
     ///
     /// # Errors
-    /// When a file cannot be read, the host does not take a module, or wasmtime does not start.
+    /// A file cannot be read, the host refuses a module, or wasmtime does not start.
     pub async fn build(self) -> Result<Kit, KitError> {
-        let laboratory = Arc::new(Laboratory::default());
+        let conditions = Arc::new(TestConditions::default());
         let script = Arc::new(Script::default());
-        let witness = Arc::new(Witness::default());
+        let call_log = Arc::new(CallLog::default());
         let store = Store::in_memory(stowage_storage::Config::default());
         let config = Config {
             limits: self.limits,
@@ -110,7 +114,7 @@ impl KitBuilder {
             concurrency: CONCURRENCY,
             cache: self.cache,
             compiler: None,
-            conditions: Some(Arc::clone(&laboratory) as Arc<dyn stowage_logic::Conditions>),
+            conditions: Some(Arc::clone(&conditions) as Arc<dyn stowage_logic::Conditions>),
         };
         let services = Arc::clone(&script) as Arc<dyn Services>;
         let logic = Logic::new(config, store.clone(), services)?;
@@ -125,14 +129,14 @@ impl KitBuilder {
             let _one = COMPILING.lock().await;
             modules.push(Arc::new(logic.load(&name, bytes).await?));
         }
-        let observer = Arc::clone(&witness) as Arc<dyn Observer>;
+        let observer = Arc::clone(&call_log) as Arc<dyn Observer>;
         logic.serve(Generation::new(modules).observed_by(&observer, |_| true));
         Ok(Kit {
             logic,
             store,
             script,
-            laboratory,
-            witness,
+            conditions,
+            call_log,
         })
     }
 }

@@ -1,36 +1,35 @@
-//! What a test decides for each call: its time, its randomness, and where it fails.
+//! What a test chooses for the next calls: their time, their seed, and the host call that fails.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
+use parking_lot::Mutex;
 use stowage_logic::{CallError, Conditions, Moment, Route};
 
-/// The time of a kit that was told none: 2023-11-14 22:13:20 UTC.
+/// The time until a test sets another: 2023-11-14 22:13:20 UTC.
 const NOW_MS: u64 = 1_700_000_000_000;
 
-/// The conditions of the next calls.
+/// The conditions of the next calls, and how the last ones failed.
 #[derive(Debug)]
-pub(crate) struct Laboratory(Mutex<Inner>);
+pub(crate) struct TestConditions(Mutex<Chosen>);
 
 #[derive(Debug)]
-struct Inner {
+struct Chosen {
     moment: Moment,
-    /// Whether each call gets another seed.
-    vary: bool,
-    /// The host call, counted from 1, that fails in the next call.
+    /// Whether the seed changes from call to call.
+    varies: bool,
+    /// The host call of the next call that fails, counted from 1.
     fail_at: Option<u32>,
-    /// Whether it was reached.
+    /// Whether a call has reached the host call it was to fail at.
     fired: bool,
     failure: Option<String>,
 }
 
-impl Default for Laboratory {
+impl Default for TestConditions {
     fn default() -> Self {
-        Laboratory(Mutex::new(Inner {
+        TestConditions(Mutex::new(Chosen {
             moment: Moment {
                 now_ms: NOW_MS,
                 seed: [0; 32],
             },
-            vary: false,
+            varies: false,
             fail_at: None,
             fired: false,
             failure: None,
@@ -38,49 +37,45 @@ impl Default for Laboratory {
     }
 }
 
-impl Laboratory {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+impl TestConditions {
     pub(crate) fn set_now(&self, now_ms: u64) {
-        self.lock().moment.now_ms = now_ms;
+        self.0.lock().moment.now_ms = now_ms;
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
-        self.lock().moment.now_ms
+        self.0.lock().moment.now_ms
     }
 
-    pub(crate) fn set_seed(&self, seed: [u8; 32], vary: bool) {
-        let mut inner = self.lock();
-        inner.moment.seed = seed;
-        inner.vary = vary;
+    pub(crate) fn set_seed(&self, seed: [u8; 32], varies: bool) {
+        let mut chosen = self.0.lock();
+        chosen.moment.seed = seed;
+        chosen.varies = varies;
     }
 
-    /// Lets the next call fail at its `host_call`th host call, counted from 1; none lets it be.
+    /// Makes the next call fail at its `host_call`th host call, counted from 1. `None` undoes that.
     pub(crate) fn fail_at(&self, host_call: Option<u32>) {
-        let mut inner = self.lock();
-        inner.fail_at = host_call;
-        inner.fired = false;
+        let mut chosen = self.0.lock();
+        chosen.fail_at = host_call;
+        chosen.fired = false;
     }
 
-    /// Whether a call has reached the host call it was to fail at.
+    /// Whether a call has reached the host call that it was to fail at.
     pub(crate) fn fired(&self) -> bool {
-        self.lock().fired
+        self.0.lock().fired
     }
 
-    /// Why the last call that gave no answer gave none.
+    /// Why the last call that gave no answer failed.
     pub(crate) fn failure(&self) -> Option<String> {
-        self.lock().failure.clone()
+        self.0.lock().failure.clone()
     }
 }
 
-impl Conditions for Laboratory {
+impl Conditions for TestConditions {
     fn moment(&self) -> Moment {
-        let mut inner = self.lock();
-        let moment = inner.moment;
-        if inner.vary {
-            for byte in &mut inner.moment.seed {
+        let mut chosen = self.0.lock();
+        let moment = chosen.moment;
+        if chosen.varies {
+            for byte in &mut chosen.moment.seed {
                 *byte = byte.wrapping_add(1);
                 if *byte != 0 {
                     break;
@@ -91,15 +86,15 @@ impl Conditions for Laboratory {
     }
 
     fn host_calls(&self, most: u32) -> u32 {
-        match self.lock().fail_at.take() {
+        match self.0.lock().fail_at.take() {
             Some(host_call) => most.min(host_call.saturating_sub(1)),
             None => most,
         }
     }
 
     fn failed(&self, route: &Route, error: &CallError) {
-        let mut inner = self.lock();
-        inner.fired |= error.is_host_call_limit();
-        inner.failure = Some(format!("{}: {error}", route.export().function));
+        let mut chosen = self.0.lock();
+        chosen.fired |= error.is_host_call_limit();
+        chosen.failure = Some(format!("{}: {error}", route.export().function));
     }
 }

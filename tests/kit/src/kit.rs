@@ -1,4 +1,4 @@
-//! The kit: modules, storage, and the hand of the test in time, chance and failure.
+//! The kit: modules over storage in memory, under conditions that the test chooses.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,100 +11,101 @@ use stowage_storage::{Error, Store, UpdateError};
 use wasmtime::component::{ComponentNamedList, Lift, Lower, Val};
 
 use crate::builder::KitBuilder;
-use crate::conditions::Laboratory;
+use crate::call_log::CallLog;
+use crate::conditions::TestConditions;
 use crate::error::KitError;
 use crate::recording;
 use crate::rows::{self, Row};
 use crate::script::Script;
-use crate::witness::Witness;
 
-/// Host calls that [`Kit::fail_each_host_call`] goes through at most.
+/// The most host calls that [`Kit::fail_each_host_call`] tries.
 const MOST_HOST_CALLS: u32 = 10_000;
 
-/// Modules over storage in memory. Its methods take `&self`; calls may run side by side.
+/// Modules over storage in memory. All methods take `&self`: calls may run at the same time.
 #[derive(Debug)]
 pub struct Kit {
     pub(crate) logic: Logic,
     pub(crate) store: Store,
     pub(crate) script: Arc<Script>,
-    pub(crate) laboratory: Arc<Laboratory>,
-    pub(crate) witness: Arc<Witness>,
+    pub(crate) conditions: Arc<TestConditions>,
+    pub(crate) call_log: Arc<CallLog>,
 }
 
 impl Kit {
-    /// A kit with one component.
+    /// A kit with the component in a file.
     ///
     /// # Errors
-    /// When the file cannot be read, or the host does not take the module.
+    /// The file cannot be read, or the host refuses the module.
     pub async fn load(path: impl AsRef<Path>) -> Result<Kit, KitError> {
         Kit::builder().file(path).build().await
     }
 
-    /// For several modules, other limits, or bytes instead of a file.
+    /// A kit with several modules, other limits, or a module from memory.
     pub fn builder() -> KitBuilder {
         KitBuilder::new()
     }
 
-    /// The time of the next calls, in milliseconds since 1970.
+    /// Sets the time of the next calls, in milliseconds since 1970.
     pub fn set_now(&self, now_ms: u64) -> &Kit {
-        self.laboratory.set_now(now_ms);
+        self.conditions.set_now(now_ms);
         self
     }
 
-    /// Moves the time of the next calls on.
+    /// Moves the time of the next calls forward.
     pub fn advance(&self, by: std::time::Duration) -> &Kit {
         let by_ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        self.set_now(self.laboratory.now_ms().saturating_add(by_ms))
+        self.set_now(self.conditions.now_ms().saturating_add(by_ms))
     }
 
-    /// The seed that the random numbers of every next call follow from.
+    /// Sets the seed of every later call. Calls with the same seed get the same random numbers.
     pub fn set_seed(&self, seed: [u8; 32]) -> &Kit {
-        self.laboratory.set_seed(seed, false);
+        self.conditions.set_seed(seed, false);
         self
     }
 
-    /// The seed of the next call; each call after it gets the next seed.
+    /// Sets the seed of the next call. Each later call gets another one.
     pub fn vary_seed(&self, first: [u8; 32]) -> &Kit {
-        self.laboratory.set_seed(first, true);
+        self.conditions.set_seed(first, true);
         self
     }
 
-    /// What the cloud and the transfers do.
+    /// The script of the cloud and the transfers.
     pub fn script(&self) -> &Script {
         &self.script
     }
 
-    /// What runs the modules, for what the kit has no word for.
+    /// What runs the modules, for tests that need more than the kit offers.
     pub fn logic(&self) -> &Logic {
         &self.logic
     }
 
-    /// Storage, for what the kit has no word for.
+    /// Storage, for tests that need more than the kit offers.
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// The envelope that a method answers, as on the wire. `MODULE/METHOD` names one outside the storage API.
+    /// Calls a method as on the wire and returns the envelope. `MODULE/METHOD` names a method
+    /// outside of the storage API.
     ///
     /// # Panics
-    /// Never on an answer, whatever its code: the envelope is JSON.
+    /// Never for an answer, whatever its code.
     pub async fn json(&self, method: &str, params: Value) -> Value {
         self.post(&format!("/{method}"), &params).await
     }
 
-    /// The envelope that a body gets on a path.
+    /// Posts a body to a path and returns the envelope.
     ///
     /// # Panics
-    /// When the envelope is no JSON, which would be the host's fault.
+    /// The envelope is no JSON: a bug of the host.
     pub async fn post(&self, path: &str, body: &Value) -> Value {
         let envelope = rpc::answer(&self.logic, path, body.to_string().into()).await;
         serde_json::from_slice(&envelope.into_json()).expect("an envelope is JSON")
     }
 
-    /// The data of a method that succeeds.
+    /// Calls a method that succeeds and returns its data.
     ///
     /// # Panics
-    /// When it does not, with the envelope and, where the module failed, why.
+    /// The method fails. The message has the envelope and, for code 500, the reason.
     pub async fn data(&self, method: &str, params: Value) -> Value {
         let mut envelope = self.json(method, params).await;
         if envelope["code"] != 200 {
@@ -117,11 +118,14 @@ impl Kit {
         envelope["data"].take()
     }
 
-    /// Calls a function that returns a `result`, with a tuple of parameters: `FUNCTION` or `INTERFACE/FUNCTION`. The types must be the
-    /// function's own; derive `ComponentType`, `Lift` and `Lower` for records, or take those of wasmtime's `bindgen!`.
+    /// Calls a function that returns a `result`, with a tuple of parameters. `function` is
+    /// `FUNCTION` or `INTERFACE/FUNCTION`.
+    ///
+    /// The types must be those of the function. For records, derive `ComponentType`, `Lift` and
+    /// `Lower`, or use the types of wasmtime's `bindgen!`.
     ///
     /// # Errors
-    /// When no module has the function, its types are others, or the call gave no answer.
+    /// No module has the function, it has other types, or the call gave no answer.
     pub async fn call_typed<P, T, E>(&self, function: &str, params: P) -> Result<Result<T, E>, KitError>
     where
         P: ComponentNamedList + Lower + Clone + Send + Sync + 'static,
@@ -133,7 +137,8 @@ impl Kit {
         Ok(self.logic.call_typed(&route, params, &id).await?)
     }
 
-    /// [`Kit::call_typed`] of a function that cannot fail: `R` is a tuple of its result, or the empty tuple.
+    /// [`Kit::call_typed`] for a function that cannot fail. `R` is a tuple of its result, or the
+    /// empty tuple.
     ///
     /// # Errors
     /// As [`Kit::call_typed`].
@@ -147,11 +152,11 @@ impl Kit {
         Ok(self.logic.call_plain(&route, params, &id).await?)
     }
 
-    /// Calls any exported function, hooks included, with the JSON of its parameters. The inner result is the
-    /// function's own; of one that cannot fail it is `Ok`.
+    /// Calls any exported function, hooks included, with its parameters as JSON. The inner result
+    /// is that of the function; a function that cannot fail gives `Ok`.
     ///
     /// # Errors
-    /// When no module has the function, the parameters are not what it takes, or the call gave no answer.
+    /// No module has the function, the parameters have other types, or the call gave no answer.
     pub async fn call_json(&self, function: &str, params: Value) -> Result<Result<Value, Value>, KitError> {
         let route = self.route(function)?;
         let Value::Object(params) = params else {
@@ -160,61 +165,61 @@ impl Kit {
         call(&self.logic, &route, &params).await
     }
 
-    /// Hands rows of a collection of the cloud space, and the identities of rows that are gone, to the module that keeps them, as a
-    /// sync does.
+    /// Hands rows of a collection, and the identities of removed rows, to the module that keeps the
+    /// collection, as a sync does.
     ///
     /// # Errors
-    /// When no module keeps the collection, a row is not what it takes, or the call failed.
+    /// No module keeps the collection, a row has other types, or the call failed.
     pub async fn apply(&self, collection: &str, upserts: &[Value], removals: &[&str]) -> Result<(), KitError> {
         apply(&self.logic, collection, upserts, removals).await
     }
 
-    /// The effects that calls which succeeded have asked for, in order, since the kit was made or they were last taken. A password in
-    /// them is [`HIDDEN`](crate::HIDDEN).
+    /// The effects of all calls that succeeded, in their order, since the kit was made or
+    /// [`Kit::take_requests`] was called. A password in them is [`HIDDEN`](crate::HIDDEN).
     pub fn requests(&self) -> Vec<Request> {
-        self.witness.requests()
+        self.call_log.requests()
     }
 
-    /// [`Kit::requests`], and forgets them.
+    /// Takes the effects that [`Kit::requests`] would return.
     pub fn take_requests(&self) -> Vec<Request> {
-        self.witness.take_requests()
+        self.call_log.take_requests()
     }
 
-    /// Keeps what the next calls read and did, for [`Kit::recording`].
+    /// Begins to record calls, for [`Kit::recording`].
     pub fn record(&self) -> &Kit {
-        self.witness.record();
+        self.call_log.record();
         self
     }
 
-    /// The calls since [`Kit::record`] as a recording, and keeps no further ones. Calls with Rust types are left out of it: their
-    /// arguments are not seen.
+    /// Ends [`Kit::record`] and returns the calls since then as a recording. It leaves out calls
+    /// with Rust types, whose arguments are not known as JSON.
     ///
     /// # Panics
-    /// Never: what is in memory can be written.
+    /// Never: a recording in memory can be written.
     pub fn recording(&self) -> String {
-        recording::write(&self.logic, &self.witness.recorded(), self.laboratory.now_ms())
+        recording::write(&self.logic, &self.call_log.recorded(), self.conditions.now_ms())
     }
 
-    /// Runs the calls of a recording on the kit's modules, each on what it read then, and says what they do otherwise. The kit's own
-    /// storage and script take no part.
+    /// Runs the calls of a recording on the kit's modules and reports each difference. Each call
+    /// reads what was recorded; the kit's storage and script are not used.
     ///
     /// # Errors
-    /// When it is no recording.
+    /// The text is no recording.
     pub async fn replay(&self, recording: &str) -> Result<ReplayReport, RecordingError> {
         let generation = self.logic.generation();
         let mut recording = Recording::new(recording.as_bytes())?;
         replay(&self.logic, generation.modules(), &mut recording).await
     }
 
-    /// The rows of a table, by key; none where there is no such table.
+    /// The rows of a table, in the order of their keys. A table that was never written has none.
     ///
     /// # Panics
-    /// When it is no name of a table.
+    /// The name cannot be that of a table.
     pub fn rows(&self, table: &str) -> Vec<Row> {
         rows::of_table(&self.store, table).unwrap_or_else(|error| panic!("{table}: {error}"))
     }
 
-    /// The names of the tables that hold anything.
+    /// The names of the tables that are not empty.
     ///
     /// # Panics
     /// Never: memory can be read.
@@ -225,7 +230,7 @@ impl Kit {
     /// Puts a value into storage.
     ///
     /// # Errors
-    /// When table, key or value are out of bounds.
+    /// The table, the key or the value is out of bounds.
     pub async fn put(&self, table: &str, key: &[u8], value: &[u8]) -> Result<(), UpdateError<Error>> {
         self.store.update(|tx| tx.put(table, key, value.to_vec())).await
     }
@@ -233,36 +238,40 @@ impl Kit {
     /// Adds to a counter in storage.
     ///
     /// # Errors
-    /// When table or key are out of bounds, or the key holds a value.
+    /// The table or the key is out of bounds, or the key holds a value.
     pub async fn add(&self, table: &str, key: &[u8], delta: i64) -> Result<(), UpdateError<Error>> {
         self.store.update(|tx| tx.add(table, key, delta)).await
     }
 
-    /// Lets the next call fail when it makes its `host_call`th call of `stowage:host`, counted from 1 in each attempt.
+    /// Makes the next call fail at its `host_call`th call of `stowage:host`, counted from 1 in each
+    /// attempt.
     pub fn fail_host_call(&self, host_call: u32) -> &Kit {
-        self.laboratory.fail_at(Some(host_call));
+        self.conditions.fail_at(Some(host_call));
         self
     }
 
-    /// Why the last call that gave no answer (code 500) gave none.
+    /// The reason of the last failure with code 500.
     pub fn failure(&self) -> Option<String> {
-        self.laboratory.failure()
+        self.conditions.failure()
     }
 
-    /// Runs `call`, which makes one call of a module, again and again: first failing at its first host call, then at its second, and so
-    /// on until it passes; and says how many host calls it makes. The run that passed has its effects.
+    /// Fails every host call of a call, one after another, and asserts that nothing is left behind.
+    ///
+    /// `call` makes one call of a module. It is run again and again: the first run fails at its
+    /// first host call, the second at its second, until a run passes. Returns the number of host
+    /// calls of that run, which has its effects.
     ///
     /// # Panics
-    /// When a run that failed changed storage or has effects, or the call never passes.
+    /// A failed run changed storage or has effects, or no run passes.
     pub async fn fail_each_host_call(&self, call: impl AsyncFn()) -> u32 {
         let all = || rows::of_all(&self.store).expect("memory can be read");
         let before = all();
         let requests = self.requests().len();
         for host_call in 1..=MOST_HOST_CALLS {
-            self.laboratory.fail_at(Some(host_call));
+            self.conditions.fail_at(Some(host_call));
             call().await;
-            if !self.laboratory.fired() {
-                self.laboratory.fail_at(None);
+            if !self.conditions.fired() {
+                self.conditions.fail_at(None);
                 return host_call - 1;
             }
             let after = all();
@@ -279,14 +288,14 @@ impl Kit {
         panic!("the call makes more than {MOST_HOST_CALLS} host calls");
     }
 
-    /// The route of `FUNCTION` or `INTERFACE/FUNCTION`, written as in WIT or as on the wire.
+    /// The route of `FUNCTION` or `INTERFACE/FUNCTION`, as in WIT or as on the wire.
     fn route(&self, function: &str) -> Result<Route, KitError> {
         let generation = self.logic.generation();
         find(&generation, function).ok_or_else(|| KitError::NoFunction(function.to_owned()))
     }
 }
 
-/// The function of the last module that has it. Functions of the table come with those who look on.
+/// The function of the last module that has it. A route of the table carries the observers.
 fn find(generation: &Generation, function: &str) -> Option<Route> {
     let (interface, function) = match function.split_once('/') {
         Some((interface, function)) => (Some(interface), fold_name(function)),
@@ -298,7 +307,7 @@ fn find(generation: &Generation, function: &str) -> Option<Route> {
         wanted(&export.interface.interface, &export.function)
     });
     of_table.cloned().or_else(|| {
-        // What a module exports about itself is in no table.
+        // Hooks and collections are in no table.
         generation.modules().iter().rev().find_map(|module: &Arc<Module>| {
             let export = module
                 .exports
@@ -309,7 +318,7 @@ fn find(generation: &Generation, function: &str) -> Option<Route> {
     })
 }
 
-/// Calls a function with the JSON of its parameters.
+/// Calls a function with its parameters as JSON.
 async fn call(logic: &Logic, route: &Route, params: &Map<String, Value>) -> Result<Result<Value, Value>, KitError> {
     let params: Vec<Val> = route
         .export()
@@ -326,7 +335,7 @@ async fn call(logic: &Logic, route: &Route, params: &Map<String, Value>) -> Resu
     })
 }
 
-/// Hands rows to the module that keeps them.
+/// Hands rows to the module that keeps their collection.
 pub(crate) async fn apply(
     logic: &Logic,
     collection: &str,

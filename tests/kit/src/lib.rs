@@ -1,4 +1,5 @@
-//! Tests of modules: a component in wasmtime, as the server runs it, over storage in memory, with a cloud and transfers that follow a script.
+//! A test kit for modules. It runs a component in wasmtime as the server does, over storage in
+//! memory, with a scripted cloud and scripted transfers.
 //!
 //! ```no_run
 //! use serde_json::json;
@@ -12,11 +13,11 @@
 //! let answer = kit.json("createImFavoriteFolder", json!({"name": "music"})).await;
 //! assert_eq!(answer, json!({"code": 200, "message": null, "data": true}));
 //!
-//! // With Rust types, checked against the function's own.
+//! // With Rust types, which are checked against those of the function.
 //! let again: Result<bool, ApiError> = kit.call_typed("create-im-favorite-folder", ("music".to_owned(),)).await?;
 //! assert_eq!(again.unwrap_err().code, 60002);
 //!
-//! // What was kept, and what was set going.
+//! // What was stored, and which effects were asked for.
 //! assert_eq!(kit.rows("favorite-folders").len(), 1);
 //! assert_eq!(kit.requests().len(), 1);
 //! # Ok(())
@@ -25,11 +26,16 @@
 //!
 //! # What is real and what is not
 //!
-//! Real: the engine with all its limits, the route table, JSON and its errors, transactions with conflicts and rollback, reuse of
-//! instances, the second attempt of a call that asked the cloud. Scripted ([`Script`]): what the cloud answers, whether a
-//! download is accepted. Effects are noted ([`Kit::requests`]) and nothing comes of them. Time stands where
-//! [`Kit::set_now`] put it, and every call gets the same randomness until [`Kit::set_seed`] changes it: for identifiers that
-//! are to differ from one call to the next, use [`Kit::vary_seed`].
+//! Real: the engine with all its limits, the route table, JSON and its errors, transactions with
+//! conflicts and rollback, the reuse of instances, the second attempt of a call that asked the
+//! cloud.
+//!
+//! Scripted, by [`Kit::script`]: what the cloud answers, and whether a download is accepted.
+//! Effects are listed by [`Kit::requests`] and have no consequences.
+//!
+//! Chosen by the test: time stands still at [`Kit::set_now`]. Every call gets the same random
+//! numbers until [`Kit::set_seed`]; [`Kit::vary_seed`] makes them differ from call to call, as
+//! identifiers need.
 //!
 //! # Rows from the cloud
 //!
@@ -38,7 +44,7 @@
 //! # use stowage_kit::Kit;
 //! # async fn test() -> Result<(), Box<dyn std::error::Error>> {
 //! # let kit = Kit::load("target/modules/favorites.wasm").await?;
-//! // At once, as a sync would hand them over:
+//! // At once, as a sync hands them over:
 //! kit.apply("favorite-folders", &[json!({"id": "1", "name": "music", "time": 1})], &[]).await?;
 //! // Or when a call asks for a sync:
 //! kit.script().sync_brings("favorite-folders", [json!({"id": "2", "name": "art", "time": 2})]);
@@ -48,7 +54,7 @@
 //!
 //! # Failures
 //!
-//! A module cannot catch the failure of a host call: the call ends, and nothing of it is kept.
+//! A module cannot catch the failure of a host call. The call ends, and nothing of it is kept.
 //! [`Kit::fail_each_host_call`] shows that for every host call that a call makes:
 //!
 //! ```no_run
@@ -68,7 +74,9 @@
 //!
 //! # Recordings
 //!
-//! A recording of a running server (`stowage record`), or of a kit, shows whether another version of the module still does what it did:
+//! A recording holds calls with all that they read and did. It comes from a running server
+//! (`stowage record`) or from a kit ([`Kit::record`]). [`Kit::replay`] runs it on another version
+//! of the module and reports each difference:
 //!
 //! ```no_run
 //! # use stowage_kit::Kit;
@@ -83,13 +91,13 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod builder;
+mod call_log;
 mod conditions;
 mod error;
 mod kit;
 mod recording;
 mod rows;
 mod script;
-mod witness;
 
 pub use builder::KitBuilder;
 pub use error::{ApiError, KitError};

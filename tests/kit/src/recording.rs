@@ -1,9 +1,9 @@
-//! The calls of a test as a recording.
+//! Writes the calls of a test as a recording.
 
 use stowage_logic::{Logic, Observation};
 use stowage_recording::{FORMAT, Header, Line, ModuleVersion, Skipped, Summary, capture};
 
-/// The text of a recording with these calls.
+/// The text of a recording of these calls.
 pub(crate) fn write(logic: &Logic, observations: &[Observation], started_ms: u64) -> String {
     let modules = logic.generation();
     let header = Header {

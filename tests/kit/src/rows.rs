@@ -1,4 +1,4 @@
-//! What storage holds.
+//! The rows that storage holds.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,8 @@ pub struct Row {
 }
 
 impl Row {
-    /// The JSON of a value that the SDK wrote: a MessagePack map or array; null for any other.
+    /// The row as JSON: the number of a counter, or the value if the SDK wrote it (a MessagePack
+    /// map or array). Null for any other value.
     pub fn json(&self) -> Value {
         match &self.content {
             Content::Value(value) => decoded(value).unwrap_or_default(),
@@ -34,10 +35,10 @@ impl Row {
     }
 }
 
-/// Entries read at once.
+/// The entries that one scan reads.
 const PAGE: u32 = 10_000;
 
-/// The rows of a table, by key.
+/// The rows of a table, in the order of their keys.
 pub(crate) fn of_table(store: &Store, table: &str) -> Result<Vec<Row>, Error> {
     let mut transaction = store.begin();
     let mut range = KeyRange::all();
@@ -76,7 +77,7 @@ pub(crate) fn of_all(store: &Store) -> Result<BTreeMap<String, Vec<Row>>, Error>
         .collect()
 }
 
-/// The first row in which two states differ, for a person.
+/// The first row in which two states differ, as text.
 pub(crate) fn first_difference(
     before: &BTreeMap<String, Vec<Row>>,
     after: &BTreeMap<String, Vec<Row>>,

@@ -1,9 +1,9 @@
-//! What the cloud and the transfers do in a test.
+//! The scripted cloud and transfers of a test.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use stowage_logic::wit::progress::Filter;
 use stowage_logic::wit::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
@@ -12,16 +12,18 @@ use stowage_storage::Transaction;
 
 use crate::kit;
 
-/// The size of a space that nobody scripted another for: 10 GiB.
+/// The size of the space until a test sets another: 10 GiB.
 const TOTAL_BYTES: u64 = 10 << 30;
 
-/// The script that the cloud and the transfers follow. Without a word in it a sync finds nothing new, every blob is missing, every
-/// transfer is accepted, and the space has 10 GiB.
+/// The script that the cloud and the transfers follow.
+///
+/// An empty script: a sync finds nothing new, every blob is missing, every transfer is accepted,
+/// and the space has 10 GiB.
 #[derive(Debug, Default)]
-pub struct Script(Mutex<Lines>);
+pub struct Script(Mutex<Scripted>);
 
 #[derive(Debug, Default)]
-struct Lines {
+struct Scripted {
     sync: Option<Result<SyncCounts, CloudFailure>>,
     rows: VecDeque<(String, Vec<Value>)>,
     passwords: BTreeMap<String, Result<String, CloudFailure>>,
@@ -32,62 +34,60 @@ struct Lines {
 }
 
 impl Script {
-    fn lock(&self) -> MutexGuard<'_, Lines> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What every sync answers from now on.
+    /// Sets the answer of every later sync.
     pub fn sync(&self, answer: Result<SyncCounts, CloudFailure>) -> &Script {
-        self.lock().sync = Some(answer);
+        self.0.lock().sync = Some(answer);
         self
     }
 
-    /// Rows of a collection that the next sync hands to the module which keeps them. Where [`Script::sync`] has scripted no
-    /// answer, the sync counts them.
+    /// Adds rows of a collection to the next sync, which hands them to the module that keeps the
+    /// collection. Unless [`Script::sync`] has set an answer, the answer of the sync counts them.
     pub fn sync_brings(&self, collection: &str, rows: impl IntoIterator<Item = Value>) -> &Script {
-        self.lock()
+        self.0
+            .lock()
             .rows
             .push_back((collection.to_owned(), rows.into_iter().collect()));
         self
     }
 
-    /// A protected blob, by its hash, and the password that opens it.
+    /// Adds a protected blob, by its hash, that this password opens.
     pub fn password(&self, hash: &str, password: &str) -> &Script {
-        self.lock().passwords.insert(hash.to_owned(), Ok(password.to_owned()));
+        self.0.lock().passwords.insert(hash.to_owned(), Ok(password.to_owned()));
         self
     }
 
-    /// What is said instead when the password of this blob is to be checked.
+    /// Makes the check of this blob's password fail.
     pub fn password_fails(&self, hash: &str, failure: CloudFailure) -> &Script {
-        self.lock().passwords.insert(hash.to_owned(), Err(failure));
+        self.0.lock().passwords.insert(hash.to_owned(), Err(failure));
         self
     }
 
-    /// The size of the space in bytes.
+    /// Sets the size of the space, in bytes.
     pub fn total_bytes(&self, bytes: u64) -> &Script {
-        self.lock().total_bytes = Some(bytes);
+        self.0.lock().total_bytes = Some(bytes);
         self
     }
 
-    /// Refuses the next download; several refusals are used up in their order.
+    /// Refuses the next download. Several refusals are used in their order.
     pub fn refuse_download(&self, refusal: DownloadRefusal) -> &Script {
-        self.lock().refusals.push_back(refusal);
+        self.0.lock().refusals.push_back(refusal);
         self
     }
 
-    /// From now on every request to the cloud and the transfers ends the call, as when their storage fails; none mends them.
+    /// Makes every later request to the cloud and the transfers end its call, as when storage
+    /// fails. `None` repairs them.
     pub fn break_services(&self, reason: Option<&str>) -> &Script {
-        self.lock().broken = reason.map(str::to_owned);
+        self.0.lock().broken = reason.map(str::to_owned);
         self
     }
 
-    /// The keys of the feed that were followed, in order.
+    /// The keys of the feed that calls have subscribed, in their order.
     pub fn subscriptions(&self) -> Vec<String> {
-        self.lock().subscriptions.clone()
+        self.0.lock().subscriptions.clone()
     }
 
-    fn working(&self) -> Result<MutexGuard<'_, Lines>, Refused> {
-        let lines = self.lock();
+    fn working(&self) -> Result<MutexGuard<'_, Scripted>, Refused> {
+        let lines = self.0.lock();
         match &lines.broken {
             Some(reason) => Err(reason.clone()),
             None => Ok(lines),
@@ -95,7 +95,7 @@ impl Script {
     }
 
     async fn answer_sync(&self, logic: &Logic) -> Result<SyncCounts, CloudFailure> {
-        let rows: Vec<_> = self.lock().rows.drain(..).collect();
+        let rows: Vec<_> = self.0.lock().rows.drain(..).collect();
         let mut counts = SyncCounts::default();
         for (collection, rows) in rows {
             kit::apply(logic, &collection, &rows, &[])
@@ -104,11 +104,11 @@ impl Script {
             counts.segments += 1;
             counts.upserts += u32::try_from(rows.len()).unwrap_or(u32::MAX);
         }
-        self.lock().sync.clone().unwrap_or(Ok(counts))
+        self.0.lock().sync.clone().unwrap_or(Ok(counts))
     }
 
     fn answer_password(&self, hash: &str, password: Option<&str>) -> Result<bool, CloudFailure> {
-        match self.lock().passwords.get(hash) {
+        match self.0.lock().passwords.get(hash) {
             Some(Ok(right)) => Ok(password == Some(right)),
             Some(Err(failure)) => Err(failure.clone()),
             None => Err(CloudFailure::Missing(format!("blob {hash}"))),
@@ -156,6 +156,6 @@ impl Services for Script {
     fn cloud_changed(&self) {}
 
     fn subscribe(&self, key: &str, _: Filter) {
-        self.lock().subscriptions.push(key.to_owned());
+        self.0.lock().subscriptions.push(key.to_owned());
     }
 }

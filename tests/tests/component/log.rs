@@ -1,8 +1,9 @@
 //! What this thread logs.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// The log of what is done while it is held, by this thread.
@@ -20,18 +21,18 @@ impl Log {
     }
 
     pub fn lines(&self) -> Vec<String> {
-        let bytes = self.0.lock().unwrap();
+        let bytes = self.0.lock();
         String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
     }
 
     pub fn bytes(&self) -> usize {
-        self.0.lock().unwrap().len()
+        self.0.lock().len()
     }
 }
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

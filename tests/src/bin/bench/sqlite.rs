@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use hyper::body::Bytes;
+use parking_lot::Mutex;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -50,7 +51,7 @@ fn answer(writer: &Mutex<Connection>, file: &Path, body: &[u8]) -> anyhow::Resul
             let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as i64;
             // The worker thread gives its other tasks away while it waits for the disk.
             tokio::task::block_in_place(|| {
-                let writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+                let writer = writer.lock();
                 writer
                     .prepare_cached("INSERT INTO folder VALUES (?1, ?2, ?3)")?
                     .execute((uuid::Uuid::new_v4().to_string(), name, now))
