@@ -1,11 +1,12 @@
-//! The backup files in a folder.
+//! Backup files of a folder.
 
 use stowage_sdk::rows::{BACKUP_FOLDERS, BACKUPS, BACKUPS_BY_FOLDER, Backup};
-use stowage_sdk::{Context, Error, Key, Listing, Order, Paging, believed_count, believed_size, size_text};
+use stowage_sdk::{Context, Error, Key, Listing, Order, Paging, capped_count, capped_size, size_text};
 
 use crate::bindings::{api, backups};
 
-/// A page of a folder's files, oldest first unless `order` says otherwise; without paging the first 1000.
+/// A page of a folder's files, oldest first unless `order` says otherwise. The default page is the
+/// first 1000.
 ///
 /// # Errors
 /// 600 a bad page, 60000 no such folder.
@@ -22,10 +23,10 @@ pub fn list(
     }
     let listing = Listing::new(BACKUPS_BY_FOLDER, Key::new().text(parent).prefix());
     let rows = listing.order(order.unwrap_or(Order::Asc)).page(ctx, paging);
-    Ok(BACKUPS.get_all(ctx, &rows).into_iter().map(answer).collect())
+    Ok(BACKUPS.get_all(ctx, &rows).into_iter().map(to_api).collect())
 }
 
-pub(crate) fn answer(row: Backup) -> api::BackupFile {
+pub(crate) fn to_api(row: Backup) -> api::BackupFile {
     api::BackupFile {
         unique: row.unique,
         hash: row.hash,
@@ -41,7 +42,8 @@ pub(crate) fn answer(row: Backup) -> api::BackupFile {
     }
 }
 
-/// Takes over backup files of the space. One whose folder is not known yet waits for it.
+/// Applies changes of backup files in the space. A file may come before its folder; it is stored
+/// and not listed until then.
 pub fn apply_backups(ctx: &dyn Context, upserts: Vec<backups::Row>, removals: &[String]) {
     BACKUPS.apply(ctx, upserts.into_iter().map(Backup::from), removals);
 }
@@ -56,8 +58,8 @@ impl From<backups::Row> for Backup {
             r#type: row.type_.unwrap_or_default(),
             name: row.name.unwrap_or_default(),
             time: row.time.unwrap_or_default(),
-            size: believed_size(row.size),
-            message_num: believed_count(row.message_num),
+            size: capped_size(row.size),
+            message_num: capped_count(row.message_num),
             nickname: row.nickname.unwrap_or_default(),
             domain_name: row.domain_name.unwrap_or_default(),
             protected: row.protected.unwrap_or_default(),

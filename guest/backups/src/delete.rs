@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use stowage_sdk::rows::{BACKUP_FOLDERS, BACKUP_FOLDERS_BY_PARENT, BACKUPS, BACKUPS_BY_FOLDER};
 use stowage_sdk::{Blobs, Context, Error, Key, Listing, Writer};
 
-/// Deletes a backup file, or a folder with all its files and sub-folders, here and in the space; blobs that nothing else
-/// refers to go too.
+/// Deletes a backup file, or a folder with all its files and sub-folders, here and in the space.
+/// Blobs without other references are deleted too.
 ///
 /// # Errors
 /// 60000 no such folder, 60001 no such file.
@@ -44,7 +44,8 @@ fn delete_file(ctx: &dyn Context, writer: &mut Writer<'_>, unique: &str) {
     ctx.delete_row(BACKUPS.name, unique);
 }
 
-/// A folder and all below it, each once: the space may say that two folders are in each other.
+/// A folder and all folders below it, each once. The space may contain folders that are in each
+/// other.
 fn with_sub_folders(ctx: &dyn Context, folder: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::from([folder.to_owned()]);
     let mut open = vec![folder.to_owned()];

@@ -1,4 +1,4 @@
-//! Folders of backups, and the search through them.
+//! Folders of backups, and the search.
 
 use stowage_sdk::rows::{
     BACKUP_FOLDERS, BACKUP_FOLDERS_BY_PARENT, BACKUP_FOLDERS_BY_TIME, BACKUPS, BACKUPS_BY_FOLDER, BACKUPS_BY_TIME,
@@ -10,10 +10,10 @@ use stowage_sdk::{
 
 use crate::bindings::{api, backup_folders};
 
-/// Which folders are asked for; as the parameters of `getImBackupsFolderList`.
+/// The parameters of `getImBackupsFolderList`.
 #[derive(Debug, Clone, Default)]
 pub struct List<'a> {
-    /// Only those in this folder; empty and absent mean all.
+    /// Only folders in this folder. Empty or absent: all folders.
     pub parent: Option<&'a str>,
     /// The first time, in seconds or milliseconds.
     pub start_time: Option<i64>,
@@ -36,7 +36,7 @@ pub fn list_folders(ctx: &dyn Context, list: &List<'_>) -> Result<Vec<api::Backu
     let listing = match list.parent.filter(|parent| !parent.is_empty()) {
         None => Listing::new(BACKUP_FOLDERS_BY_TIME, Vec::new()),
         Some(parent) if is_identity(parent) => Listing::new(BACKUP_FOLDERS_BY_PARENT, Key::new().text(parent).prefix()),
-        // No folder can have such an identity, so none is in it.
+        // No folder has such an identity, so no folder is in it.
         Some(_) => return Ok(Vec::new()),
     };
     let folders = listing
@@ -46,12 +46,12 @@ pub fn list_folders(ctx: &dyn Context, list: &List<'_>) -> Result<Vec<api::Backu
     Ok(BACKUP_FOLDERS
         .get_all(ctx, &folders)
         .into_iter()
-        .map(|folder| answer(ctx, folder))
+        .map(|folder| to_api(ctx, folder))
         .collect())
 }
 
-/// Folders whose name contains the keyword or that hold a file whose name does, and the first 1000 of those files; both
-/// oldest first.
+/// Folders that match the keyword or contain a matching file, and the first 1000 matching files.
+/// Both are oldest first.
 pub fn search(ctx: &dyn Context, keyword: Option<&str>) -> api::BackupSearch {
     let keyword = Keyword::new(keyword);
     let folders = folders_matching(
@@ -66,16 +66,16 @@ pub fn search(ctx: &dyn Context, keyword: Option<&str>) -> api::BackupSearch {
         .containing(&keyword)
         .page(ctx, Paging::FIRST);
     api::BackupSearch {
-        folders: folders.into_iter().map(|folder| answer(ctx, folder)).collect(),
+        folders: folders.into_iter().map(|folder| to_api(ctx, folder)).collect(),
         files: BACKUPS
             .get_all(ctx, &files)
             .into_iter()
-            .map(crate::backups::answer)
+            .map(crate::backups::to_api)
             .collect(),
     }
 }
 
-fn answer(ctx: &dyn Context, folder: BackupFolder) -> api::BackupFolder {
+fn to_api(ctx: &dyn Context, folder: BackupFolder) -> api::BackupFolder {
     let totals = BackupTotals::of(ctx, &folder.unique);
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     api::BackupFolder {
@@ -89,7 +89,8 @@ fn answer(ctx: &dyn Context, folder: BackupFolder) -> api::BackupFolder {
     }
 }
 
-/// Takes over folders of the space. The files of one that goes stay until the space drops them too.
+/// Applies changes of folders in the space. The files of a removed folder stay until the space
+/// removes them too.
 pub fn apply_folders(ctx: &dyn Context, upserts: Vec<backup_folders::Row>, removals: &[String]) {
     let rows = upserts.into_iter().map(|row| BackupFolder {
         unique: row.unique,

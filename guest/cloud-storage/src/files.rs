@@ -1,16 +1,16 @@
-//! Files of the cloud storage and of DAPPs, as the space lists them.
+//! Rows of the cloud storage and of DAPPs in the space.
 
 use stowage_sdk::rows::{DAPP_FILES, STORAGE_FILES, StoredFile};
-use stowage_sdk::{Context, believed_size};
+use stowage_sdk::{Context, capped_size};
 
 use crate::bindings::{dapp_files, storage_files};
 
-/// Takes over files of the cloud storage.
+/// Applies changes of cloud storage files in the space.
 pub fn apply_storage_files(ctx: &dyn Context, upserts: Vec<storage_files::Row>, removals: &[String]) {
     STORAGE_FILES.apply(ctx, upserts.into_iter().map(StoredFile::from), removals);
 }
 
-/// Takes over files of DAPPs.
+/// Applies changes of DAPP files in the space.
 pub fn apply_dapp_files(ctx: &dyn Context, upserts: Vec<dapp_files::Row>, removals: &[String]) {
     DAPP_FILES.apply(ctx, upserts.into_iter().map(StoredFile::from), removals);
 }
@@ -20,7 +20,7 @@ impl From<storage_files::Row> for StoredFile {
         Self {
             hash: row.hash,
             name: row.name.unwrap_or_default(),
-            size: believed_size(row.size),
+            size: capped_size(row.size),
             time: row.time.unwrap_or_default(),
             path: row.path.unwrap_or_default(),
             ext: row.ext.unwrap_or_default(),
@@ -42,7 +42,7 @@ impl From<dapp_files::Row> for StoredFile {
             thumb,
             protected,
         } = row;
-        // The rows of both collections have the same fields, but each interface has a type of its own.
+        // The rows of both collections have the same fields, but each interface has its own type.
         storage_files::Row {
             hash,
             name,

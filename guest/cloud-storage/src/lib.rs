@@ -1,4 +1,4 @@
-//! The cloud storage: how the space is used, what is uploaded to it, and the rows of its files.
+//! The cloud storage: usage of the space, uploads, and the rows of its files.
 
 pub mod bindings;
 mod files;

@@ -5,7 +5,8 @@ use stowage_sdk::{Context, size_text};
 
 use crate::bindings::api;
 
-/// Bytes of the space, by what uses them; read from five counters, however many files there are.
+/// Used bytes of the space by collection. They are read from five counters, however many files
+/// exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
     /// Cloud storage files.
@@ -23,7 +24,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// As it is now.
+    /// The current usage.
     pub fn now(ctx: &dyn Context) -> Self {
         Self {
             storage: total_bytes(ctx, &STORAGE_FILES),
@@ -47,7 +48,8 @@ impl Usage {
         self.total.saturating_sub(self.occupied())
     }
 
-    /// Percent of the whole, rounded up to a whole one; a space of no bytes is full with the first.
+    /// The percentage of the whole space, rounded up. In a space of 0 bytes, any use is 100
+    /// percent.
     fn scale(&self, bytes: u64) -> f64 {
         if bytes == 0 {
             return 0.0;
@@ -59,7 +61,7 @@ impl Usage {
     }
 }
 
-/// What `getStorageSpaceInfo` answers.
+/// The answer of `getStorageSpaceInfo`.
 pub fn space_info(ctx: &dyn Context) -> api::SpaceInfo {
     let usage = Usage::now(ctx);
     let storage_scale = usage.scale(usage.storage);

@@ -1,23 +1,23 @@
-//! What is uploaded: whether there is room, and the rows that name it.
+//! Uploads: whether there is room, and the rows that name the uploaded blob.
 
 use stowage_sdk::bindings::transfer::UploadRequest;
 use stowage_sdk::rows::{
     DEFAULT_FOLDER_ID, FAVORITES, Favorite, STORAGE_FILES, StoredFile, TEMP_FILES, TEMP_FOLDERS, TempFile,
     default_folder,
 };
-use stowage_sdk::{Blobs, Context, Writer, base58_sha256, believed_size};
+use stowage_sdk::{Blobs, Context, Writer, base58_sha256, capped_size};
 
 use crate::bindings::upload_hook::Refusal;
 use crate::space_info::Usage;
 
-/// Whose file an upload becomes.
+/// The collection of an uploaded file.
 enum Target {
     Favorite,
     Storage,
 }
 
 impl Target {
-    /// Uploads of other platforms are none of ours.
+    /// The collection of a request's platform. Other platforms are refused.
     fn of(request: &UploadRequest) -> Result<Self, Refusal> {
         match request.platform {
             2 => Ok(Self::Favorite),
@@ -26,7 +26,7 @@ impl Target {
         }
     }
 
-    /// Whether the row that the upload leads to is there already.
+    /// Whether the row of the upload exists already.
     fn is_done(&self, ctx: &dyn Context, request: &UploadRequest, source: &TempFile) -> bool {
         match self {
             Self::Favorite => FAVORITES.contains(ctx, &favorite_identity(source)),
@@ -35,10 +35,11 @@ impl Target {
     }
 }
 
-/// Whether the upload may go on: its temp file is there, and the space has room or need not take anything.
+/// Admits an upload if its temp file exists, and if the space has room for it or has the row
+/// already.
 ///
 /// # Errors
-/// `gone` without the temp file, `no-space` where what remains is less than its size.
+/// `gone` without the temp file; `no-space` if the remaining space is less than its size.
 pub fn admit(ctx: &dyn Context, request: &UploadRequest) -> Result<(), Refusal> {
     let target = Target::of(request)?;
     let source = source(ctx, request)?;
@@ -49,13 +50,14 @@ pub fn admit(ctx: &dyn Context, request: &UploadRequest) -> Result<(), Refusal> 
     }
 }
 
-/// Writes the row that names the uploaded blob, here and in the space. Where it is there already nothing changes.
+/// Writes the row that names the uploaded blob, here and in the space. If the row exists, nothing
+/// changes.
 ///
 /// # Errors
 /// `gone` without the temp file.
 pub fn finished(ctx: &dyn Context, request: &UploadRequest) -> Result<(), Refusal> {
     let target = Target::of(request)?;
-    // A storage row needs nothing of the temp file once it is there; a favourite's identity does.
+    // The identity of a favourite depends on the temp file; that of a storage row does not.
     if matches!(target, Target::Storage) && STORAGE_FILES.contains(ctx, &request.file.hash) {
         return Ok(());
     }
@@ -67,11 +69,11 @@ pub fn finished(ctx: &dyn Context, request: &UploadRequest) -> Result<(), Refusa
         Target::Favorite => keep_favorite(ctx, request, source),
         Target::Storage => keep_stored(ctx, request, source),
     };
-    // A row too large to be kept could not have been a temp file either, but for a few bytes.
+    // A row that is too large to be stored was, but for a few bytes, too large to be a temp file.
     if is_kept { Ok(()) } else { Err(Refusal::Gone) }
 }
 
-/// The temp file that is uploaded, if it still is the one.
+/// The temp file of the upload, if it still has the same hash.
 fn source(ctx: &dyn Context, request: &UploadRequest) -> Result<TempFile, Refusal> {
     TEMP_FILES
         .get(ctx, &request.subject)
@@ -79,7 +81,7 @@ fn source(ctx: &dyn Context, request: &UploadRequest) -> Result<TempFile, Refusa
         .ok_or(Refusal::Gone)
 }
 
-/// One file of one message is one favourite, however often it is kept.
+/// The identity of a favourite. The same file of the same message is always the same favourite.
 fn favorite_identity(source: &TempFile) -> String {
     base58_sha256(&["favorite", &source.hash, &source.msg_id])
 }
@@ -94,7 +96,7 @@ fn keep_favorite(ctx: &dyn Context, request: &UploadRequest, source: TempFile) -
         msg_type: source.msg_type,
         hash: source.hash,
         name: source.name,
-        size: believed_size(Some(request.file.size)),
+        size: capped_size(Some(request.file.size)),
         time: ctx.now_ms().div_euclid(1000),
         node_address: TEMP_FOLDERS
             .get(ctx, &source.parent)
@@ -116,7 +118,7 @@ fn keep_stored(ctx: &dyn Context, request: &UploadRequest, source: TempFile) -> 
         thumb: source.thumb(),
         hash: source.hash,
         name: source.name,
-        size: believed_size(Some(request.file.size)),
+        size: capped_size(Some(request.file.size)),
         time: ctx.now_ms(),
         path: String::new(),
         ext: source.ext,

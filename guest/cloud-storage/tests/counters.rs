@@ -1,5 +1,5 @@
-//! After any run of local calls and of changes of the space, what is stored is what the rows alone would give: every index entry,
-//! every counter, every reference to a blob.
+//! After any sequence of local calls and of changes of the space, index entries, counters and blob
+//! references are those that the rows alone give.
 
 use proptest::prelude::*;
 use stowage_backups::bindings::{backup_folders, backups};
@@ -12,11 +12,11 @@ use stowage_sdk::rows::{
 use stowage_sdk::{Blobs, Collection, Context, Effect, MemoryContext, Writer, base58_sha256};
 use stowage_temp_files::bindings::{temp_files, temp_folders};
 
-/// One step: which, and numbers it takes what it needs from.
+/// One step: its kind, and numbers to choose its values from.
 type Step = (u8, u8, u8, u8, u64);
 
 fn id(n: u8) -> String {
-    // Identifiers that a careless key would confuse.
+    // Identifiers that an ambiguous key would confuse.
     ["1", "a", "a\0", "ab", "图", "\0"][usize::from(n) % 6].to_owned()
 }
 
@@ -103,7 +103,7 @@ fn upload((_, a, b, c, size): Step) -> UploadRequest {
     }
 }
 
-/// Carries out a step as the host does; a refused one changes nothing.
+/// Runs a step as the host does. A refused step changes nothing.
 fn run(ctx: &MemoryContext, step: Step) {
     let (what, a, b, c, size) = step;
     let gone = vec![id(a)];
@@ -246,7 +246,7 @@ proptest! {
         copy(&ctx, &fresh, &STORAGE_FILES);
         copy(&ctx, &fresh, &DAPP_FILES);
         prop_assert_eq!(dump(&ctx), dump(&fresh));
-        // And those are the sums.
+        // And the counters are the sums.
         prop_assert_eq!(total_bytes(&ctx, &FAVORITES), rows(&ctx, &FAVORITES).iter().map(|row| row.size).sum::<u64>());
         prop_assert_eq!(total_bytes(&ctx, &TEMP_FILES), rows(&ctx, &TEMP_FILES).iter().map(|row| row.size).sum::<u64>());
         prop_assert_eq!(total_bytes(&ctx, &BACKUPS), rows(&ctx, &BACKUPS).iter().map(|row| row.size).sum::<u64>());

@@ -5,30 +5,30 @@ use stowage_sdk::bindings::transfer::{DownloadRefusal, DownloadRequest};
 use stowage_sdk::rows::BlobFile;
 use stowage_sdk::{Context, Error};
 
-/// What is to be downloaded; the parameters of `downloadStorageFileTask`. An empty optional text counts as absent.
+/// The parameters of `downloadStorageFileTask`. An empty optional text counts as absent.
 #[derive(Debug, Clone, Default)]
 pub struct Download {
     /// The file's hash.
     pub hash: String,
-    /// Where it is looked up.
+    /// The platform whose files are searched.
     pub platform: u32,
-    /// The task to resume, or the new one's identifier.
+    /// The task to resume, or the identifier of a new task.
     pub task_id: Option<String>,
-    /// Where the file goes.
+    /// The target directory.
     pub download_path: Option<String>,
-    /// Of a protected file.
+    /// The password of a protected file.
     pub file_password: Option<String>,
 }
 
 /// Begins, resumes or restarts the download of a file.
 ///
 /// # Errors
-/// 600 a bad platform, directory or task, 60001 no such file, 60004 no or a wrong password of a protected file, 500 the cloud is
-/// out of reach where the password is to be checked.
+/// 600 a bad platform, directory or task; 60001 no such file; 60004 a protected file with a missing
+/// or wrong password; 500 the cloud cannot be reached to check the password.
 pub fn download(ctx: &dyn Context, download: Download) -> Result<(), Error> {
     let platform = crate::platform(download.platform)?;
     let file = BlobFile::find(ctx, download.platform, &download.hash).ok_or_else(|| Error::no_file(&download.hash))?;
-    let password = present(download.file_password).filter(|_| file.protected);
+    let password = non_empty(download.file_password).filter(|_| file.protected);
     if file.protected {
         match ctx.check_password(&file.hash, password.as_deref()) {
             Ok(true) => {}
@@ -38,10 +38,10 @@ pub fn download(ctx: &dyn Context, download: Download) -> Result<(), Error> {
         }
     }
     let request = DownloadRequest {
-        task_id: present(download.task_id),
+        task_id: non_empty(download.task_id),
         platform,
         file: file.into(),
-        directory: present(download.download_path),
+        directory: non_empty(download.download_path),
         password,
     };
     ctx.download(&request).map_err(|refusal| match refusal {
@@ -54,6 +54,6 @@ pub fn download(ctx: &dyn Context, download: Download) -> Result<(), Error> {
     })
 }
 
-fn present(text: Option<String>) -> Option<String> {
+fn non_empty(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }

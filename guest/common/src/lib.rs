@@ -18,7 +18,7 @@ stowage_sdk::embed_wit!(
     "storage-api/common.wit"
 );
 
-/// A platform of the API.
+/// Checks a platform of the API.
 ///
 /// # Errors
 /// 600 above 4.

@@ -1,4 +1,4 @@
-//! Following transfers in the feed.
+//! Subscriptions to the progress feed.
 
 use stowage_sdk::bindings::progress::Filter;
 use stowage_sdk::bindings::transfer::Direction;
@@ -7,7 +7,8 @@ use stowage_sdk::{Context, Error};
 /// The longest key of a subscription, in characters.
 const MAX_KEY_CHARS: usize = 128;
 
-/// Sends the tasks of a direction (0 upload, 1 download) and platform to a key, with `status` only those in it.
+/// Subscribes a key to the tasks of a direction (0 upload, 1 download) and a platform. With
+/// `status`, only tasks with this status.
 ///
 /// # Errors
 /// 600 naming the parameter that is out of range.

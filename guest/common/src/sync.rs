@@ -1,11 +1,11 @@
-//! The mirror of the cloud's lists.
+//! Sync with the space.
 
 use stowage_sdk::{Context, Error};
 
-/// Makes the local lists mirror the cloud's latest.
+/// Syncs the local lists with the space.
 ///
 /// # Errors
-/// 500 the cloud is out of reach.
+/// 500 the cloud cannot be reached.
 pub fn sync(ctx: &dyn Context) -> Result<(), Error> {
     ctx.sync()?;
     Ok(())

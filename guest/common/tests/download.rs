@@ -12,7 +12,8 @@ fn hash(of: &str) -> String {
     base58_sha256(&[of])
 }
 
-/// One file on each platform, named as the platform's number, and a protected storage file `secret`.
+/// One file on each platform, named after the platform's number, and a protected storage file
+/// `secret`.
 fn filled() -> MemoryContext {
     let ctx = MemoryContext::new();
     BACKUPS.apply(

@@ -1,6 +1,6 @@
-//! The world `favorites`, generated from `wit/`; what it imports is the SDK's.
+//! The world `favorites`, generated from `wit/`. Its imports are those of the SDK.
 //!
-//! The types exist on every target, so that the plain functions return them in unit tests too.
+//! The types exist on every target, so the plain functions can return them in unit tests too.
 #![allow(missing_docs)]
 
 wit_bindgen::generate!({
@@ -15,7 +15,7 @@ wit_bindgen::generate!({
     },
     additional_derives: [PartialEq],
     generate_all,
-    // What is exported is said where it is: as a library this crate exports nothing.
+    // The module in `lib.rs` calls the macro. As a library, this crate exports nothing.
     pub_export_macro: true,
 });
 

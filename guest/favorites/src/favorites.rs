@@ -1,16 +1,16 @@
-//! The favourites in a folder.
+//! Favourites of a folder.
 
 use stowage_sdk::rows::{
     DEFAULT_FOLDER_ID, FAVORITE_FOLDERS, FAVORITES, FAVORITES_BY_FOLDER, FAVORITES_BY_KIND, Favorite,
 };
-use stowage_sdk::{Context, Error, Key, Keyword, Kind, Listing, Order, Paging, TimeRange, Unit, believed_size};
+use stowage_sdk::{Context, Error, Key, Keyword, Kind, Listing, Order, Paging, TimeRange, Unit, capped_size};
 
 use crate::bindings::{api, favorites};
 
-/// Which favourites of a folder are asked for; as the parameters of `getImFavoriteList`.
+/// The parameters of `getImFavoriteList`.
 #[derive(Debug, Clone, Default)]
 pub struct List<'a> {
-    /// In the name, the text or the nickname; empty and absent match all.
+    /// A part of the name, the text or the nickname. Empty or absent: all.
     pub keyword: Option<&'a str>,
     /// The first time, in seconds or milliseconds.
     pub start_time: Option<i64>,
@@ -20,7 +20,7 @@ pub struct List<'a> {
     pub kind: u32,
     /// Absent: oldest first.
     pub order: Option<Order>,
-    /// From 1 on.
+    /// The page number, from 1.
     pub page: u32,
     /// 1 to 1000.
     pub page_size: u32,
@@ -46,10 +46,10 @@ pub fn list(ctx: &dyn Context, folder: &str, list: &List<'_>) -> Result<Vec<api:
         .order(list.order.unwrap_or(Order::Asc))
         .containing(&Keyword::new(list.keyword))
         .page(ctx, paging);
-    Ok(FAVORITES.get_all(ctx, &rows).into_iter().map(answer).collect())
+    Ok(FAVORITES.get_all(ctx, &rows).into_iter().map(to_api).collect())
 }
 
-fn answer(row: Favorite) -> api::Favorite {
+fn to_api(row: Favorite) -> api::Favorite {
     api::Favorite {
         unique: row.unique,
         msg_id: row.msg_id,
@@ -63,7 +63,8 @@ fn answer(row: Favorite) -> api::Favorite {
     }
 }
 
-/// Takes over favourites of the space. One whose folder is not known yet waits for it unseen.
+/// Applies changes of favourites in the space. A favourite may come before its folder; it is stored
+/// and not listed until then.
 pub fn apply_favorites(ctx: &dyn Context, upserts: Vec<favorites::Row>, removals: &[String]) {
     FAVORITES.apply(ctx, upserts.into_iter().map(Favorite::from), removals);
 }
@@ -81,7 +82,7 @@ impl From<favorites::Row> for Favorite {
             msg_type: row.msg_type.unwrap_or_default(),
             hash: row.hash.unwrap_or_default(),
             name,
-            size: believed_size(row.size),
+            size: capped_size(row.size),
             time: row.time.unwrap_or_default(),
             node_address: row.node_address.unwrap_or_default(),
             origin_nickname: row.origin_nickname.unwrap_or_default(),

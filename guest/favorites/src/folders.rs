@@ -11,10 +11,10 @@ use crate::bindings::{api, favorite_folders};
 /// Makes a folder, here and in the space.
 ///
 /// # Errors
-/// 600 a bad name, 60002 a folder has it.
+/// 600 a bad name, 60002 a folder has this name.
 pub fn create(ctx: &dyn Context, name: &str) -> Result<bool, Error> {
     let name = folder_name("name", name)?;
-    // Its name is taken even before anybody has needed the folder.
+    // The default folder's name is taken, even if the folder has not been used before.
     default_folder(ctx);
     if !folders_named(ctx, name).is_empty() {
         return Err(Error::name_exists(name));
@@ -29,7 +29,7 @@ pub fn create(ctx: &dyn Context, name: &str) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Renames a folder, here and in the space. The name it has is no error.
+/// Renames a folder, here and in the space. Its current name is no error.
 ///
 /// # Errors
 /// 600 a bad name, 60000 no such folder, 60002 another folder has the name.
@@ -62,7 +62,8 @@ fn store(ctx: &dyn Context, folder: &FavoriteFolder) {
     ctx.put_row(FAVORITE_FOLDERS.name, &folder.id, &folder.cloud_fields());
 }
 
-/// Deletes a folder and every favourite in it, here and in the space; blobs that nothing else refers to go too.
+/// Deletes a folder and every favourite in it, here and in the space. Blobs without other
+/// references are deleted too.
 ///
 /// # Errors
 /// 60000 no such folder, 60003 the default folder.
@@ -84,7 +85,7 @@ pub fn delete(ctx: &dyn Context, id: &str) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// A page of the folders: the default one first in both orders.
+/// A page of the folders. The default folder is first in both orders.
 ///
 /// # Errors
 /// 600 a bad page.
@@ -122,7 +123,7 @@ pub fn list_folders(
     Ok(first.chain(others).collect())
 }
 
-/// Takes over folders of the space. The default folder never goes.
+/// Applies changes of folders in the space. The default folder is never removed.
 pub fn apply_folders(ctx: &dyn Context, upserts: Vec<favorite_folders::Row>, mut removals: Vec<String>) {
     removals.retain(|id| id != DEFAULT_FOLDER_ID);
     let rows = upserts.into_iter().map(|row| {

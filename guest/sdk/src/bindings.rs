@@ -1,7 +1,8 @@
 //! The host's interfaces and the types of the API, generated from `wit/`.
 //!
-//! Generated once, here: the modules map theirs onto these. The types exist on every target, so that the same plain functions
-//! run in unit tests; the imported functions work inside the host only.
+//! They are generated only here; the modules map theirs onto these. The types exist on every
+//! target, so the plain functions also run in unit tests. The imported functions work only inside
+//! the host.
 #![allow(missing_docs)]
 
 wit_bindgen::generate!({

@@ -1,14 +1,14 @@
-//! Values of the storage: MessagePack maps with field names.
+//! Stored values: MessagePack maps with field names.
 //!
-//! A row is read field by field by name, so an older value may lack fields and a newer one may have more. What a
-//! module does not know it keeps: the unknown fields of the value before are carried over, byte for byte.
+//! A row is read by field names, so an older value may lack fields and a newer one may have more.
+//! When a module rewrites a row, it keeps the fields that it does not know, byte for byte.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The value of a row, with the fields of `before` that `row` does not know.
+/// Encodes a row, and adds the fields of `before` that `row` does not know.
 #[inline(never)]
 pub(crate) fn encode<R: Serialize>(row: &R, before: Option<&[u8]>) -> Vec<u8> {
     let known = rmp_serde::to_vec_named(row).expect("a struct of texts and numbers has a MessagePack form");
@@ -18,14 +18,15 @@ pub(crate) fn encode<R: Serialize>(row: &R, before: Option<&[u8]>) -> Vec<u8> {
     }
 }
 
-/// The row of a value; absent where the value is none of this kind of row.
-// One copy a kind of row: inlined into each caller it is the largest part of a module.
+/// Decodes a row; none if the value is not a row of this type.
+// Not inlined: copies in each caller would be the largest part of a module.
 #[inline(never)]
 pub(crate) fn decode<R: DeserializeOwned>(value: &[u8]) -> Option<R> {
     rmp_serde::from_slice(value).ok()
 }
 
-/// `known` and the fields of `before` that it lacks; absent where there are none or `before` is no map.
+/// `known` with the fields of `before` that it lacks; none if there are no such fields or `before`
+/// is not a map.
 fn with_unknown(known: &[u8], before: &[u8]) -> Option<Vec<u8>> {
     let known_fields = fields(known)?;
     let mut names = BTreeSet::new();
@@ -69,7 +70,7 @@ struct RawField<'a> {
     bytes: &'a [u8],
 }
 
-/// The fields of a map; absent where the bytes are no well-formed map.
+/// The fields of a map; none if the bytes are not a well-formed map.
 fn fields(map: &[u8]) -> Option<Vec<RawField<'_>>> {
     let (&marker, rest) = map.split_first()?;
     let (count, mut at) = match marker {
@@ -91,14 +92,15 @@ fn fields(map: &[u8]) -> Option<Vec<RawField<'_>>> {
     Some(fields)
 }
 
-/// Where the value that begins at `at` ends. Nested values are counted, not recursed into: depth costs no stack.
+/// The end of the value that begins at `at`. Nested values are counted without recursion, so depth
+/// needs no stack.
 fn skip(bytes: &[u8], mut at: usize) -> Option<usize> {
     let mut left = 1u64;
     while left > 0 {
         left -= 1;
         let marker = *bytes.get(at)?;
         let rest = bytes.get(at + 1..)?;
-        // The marker and what follows it of a fixed length; the length of the body; the values inside.
+        // Bytes of the marker with its length field; bytes of the body; number of nested values.
         let (head, body, inside) = match marker {
             0x00..=0x7f | 0xc0..=0xc3 | 0xe0..=0xff => (1, 0, 0),
             0x80..=0x8f => (1, 0, u64::from(marker & 0x0f) * 2),

@@ -1,14 +1,15 @@
-//! What a module may ask of its surroundings, as one trait.
+//! The host's capabilities as one trait.
 
 use crate::bindings::cloud::{CloudError, Field, SyncReport};
 use crate::bindings::progress::Filter;
 use crate::bindings::storage::{KeyRange, Page, ScanOptions};
 use crate::bindings::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
 
-/// The capabilities of a call: storage, transfers, the cloud, the feed, time and chance.
+/// The capabilities of a call: storage, transfers, the cloud, the feed, time and randomness.
 ///
-/// The functions mirror the interfaces of `stowage:host`, which say what each does, its limits, and when an effect takes place. A call that exceeds
-/// a limit of the storage traps inside the host; [`MemoryContext`](crate::MemoryContext) panics, so that a test shows it.
+/// The functions mirror the interfaces of `stowage:host`. Their WIT documents what each does, its
+/// limits, and when an effect starts. A call that exceeds a limit of storage traps inside the host.
+/// [`MemoryContext`](crate::MemoryContext) panics instead, so that a test shows it.
 pub trait Context {
     /// The value of a key, or absent.
     fn get(&self, table: &str, key: &[u8]) -> Option<Vec<u8>>;
@@ -18,7 +19,7 @@ pub trait Context {
     fn scan(&self, table: &str, range: &KeyRange, options: &ScanOptions) -> Page;
     /// Sets a key.
     fn put(&self, table: &str, key: &[u8], value: &[u8]);
-    /// Removes a key, if it is there.
+    /// Removes a key, if it exists.
     fn delete(&self, table: &str, key: &[u8]);
     /// Adds to a counter.
     fn add(&self, table: &str, key: &[u8], delta: i64);
@@ -28,20 +29,21 @@ pub trait Context {
     /// Begins, resumes or restarts a download once the call has succeeded.
     ///
     /// # Errors
-    /// The directory is not allowed, or the task is of another file.
+    /// The directory is not allowed, or the task belongs to another file.
     fn download(&self, request: &DownloadRequest) -> Result<(), DownloadRefusal>;
     /// Begins an upload once the call has succeeded.
     fn upload(&self, request: &UploadRequest);
 
-    /// Brings the local rows in line with the space. To be asked first: the call runs again with the answer.
+    /// Syncs the local rows with the space. Call it first: the call runs again with the answer.
     ///
     /// # Errors
-    /// The space is out of reach or not as its format says.
+    /// The space cannot be reached, or is malformed.
     fn sync(&self) -> Result<SyncReport, CloudError>;
-    /// Whether a password opens a protected blob. To be asked early: the call runs again with the answer.
+    /// Whether a password opens a protected blob. Call it early: the call runs again with the
+    /// answer.
     ///
     /// # Errors
-    /// The space is out of reach, or lacks the blob.
+    /// The space cannot be reached, or the blob is missing.
     fn check_password(&self, hash: &str, password: Option<&str>) -> Result<bool, CloudError>;
     /// The size of the space in bytes.
     fn total_bytes(&self) -> u64;
@@ -52,10 +54,10 @@ pub trait Context {
     /// Removes a blob that no row names, once the call has succeeded.
     fn delete_blob(&self, hash: &str);
 
-    /// Frames for `key` tell of the tasks that match, once the call has succeeded.
+    /// Subscribes `key` to the tasks that match, once the call has succeeded.
     fn subscribe(&self, key: &str, filter: Filter);
 
-    /// Milliseconds since the epoch, the same throughout a call.
+    /// Milliseconds since the epoch. The clock stands still during a call.
     fn now_ms(&self) -> i64;
     /// A new UUID v4 from the call's seed.
     fn new_id(&self) -> String;

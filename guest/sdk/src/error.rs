@@ -5,9 +5,9 @@ use crate::bindings::types::Error;
 
 /// The codes of the API.
 pub mod code {
-    /// Storage or cloud out of reach.
+    /// Storage or cloud failed.
     pub const FAILURE: i32 = 500;
-    /// A parameter is not what was expected.
+    /// A parameter is wrong.
     pub const PARAMETER: i32 = 600;
     /// No such folder.
     pub const NO_FOLDER: i32 = 60000;
@@ -21,7 +21,7 @@ pub mod code {
     pub const WRONG_PASSWORD: i32 = 60004;
 }
 
-/// How much of a client's text a message repeats, in characters.
+/// The most characters of a client's text that a message quotes.
 const QUOTED_CHARS: usize = 64;
 
 fn quoted(text: &str) -> String {
@@ -32,7 +32,7 @@ fn quoted(text: &str) -> String {
 }
 
 impl Error {
-    /// 600: a parameter is not as expected. `field` is its name on the wire.
+    /// 600: a parameter is wrong. `field` is its name in JSON.
     pub fn parameter(field: &str, expected: &str) -> Self {
         Self {
             code: code::PARAMETER,
@@ -64,7 +64,7 @@ impl Error {
         }
     }
 
-    /// 60003: the default favourites folder stays.
+    /// 60003: the default favourites folder cannot be deleted.
     pub fn default_folder() -> Self {
         Self {
             code: code::DEFAULT_FOLDER,
@@ -86,7 +86,7 @@ impl From<CloudError> for Error {
         let message = match error {
             CloudError::Unreachable(why) => format!("the cloud space cannot be reached: {why}"),
             CloudError::Missing(what) => format!("the cloud space lacks {what}"),
-            CloudError::Malformed(what) => format!("the cloud space is not as its format says: {what}"),
+            CloudError::Malformed(what) => format!("the cloud space is malformed: {what}"),
         };
         Self {
             code: code::FAILURE,

@@ -1,20 +1,22 @@
-//! Hashes as the API writes them: base58 of SHA-256.
+//! Hashes of the API: base58 of SHA-256.
 
 use sha2::{Digest, Sha256};
 
-/// Whether this is the base58 of 32 bytes, as the hash of stored bytes is. The hash field of a text message is not.
+/// Whether the text is the base58 of 32 bytes, as is the hash of stored bytes. The hash of a text
+/// message is not.
 pub fn is_hash(text: &str) -> bool {
-    // 32 bytes are 32 (all zero) to 44 characters; checking first keeps the quadratic decoder off long texts.
+    // 32 bytes are 32 (all zero) to 44 characters. The decoder is quadratic, so long texts are
+    // refused first.
     let mut bytes = [0; 33];
     (32..=44).contains(&text.len()) && bs58::decode(text).onto(&mut bytes[..]) == Ok(32)
 }
 
-/// Base58 of the SHA-256 of the parts one after another: 43 or 44 characters, rarely fewer.
+/// Base58 of the SHA-256 of the concatenated parts: 43 or 44 characters, rarely fewer.
 pub fn base58_sha256(parts: &[&str]) -> String {
     bs58::encode(sha256(parts)).into_string()
 }
 
-/// The SHA-256 of the parts one after another.
+/// The SHA-256 of the concatenated parts.
 pub(crate) fn sha256(parts: &[&str]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     for part in parts {

@@ -78,7 +78,7 @@ impl Context for HostContext {
     }
 
     fn now_ms(&self) -> i64 {
-        // A clock before the epoch or past the year 292 million is no clock; the epoch then stands for it.
+        // A time before the epoch or past the year 292 million counts as the epoch.
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .ok()

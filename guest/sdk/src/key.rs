@@ -1,20 +1,21 @@
-//! Composite keys whose byte order is the order of their parts.
+//! Composite keys. Their byte order is the order of their parts.
 //!
-//! Texts before the last part carry their length, so that no two different tuples make one key, whatever bytes the texts hold;
-//! the last text stands bare, so that ties are ordered by it.
+//! A text before the last part is stored with its length, so different tuples never make the same
+//! key. The last text is stored without a length, so equal prefixes are ordered by it.
 
-/// The longest identity of a row, in bytes. Two of them, a kind and a time fit into one key of 1024 bytes.
+/// The longest identity of a row, in bytes. A key of 1024 bytes has room for two of them, a kind
+/// and a time.
 pub const MAX_IDENTITY_BYTES: usize = 480;
 
-/// The longest key of the storage, in bytes.
+/// The longest key that storage accepts, in bytes.
 pub(crate) const MAX_KEY_BYTES: usize = 1024;
 
-/// Whether a row can be kept under this identity: 1 to [`MAX_IDENTITY_BYTES`] bytes.
+/// Whether a text can be an identity: 1 to [`MAX_IDENTITY_BYTES`] bytes.
 pub fn is_identity(text: &str) -> bool {
     (1..=MAX_IDENTITY_BYTES).contains(&text.len())
 }
 
-/// A key in the making.
+/// Builds a key.
 #[derive(Debug, Clone, Default)]
 pub struct Key(Vec<u8>);
 
@@ -24,7 +25,7 @@ impl Key {
         Self::default()
     }
 
-    /// Appends a text with its length. A text too long for any key makes a key that is too long.
+    /// Appends a text with its length. If the text is too long for a key, the key is too long too.
     pub fn text(mut self, text: &str) -> Self {
         let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
         self.0.extend_from_slice(&len.to_be_bytes());
@@ -44,19 +45,19 @@ impl Key {
         self
     }
 
-    /// Appends a time, negative before positive.
+    /// Appends a time. Negative times are before positive ones.
     pub fn time(mut self, time: i64) -> Self {
         self.0.extend_from_slice(&((time as u64) ^ (1 << 63)).to_be_bytes());
         self
     }
 
-    /// Appends the last part.
+    /// Appends the last part and returns the key.
     pub fn tail(mut self, text: &str) -> Vec<u8> {
         self.0.extend_from_slice(text.as_bytes());
         self.0
     }
 
-    /// The bytes so far: the prefix of all keys that go on from here.
+    /// The bytes so far: the prefix of all keys that begin with these parts.
     pub fn prefix(self) -> Vec<u8> {
         self.0
     }
@@ -65,20 +66,20 @@ impl Key {
 /// Bytes of a time in a key.
 pub(crate) const TIME_BYTES: usize = 8;
 
-/// The time that a key holds at this place.
+/// The time in a key at this offset.
 pub(crate) fn time_at(key: &[u8], at: usize) -> Option<i64> {
     let bytes = key.get(at..at + TIME_BYTES)?.try_into().ok()?;
     Some((u64::from_be_bytes(bytes) ^ (1 << 63)) as i64)
 }
 
-/// The text with its length that a key begins with, and the bytes it takes in the key.
+/// The text that a key begins with, and its bytes in the key including the length.
 pub(crate) fn leading_text(key: &[u8]) -> Option<(&str, usize)> {
     let (len, rest) = key.split_first_chunk::<2>()?;
     let len = usize::from(u16::from_be_bytes(*len));
     Some((std::str::from_utf8(rest.get(..len)?).ok()?, 2 + len))
 }
 
-/// The first key after all keys that begin with `prefix`; absent where there is none.
+/// The first key after all keys that begin with `prefix`; none if there is no such key.
 pub fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
     let last = prefix.iter().rposition(|&byte| byte != u8::MAX)?;
     let mut end = prefix[..=last].to_vec();

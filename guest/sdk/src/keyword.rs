@@ -1,14 +1,14 @@
-//! Keywords: substrings that ignore case by Unicode simple folding.
+//! Keywords: substrings, compared with Unicode simple case folding.
 
-/// Stands between the texts a row is found by: no byte of UTF-8, so no keyword matches across it.
-const BETWEEN: u8 = 0xFF;
+/// Separates the texts of a row. It is not a byte of UTF-8, so no keyword matches across it.
+const SEPARATOR: u8 = 0xFF;
 
-/// A keyword that a person looks for, or none.
+/// A keyword of a search, or none.
 #[derive(Debug, Clone, Default)]
 pub struct Keyword(Option<Vec<u8>>);
 
 impl Keyword {
-    /// Folds a keyword. Empty and absent match everything.
+    /// Folds a keyword. An empty or absent keyword matches everything.
     pub fn new(keyword: Option<&str>) -> Self {
         Self(
             keyword
@@ -22,13 +22,13 @@ impl Keyword {
         self.0.is_none()
     }
 
-    /// The bytes that [`searchable`] text must contain.
+    /// The bytes that a [`searchable`] text must contain.
     pub(crate) fn needle(&self) -> Option<Vec<u8>> {
         self.0.clone()
     }
 }
 
-/// The text with each character folded by Unicode simple case folding.
+/// The text with Unicode simple case folding.
 pub fn folded(text: &str) -> String {
     text.chars()
         .map(|c| {
@@ -39,12 +39,12 @@ pub fn folded(text: &str) -> String {
         .collect()
 }
 
-/// What a row is found by: its texts, folded, each apart from the next.
+/// The searchable text of a row: its texts, folded and separated.
 pub fn searchable(texts: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(texts.iter().map(|text| text.len() + 1).sum());
     for text in texts.iter().filter(|text| !text.is_empty()) {
         if !bytes.is_empty() {
-            bytes.push(BETWEEN);
+            bytes.push(SEPARATOR);
         }
         bytes.extend_from_slice(folded(text).as_bytes());
     }

@@ -1,9 +1,9 @@
-//! Kinds of rows, by which lists are filtered.
+//! Kinds of rows, for the filters of lists.
 
 use crate::bindings::types::Error;
 use crate::message::Message;
 
-/// What a row is to a person. The numbers are those of the API and of the index keys.
+/// The kind of a row. The numbers are those of the API and of the index keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Kind {
@@ -26,7 +26,8 @@ const VOICE: &[&str] = &[
 ];
 
 impl Kind {
-    /// The kind of a row: from the message first, else from the extension of `name` or, where that has none, `ext`, else a file.
+    /// The kind of a row: from the message, otherwise from the extension of `name`, otherwise from
+    /// `ext`, otherwise a file.
     pub fn of(content: &str, name: &str, ext: &str) -> Self {
         let by_name = || Self::of_extension(extension(name).unwrap_or_else(|| ext.trim_start_matches('.')));
         Message::parse(content).kind.unwrap_or_else(by_name)
@@ -43,7 +44,7 @@ impl Kind {
         }
     }
 
-    /// The kind that the parameter `type` asks for; 0 is all.
+    /// The kind for a value of the parameter `type`; 0 is all.
     ///
     /// # Errors
     /// 600 above 4.
@@ -62,14 +63,14 @@ impl Kind {
     }
 }
 
-/// The extension of a file's name with its dot, its ASCII letters in lower case, or empty.
+/// The extension of a file name with its dot, with ASCII letters in lower case, or empty.
 pub fn dotted_extension(name: &str) -> String {
     extension(name)
         .map(|ext| format!(".{}", ext.to_ascii_lowercase()))
         .unwrap_or_default()
 }
 
-/// The extension of a file's name without its dot. A dot at either end makes none.
+/// The extension of a file name without its dot. A dot at the start or end is not an extension.
 fn extension(name: &str) -> Option<&str> {
     name.rsplit_once('.')
         .filter(|(stem, ext)| !stem.is_empty() && !ext.is_empty())

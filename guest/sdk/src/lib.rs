@@ -1,14 +1,18 @@
-//! What the logic modules share.
+//! Shared code of the modules.
 //!
-//! A module is a thin `impl Guest` over plain functions that take a [`Context`]: inside the host that is `HostContext`, in
-//! unit tests [`MemoryContext`]. Rows live in [`Collection`]s: MessagePack values with their secondary indexes and counters, all changed
-//! through a [`Writer`] in the call's one transaction. Nothing is remembered between calls.
+//! A module is a thin `impl Guest` over plain functions that take a [`Context`]. In the host the
+//! context is `HostContext`; in unit tests it is [`MemoryContext`]. Rows are in [`Collection`]s:
+//! MessagePack values with index entries and counters. A [`Writer`] changes all of them in the
+//! call's transaction. A module keeps no state between calls.
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
-//! use stowage_sdk::{Blobs, Collection, Context, Error, Key, Keyword, Listing, MemoryContext, Order, Paging, Writer, searchable};
+//! use stowage_sdk::{
+//!     Blobs, Collection, Context, Error, Key, Keyword, Listing, MemoryContext, Order, Paging,
+//!     Writer, searchable,
+//! };
 //!
-//! /// A row. Its fields are stored by their names; one that is added later has its default in rows written before.
+//! /// A row. Fields are stored by name. A field that is added later has its default in older rows.
 //! #[derive(Default, Serialize, Deserialize)]
 //! #[serde(default)]
 //! struct Note {
@@ -17,7 +21,7 @@
 //!     time: i64,
 //! }
 //!
-//! /// An index: keys of a time and an identity are in the order of time, and ties in that of identity.
+//! /// An index. Its keys are a time and an identity, so it is ordered by time, then by identity.
 //! const BY_TIME: &str = "board-notes-by-time";
 //!
 //! const NOTES: Collection<Note> = Collection {
@@ -46,26 +50,27 @@
 //! }
 //!
 //! let ctx = MemoryContext::new();
-//! // One call, one transaction: an error takes back what it wrote.
+//! // One call is one transaction: after an error nothing is kept.
 //! ctx.call(|ctx| pin(ctx, "Milk"))?;
 //! assert_eq!(newest(&ctx, "milk", 1)?[0].text, "Milk");
 //! assert_eq!(ctx.call(|ctx| pin(ctx, "")).unwrap_err().code, 600);
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! | for | there is |
+//! | for | use |
 //! |---|---|
 //! | rows with indexes and counters | [`Collection`], [`Derived`], [`Writer`] |
-//! | lists by time, with order, keyword, page and time range | [`Listing`], [`Keyword`], [`searchable`], [`Paging`], [`TimeRange`] |
-//! | keys whose order is that of their parts | [`Key`], [`prefix_end`] |
+//! | lists by time | [`Listing`], [`Keyword`], [`searchable`], [`Paging`], [`TimeRange`] |
+//! | keys in the order of their parts | [`Key`], [`prefix_end`] |
 //! | errors of the API | [`Error`], [`code`] |
-//! | what the built-in modules store | [`rows`] |
-//! | anything the host offers, as it is in WIT | [`Context`], [`bindings`] |
+//! | rows of the built-in modules | [`rows`] |
+//! | the interfaces of the host | [`Context`], [`bindings`] |
 
 pub mod bindings;
 mod codec;
 mod collection;
 mod context;
+mod derived;
 mod error;
 mod hash;
 #[cfg(target_arch = "wasm32")]
@@ -83,10 +88,12 @@ pub mod rows;
 mod size;
 mod time;
 mod wit_text;
+mod writer;
 
 pub use bindings::types::{Error, Order};
-pub use collection::{Blobs, Collection, Derived, MAX_ROW_BYTES, Writer};
+pub use collection::Collection;
 pub use context::Context;
+pub use derived::Derived;
 pub use error::code;
 pub use hash::{base58_sha256, is_hash};
 #[cfg(target_arch = "wasm32")]
@@ -94,12 +101,13 @@ pub use host::HostContext;
 pub use key::{Key, MAX_IDENTITY_BYTES, is_identity, prefix_end};
 pub use keyword::{Keyword, folded, searchable};
 pub use kind::{Kind, dotted_extension};
-pub use listing::{Listed, Listing, folders_matching};
+pub use listing::{ListEntry, Listing, folders_matching};
 #[cfg(not(target_arch = "wasm32"))]
 pub use memory::{Effect, MemoryContext};
 pub use message::Message;
 pub use name::folder_name;
 pub use paging::{MAX_PAGE, Paging};
-pub use size::{believed_count, believed_size, size_text};
+pub use size::{capped_count, capped_size, size_text};
 pub use time::{TimeRange, Unit};
 pub use wit_text::text_bytes;
+pub use writer::{Blobs, MAX_ROW_BYTES, Writer};

@@ -1,4 +1,4 @@
-//! Lists answered by walking an index: order, time range, keyword and page are the storage's work.
+//! Lists from an index. Storage applies order, time range, keyword and page.
 
 use std::collections::BTreeSet;
 
@@ -14,21 +14,21 @@ use crate::keyword::Keyword;
 use crate::paging::Paging;
 use crate::time::TimeRange;
 
-/// The most entries a scan returns at a time.
+/// The most entries that a scan returns.
 const SCAN_ENTRIES: u32 = 10_000;
 
 /// An entry of an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListEntry {
     /// The row's time.
     pub time: i64,
     /// The row's identity.
     pub identity: String,
-    /// The entry's value; empty where it was not asked for.
+    /// The entry's value; empty if it was not requested.
     pub value: Vec<u8>,
 }
 
-/// A list over an index whose keys are a prefix, a time and an identity.
+/// A list from an index. The keys are a prefix, a time and an identity.
 #[derive(Debug, Clone)]
 pub struct Listing<'a> {
     table: &'a str,
@@ -39,7 +39,7 @@ pub struct Listing<'a> {
 }
 
 impl<'a> Listing<'a> {
-    /// All entries under a prefix, oldest first.
+    /// All entries with a prefix, oldest first.
     pub fn new(table: &'a str, prefix: Vec<u8>) -> Self {
         Self {
             table,
@@ -50,13 +50,13 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// Only entries of these times.
+    /// Only entries in a time range.
     pub fn times(mut self, times: TimeRange) -> Self {
         self.times = times;
         self
     }
 
-    /// In this order; descending is the exact reverse of ascending, ties included.
+    /// Sets the order. Descending is the exact reverse of ascending, also for equal times.
     pub fn order(mut self, order: Order) -> Self {
         self.reverse = order == Order::Desc;
         self
@@ -72,13 +72,13 @@ impl<'a> Listing<'a> {
     pub fn page(&self, ctx: &dyn Context, paging: Paging) -> Vec<String> {
         match u32::try_from(paging.skip) {
             Ok(skip) => self.walk(ctx, skip, paging.limit as usize, true, |entry| Some(entry.identity)),
-            // No table has that many entries.
+            // No table has so many entries.
             Err(_) => Vec::new(),
         }
     }
 
-    /// The entries of a page, of an index whose values say all that is wanted.
-    pub fn page_of_entries(&self, ctx: &dyn Context, paging: Paging) -> Vec<Listed> {
+    /// The entries of a page, for an index whose values are sufficient.
+    pub fn page_of_entries(&self, ctx: &dyn Context, paging: Paging) -> Vec<ListEntry> {
         match u32::try_from(paging.skip) {
             Ok(skip) => self.walk(ctx, skip, paging.limit as usize, false, Some),
             Err(_) => Vec::new(),
@@ -96,7 +96,7 @@ impl<'a> Listing<'a> {
         mut skip: u32,
         limit: usize,
         keys_only: bool,
-        take: fn(Listed) -> Option<T>,
+        take: fn(ListEntry) -> Option<T>,
     ) -> Vec<T> {
         let mut found = Vec::new();
         if self.times.first > self.times.last {
@@ -125,13 +125,13 @@ impl<'a> Listing<'a> {
         found
     }
 
-    fn listed(&self, mut entry: Entry) -> Option<Listed> {
+    fn listed(&self, mut entry: Entry) -> Option<ListEntry> {
         let at = self.prefix.len() + TIME_BYTES;
         if entry.key.len() < at {
             return None;
         }
         let identity = entry.key.split_off(at);
-        Some(Listed {
+        Some(ListEntry {
             time: time_at(&entry.key, self.prefix.len())?,
             identity: String::from_utf8(identity).ok()?,
             value: entry.value,
@@ -150,9 +150,11 @@ impl<'a> Listing<'a> {
     }
 }
 
-/// Folders whose own searchable text contains the keyword or that hold a row whose text does, oldest first, then by identity.
+/// Folders that match the keyword, or that contain a row that matches it. They are in the order of
+/// time, then of identity.
 ///
-/// `folders_by_time` is the index of the folders, with keys of time and identity; the keys of `rows_by_folder` begin with the folder.
+/// `folders_by_time` is the index of the folders; its keys are time and identity. The keys of
+/// `rows_by_folder` begin with the folder.
 pub fn folders_matching<R: Serialize + DeserializeOwned>(
     ctx: &dyn Context,
     folders: &Collection<R>,
@@ -173,9 +175,11 @@ pub fn folders_matching<R: Serialize + DeserializeOwned>(
     found
 }
 
-/// The folders that hold a row whose searchable text contains the keyword, from an index whose keys begin with the folder.
+/// The folders that contain a row that matches the keyword, from an index whose keys begin with the
+/// folder.
 ///
-/// Once a folder is known to hold one, its other rows are passed over, so that the work here goes with the folders found.
+/// After a match the scan skips the other rows of that folder. So the work depends on the number of
+/// folders found.
 fn folders_holding(ctx: &dyn Context, table: &str, keyword: &Keyword) -> BTreeSet<String> {
     let mut folders = BTreeSet::new();
     let mut range = KeyRange { start: None, end: None };
@@ -196,7 +200,7 @@ fn folders_holding(ctx: &dyn Context, table: &str, keyword: &Keyword) -> BTreeSe
             }
         }
         let Some(cursor) = page.cursor else { return folders };
-        // The rest of the last folder is passed over; the cursor alone counts where no entry was found.
+        // Skip the rest of the last folder. Without an entry, continue after the cursor.
         range.start = Some(last.unwrap_or_else(|| after(cursor)));
     }
 }

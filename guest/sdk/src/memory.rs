@@ -1,4 +1,4 @@
-//! The context of unit tests: everything in memory, answers scripted, effects recorded.
+//! The context of unit tests: storage in memory, scripted answers, recorded effects.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ const MAX_GET_MANY: usize = 10_000;
 const MAX_SCAN: u32 = 10_000;
 const MAX_PAGE_BYTES: usize = 4 << 20;
 
-/// What a call asked to happen after it.
+/// An effect that a call asked for.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the parameters of the functions of `Context`")]
 pub enum Effect {
@@ -46,8 +46,8 @@ enum Stored {
 
 type Tables = BTreeMap<String, BTreeMap<Vec<u8>, Stored>>;
 
-/// A context in memory. It panics where the host would trap: a key or value too large, a bad table name, a counter that is
-/// a value. One [`call`](Self::call) is one transaction, as in the host.
+/// A context in memory. It panics where the host would trap: a key or value too large, a bad table
+/// name, a counter used as a value. One [`call`](Self::call) is one transaction, as in the host.
 #[derive(Debug)]
 pub struct MemoryContext {
     tables: RefCell<Tables>,
@@ -85,15 +85,15 @@ impl Default for MemoryContext {
 }
 
 impl MemoryContext {
-    /// An empty storage, a space of 10 GiB, and a clock that stands at 2025-04-08.
+    /// An empty storage, a space of 10 GiB, and a clock that stands still at 2025-04-08.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Runs a call as one transaction: an error takes back what it wrote and asked for.
+    /// Runs a call as one transaction. After an error, its writes and effects are dropped.
     ///
     /// # Errors
-    /// Those of `call`.
+    /// The errors of `call`.
     pub fn call<T, E>(&self, call: impl FnOnce(&dyn Context) -> Result<T, E>) -> Result<T, E> {
         let tables = self.tables.borrow().clone();
         let effects = self.effects.borrow().len();
@@ -115,34 +115,37 @@ impl MemoryContext {
         self.total_bytes.set(bytes);
     }
 
-    /// What a sync answers from now on.
+    /// Sets the answer of a sync.
     pub fn set_sync(&self, answer: Result<SyncReport, CloudError>) {
         *self.sync.borrow_mut() = answer;
     }
 
-    /// The password of a protected blob, or why it cannot be checked. A blob that nothing is said of is missing.
+    /// Sets the password of a protected blob, or the error of a check. Without this, the blob is
+    /// missing.
     pub fn set_password(&self, hash: &str, password: Result<&str, CloudError>) {
         self.passwords
             .borrow_mut()
             .insert(hash.to_owned(), password.map(str::to_owned));
     }
 
-    /// What a download answers from now on.
+    /// Sets the answer of a download.
     pub fn set_download(&self, answer: Result<(), DownloadRefusal>) {
         *self.download.borrow_mut() = answer;
     }
 
-    /// The effects since the last time this was asked.
+    /// The effects since the last call of this function.
     pub fn take_effects(&self) -> Vec<Effect> {
         self.effects.take()
     }
 
-    /// Host calls, and entries that scans returned, since the last time this was asked.
+    /// The number of host calls, and of entries that scans returned, since the last call of this
+    /// function.
     pub fn take_costs(&self) -> (u64, u64) {
         (self.host_calls.take(), self.entries_read.take())
     }
 
-    /// All that is stored, as readable text: two contexts with equal dumps hold the same. Counters at 0 are as good as none.
+    /// All stored keys and values as text. Two contexts with equal dumps have the same contents. A
+    /// counter at 0 is left out, because it equals an absent one.
     pub fn dump(&self) -> Vec<String> {
         let tables = self.tables.borrow();
         let rows = tables
@@ -165,22 +168,22 @@ impl MemoryContext {
             .unwrap_or_default()
     }
 
-    /// Whether nothing is stored at all.
+    /// Whether nothing is stored.
     pub fn is_empty(&self) -> bool {
         self.tables.borrow().values().all(BTreeMap::is_empty)
     }
 
-    fn effect(&self, effect: Effect) {
-        self.host_call();
+    fn record_effect(&self, effect: Effect) {
+        self.count_host_call();
         self.effects.borrow_mut().push(effect);
     }
 
-    fn host_call(&self) {
+    fn count_host_call(&self) {
         self.host_calls.set(self.host_calls.get() + 1);
     }
 
-    fn check(&self, table: &str, key: &[u8]) {
-        self.host_call();
+    fn check_key(&self, table: &str, key: &[u8]) {
+        self.count_host_call();
         let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         assert!(
             (1..=64).contains(&table.len()) && table.bytes().all(is_name),
@@ -203,7 +206,7 @@ impl MemoryContext {
 
 impl Context for MemoryContext {
     fn get(&self, table: &str, key: &[u8]) -> Option<Vec<u8>> {
-        self.check(table, key);
+        self.check_key(table, key);
         self.read(table, key)
     }
 
@@ -217,20 +220,20 @@ impl Context for MemoryContext {
             );
             self.read(table, key)
         });
-        self.host_call();
+        self.count_host_call();
         values.collect()
     }
 
     fn scan(&self, table: &str, range: &KeyRange, options: &ScanOptions) -> Page {
         for bound in [&range.start, &range.end].into_iter().flatten() {
-            // A key a zero byte longer than the longest is the start after it.
+            // The start after the longest key is one zero byte longer than it.
             assert!(
                 (1..=MAX_KEY_BYTES + 1).contains(&bound.len()),
                 "trap: a bound of {} bytes",
                 bound.len()
             );
         }
-        self.host_call();
+        self.count_host_call();
         let tables = self.tables.borrow();
         let empty = BTreeMap::new();
         let rows = tables.get(table).unwrap_or(&empty);
@@ -285,7 +288,7 @@ impl Context for MemoryContext {
     }
 
     fn put(&self, table: &str, key: &[u8], value: &[u8]) {
-        self.check(table, key);
+        self.check_key(table, key);
         assert!(value.len() <= MAX_VALUE_BYTES, "trap: a value of {} bytes", value.len());
         self.tables
             .borrow_mut()
@@ -295,14 +298,14 @@ impl Context for MemoryContext {
     }
 
     fn delete(&self, table: &str, key: &[u8]) {
-        self.check(table, key);
+        self.check_key(table, key);
         if let Some(rows) = self.tables.borrow_mut().get_mut(table) {
             rows.remove(key);
         }
     }
 
     fn add(&self, table: &str, key: &[u8], delta: i64) {
-        self.check(table, key);
+        self.check_key(table, key);
         let mut tables = self.tables.borrow_mut();
         let rows = tables.entry(table.to_owned()).or_default();
         match rows.entry(key.to_vec()).or_insert(Stored::Counter(0)) {
@@ -312,7 +315,7 @@ impl Context for MemoryContext {
     }
 
     fn counter(&self, table: &str, key: &[u8]) -> i64 {
-        self.check(table, key);
+        self.check_key(table, key);
         match self.tables.borrow().get(table).and_then(|rows| rows.get(key)) {
             None => 0,
             Some(Stored::Counter(count)) => *count,
@@ -322,12 +325,12 @@ impl Context for MemoryContext {
 
     fn download(&self, request: &DownloadRequest) -> Result<(), DownloadRefusal> {
         self.download.borrow().clone()?;
-        self.effect(Effect::Download(request.clone()));
+        self.record_effect(Effect::Download(request.clone()));
         Ok(())
     }
 
     fn upload(&self, request: &UploadRequest) {
-        self.effect(Effect::Upload(request.clone()));
+        self.record_effect(Effect::Upload(request.clone()));
     }
 
     fn sync(&self) -> Result<SyncReport, CloudError> {
@@ -348,7 +351,7 @@ impl Context for MemoryContext {
 
     fn put_row(&self, collection: &str, identity: &str, fields: &[Field]) {
         let (collection, identity) = (collection.to_owned(), identity.to_owned());
-        self.effect(Effect::PutRow {
+        self.record_effect(Effect::PutRow {
             collection,
             identity,
             fields: fields.to_vec(),
@@ -356,18 +359,18 @@ impl Context for MemoryContext {
     }
 
     fn delete_row(&self, collection: &str, identity: &str) {
-        self.effect(Effect::DeleteRow {
+        self.record_effect(Effect::DeleteRow {
             collection: collection.to_owned(),
             identity: identity.to_owned(),
         });
     }
 
     fn delete_blob(&self, hash: &str) {
-        self.effect(Effect::DeleteBlob(hash.to_owned()));
+        self.record_effect(Effect::DeleteBlob(hash.to_owned()));
     }
 
     fn subscribe(&self, key: &str, filter: Filter) {
-        self.effect(Effect::Subscribe {
+        self.record_effect(Effect::Subscribe {
             key: key.to_owned(),
             filter,
         });

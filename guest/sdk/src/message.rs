@@ -1,4 +1,4 @@
-//! What the JSON of a message tells of it.
+//! The JSON of a message.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +6,20 @@ use serde_json::Value;
 
 use crate::kind::Kind;
 
-/// The parts of a message's JSON that concern us. Clients differ in what they write: what is not understood is nothing.
+/// The used parts of a message's JSON. Clients write different fields, so unknown ones are ignored.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Message {
     /// The text of a text message.
     pub text: Option<String>,
     /// The thumbnail's address, or empty.
     pub thumb: String,
-    /// What the message carries, where that can be told.
+    /// The kind of the message, if it can be told.
     pub kind: Option<Kind>,
 }
 
 impl Message {
-    /// Reads `msgContent`. What is no JSON object, or is nested deeper than 128 levels, is an empty message.
+    /// Reads `msgContent`. A text that is not a JSON object, or is nested deeper than 128 levels,
+    /// is an empty message.
     pub fn parse(content: &str) -> Self {
         let Ok(mut fields) = serde_json::from_str::<BTreeMap<String, Value>>(content) else {
             return Self::default();
@@ -49,8 +50,8 @@ fn kind_of(fields: &BTreeMap<String, Value>) -> Option<Kind> {
     }
 }
 
-/// Whether a field is an element of one of these sorts: by its name (`videoUrl`, `soundElem`), or by its value where it names a
-/// media type (`"mimeType": "video/mp4"`).
+/// Whether a field belongs to a media type with one of these prefixes: by its name (`videoUrl`,
+/// `soundElem`), or by its value if the field names a type (`"mimeType": "video/mp4"`).
 fn carries(name: &str, value: &Value, prefixes: &[&str]) -> bool {
     let present = match value {
         Value::Null | Value::Bool(false) => false,

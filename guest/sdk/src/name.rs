@@ -5,10 +5,10 @@ use crate::bindings::types::Error;
 /// The longest name of a folder, in characters.
 const MAX_NAME_CHARS: usize = 255;
 
-/// A folder's name as it is kept: trimmed.
+/// Checks the name of a folder, and returns it trimmed.
 ///
 /// # Errors
-/// 600 naming `field`: empty, more than 255 characters, or control characters.
+/// 600 naming `field`, if the name is empty, has more than 255 characters, or control characters.
 pub fn folder_name<'a>(field: &str, name: &'a str) -> Result<&'a str, Error> {
     let name = name.trim();
     if name.is_empty() || name.chars().nth(MAX_NAME_CHARS).is_some() || name.chars().any(char::is_control) {

@@ -5,10 +5,10 @@ use crate::bindings::types::Error;
 /// The most rows of a page, and of a list without paging.
 pub const MAX_PAGE: u32 = 1000;
 
-/// Which rows of a list are asked for.
+/// The requested rows of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Paging {
-    /// Rows before the first.
+    /// Rows to skip.
     pub skip: u64,
     /// The most rows to return, 1 to [`MAX_PAGE`].
     pub limit: u32,
@@ -38,7 +38,7 @@ impl Paging {
         })
     }
 
-    /// A page where both parts may be absent: the first page, and the largest.
+    /// A page with optional parts. The defaults are the first page and the largest page size.
     ///
     /// # Errors
     /// As [`Paging::new`].

@@ -1,22 +1,23 @@
-//! Sizes: as text, and as far as a row is believed.
+//! Sizes: as text, and capped.
 
-/// The largest size of one row that is believed, in bytes: 256 TiB. Sums of many such rows still fit a counter.
-const MAX_BELIEVED_BYTES: u64 = 1 << 48;
+/// The cap of a row's size in bytes: 256 TiB. Sums of many such rows still fit into a counter.
+const MAX_ROW_SIZE_BYTES: u64 = 1 << 48;
 
-/// The largest count of one row that is believed.
-const MAX_BELIEVED_COUNT: i64 = 1 << 48;
+/// The cap of a row's count.
+const MAX_ROW_COUNT: i64 = 1 << 48;
 
-/// The size a row is counted with: what it says, at most 256 TiB, 0 where it says nothing.
-pub fn believed_size(size: Option<u64>) -> u64 {
-    size.unwrap_or(0).min(MAX_BELIEVED_BYTES)
+/// The size of a row for totals: its own size, at most 256 TiB, 0 if absent.
+pub fn capped_size(size: Option<u64>) -> u64 {
+    size.unwrap_or(0).min(MAX_ROW_SIZE_BYTES)
 }
 
-/// The count a row is counted with: never negative, at most 2^48, 0 where it says nothing.
-pub fn believed_count(count: Option<i64>) -> i64 {
-    count.unwrap_or(0).clamp(0, MAX_BELIEVED_COUNT)
+/// The count of a row for totals: never negative, at most 2^48, 0 if absent.
+pub fn capped_count(count: Option<i64>) -> i64 {
+    count.unwrap_or(0).clamp(0, MAX_ROW_COUNT)
 }
 
-/// A size for a person: units of 1024 up to TB, two decimals rounded half up, no trailing zeros (`4.15 KB`).
+/// A size as text: units of 1024 up to TB, two decimals rounded half up, no trailing zeros
+/// (`4.15 KB`).
 pub fn size_text(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KB", "MB", "GB", "TB"];
     if bytes < 1024 {
@@ -28,7 +29,7 @@ pub fn size_text(bytes: u64) -> String {
         let scale = 1u128 << (10 * power);
         hundredths = (u128::from(bytes) * 200 + scale) / (2 * scale);
         unit = name;
-        // Compared after rounding: 1023.999 KB is 1 MB, not 1024 KB.
+        // Compare after rounding: 1023.999 KB is 1 MB, not 1024 KB.
         if hundredths < 1024 * 100 {
             break;
         }
@@ -89,11 +90,11 @@ mod tests {
     }
 
     #[test]
-    fn absurd_numbers_are_not_believed() {
-        assert_eq!(believed_size(None), 0);
-        assert_eq!(believed_size(Some(u64::MAX)), 1 << 48);
-        assert_eq!(believed_count(Some(-5)), 0);
-        assert_eq!(believed_count(Some(i64::MAX)), 1 << 48);
-        assert_eq!(believed_count(None), 0);
+    fn absurd_numbers_are_capped() {
+        assert_eq!(capped_size(None), 0);
+        assert_eq!(capped_size(Some(u64::MAX)), 1 << 48);
+        assert_eq!(capped_count(Some(-5)), 0);
+        assert_eq!(capped_count(Some(i64::MAX)), 1 << 48);
+        assert_eq!(capped_count(None), 0);
     }
 }

@@ -1,6 +1,6 @@
 //! Times of lists, in seconds or milliseconds.
 
-/// From here on a time is in milliseconds.
+/// A time from this value on is in milliseconds.
 const MILLISECONDS_FROM: i64 = 100_000_000_000;
 
 /// The unit of a collection's times.
@@ -12,7 +12,7 @@ pub enum Unit {
     Milliseconds,
 }
 
-/// Times from `first` to `last`, both included; empty where `first` is above `last`.
+/// Times from `first` to `last`, both inclusive; empty if `first` is after `last`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeRange {
     /// The first time.
@@ -28,7 +28,8 @@ impl TimeRange {
         last: i64::MAX,
     };
 
-    /// The range from `start` to `end`, each absent, in seconds or in milliseconds, in the unit of the rows.
+    /// The range from `start` to `end` in the unit of the rows. Each end is absent, or in seconds
+    /// or milliseconds.
     pub fn new(start: Option<i64>, end: Option<i64>, unit: Unit) -> Self {
         Self {
             first: start.map_or(i64::MIN, |start| Bound::First.convert(start, unit)),
@@ -52,7 +53,7 @@ impl Bound {
             },
             (Unit::Milliseconds, false) => match self {
                 Self::First => time.saturating_mul(1000),
-                // The whole of the last second counts.
+                // The whole last second is included.
                 Self::Last => time.saturating_mul(1000).saturating_add(999),
             },
             (Unit::Seconds, false) | (Unit::Milliseconds, true) => time,

@@ -1,6 +1,6 @@
-//! The WIT text that a module carries, so that the reference of the API can be made from the module itself.
+//! The WIT text inside a module. A reference of the API can be made from the module itself.
 
-/// The bytes of a text whose length is `N`. For [`embed_wit!`](crate::embed_wit).
+/// The bytes of a text of length `N`. Used by [`embed_wit!`](crate::embed_wit).
 pub const fn text_bytes<const N: usize>(text: &str) -> [u8; N] {
     match text.as_bytes().first_chunk::<N>() {
         Some(bytes) => *bytes,
@@ -10,7 +10,7 @@ pub const fn text_bytes<const N: usize>(text: &str) -> [u8; N] {
 
 /// Embeds the named files of `wit/deps` as the custom section `stowage:wit` of the module.
 ///
-/// The section survives stripping and link-time optimisation; natively nothing is embedded.
+/// Stripping and link-time optimisation keep the section. Native builds embed nothing.
 #[macro_export]
 macro_rules! embed_wit {
     ($($file:literal),+ $(,)?) => {
@@ -18,7 +18,8 @@ macro_rules! embed_wit {
         const WIT_TEXT: &str =
             concat!($(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit/deps/", $file)), "\n"),+);
 
-        // SAFETY: a custom section of plain bytes is never loaded into memory, so nothing can collide with it.
+        // SAFETY: a custom section of plain bytes is never loaded into memory, so it overlaps
+        // nothing.
         #[cfg(target_arch = "wasm32")]
         #[unsafe(link_section = "stowage:wit")]
         #[used]

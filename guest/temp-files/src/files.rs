@@ -1,25 +1,25 @@
-//! The temp files of a conversation.
+//! Temp files of a conversation.
 
 use stowage_sdk::rows::{TEMP_FILES, TEMP_FILES_BY_FOLDER, TEMP_FILES_BY_KIND, TEMP_FOLDERS, TempFile};
 use stowage_sdk::{
-    Context, Error, Key, Keyword, Kind, Listing, Order, Paging, believed_size, dotted_extension, size_text,
+    Context, Error, Key, Keyword, Kind, Listing, Order, Paging, capped_size, dotted_extension, size_text,
 };
 
 use crate::bindings::{api, temp_files};
 
-/// The extension of a file that has none.
+/// The extension of a file without an extension.
 const OTHER: &str = ".other";
 
-/// Which files of a conversation are asked for; as the parameters of `getLocalTempFileList`.
+/// The parameters of `getLocalTempFileList`.
 #[derive(Debug, Clone, Default)]
 pub struct List<'a> {
-    /// In the name or the text; empty and absent match all.
+    /// A part of the name or the text. Empty or absent: all.
     pub keyword: Option<&'a str>,
     /// 0 all, or a kind.
     pub kind: u32,
     /// Absent: newest first.
     pub order: Option<Order>,
-    /// From 1 on.
+    /// The page number, from 1.
     pub page: u32,
     /// 1 to 1000.
     pub page_size: u32,
@@ -44,10 +44,10 @@ pub fn list(ctx: &dyn Context, folder: &str, list: &List<'_>) -> Result<Vec<api:
         .order(list.order.unwrap_or(Order::Desc))
         .containing(&Keyword::new(list.keyword))
         .page(ctx, paging);
-    Ok(TEMP_FILES.get_all(ctx, &rows).into_iter().map(answer).collect())
+    Ok(TEMP_FILES.get_all(ctx, &rows).into_iter().map(to_api).collect())
 }
 
-pub(crate) fn answer(row: TempFile) -> api::TempFile {
+pub(crate) fn to_api(row: TempFile) -> api::TempFile {
     api::TempFile {
         unique: row.unique,
         parent: row.parent,
@@ -62,7 +62,8 @@ pub(crate) fn answer(row: TempFile) -> api::TempFile {
     }
 }
 
-/// Takes over temp files of the space. One whose conversation is not known yet waits for it.
+/// Applies changes of temp files in the space. A file may come before its conversation; it is
+/// stored and not listed until then.
 pub fn apply_files(ctx: &dyn Context, upserts: Vec<temp_files::Row>, removals: &[String]) {
     TEMP_FILES.apply(ctx, upserts.into_iter().map(TempFile::from), removals);
 }
@@ -87,7 +88,7 @@ impl From<temp_files::Row> for TempFile {
             msg_content,
             msg_type: row.msg_type.unwrap_or_default(),
             ext,
-            size: believed_size(row.size),
+            size: capped_size(row.size),
             name,
             time: row.time.unwrap_or_default(),
             protected: row.protected.unwrap_or_default(),

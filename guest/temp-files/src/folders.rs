@@ -1,4 +1,4 @@
-//! Conversations with temp files, and the search through them.
+//! Conversations with temp files, and the search.
 
 use stowage_sdk::rows::{
     TEMP_FILES, TEMP_FILES_BY_FOLDER, TEMP_FILES_BY_TIME, TEMP_FOLDERS, TEMP_FOLDERS_BY_TIME, TempFolder, TempTotals,
@@ -24,12 +24,12 @@ pub fn list_folders(
     Ok(TEMP_FOLDERS
         .get_all(ctx, &folders)
         .into_iter()
-        .map(|folder| answer(ctx, folder))
+        .map(|folder| to_api(ctx, folder))
         .collect())
 }
 
-/// Conversations whose address contains the keyword or that hold a file that does, and the first 1000 of those files;
-/// both oldest first.
+/// Conversations that match the keyword or contain a matching file, and the first 1000 matching
+/// files. Both are oldest first.
 pub fn search(ctx: &dyn Context, keyword: Option<&str>) -> api::TempSearch {
     let keyword = Keyword::new(keyword);
     let folders = folders_matching(
@@ -44,16 +44,16 @@ pub fn search(ctx: &dyn Context, keyword: Option<&str>) -> api::TempSearch {
         .containing(&keyword)
         .page(ctx, Paging::FIRST);
     api::TempSearch {
-        folders: folders.into_iter().map(|folder| answer(ctx, folder)).collect(),
+        folders: folders.into_iter().map(|folder| to_api(ctx, folder)).collect(),
         files: TEMP_FILES
             .get_all(ctx, &files)
             .into_iter()
-            .map(crate::files::answer)
+            .map(crate::files::to_api)
             .collect(),
     }
 }
 
-fn answer(ctx: &dyn Context, folder: TempFolder) -> api::TempFolder {
+fn to_api(ctx: &dyn Context, folder: TempFolder) -> api::TempFolder {
     let totals = TempTotals::of(ctx, &folder.unique);
     api::TempFolder {
         unique: folder.unique,
@@ -65,7 +65,8 @@ fn answer(ctx: &dyn Context, folder: TempFolder) -> api::TempFolder {
     }
 }
 
-/// Takes over conversations of the space. The files of one that goes stay until the space drops them too.
+/// Applies changes of conversations in the space. The files of a removed conversation stay until
+/// the space removes them too.
 pub fn apply_folders(ctx: &dyn Context, upserts: Vec<temp_folders::Row>, removals: &[String]) {
     let rows = upserts.into_iter().map(|row| TempFolder {
         unique: row.unique,

@@ -1,4 +1,4 @@
-//! Temp files that a person keeps in the cloud.
+//! Uploads of temp files.
 
 use std::collections::BTreeSet;
 
@@ -15,11 +15,11 @@ pub const STORAGE_PLATFORM: u8 = 3;
 /// The most hashes of one call.
 const MAX_HASHES: usize = 1000;
 
-/// Begins an upload for each of these temp files, or, where one is unknown, for none. A hash named twice is one upload; its
-/// `subject` is the temp file's identity.
+/// Begins an upload for each of these temp files. If one is unknown, none begins. A hash that is
+/// named twice is one upload. The `subject` of an upload is the temp file's identity.
 ///
 /// # Errors
-/// 600 no or more than 1000 hashes, 60001 a hash that no temp file has.
+/// 600 no hashes or more than 1000; 60001 a hash that no temp file has.
 pub fn upload(ctx: &dyn Context, hashs: &[String], platform: u8) -> Result<bool, Error> {
     if !(1..=MAX_HASHES).contains(&hashs.len()) {
         return Err(Error::parameter("hashs", "1 to 1000 hashes"));
@@ -31,7 +31,7 @@ pub fn upload(ctx: &dyn Context, hashs: &[String], platform: u8) -> Result<bool,
     }
     for file in files {
         let subject = file.unique.clone();
-        // In the cloud it lies in no folder; its conversation is of this machine only.
+        // In the space the file has no folder. Its conversation exists only on this machine.
         let file = BlobFile {
             path: String::new(),
             ..BlobFile::from(file)

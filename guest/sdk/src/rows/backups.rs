@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{BlobFile, amount, count, derive_blob, first_with_hash};
-use crate::collection::{Collection, Derived};
+use crate::collection::Collection;
 use crate::context::Context;
+use crate::derived::Derived;
 use crate::key::Key;
 use crate::keyword::searchable;
 use crate::kind::dotted_extension;
@@ -31,7 +32,7 @@ const BYTES: u8 = b'b';
 const SINGLE: u8 = b's';
 const GROUP: u8 = b'g';
 
-/// The `type` of a backup of group chats; every other one is of single chats.
+/// The `type` of a backup of group chats. Every other type counts as single chats.
 const GROUP_CHAT: i32 = 2;
 
 /// Folders of backups.
@@ -91,11 +92,11 @@ pub struct Backup {
     pub name: String,
     /// When the backup was made, in seconds.
     pub time: i64,
-    /// Bytes stored, as far as believed.
+    /// Bytes stored, capped.
     pub size: u64,
-    /// Messages in it, as far as believed.
+    /// Messages in it, capped.
     pub message_num: i64,
-    /// Who the messages are with.
+    /// The nickname of who the messages are with.
     pub nickname: String,
     /// The domain name.
     pub domain_name: String,
@@ -142,7 +143,7 @@ pub(super) fn by_hash(ctx: &dyn Context, hash: &str) -> Option<Backup> {
     first_with_hash(ctx, &BACKUPS, BACKUPS_BY_HASH, hash)
 }
 
-/// What a folder of backups holds, its sub-folders not counted.
+/// The totals of a folder of backups, without its sub-folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackupTotals {
     /// Bytes of its files.
@@ -154,7 +155,7 @@ pub struct BackupTotals {
 }
 
 impl BackupTotals {
-    /// Of one folder.
+    /// The totals of this folder.
     pub fn of(ctx: &dyn Context, folder: &str) -> Self {
         let of = |what| count(ctx, BACKUP_FOLDER_TOTALS, &Key::new().text(folder).byte(what).prefix());
         Self {

@@ -5,13 +5,15 @@ use serde::{Deserialize, Serialize};
 use super::{BlobFile, boolean, derive_blob, first_with_hash, integer, text};
 use crate::bindings::cloud::Field;
 use crate::bindings::storage::{KeyRange, ScanOptions};
-use crate::collection::{Blobs, Collection, Derived, Writer};
+use crate::collection::Collection;
 use crate::context::Context;
+use crate::derived::Derived;
 use crate::hash::sha256;
 use crate::key::{Key, MAX_IDENTITY_BYTES, prefix_end};
 use crate::keyword::searchable;
 use crate::kind::dotted_extension;
 use crate::message::Message;
+use crate::writer::{Blobs, Writer};
 
 /// The identity of the default folder, which always exists.
 pub const DEFAULT_FOLDER_ID: &str = "1";
@@ -19,13 +21,15 @@ pub const DEFAULT_FOLDER_ID: &str = "1";
 /// The name of the default folder until a person renames it.
 pub const DEFAULT_FOLDER_NAME: &str = "我的收藏";
 
-/// Index: time, identity; the name, so that a list needs no rows. Without the default folder, which stands first in every order.
+/// Index: time, identity; the name, so that a list needs no rows. The default folder is not in it,
+/// because it is first in every order.
 pub const FAVORITE_FOLDERS_BY_TIME: &str = "favorite-folders-by-time";
 
-/// Index: the trimmed name ([`name_key`]), identity. The space may have one name twice.
+/// Index: the trimmed name ([`name_key`]), identity. The space may have the same name twice.
 const FAVORITE_FOLDERS_BY_NAME: &str = "favorite-folders-by-name";
 
-/// Begins the key of a name that is too long to stand in one; no length of a shorter one begins so.
+/// The first byte of the key of a name that is too long for a key. No length of a shorter name
+/// begins with it.
 const LONG_NAME: u8 = 0xff;
 
 /// Index: folder, time, identity; the searchable text.
@@ -51,7 +55,7 @@ pub const FAVORITE_FOLDERS: Collection<FavoriteFolder> = Collection {
     text: |folder| folder.name.clone().into_bytes(),
 };
 
-/// What the index of names begins a name's keys with.
+/// The prefix of a name's keys in the index of names.
 fn name_key(name: &str) -> Key {
     let name = name.trim();
     if name.len() <= MAX_IDENTITY_BYTES {
@@ -118,13 +122,13 @@ pub struct Favorite {
     pub hash: String,
     /// The file's name.
     pub name: String,
-    /// Bytes stored, as far as believed.
+    /// Bytes stored, capped.
     pub size: u64,
-    /// When it was kept, in seconds.
+    /// When it was added, in seconds.
     pub time: i64,
     /// The node the message came from.
     pub node_address: String,
-    /// Who sent it.
+    /// The nickname of the sender.
     pub origin_nickname: String,
     /// Whether a password protects the blob.
     pub protected: bool,
@@ -193,8 +197,8 @@ pub(super) fn by_hash(ctx: &dyn Context, hash: &str) -> Option<Favorite> {
     first_with_hash(ctx, &FAVORITES, FAVORITES_BY_HASH, hash)
 }
 
-/// The default folder, made on first need where the space has none. That is no change for the space to know of: every
-/// device has the folder.
+/// The default folder. It is made at first use if the space has none. The space is not told,
+/// because every device has the folder.
 pub fn default_folder(ctx: &dyn Context) -> FavoriteFolder {
     FAVORITE_FOLDERS.get(ctx, DEFAULT_FOLDER_ID).unwrap_or_else(|| {
         let folder = FavoriteFolder {

@@ -1,9 +1,11 @@
-//! The rows of the collections, as they are stored, and their indexes and totals.
+//! The stored rows of the collections, with their indexes and totals.
 //!
-//! Field names are those of the space (camelCase); sizes are in bytes. What a list filters by (`kind`) is stored with the
-//! row, so that a later module that tells kinds differently still finds the entries an earlier one made.
+//! Field names are those of the space (camelCase). Sizes are in bytes. The `kind` of a row is
+//! stored, so that a later module that computes kinds differently still finds the index entries of
+//! an earlier one.
 
 mod backups;
+mod blob_file;
 mod favorites;
 mod stored;
 mod temp;
@@ -12,6 +14,7 @@ pub use backups::{
     BACKUP_FOLDERS, BACKUP_FOLDERS_BY_PARENT, BACKUP_FOLDERS_BY_TIME, BACKUPS, BACKUPS_BY_FOLDER, BACKUPS_BY_TIME,
     Backup, BackupFolder, BackupTotals,
 };
+pub use blob_file::BlobFile;
 pub use favorites::{
     DEFAULT_FOLDER_ID, DEFAULT_FOLDER_NAME, FAVORITE_FOLDERS, FAVORITE_FOLDERS_BY_TIME, FAVORITES, FAVORITES_BY_FOLDER,
     FAVORITES_BY_KIND, Favorite, FavoriteFolder, default_folder, folders_named,
@@ -24,12 +27,13 @@ pub use temp::{
 
 use crate::bindings::cloud::{Field, Scalar};
 use crate::bindings::storage::{KeyRange, ScanOptions};
-use crate::collection::{Collection, Derived};
+use crate::collection::Collection;
 use crate::context::Context;
+use crate::derived::Derived;
 use crate::hash::is_hash;
 use crate::key::{Key, prefix_end};
 
-/// The table of bytes a collection: a counter each, under the collection's name.
+/// The table of total bytes: one counter a collection, under its name.
 const TOTALS: &str = "totals";
 
 /// The bytes of all files of a collection.
@@ -37,17 +41,18 @@ pub fn total_bytes<R>(ctx: &dyn Context, collection: &Collection<R>) -> u64 {
     count(ctx, TOTALS, collection.name.as_bytes())
 }
 
-/// A counter that is never below 0 unless sums of absurd sizes wrapped.
+/// A counter. It is below 0 only if sums of absurd sizes wrapped; then it counts as 0.
 fn count(ctx: &dyn Context, table: &str, key: &[u8]) -> u64 {
     u64::try_from(ctx.counter(table, key)).unwrap_or(0)
 }
 
-/// A believed size or count as an amount to count by; believed ones are far below the limit.
+/// A capped size or count as an amount for a counter.
 fn amount(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// What every row with a blob adds: its reference, its place in the index by hash, and its bytes.
+/// Adds what every row with a blob has: its bytes, its reference, and its entry in the index by
+/// hash.
 fn derive_blob(
     derived: &mut Derived,
     collection: &'static str,
@@ -65,7 +70,7 @@ fn derive_blob(
     }
 }
 
-/// The first row of an index by hash, by identity.
+/// The first row with this hash, by identity.
 fn first_with_hash<R: serde::Serialize + serde::de::DeserializeOwned>(
     ctx: &dyn Context,
     collection: &Collection<R>,
@@ -92,62 +97,6 @@ fn first_with_hash<R: serde::Serialize + serde::de::DeserializeOwned>(
         .ok()?
         .to_owned();
     collection.get(ctx, &identity)
-}
-
-/// What a transfer needs to know of a file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BlobFile {
-    /// Base58 of the SHA-256 of the stored bytes.
-    pub hash: String,
-    /// What a person calls it; its hash where it has no name.
-    pub name: String,
-    /// The extension with its dot, or empty.
-    pub ext: String,
-    /// The thumbnail's address, or empty.
-    pub thumb: String,
-    /// Bytes stored.
-    pub size: u64,
-    /// The folder identifiers that lead to it, or empty.
-    pub path: String,
-    /// Whether a password protects it.
-    pub protected: bool,
-}
-
-impl BlobFile {
-    /// The file of a platform with this hash: 0 message backups, 1 temp files, 2 IM favourites, 3 cloud storage, 4 DAPP.
-    /// Where several rows have it, the first by identity speaks for all.
-    pub fn find(ctx: &dyn Context, platform: u32, hash: &str) -> Option<Self> {
-        if !is_hash(hash) {
-            return None;
-        }
-        match platform {
-            0 => backups::by_hash(ctx, hash).map(Self::from),
-            1 => temp::temp_file_by_hash(ctx, hash).map(Self::from),
-            2 => favorites::by_hash(ctx, hash).map(Self::from),
-            3 => STORAGE_FILES.get(ctx, hash).map(Self::from),
-            4 => DAPP_FILES.get(ctx, hash).map(Self::from),
-            _ => None,
-        }
-    }
-}
-
-impl From<BlobFile> for crate::bindings::transfer::File {
-    fn from(file: BlobFile) -> Self {
-        let name = if file.name.is_empty() {
-            format!("{}{}", file.hash, file.ext)
-        } else {
-            file.name
-        };
-        Self {
-            hash: file.hash,
-            name,
-            ext: file.ext,
-            thumb: file.thumb,
-            size: file.size,
-            path: file.path,
-            protected: file.protected,
-        }
-    }
 }
 
 fn text(name: &str, value: &str) -> Field {

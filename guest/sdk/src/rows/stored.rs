@@ -28,11 +28,11 @@ pub const DAPP_FILES: Collection<StoredFile> = Collection {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StoredFile {
-    /// Base58 of the SHA-256 of the stored bytes: its identity.
+    /// Base58 of the SHA-256 of the stored bytes. It is the identity.
     pub hash: String,
     /// Its name.
     pub name: String,
-    /// Bytes stored, as far as believed.
+    /// Bytes stored, capped.
     pub size: u64,
     /// When it was stored, in milliseconds.
     pub time: i64,

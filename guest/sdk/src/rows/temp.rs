@@ -1,10 +1,11 @@
-//! Temp files and the conversations they came from.
+//! Temp files and their conversations.
 
 use serde::{Deserialize, Serialize};
 
 use super::{BlobFile, amount, count, derive_blob, first_with_hash};
-use crate::collection::{Collection, Derived};
+use crate::collection::Collection;
 use crate::context::Context;
+use crate::derived::Derived;
 use crate::key::Key;
 use crate::keyword::searchable;
 use crate::message::Message;
@@ -59,7 +60,7 @@ pub const TEMP_FILES: Collection<TempFile> = Collection {
 pub struct TempFolder {
     /// The conversation.
     pub unique: String,
-    /// The node or group it is with.
+    /// The node or group of the conversation.
     pub node_address: String,
     /// 1 single chat, 2 group chat.
     pub r#type: i32,
@@ -85,7 +86,7 @@ pub struct TempFile {
     pub msg_type: i32,
     /// The extension with its dot.
     pub ext: String,
-    /// Bytes stored, as far as believed.
+    /// Bytes stored, capped.
     pub size: u64,
     /// The file's name.
     pub name: String,
@@ -143,7 +144,7 @@ pub fn temp_file_by_hash(ctx: &dyn Context, hash: &str) -> Option<TempFile> {
     first_with_hash(ctx, &TEMP_FILES, TEMP_FILES_BY_HASH, hash)
 }
 
-/// What a conversation holds.
+/// The totals of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TempTotals {
     /// Files in it.
@@ -153,7 +154,7 @@ pub struct TempTotals {
 }
 
 impl TempTotals {
-    /// Of one conversation.
+    /// The totals of this conversation.
     pub fn of(ctx: &dyn Context, folder: &str) -> Self {
         let key = Key::new().text(folder);
         Self {

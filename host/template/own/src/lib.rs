@@ -1,7 +1,7 @@
 //! Notes that a person pins to a board.
 //!
-//! The exports below only call plain functions, which take a `Context`. In the component the context is
-//! the host; in unit tests it is memory.
+//! The exports below only call plain functions, which take a `Context`. In the component the
+//! context is the host; in unit tests it is memory.
 
 pub mod bindings;
 mod notes;

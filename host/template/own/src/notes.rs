@@ -8,7 +8,8 @@ use crate::bindings::api;
 /// The longest text, in characters.
 const MAX_TEXT_CHARS: usize = 1000;
 
-/// The error code for a missing note. A module chooses its codes; 200 is success, 600 a bad parameter.
+/// The error code for a missing note. A module chooses its codes; 200 is success, 600 a bad
+/// parameter.
 const NO_NOTE: i32 = 70001;
 
 /// A note as it is stored. A field that is added later has its default value in older rows.
@@ -48,7 +49,7 @@ pub fn add(ctx: &dyn Context, text: &str) -> Result<api::Note, Error> {
         time: ctx.now_ms(),
     };
     Writer::scope(ctx, Blobs::Keep, |writer| writer.put(&NOTES, &note));
-    Ok(answer(note))
+    Ok(to_api(note))
 }
 
 /// Takes a note off the board.
@@ -80,10 +81,10 @@ pub fn list(
         .order(order.unwrap_or(Order::Asc))
         .containing(&Keyword::new(keyword))
         .page(ctx, Paging::new(page, page_size)?);
-    Ok(NOTES.get_all(ctx, &found).into_iter().map(answer).collect())
+    Ok(NOTES.get_all(ctx, &found).into_iter().map(to_api).collect())
 }
 
-fn answer(note: Note) -> api::Note {
+fn to_api(note: Note) -> api::Note {
     api::Note {
         id: note.id,
         text: note.text,
@@ -91,8 +92,8 @@ fn answer(note: Note) -> api::Note {
     }
 }
 
-/// Checks that a pinned note is listed. The host calls this on a snapshot of the live data before this
-/// version goes live, and drops what it writes.
+/// Checks that a pinned note is listed. The host calls this on a snapshot of the live data before
+/// this version goes live, and drops what it writes.
 ///
 /// # Errors
 /// A text for a person that says what does not work.
