@@ -26,15 +26,15 @@ pub struct Admin {
 pub type Answer = (u16, Value);
 
 impl Admin {
-    /// With the token of the server's data directory.
+    /// A client with the token in the server's data directory.
     ///
     /// # Panics
-    /// When there is none.
+    /// When there is no token.
     pub fn of(host: &TestHost) -> Admin {
         Admin::at(host.address(), host.data())
     }
 
-    /// The same of any server.
+    /// [`Admin::of`] for a server that is no [`TestHost`].
     ///
     /// # Panics
     /// When there is no token.
@@ -62,12 +62,13 @@ impl Admin {
             .await
     }
 
-    /// Posts modules, name and bytes, with further parameters as a query that begins with `&`.
+    /// Posts modules by name and bytes. `more` has further parameters of the query, each behind a
+    /// `&`.
     pub async fn upload(&self, action: &str, modules: &[(&str, &[u8])], more: &str) -> Answer {
         self.answer(self.upload_request(action, modules, more)).await
     }
 
-    /// What [`Admin::upload`] sends.
+    /// The request that [`Admin::upload`] sends.
     ///
     /// # Panics
     /// When a name does not fit into a path.
@@ -81,7 +82,7 @@ impl Admin {
         self.request(Method::POST, &path, Some("application/wasm"), body.into())
     }
 
-    /// Where the server is.
+    /// The address of the server.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -109,10 +110,10 @@ impl Admin {
         (reply.status, body)
     }
 
-    /// What is live.
+    /// The live modules.
     ///
     /// # Panics
-    /// When it is not told.
+    /// When the server refuses.
     pub async fn list(&self) -> Value {
         let (status, list) = self.get("modules").await;
         assert_eq!(status, 200, "{list}");
@@ -122,7 +123,7 @@ impl Admin {
     /// The number of the generation that serves.
     ///
     /// # Panics
-    /// When it is not told.
+    /// When the server refuses.
     pub async fn generation(&self) -> u64 {
         self.list().await["generation"].as_u64().expect("a number")
     }
@@ -130,7 +131,7 @@ impl Admin {
     /// The status of a module, if it is live.
     ///
     /// # Panics
-    /// When the list is none.
+    /// When the server refuses.
     pub async fn module(&self, name: &str) -> Option<Value> {
         let list = self.list().await;
         let modules = list["modules"].as_array().expect("a list");
@@ -151,10 +152,11 @@ impl Admin {
         .await;
     }
 
-    /// Checks a module whose bytes, and the recording behind them, are the body; `more` has the sizes.
+    /// Checks a module. The body has its bytes, and behind them a recording; `more` has their
+    /// sizes.
     ///
     /// # Panics
-    /// When it is not checked.
+    /// When the server refuses.
     pub async fn check(&self, name: &str, body: Vec<u8>, more: &str) -> Value {
         let path = format!("modules/check?name={name}{more}");
         let (status, report) = self
@@ -164,10 +166,10 @@ impl Admin {
         report
     }
 
-    /// Puts modules live.
+    /// Takes modules live.
     ///
     /// # Panics
-    /// When they are refused.
+    /// When the server refuses.
     pub async fn swap(&self, modules: &[(&str, &[u8])]) -> Value {
         let (status, report) = self.upload("swap", modules, "").await;
         assert_eq!(status, 200, "{report:#}");

@@ -1,4 +1,4 @@
-//! The repository's documents as tests read them: their code blocks, and the command lines in those.
+//! The code blocks of the repository's documents, and the command lines in them.
 
 use std::fs;
 use std::path::Path;
@@ -8,13 +8,13 @@ use std::path::Path;
 pub struct Block {
     /// The heading it is under, without its `#`s.
     pub heading: String,
-    /// What is behind the opening fence.
+    /// The word behind the opening fence.
     pub language: String,
-    /// What is between the fences.
+    /// The text between the fences.
     pub text: String,
 }
 
-/// The text of a document, named by its path in the repository.
+/// The text of a document, by its path in the repository.
 ///
 /// # Panics
 /// When there is no such document.
@@ -23,7 +23,7 @@ pub fn document(path: &str) -> String {
     fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
-/// The code blocks of a document in their order.
+/// The code blocks of a document, in their order.
 pub fn blocks(document: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut heading = "";
@@ -49,8 +49,8 @@ pub fn blocks(document: &str) -> Vec<Block> {
     blocks
 }
 
-/// A command line as a shell splits it: blanks, single and double quotes, a backslash before a line's end, `#` for a comment. What
-/// else a shell knows stays as it is.
+/// The words of a command line, split as a shell does: blanks, single and double quotes, a
+/// backslash before a line's end, `#` for a comment. Nothing else is special.
 ///
 /// # Panics
 /// When a quote is not closed.
@@ -80,7 +80,8 @@ pub fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// The command lines of a block's text, without empty ones: a line that ends with a backslash goes on with the next.
+/// The command lines of a block, without empty ones. A line that ends with a backslash continues on
+/// the next.
 pub fn commands(text: &str) -> Vec<String> {
     let mut commands = vec![String::new()];
     for line in text.lines() {

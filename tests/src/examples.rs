@@ -1,4 +1,4 @@
-//! The documented examples: each request, the rows its answer speaks of, and the answer.
+//! The documented examples: each request, the rows that its answer needs, and the answer.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub struct Documented {
     pub request: Value,
     /// The answer: code, message and data.
     pub answer: Value,
-    /// Writes what the space holds beforehand.
+    /// Writes the rows that the answer needs.
     pub space: Fill,
 }
 
@@ -29,7 +29,7 @@ impl Documented {
     }
 }
 
-/// The documented response of a method, as it stands.
+/// The document of an example: its request and its response.
 ///
 /// # Panics
 /// When there is no such example.
@@ -41,10 +41,10 @@ pub fn document(name: &str) -> Value {
     serde_json::from_str(&text).expect("an example is JSON")
 }
 
-/// All of them, with the decisions that the reference leaves open applied:
+/// All examples, with what the reference leaves open:
 ///
-/// - success is code 200, also where the reference shows 0 (`deleteImBackups`);
-/// - the feed needs a key, which the documented request lacks: see [`feed_request`].
+/// - Success is code 200, also where the reference shows 0 (`deleteImBackups`).
+/// - The feed needs a key, which the documented request lacks: see [`feed_request`].
 pub fn all() -> Vec<Documented> {
     let fixtures: [(&'static str, Fill); 18] = [
         ("createImFavoriteFolder", |_| {}),
@@ -169,7 +169,8 @@ pub fn all() -> Vec<Documented> {
         .collect()
 }
 
-/// The documented request for the feed with the key that its text demands; the answer is 200 with null.
+/// The documented request for the feed, with the key that its text requires. The answer is 200 with
+/// null.
 pub fn feed_request(key: &str) -> Value {
     let mut request = document("getAllDownloadOrUploadFileProgress")["request"].clone();
     request["key"] = json!(key);
@@ -178,7 +179,8 @@ pub fn feed_request(key: &str) -> Value {
 
 fn answer(name: &str, response: &Value) -> Value {
     match name {
-        // As documented the request has no key: a parameter error, whose message is not documented.
+        // The documented request has no key. That is a parameter error, whose message is not
+        // documented.
         "getAllDownloadOrUploadFileProgress" => json!({"code": 600, "data": null}),
         _ => json!({"code": 200, "message": response["message"], "data": response["data"]}),
     }
@@ -201,7 +203,7 @@ fn without(mut row: Value, fields: &[&str]) -> Value {
     row
 }
 
-/// The row of an answer as the space has it: its size in bytes.
+/// A row of an answer as the space has it: with the size in bytes.
 fn sized(mut row: Value) -> Value {
     row["size"] = json!(match row["size"].as_str() {
         Some("11.96 MB") => 12_542_638,

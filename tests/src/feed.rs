@@ -20,7 +20,7 @@ pub struct Feed {
     socket: WebSocketStream<TcpStream>,
 }
 
-/// A handshake as it should be, for the feed's keys; without keys for all.
+/// A well-formed handshake for these keys of the feed, or for all keys.
 ///
 /// # Panics
 /// When a key does not fit into a query.
@@ -47,7 +47,7 @@ impl Feed {
             .unwrap_or_else(|error| panic!("the websocket: {error}"))
     }
 
-    /// Opens a websocket with a handshake of any kind.
+    /// Opens a websocket with any handshake.
     ///
     /// # Errors
     /// The server's refusal.
@@ -69,7 +69,7 @@ impl Feed {
         }
     }
 
-    /// Follows tasks under a key, and reads its frames.
+    /// Subscribes a key and reads its frames. The parameters are those of [`subscribe`].
     pub async fn follow(host: &TestHost, key: &str, direction: u8, platform: u8, status: Option<i32>) -> Feed {
         subscribe(host, key, direction, platform, status).await;
         Feed::connect(host, &[key]).await
@@ -78,7 +78,7 @@ impl Feed {
     /// The next frame.
     ///
     /// # Panics
-    /// When none comes in time, or it is none of the contract's.
+    /// When none comes in time, or it is malformed.
     pub async fn next(&mut self) -> Value {
         match within("a frame", self.next_or_end()).await {
             Some(frame) => frame,
@@ -86,10 +86,10 @@ impl Feed {
         }
     }
 
-    /// The next frame, or nothing once the server has closed the feed.
+    /// The next frame, or `None` if the server closed the feed.
     ///
     /// # Panics
-    /// When a frame is none of the contract's.
+    /// When a frame is malformed.
     pub async fn next_or_end(&mut self) -> Option<Value> {
         loop {
             let text = match self.socket.next().await? {
@@ -108,7 +108,7 @@ impl Feed {
         }
     }
 
-    /// The next frame as it came.
+    /// The next frame as text.
     ///
     /// # Panics
     /// When none comes in time.
@@ -122,7 +122,7 @@ impl Feed {
         }
     }
 
-    /// Reads frames until `wanted` finds what it looks for in one.
+    /// Reads frames until `wanted` gives a value for one.
     pub async fn find<T>(&mut self, what: &str, mut wanted: impl FnMut(&Value) -> Option<T>) -> T {
         within(what, async {
             loop {
@@ -135,7 +135,7 @@ impl Feed {
         .await
     }
 
-    /// Reads until the row of a file shows a status, and returns that row.
+    /// Reads frames until the row of a file has this status, and returns the row.
     pub async fn row(&mut self, hash: &str, status: i32) -> Value {
         let mut seen = Vec::new();
         let found = tokio::time::timeout(crate::wait::PATIENCE, async {
@@ -155,7 +155,7 @@ impl Feed {
         found.unwrap_or_else(|_| panic!("{hash} did not come to status {status}, only to {seen:?}"))
     }
 
-    /// Asks for the socket, to read it in another way.
+    /// The socket, for tests that read it themselves.
     pub fn into_socket(self) -> WebSocketStream<TcpStream> {
         self.socket
     }
@@ -166,7 +166,7 @@ pub fn rows(frame: &Value) -> &[Value] {
     frame["data"].as_array().map_or(&[], Vec::as_slice)
 }
 
-/// Follows tasks under a key: `direction` 0 uploads, 1 downloads.
+/// Subscribes a key to tasks. `direction` is 0 for uploads and 1 for downloads.
 pub async fn subscribe(host: &TestHost, key: &str, direction: u8, platform: u8, status: Option<i32>) {
     let params = json!({"type": direction, "platform": platform, "status": status, "key": key});
     let data = host.ok("getAllDownloadOrUploadFileProgress", params).await;

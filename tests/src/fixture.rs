@@ -1,4 +1,4 @@
-//! A cloud space in a directory, written by hand as its format says, so that no code under test takes part.
+//! A cloud space in a directory. The tests write it as its format says, without code of the host.
 
 use std::fs;
 use std::io::Write as _;
@@ -9,10 +9,10 @@ use age::secrecy::SecretString;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-/// The size of a space that nobody chose another for, in bytes: 10 GiB.
+/// The default size of a space in bytes: 10 GiB.
 pub const TOTAL_BYTES: u64 = 10 << 30;
 
-/// The work that opening a sealed fixture takes: the least there is, for the tests are not what it protects from.
+/// The work factor of sealed fixtures: the least possible, because they protect nothing.
 const WORK_FACTOR: u8 = 2;
 
 /// Base58 of the SHA-256 of some bytes: a hash as the API writes it.
@@ -23,18 +23,18 @@ pub fn hash_of(bytes: &[u8]) -> String {
 /// The lower-case hex of a hash in base58: a hash as the space writes it.
 ///
 /// # Panics
-/// When it is no base58.
+/// When it is not base58.
 pub fn hex_of(hash: &str) -> String {
     let bytes = bs58::decode(hash).into_vec().expect("a hash in base58");
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Bytes that look like nothing in particular and are the same for one seed.
+/// Bytes that look random and are the same for one seed.
 pub fn noise(len_bytes: usize, seed: u64) -> Vec<u8> {
     let mut state = seed ^ 0x9e37_79b9_7f4a_7c15;
     let mut bytes = Vec::with_capacity(len_bytes + 8);
     while bytes.len() < len_bytes {
-        // xorshift64*: enough to be told apart by a hash.
+        // xorshift64*
         state ^= state >> 12;
         state ^= state << 25;
         state ^= state >> 27;
@@ -90,12 +90,12 @@ pub struct SpaceFixture {
 }
 
 impl SpaceFixture {
-    /// An empty space of [`TOTAL_BYTES`] in `dir`, which is made.
+    /// An empty space of [`TOTAL_BYTES`] in `dir`, which is created.
     pub fn create(dir: &Path) -> SpaceFixture {
         SpaceFixture::sized(dir, TOTAL_BYTES)
     }
 
-    /// An empty space of a size in bytes.
+    /// An empty space of this size in bytes.
     ///
     /// # Panics
     /// When the directory cannot be written.
@@ -116,7 +116,7 @@ impl SpaceFixture {
         format!("file://{}", self.dir.display())
     }
 
-    /// Adds a row, in the segment that the host would put it in.
+    /// Adds a row to the segment that the host would choose.
     ///
     /// # Panics
     /// When the row lacks its identity or the directory cannot be written.
@@ -134,14 +134,15 @@ impl SpaceFixture {
         self
     }
 
-    /// Adds a line of any content to a segment.
+    /// Adds a line to a segment. It may be malformed.
     ///
     /// # Panics
     /// When the directory cannot be written.
     pub fn line(&self, collection: &str, segment: &str, line: &str) -> &SpaceFixture {
         let path = self.segment(collection, segment);
         fs::create_dir_all(path.parent().expect("a segment is in a folder")).expect("a writable directory");
-        // As a writer of the format does: a whole new file in one step, so that a host that reads meanwhile sees one or the other.
+        // As the format says, a new file replaces the segment in one step: a host that reads
+        // meanwhile sees one or the other.
         let mut text = fs::read(&path).unwrap_or_default();
         text.extend_from_slice(line.as_bytes());
         text.push(b'\n');
@@ -151,7 +152,7 @@ impl SpaceFixture {
         self
     }
 
-    /// Takes a row out again.
+    /// Removes a row.
     ///
     /// # Panics
     /// When no segment has it.
@@ -189,13 +190,13 @@ impl SpaceFixture {
         hash
     }
 
-    /// Adds a blob that a password opens and returns the hash of what is stored.
+    /// Adds a blob that a password opens. Returns the hash and the length of what is stored.
     pub fn sealed_blob(&self, plaintext: &[u8], password: &str) -> (String, u64) {
         let sealed = seal(plaintext, password);
         (self.blob(&sealed), sealed.len() as u64)
     }
 
-    /// Where a blob is or would be.
+    /// The path of a blob, whether or not it exists.
     pub fn blob_path(&self, hash: &str) -> PathBuf {
         let hex = hex_of(hash);
         self.dir.join("blobs").join(&hex[..2]).join(hex)
@@ -209,7 +210,7 @@ impl SpaceFixture {
     /// Every row of a collection, by identity.
     ///
     /// # Panics
-    /// When a line is no row: what the host wrote must be.
+    /// When a line is malformed, which a host must never write.
     pub fn read(&self, collection: &str) -> Vec<Value> {
         let field = identity_field(collection);
         let mut rows: Vec<Value> = self
@@ -264,7 +265,7 @@ pub fn favorite_folder(id: &str, name: &str, time_ms: i64) -> Value {
     json!({"id": id, "name": name, "time": time_ms})
 }
 
-/// A row of `favorites`: a file.
+/// A row of `favorites` that is a file.
 pub fn favorite(unique: &str, folder: &str, name: &str, hash: &str, size_bytes: u64, time_s: i64) -> Value {
     json!({
         "unique": unique, "folder": folder, "msgId": format!("msg-{unique}"), "msgContent": "", "msgType": 6,
@@ -290,7 +291,7 @@ pub fn backup_folder(unique: &str, parent: &str, time_s: i64) -> Value {
     json!({"unique": unique, "parent": parent, "name": unique, "time": time_s})
 }
 
-/// A row of `backups`: single chats.
+/// A row of `backups` of single chats.
 pub fn backup(unique: &str, parent: &str, name: &str, hash: &str, size_bytes: u64, time_s: i64) -> Value {
     json!({
         "unique": unique, "hash": hash, "parent": parent, "nodeId": "node", "type": 1, "name": name, "time": time_s,

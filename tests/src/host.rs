@@ -26,7 +26,7 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// On a data directory, which is made, with the default space.
+    /// A server on a data directory, which is created, with the default space.
     pub fn new(data: impl Into<PathBuf>) -> Launch {
         Launch {
             data: data.into(),
@@ -36,14 +36,14 @@ impl Launch {
         }
     }
 
-    /// With the space of this URL.
+    /// With the space at this URL.
     #[must_use]
     pub fn space(mut self, url: impl Into<String>) -> Launch {
         self.space = Some(url.into());
         self
     }
 
-    /// With further arguments.
+    /// With more arguments.
     #[must_use]
     pub fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Launch {
         self.args.extend(args.into_iter().map(Into::into));
@@ -69,10 +69,10 @@ impl Launch {
         command
     }
 
-    /// Runs it to its end, for a server that is not expected to listen.
+    /// Runs a server that refuses to start, to its end.
     ///
     /// # Panics
-    /// When it listens, or ends well.
+    /// When it listens, or ends with success.
     pub async fn refused(&self) -> CliOutput {
         let output = cli::output("stowage serve".to_owned(), self.command()).await;
         assert!(output.status != 0 && output.stdout.is_empty(), "{output}");
@@ -86,7 +86,7 @@ impl Launch {
     }
 }
 
-/// The compiled modules, made once: to compile them takes longer than most tests.
+/// The compiled modules, made once for all tests: compiling takes longer than most tests.
 static CACHE: OnceCell<Vec<(String, Vec<u8>)>> = OnceCell::const_new();
 
 /// Gives a new data directory the compiled modules that a first start would make.
@@ -145,7 +145,7 @@ impl TestHost {
         }
     }
 
-    /// Where it listens.
+    /// The address where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -160,7 +160,7 @@ impl TestHost {
         self.process.pid()
     }
 
-    /// The end of its log.
+    /// The last lines of its log.
     pub fn log(&self) -> String {
         self.process.stderr()
     }
@@ -202,15 +202,15 @@ impl TestHost {
         wire::send(self.address, wire::post(self.address, path, body)).await
     }
 
-    /// Brings the local lists in line with the space.
+    /// Syncs the local lists with the space.
     pub async fn init(&self) {
         self.ok("initStorage$IMDataFromSdk", json!({})).await;
     }
 
-    /// Ends it as an operator does, and waits until it has ended well.
+    /// Ends it as an operator does, and waits for its end.
     ///
     /// # Panics
-    /// When it does not.
+    /// When it does not end with success.
     pub async fn stop(mut self) -> Launch {
         self.terminate();
         let status = self.ended().await;
@@ -228,14 +228,13 @@ impl TestHost {
         self.process.ended().await
     }
 
-    /// Ends it without a warning.
+    /// Kills it, and waits for its end.
     pub async fn kill(self) -> Launch {
         self.signal_kill();
         self.dead().await
     }
 
-    /// Ends it without a warning, while others may still talk to it. [`TestHost::dead`] waits for
-    /// the end.
+    /// Kills it while calls may be running. [`TestHost::dead`] waits for its end.
     pub fn signal_kill(&self) {
         self.process.signal(Signal::KILL);
     }
@@ -246,7 +245,7 @@ impl TestHost {
         self.launch.clone()
     }
 
-    /// Ends it and starts it again on the same data and space.
+    /// Stops it and starts it again on the same data and space.
     pub async fn restart(self) -> TestHost {
         self.stop().await.start().await
     }

@@ -1,4 +1,5 @@
-//! What the tests share: the documented examples, spaces on disk, the real binary as a child process, and clients for it.
+//! The harness of the tests: the program as a child process, clients for it, spaces on disk, and
+//! the documented examples.
 //!
 //! | module | what it is |
 //! |---|---|
@@ -13,7 +14,7 @@
 //! | [`s3`] | an S3 server on loopback |
 //! | [`wait`], [`random`] | waiting with a bound, choices that can be made again |
 //!
-//! Everything here panics with what it saw: a test has no use for errors.
+//! Functions here panic with what they saw: a test has no use for errors.
 
 pub mod admin;
 pub mod changing;

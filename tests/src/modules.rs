@@ -1,4 +1,4 @@
-//! Modules to swap with: the built ones, and other versions of them.
+//! The built modules, and other versions of them to swap with.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub fn module_file(name: &str) -> PathBuf {
 /// The bytes of a built module.
 ///
 /// # Panics
-/// When it is not built.
+/// When the module is not built.
 pub fn module(name: &str) -> Vec<u8> {
     let file = module_file(name);
     fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}; run `make modules` first", file.display()))
@@ -40,7 +40,7 @@ pub const WITH_FILES: &str = r#"(component
     (instance $work (export "label" (func $f)))
     (export "changing:tests/work@1.0.0" (instance $work)))"#;
 
-/// A module that does the same and is another version: a custom section with this text is at its end.
+/// Another version of a module, which does the same. A custom section with this text is at its end.
 ///
 /// # Panics
 /// When the text is longer than 100 bytes.
@@ -55,7 +55,7 @@ pub fn variant(bytes: &[u8], text: &str) -> Vec<u8> {
     variant
 }
 
-/// Writes a file whole: under another name, then renamed.
+/// Writes a module into a directory in one step: under another name, then renamed.
 ///
 /// # Panics
 /// When the directory cannot be written.

@@ -1,4 +1,5 @@
-//! Random choices of a test that can be made again: the seed is printed and read from `STOWAGE_SEED`.
+//! Random choices of a test that can be made again: the seed is printed and read from
+//! `STOWAGE_SEED`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -17,13 +17,13 @@ use tokio::task::JoinHandle;
 
 use crate::host::Launch;
 
-/// The bucket that is there from the start.
+/// The bucket that exists from the start.
 pub const BUCKET: &str = "stowage";
 
 const KEY: &str = "test-key";
 const SECRET: &str = "test-secret";
 
-/// The server. Dropping it ends it.
+/// A running S3 server. Dropping it ends it.
 #[derive(Debug)]
 pub struct S3Server {
     address: SocketAddr,
@@ -31,7 +31,7 @@ pub struct S3Server {
 }
 
 impl S3Server {
-    /// Serves a directory, which is made, with an empty [`BUCKET`] in it.
+    /// Serves a directory, which is created, with an empty [`BUCKET`].
     ///
     /// # Panics
     /// When the directory cannot be written.
@@ -42,7 +42,8 @@ impl S3Server {
         let service = builder.build();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
-        // This server looks at a put's condition first and writes afterwards, without a lock; real ones do both at once.
+        // This server checks the condition of a put and writes in two steps. Real ones do both in
+        // one, so writes run one at a time here.
         let turn = Arc::new(RwLock::new(()));
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -60,7 +61,7 @@ impl S3Server {
                     }
                 });
                 tokio::spawn(async move {
-                    // A client that hangs up is no error of the test.
+                    // A client that hangs up is no failure of the test.
                     let _ = hyper::server::conn::http1::Builder::new()
                         .serve_connection(TokioIo::new(stream), answer)
                         .await;
@@ -70,7 +71,7 @@ impl S3Server {
         S3Server { address, accepting }
     }
 
-    /// A launch on a space in the bucket.
+    /// The launch of a server on a space in the bucket.
     #[must_use]
     pub fn launch(&self, launch: Launch, prefix: &str) -> Launch {
         launch

@@ -15,7 +15,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(16);
 /// Waits until `condition` gives a value, and returns it.
 ///
 /// # Panics
-/// When there is none within [`PATIENCE`]; says what was waited for.
+/// When there is none within [`PATIENCE`]; the message says what was waited for.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
     let started = Instant::now();
     let mut pause = FIRST_PAUSE;
@@ -32,7 +32,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut condit
 /// Waits until `condition` holds.
 ///
 /// # Panics
-/// When it does not within [`PATIENCE`]; says what was waited for.
+/// When it does not within [`PATIENCE`]; the message says what was waited for.
 pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     eventually(what, || std::future::ready(condition().then_some(()))).await;
 }
@@ -40,7 +40,7 @@ pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 /// Waits for a future at most [`PATIENCE`].
 ///
 /// # Panics
-/// When it takes longer; says what was waited for.
+/// When it takes longer; the message says what was waited for.
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     within_time(PATIENCE, what, future).await
 }

@@ -1,4 +1,4 @@
-//! HTTP from outside: well-formed calls, and whatever bytes a test wants to send.
+//! HTTP from outside: well-formed calls, and any bytes.
 
 use std::net::SocketAddr;
 
@@ -28,7 +28,7 @@ impl Reply {
     /// The envelope.
     ///
     /// # Panics
-    /// When the body is none.
+    /// When the body is no envelope.
     pub fn envelope(&self) -> Value {
         let envelope: Value = serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error} in {:?}", String::from_utf8_lossy(&self.body)));
@@ -44,7 +44,7 @@ impl Reply {
     }
 }
 
-/// A request to the API that is as it should be.
+/// A well-formed request to the API.
 pub fn post(address: SocketAddr, path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
     request(Method::POST, address, path)
         .header(CONTENT_TYPE, "application/json")
@@ -52,7 +52,7 @@ pub fn post(address: SocketAddr, path: &str, body: impl Into<Bytes>) -> Request<
         .expect("a path")
 }
 
-/// The beginnings of a request to this server.
+/// The start of a request to this server.
 pub fn request(method: Method, address: SocketAddr, path: &str) -> http::request::Builder {
     Request::builder()
         .method(method)
@@ -93,14 +93,15 @@ pub async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Reply {
         .unwrap_or_else(|error| panic!("{what}: {error:#}"))
 }
 
-/// Sends bytes as they are and returns everything that comes back until the server hangs up.
+/// Sends bytes and returns everything that comes back until the server hangs up.
 ///
 /// # Panics
-/// When the server does not hang up in time: send `Connection: close` where it would not by itself.
+/// When the server does not hang up in time. Send `Connection: close` if it would keep the
+/// connection.
 pub async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
     within("an answer to raw bytes", async {
         let mut stream = TcpStream::connect(address).await.expect("the server listens");
-        // A server that refuses a head may hang up before it has all of the body.
+        // A server that refuses a head may hang up before it has read the body.
         let _ = stream.write_all(bytes).await;
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;
@@ -109,7 +110,7 @@ pub async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
     .await
 }
 
-/// The HTTP status of an answer to [`raw`] bytes, or 0 where there is none.
+/// The HTTP status of an answer to [`raw`] bytes, or 0 if there is no answer.
 pub fn raw_status(answer: &str) -> u16 {
     answer
         .split(' ')

@@ -1,4 +1,5 @@
-//! The tests in wasmtime of a crate that `stowage module new` wrote, with this repository's kit in place of the copy in the crate: so
-//! nothing is compiled for them but themselves. `STOWAGE_GENERATED` names their text.
+//! The tests in wasmtime of a crate that `stowage module new` wrote. They use the kit of this
+//! repository instead of the copy in the crate, so that only the tests themselves are compiled.
+//! `STOWAGE_GENERATED` is the path of their text.
 
 include!(env!("STOWAGE_GENERATED"));

@@ -1,4 +1,5 @@
-//! The demo set: rows drawn from the API's examples and the files they name, put into an empty space.
+//! The demo set: rows drawn from the API's examples and the files they name, put into an empty
+//! space.
 //!
 //! The files and rows are committed under `host/demo-files`. What is documented keeps its `unique`,
 //! name, time and size; the hash of a file is that of its bytes.

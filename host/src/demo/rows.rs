@@ -1,5 +1,5 @@
-//! The rows of the demo set: those of the API's examples, with the hashes of the sample files, and a
-//! few more.
+//! The rows of the demo set: those of the API's examples, with the hashes of the sample files, and
+//! a few more.
 
 use anyhow::Context;
 use serde_json::{Map, Value};

@@ -1,4 +1,4 @@
-//! Every documented example, asked of the components.
+//! Every documented example, on the components.
 
 use serde_json::{Value, json};
 use stowage::builtin_modules;

@@ -45,7 +45,7 @@ async fn the_same_seed_makes_the_same_identifier() {
 }
 
 #[tokio::test]
-async fn effects_are_noted_when_the_call_succeeds_and_only_then() {
+async fn only_calls_that_succeed_have_effects() {
     let kit = favorites().await;
     kit.vary_seed([1; 32]);
     kit.data("createImFavoriteFolder", json!({"name": "music"})).await;
@@ -61,7 +61,7 @@ async fn effects_are_noted_when_the_call_succeeds_and_only_then() {
 }
 
 #[tokio::test]
-async fn typed_calls_have_the_rights_and_duties_of_others() {
+async fn typed_calls_are_like_other_calls() {
     let kit = favorites().await;
     let create = || kit.call_typed::<_, bool, ApiError>("create-im-favorite-folder", ("music".to_owned(),));
     assert_eq!(create().await.unwrap(), Ok(true));
@@ -87,7 +87,7 @@ async fn typed_calls_have_the_rights_and_duties_of_others() {
 }
 
 #[tokio::test]
-async fn whichever_host_call_fails_nothing_of_the_call_is_kept() {
+async fn nothing_is_kept_of_a_call_whichever_host_call_fails() {
     let kit = favorites().await;
     kit.data("createImFavoriteFolder", json!({"name": "before"})).await;
     let host_calls = kit
@@ -121,10 +121,10 @@ async fn whichever_host_call_fails_nothing_of_the_call_is_kept() {
 
 #[tokio::test]
 #[should_panic(expected = "failed at host call")]
-async fn a_call_that_leaves_something_behind_is_found() {
+async fn a_failed_call_that_changes_storage_is_reported() {
     let kit = probe().build().await.unwrap();
     kit.fail_each_host_call(async || {
-        // What a broken host would do.
+        // As a broken host would do.
         kit.put("probe", b"left", b"behind").await.unwrap();
         kit.json("tests/increment", json!({"key": "k"})).await;
     })
@@ -159,7 +159,7 @@ async fn rows_come_from_the_cloud_at_once_or_with_a_sync() {
 }
 
 #[tokio::test]
-async fn a_cloud_out_of_reach_fails_the_sync_that_asks_it() {
+async fn a_sync_fails_when_the_cloud_is_out_of_reach() {
     let kit = module("common").await;
     let unreachable = CloudFailure::Unreachable("no network".into());
     kit.script().sync(Err(unreachable));
@@ -169,7 +169,7 @@ async fn a_cloud_out_of_reach_fails_the_sync_that_asks_it() {
 }
 
 #[tokio::test]
-async fn downloads_are_noted_refused_and_their_passwords_checked() {
+async fn downloads_are_listed_and_refused_and_passwords_are_checked() {
     let kit = builtin().await;
     let hash = hash_of(b"sealed");
     let mut row = favorite("f", "1", "f.txt", &hash, 6, 1);
@@ -194,7 +194,7 @@ async fn downloads_are_noted_refused_and_their_passwords_checked() {
 }
 
 #[tokio::test]
-async fn services_that_break_end_the_call() {
+async fn broken_services_end_the_call() {
     let kit = favorites().await;
     kit.script().break_services(Some("disk full"));
     let answer = kit.json("createImFavoriteFolder", json!({"name": "music"})).await;

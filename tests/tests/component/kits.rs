@@ -21,7 +21,7 @@ pub async fn module(name: &str) -> Kit {
         .unwrap()
 }
 
-/// A kit to come with the module that misbehaves on request; it is served under the wire module `tests`.
+/// The settings of a kit with the module that misbehaves on request. Its wire module is `tests`.
 pub fn probe() -> KitBuilder {
     Kit::builder().file(target_dir().join("modules-test/probe.wasm"))
 }

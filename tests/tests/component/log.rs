@@ -1,4 +1,4 @@
-//! What this thread logs.
+//! The log of a test's thread.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// The log of what is done while it is held, by this thread.
+/// The lines that this thread logs while the guard of [`Log::capture`] lives.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 

@@ -1,9 +1,8 @@
-//! The modules as components, in wasmtime, in this process: their answers, their imports, and what the host does with one that
-//! misbehaves.
+//! The modules as components in wasmtime, in this process: their answers, their imports, and how
+//! the host contains one that misbehaves.
 
 #![allow(clippy::unwrap_used, reason = "what goes wrong in a test ends it")]
 
-mod answers;
 mod deploy;
 mod examples;
 mod kit;
@@ -13,4 +12,5 @@ mod modules;
 mod probe;
 mod recordings;
 mod refused;
+mod response_cache;
 mod world;

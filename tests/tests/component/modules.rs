@@ -1,4 +1,4 @@
-//! What the built-in modules are made of.
+//! The built-in modules: imports, sizes, documentation.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::kits::builtin;
 /// The largest a module may be, in bytes.
 const MOST_BYTES: usize = 400 << 10;
 
-/// The interfaces that a component imports, by its outermost import sections.
+/// The interfaces that a component imports in its outermost import sections.
 fn imports(bytes: &[u8]) -> BTreeSet<String> {
     let mut depth = 0;
     let mut names = BTreeSet::new();
@@ -62,7 +62,7 @@ fn modules_are_small() {
 }
 
 #[tokio::test]
-async fn the_text_a_module_carries_documents_every_method_it_serves() {
+async fn the_wit_in_a_module_documents_every_method() {
     let kit = builtin().await;
     let mut methods = 0;
     for module in kit.logic().generation().modules() {

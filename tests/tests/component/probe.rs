@@ -1,4 +1,4 @@
-//! A module that misbehaves, and what it can do to others: nothing.
+//! A module that misbehaves does not affect others.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -57,12 +57,12 @@ async fn a_trap_is_code_500_with_the_calls_id_and_the_next_call_works() {
         !message.contains("wasm") && !message.contains("unreachable"),
         "detail is for the log: {message}"
     );
-    // The instance that trapped is gone with all it remembered.
+    // The instance that trapped is dropped with its state.
     assert_eq!(kit.data("tests/countCalls", json!({})).await, 1);
 }
 
 #[tokio::test]
-async fn an_instance_serves_its_number_of_calls_and_no_more() {
+async fn an_instance_serves_a_limited_number_of_calls() {
     let kit = reusing(Reuse {
         calls: 3,
         ..Reuse::default()
@@ -76,7 +76,7 @@ async fn an_instance_serves_its_number_of_calls_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_fresh_instance_a_call_remembers_nothing() {
+async fn a_new_instance_for_each_call_has_no_state() {
     let kit = reusing(Reuse {
         calls: 1,
         ..Reuse::default()
@@ -88,7 +88,7 @@ async fn a_fresh_instance_a_call_remembers_nothing() {
 }
 
 #[tokio::test]
-async fn an_instance_that_lay_idle_too_long_is_not_used_again() {
+async fn an_instance_that_was_idle_too_long_is_dropped() {
     let kit = reusing(Reuse {
         idle: Duration::ZERO,
         ..Reuse::default()
@@ -178,9 +178,10 @@ async fn output_is_in_the_log_with_the_calls_id() {
     );
 }
 
-/// A reused instance's line that was begun and not ended used to wait for the next call, and was logged as that one's.
+/// A line without a line break at its end used to be logged with the next call of the same
+/// instance.
 #[tokio::test]
-async fn a_line_that_one_call_begins_is_not_logged_as_the_next_ones() {
+async fn an_unfinished_line_is_logged_with_its_own_call() {
     let log = Log::default();
     let _guard = log.capture();
     let kit = probe().build().await.unwrap();
@@ -203,7 +204,7 @@ async fn a_line_that_one_call_begins_is_not_logged_as_the_next_ones() {
 }
 
 #[tokio::test]
-async fn a_module_that_prints_without_end_fills_no_log() {
+async fn the_output_of_a_call_is_bounded() {
     let log = Log::default();
     let _guard = log.capture();
     let kit = limited(Limits {
@@ -219,7 +220,7 @@ async fn a_module_that_prints_without_end_fills_no_log() {
         .map(String::len)
         .sum();
     assert!(printed < 8000, "{printed} bytes");
-    // The budget is the call's, not the instance's.
+    // The budget is that of a call, not that of an instance.
     kit.data("tests/print", json!({"text": "again"})).await;
     assert!(log.lines().iter().any(|line| line.contains("again")));
 }
@@ -272,7 +273,7 @@ async fn a_hostile_key_or_value_traps_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn values_of_every_kind_go_there_and_back() {
+async fn values_of_every_kind_are_decoded_and_encoded() {
     let kit = probe().build().await.unwrap();
     let everything = json!({
         "aName": "我 \u{0} \u{1F468}\u{200D}\u{1F469} \"quoted\"",
@@ -317,14 +318,14 @@ async fn a_module_sees_no_environment() {
 }
 
 #[tokio::test]
-async fn a_new_package_is_served_beside_the_built_in_one() {
+async fn a_new_package_is_served_next_to_the_built_in_one() {
     let kit = probe()
         .file(target_dir().join("modules/favorites.wasm"))
         .build()
         .await
         .unwrap();
     assert_eq!(kit.data("tests/countCalls", json!({})).await, 1);
-    // Without a module the storage API is meant, or else the only package that has the method.
+    // Without a module, the storage API is meant, or else the only package that has the method.
     assert_eq!(kit.json("countCalls", json!({})).await["data"], 2);
     assert_eq!(kit.json("storageApi/countCalls", json!({})).await["code"], 300);
     assert_eq!(kit.json("tests/getImFavoriteFolders", json!({})).await["code"], 300);
@@ -335,7 +336,7 @@ async fn a_new_package_is_served_beside_the_built_in_one() {
 }
 
 #[tokio::test]
-async fn calls_in_flight_end_on_the_modules_they_began_with() {
+async fn running_calls_end_on_the_modules_they_began_with() {
     let kit = cpu(Duration::from_millis(300)).await;
     let spinning = kit.json("tests/spin", json!({}));
     let swap = async {
@@ -348,9 +349,9 @@ async fn calls_in_flight_end_on_the_modules_they_began_with() {
     assert_eq!(after["code"], 300);
 }
 
-/// A call sleeps on a snapshot while so much is written and seen by others that what it sees is kept no longer.
+/// A call sleeps on its snapshot. Meanwhile so much is written that the snapshot is dropped.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_whose_snapshot_is_given_up_runs_again() {
+async fn a_call_whose_snapshot_is_dropped_runs_again() {
     let dir = tempfile::tempdir().unwrap();
     let config = stowage_storage::Config {
         journal_bytes: 64 << 10,
@@ -362,7 +363,7 @@ async fn a_call_whose_snapshot_is_given_up_runs_again() {
     config.limits.wall = Duration::from_secs(300);
     let world = World::on(store.clone(), config, vec![("probe".into(), bytes)], |_| {}).await;
     let key = json!({ "key": "k" });
-    // Where the disk is slow, the call has to sleep for longer.
+    // On a slow disk the call has to sleep longer.
     for ms in [500, 2000, 8000, 30_000] {
         let before = world.answer("tests/increment", &key).await["data"].as_u64().unwrap();
         let late = json!({ "ms": ms, "key": "k" });
@@ -373,10 +374,10 @@ async fn a_call_whose_snapshot_is_given_up_runs_again() {
             )
         };
         let written = async {
-            // Until the call has its snapshot; nothing tells.
+            // Until the call has its snapshot, which cannot be observed.
             tokio::time::sleep(Duration::from_millis(100)).await;
             world.answer("tests/increment", &key).await;
-            // Snapshots of later states are held as well, for each of them has its part of what is kept at most.
+            // Later snapshots are held as well: each has its share of the memory for old snapshots.
             let mut held = Vec::new();
             for n in 0..200_u32 {
                 held.push(store.snapshot());

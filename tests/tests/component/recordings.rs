@@ -1,4 +1,5 @@
-//! Calls recorded and run again; above all the documented examples, whose recording lies in `tests/recordings`.
+//! Recorded calls and their replay. The recording of the documented examples is in
+//! `tests/recordings`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use stowage_tests::wait::until;
 
 use crate::kits::{builtin, module};
 
-/// Set, the recording of the examples is written anew: `make record-examples`.
+/// If this variable is set, the recording of the examples is written again: `make record-examples`.
 const REFRESH: &str = "STOWAGE_RECORD_EXAMPLES";
 
 const COLLECTIONS: [&str; 8] = [
@@ -42,7 +43,7 @@ fn calls(text: &str) -> Vec<Call> {
     calls.collect()
 }
 
-/// A recording of these calls. Versions are left out: they change with the compiler.
+/// A recording of these calls, without versions, which change with the compiler.
 fn recording(calls: Vec<Call>) -> String {
     let mut summary = Summary::default();
     let mut lines = vec![Line::Header(Header {
@@ -66,7 +67,7 @@ fn recording(calls: Vec<Call>) -> String {
     text(&lines)
 }
 
-/// The calls of one documented example on the rows that it speaks of.
+/// The calls of one documented example, on the rows that it needs.
 async fn example(fill: examples::Fill, request: &Value) -> Vec<Call> {
     let dir = tempfile::tempdir().unwrap();
     let space = SpaceFixture::create(&dir.path().join("space"));
@@ -88,7 +89,7 @@ async fn example(fill: examples::Fill, request: &Value) -> Vec<Call> {
 async fn record_examples() -> String {
     let mut all: Vec<Call> = Vec::new();
     let mut add = |calls: Vec<Call>| {
-        // Many examples begin alike.
+        // Many examples begin with the same calls.
         for call in calls {
             if !all.contains(&call) {
                 all.push(call);
@@ -117,7 +118,7 @@ async fn the_recorded_examples_are_what_the_modules_do() {
     assert_eq!(report.differences, []);
     assert!(report.passed() && report.complete, "{report:?}");
     assert_eq!(report.absent.len(), 0, "{report:?}");
-    // One by one, so that a failure is no wall of base64.
+    // One by one, so that a failure shows one call only.
     for (kept, now) in calls(&kept).iter().zip(calls(&now)) {
         assert_eq!(kept, &now, "stale: `make record-examples` writes it anew");
     }
@@ -125,13 +126,13 @@ async fn the_recorded_examples_are_what_the_modules_do() {
     let methods: Vec<_> = calls(&kept).into_iter().map(|call| call.function).collect();
     for documented in examples::all() {
         let folded = stowage_logic::codec::fold_name(documented.method());
-        // Without its key the feed is refused before it is called.
+        // The request for the feed has no key, and is refused before the call.
         let asked = methods.iter().any(|m| stowage_logic::codec::fold_name(m) == folded);
         assert!(asked, "{}", documented.name);
     }
 }
 
-/// Replays one recorded call of a function after `change` has been made to it.
+/// Replays one recorded call of a function, changed by `change`.
 async fn changed(function: &str, change: impl FnOnce(&mut Call)) -> ReplayReport {
     let kept = fs::read_to_string(file()).unwrap();
     let mut call = calls(&kept)
@@ -143,7 +144,7 @@ async fn changed(function: &str, change: impl FnOnce(&mut Call)) -> ReplayReport
 }
 
 #[tokio::test]
-async fn a_changed_answer_is_found_with_its_path() {
+async fn a_changed_answer_is_reported_with_its_path() {
     let report = changed("get-im-favorite-folders", |call| {
         let Ending::Ok(answer) = &mut call.outcome else {
             panic!("{:?}", call.outcome);
@@ -163,7 +164,7 @@ async fn a_changed_answer_is_found_with_its_path() {
 }
 
 #[tokio::test]
-async fn a_write_or_an_effect_that_is_missing_is_found() {
+async fn a_missing_write_or_effect_is_reported() {
     let report = changed("create-im-favorite-folder", |call| {
         let extra = call.writes[0].clone();
         call.writes.retain(|write| *write != extra);
@@ -186,7 +187,7 @@ async fn a_write_or_an_effect_that_is_missing_is_found() {
 }
 
 #[tokio::test]
-async fn a_read_that_was_not_recorded_is_a_difference_of_its_own() {
+async fn a_read_that_was_not_recorded_is_a_difference() {
     let report = changed("create-im-favorite-folder", |call| {
         call.reads.keys.clear();
         call.reads.ranges.clear();
@@ -202,7 +203,7 @@ async fn a_read_that_was_not_recorded_is_a_difference_of_its_own() {
 }
 
 #[tokio::test]
-async fn another_time_or_seed_is_another_call() {
+async fn another_time_or_seed_changes_the_call() {
     let later = changed("create-im-favorite-folder", |call| call.now_ms += 1).await;
     let lines = &later.differences[0].lines;
     assert!(lines.iter().any(|line| line.contains(".time: ")), "{lines:?}");
@@ -225,7 +226,7 @@ async fn functions_that_the_modules_lack_are_counted() {
     assert_eq!(report.replayed + absent, calls(&kept).len() as u64);
 }
 
-/// A kit whose calls a recorder sees.
+/// A kit whose calls are recorded.
 async fn recorded(path: &Path, methods: &[&str], bounds: Bounds) -> (Kit, Recorder) {
     let kit = builtin().await;
     let methods: Vec<_> = methods.iter().map(|&method| method.to_owned()).collect();
@@ -234,7 +235,7 @@ async fn recorded(path: &Path, methods: &[&str], bounds: Bounds) -> (Kit, Record
     (kit, recorder)
 }
 
-/// Lets a recorder see a kit's calls.
+/// Makes a recorder observe the calls of a kit.
 fn begin(kit: &Kit, recorder: &Recorder) {
     let generation = Generation::clone(&kit.logic().generation());
     kit.logic()
@@ -242,7 +243,7 @@ fn begin(kit: &Kit, recorder: &Recorder) {
 }
 
 #[tokio::test]
-async fn live_calls_are_recorded_and_do_again_what_they_did() {
+async fn live_calls_are_recorded_and_their_replay_does_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("live.ndjson");
     let (kit, recorder) = recorded(&path, &[], Bounds::default()).await;
@@ -294,7 +295,7 @@ async fn live_calls_are_recorded_and_do_again_what_they_did() {
 }
 
 #[tokio::test]
-async fn only_the_methods_that_are_named_are_recorded_and_no_more_than_the_bound() {
+async fn a_recording_has_only_its_methods_and_keeps_its_bound() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("live.ndjson");
     let bounds = Bounds {
@@ -354,7 +355,7 @@ async fn a_server_makes_one_recording_at_a_time() {
     assert_eq!(recordings.stop().await.unwrap().calls, 1);
     assert_eq!(recordings.status(), None);
 
-    // The next one sees what comes after it began, and the first nothing more.
+    // The second recording has the calls after its start. The first has no more calls.
     recordings.start(request(second.clone())).unwrap();
     kit.logic().serve(recordings.observe(table));
     kit.data("getStorageSpaceInfo", json!({})).await;
@@ -365,7 +366,7 @@ async fn a_server_makes_one_recording_at_a_time() {
 }
 
 #[tokio::test]
-async fn a_recording_overwrites_no_file() {
+async fn a_recording_does_not_overwrite_a_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("kept");
     fs::write(&path, "mine").unwrap();
@@ -375,16 +376,16 @@ async fn a_recording_overwrites_no_file() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
 }
 
-/// A disk that is full ends a recording, and nothing else.
+/// A full disk ends a recording, and nothing else.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_full_disk_ends_the_recording_and_no_call() {
+async fn a_full_disk_ends_the_recording_but_no_call() {
     let kit = builtin().await;
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let path = Path::new("/dev/full");
     let recorder = Recorder::start_in(full, path, kit.logic(), &[], Bounds::default()).unwrap();
     begin(&kit, &recorder);
-    // More than any buffer holds.
+    // More calls than any buffer holds.
     for n in 0..400 {
         let name = format!("folder {n} with a name that takes some room in a line of the recording");
         assert_eq!(kit.data("createImFavoriteFolder", json!({"name": name})).await, true);

@@ -1,9 +1,9 @@
-//! Modules that the host does not take.
+//! Modules that the host refuses.
 
 use stowage_kit::{Kit, KitError};
 use stowage_logic::LoadError;
 
-/// Why the host does not take these bytes.
+/// Why the host refuses these bytes.
 async fn refusal_of(bytes: Vec<u8>) -> LoadError {
     match Kit::builder().module("hostile", bytes).build().await {
         Err(KitError::Load(error)) => error,
@@ -16,7 +16,7 @@ async fn refusal(text: &str) -> LoadError {
 }
 
 #[tokio::test]
-async fn an_import_that_gives_authority_is_refused_by_name() {
+async fn an_import_that_gives_authority_is_refused() {
     for import in [
         "wasi:filesystem/types@0.2.6",
         "wasi:filesystem/preopens@0.2.6",
@@ -40,14 +40,14 @@ async fn an_import_that_gives_authority_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn an_import_of_another_type_than_the_hosts_is_refused() {
+async fn an_import_of_another_type_is_refused() {
     let text = r#"(component
         (import "stowage:host/storage@1.0.0" (instance (export "get" (func (param "table" u32))))))"#;
     assert!(matches!(refusal(text).await, LoadError::Link { .. }));
 }
 
 #[tokio::test]
-async fn two_functions_of_one_wire_name_are_refused() {
+async fn two_functions_with_the_same_wire_name_are_refused() {
     let text = r#"(component
         (core module $m (func (export "f")))
         (core instance $i (instantiate $m))

@@ -1,4 +1,4 @@
-//! The engine with modules, a database in memory and a space on disk, without a server around them.
+//! The engine with modules, a database in memory and a space on disk, without a server.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use stowage_transfer::{Feed, Transfers};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-/// Everything a call reaches.
+/// The engine, and all that its calls use.
 pub struct World {
     pub logic: Logic,
     _dir: TempDir,
 }
 
-/// A configuration for tests: few instances, and compiled modules kept from one test to the next.
+/// The configuration of tests: few instances, and a cache of compiled modules for all tests.
 pub fn config() -> Config {
     Config {
         concurrency: 32,
@@ -81,7 +81,7 @@ impl World {
         World { logic, _dir: dir }
     }
 
-    /// The envelope that a body gets on a path.
+    /// Posts a body to a path and returns the envelope.
     pub async fn answer(&self, path: &str, body: &Value) -> Value {
         let envelope = rpc::answer(&self.logic, path, body.to_string().into()).await;
         serde_json::from_slice(&envelope.into_json()).unwrap()

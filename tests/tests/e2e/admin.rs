@@ -15,7 +15,7 @@ use stowage_tests::modules::{module, variant, version};
 use stowage_tests::scene::Scene;
 use stowage_tests::wire::{self, Reply};
 
-/// Where the recording is: three methods of one path.
+/// The recording: three methods of one path.
 const RECORD: [(&str, &str); 3] = [
     ("GET", "/admin/record"),
     ("POST", "/admin/record"),
@@ -38,7 +38,8 @@ const ROUTES: [(&str, &str); 12] = [
     ("POST", "/admin/modules/unload"),
 ];
 
-/// A request to a route with these headers and no body. Whatever comes back is the admin API's JSON, and for no page.
+/// Sends a request with these headers and no body. Every answer is JSON of the admin API, and no
+/// page of a browser may read it.
 async fn send(host: &TestHost, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
     let address = host.address();
     let mut request = Request::builder().method(method).uri(path);
@@ -60,7 +61,7 @@ async fn send(host: &TestHost, method: &str, path: &str, headers: &[(&str, &str)
 }
 
 #[tokio::test]
-async fn every_route_wants_the_admin_token_and_no_other() {
+async fn every_route_requires_the_admin_token() {
     let dir = tempfile::tempdir().unwrap();
     let host = Launch::new(dir.path()).start().await;
     let token = Admin::of(&host).token().to_owned();
@@ -109,7 +110,7 @@ async fn every_route_wants_the_admin_token_and_no_other() {
 }
 
 #[tokio::test]
-async fn no_other_page_or_name_is_answered() {
+async fn other_origins_and_hosts_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let launch = Launch::new(dir.path()).args(["--allow-origin", "https://app.example"]);
     let host = launch.start().await;
@@ -133,7 +134,7 @@ async fn no_other_page_or_name_is_answered() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_not_as_documented_is_refused_and_changes_nothing() {
+async fn a_malformed_request_is_refused_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let host = Launch::new(dir.path()).start().await;
     let admin = Admin::of(&host);
@@ -222,7 +223,7 @@ async fn a_request_that_is_not_as_documented_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_module_larger_than_may_be_is_refused() {
+async fn a_module_that_is_too_large_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let host = Launch::new(dir.path()).start().await;
     let admin = Admin::of(&host);
@@ -330,7 +331,7 @@ async fn a_swap_is_listed_and_rolled_back() {
 }
 
 #[tokio::test]
-async fn a_refused_module_comes_with_its_report_and_takes_the_set_with_it() {
+async fn a_refused_module_has_a_report_and_refuses_the_whole_set() {
     let dir = tempfile::tempdir().unwrap();
     let host = Launch::new(dir.path()).start().await;
     let admin = Admin::of(&host);
@@ -357,7 +358,7 @@ async fn a_refused_module_comes_with_its_report_and_takes_the_set_with_it() {
                 .any(|step| step["passed"] == false)
         );
     }
-    // A version of another module removes every function of this one.
+    // The bytes of another module have none of this module's functions.
     let other = module("common");
     let (status, body) = admin.upload("swap", &[("favorites", &other)], "").await;
     assert_eq!(status, 409, "{body:#}");
@@ -374,7 +375,7 @@ async fn a_refused_module_comes_with_its_report_and_takes_the_set_with_it() {
 }
 
 #[tokio::test]
-async fn a_new_module_is_served_at_once_and_unloaded_again() {
+async fn a_new_module_is_served_at_once_and_can_be_unloaded() {
     let scene = Scene::new().await;
     let admin = Admin::of(&scene.host);
     assert_eq!(scene.host.code("tests/read", json!({"key": "a"})).await, 300);
@@ -437,7 +438,7 @@ async fn a_canary_answers_its_share_until_it_is_promoted_or_aborted() {
 }
 
 #[tokio::test]
-async fn calls_that_run_while_modules_are_swapped_all_succeed() {
+async fn all_calls_succeed_while_modules_are_swapped() {
     let scene = Scene::new().await;
     let admin = Admin::of(&scene.host);
     let built_in = module("favorites");

@@ -1,6 +1,8 @@
-//! Crates that `stowage module new` writes: built, tested, and swapped into a running server, as docs/modules.md tells it.
+//! Crates that `stowage module new` writes: built, tested and swapped into a running server, as in
+//! docs/modules.md.
 //!
-//! They are built offline, with what building the modules of the repository has fetched, in a target directory of their own that stays.
+//! They are built offline, with the crates that the build of the repository has fetched. Their
+//! target directory is kept from run to run.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,10 +19,10 @@ use stowage_tests::program::target_dir;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-/// How long cargo may take: the first time it compiles what a module is made with, beside other tests.
+/// How long cargo may take. In the first run it compiles all dependencies while other tests run.
 const CARGO_PATIENCE: Duration = Duration::from_secs(1200);
 
-/// Cargo would let them wait for each other anyway.
+/// One cargo at a time: they share a target directory, which cargo locks.
 static CARGO: Mutex<()> = Mutex::const_new(());
 
 fn root() -> PathBuf {
@@ -34,7 +36,7 @@ struct Crate {
 }
 
 impl Crate {
-    /// Written anew.
+    /// Writes the crate with `stowage module new NAME MORE`.
     async fn new(name: &'static str, more: &[&str]) -> Crate {
         let dir = root().join(name);
         let _ = fs::remove_dir_all(&dir);
@@ -65,7 +67,7 @@ impl Crate {
         assert!(output.status.success(), "cargo {args:?}: {}", shown(&output));
     }
 
-    /// The component, built.
+    /// Builds the component and returns its path.
     async fn component(&self) -> String {
         self.succeeds(&["build", "--target", "wasm32-wasip2", "--release"])
             .await;
@@ -73,15 +75,16 @@ impl Crate {
         root().join(file).display().to_string()
     }
 
-    /// Runs its tests in wasmtime, as its `make test` does, but with the kit as it is built here: wasmtime alone takes minutes. That the
-    /// copy of the kit in the crate is whole is left to cargo, which reads all its manifests.
+    /// Runs its tests in wasmtime, as its `make test` does. The kit is the one that is built here,
+    /// because wasmtime takes minutes to compile. `cargo tree` checks that the copy of the kit in
+    /// the crate is complete: it reads all manifests.
     async fn passes_in_wasmtime(&self, component: &str) {
         let tests = self.dir.join("wasmtime-tests");
         self.succeeds(&["tree", "--manifest-path", "wasmtime-tests/Cargo.toml"])
             .await;
         let text = fs::read_to_string(tests.join("tests.rs")).unwrap();
         assert!(text.contains("#[tokio::test]"));
-        // What is included cannot say of itself how it is compiled.
+        // Inner attributes and comments are not allowed in an included file.
         let of_crate = |line: &&str| !line.starts_with("//!") && !line.starts_with("#![");
         let included: Vec<_> = text.lines().filter(of_crate).collect();
         let place = root().join(format!("{}-tests.rs", self.name));
@@ -104,7 +107,7 @@ impl Crate {
         assert!(shown(&output).contains(&passed), "{}", shown(&output));
     }
 
-    /// Replaces a text of a file by another, as a person edits.
+    /// Replaces a text in a file.
     fn edit(&self, file: &str, from: &str, to: &str) {
         let path = self.dir.join(file);
         let before = fs::read_to_string(&path).unwrap();
@@ -121,7 +124,7 @@ fn shown(output: &Output) -> String {
     format!("{}\n{out}{err}", output.status)
 }
 
-/// The blocks of a language in the document.
+/// The code blocks of a language in docs/modules.md.
 fn blocks(language: &str) -> Vec<String> {
     let blocks = document::blocks(&document::document("docs/modules.md")).into_iter();
     let of_language = blocks.filter(|block| block.language == language);
@@ -129,7 +132,7 @@ fn blocks(language: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_new_module_serves_its_methods_and_the_documents_next_version_takes_its_data_over() {
+async fn a_new_module_serves_its_methods_and_its_next_version_migrates_the_data() {
     let notes = Crate::new("notes", &[]).await;
     notes.succeeds(&["test"]).await;
     let first = notes.component().await;
@@ -160,7 +163,7 @@ async fn a_new_module_serves_its_methods_and_the_documents_next_version_takes_it
     fs::write(&patch, diff).unwrap();
     let mut git = Command::new("git");
     git.args(["apply", "-p1"]).arg(&patch).current_dir(&notes.dir);
-    // A repository around it is none of git's business here.
+    // Git must not find a repository around it.
     git.env("GIT_CEILING_DIRECTORIES", root());
     let applied = git.output().await.unwrap();
     assert!(applied.status.success(), "{}", shown(&applied));
@@ -250,7 +253,7 @@ async fn a_module_can_serve_any_method_of_the_storage_api_alone() {
 }
 
 #[tokio::test]
-async fn names_that_cannot_be_and_directories_that_exist_are_refused() {
+async fn impossible_names_and_existing_directories_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().display().to_string();
     for (args, told) in [

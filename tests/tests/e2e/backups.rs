@@ -71,7 +71,7 @@ async fn folders_are_all_or_those_of_a_parent() {
 }
 
 #[tokio::test]
-async fn deletes_are_of_a_file_or_a_folder_with_all_that_is_in_it() {
+async fn a_delete_removes_a_file_or_a_folder_with_its_contents() {
     let scene = Scene::with(tree).await;
     let host = &scene.host;
     for (params, code) in [
@@ -129,7 +129,7 @@ async fn a_search_finds_by_file_and_by_folder_name() {
     }
 }
 
-/// The space is written by others: a folder may be in itself.
+/// Others write to the space, too: a folder may contain itself.
 #[tokio::test]
 async fn folders_in_a_circle_are_deleted_like_any() {
     let scene = Scene::with(|space| {

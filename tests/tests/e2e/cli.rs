@@ -63,7 +63,7 @@ async fn answers_and_rows_keep_the_order_they_came_in() {
 }
 
 #[tokio::test]
-async fn the_program_tells_what_it_can_do() {
+async fn the_help_lists_the_commands() {
     let help = Cli::new(["--help"]).succeeds().await.stdout;
     for command in ["serve", "call", "watch", "space"] {
         assert!(help.contains(command), "{help}");

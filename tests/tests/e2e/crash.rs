@@ -1,4 +1,5 @@
-//! kill -9 at random moments: what was acknowledged is there, once, and nothing wrong bears a final name.
+//! kill -9 at random moments: what was acknowledged exists once, and no wrong file has a final
+//! name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,7 +18,7 @@ const CYCLES: usize = 32;
 const WRITERS: usize = 3;
 const BLOBS: usize = 24;
 
-/// Makes folders one after another until the server is gone, and returns those that were acknowledged.
+/// Creates folders until the server is gone, and returns the acknowledged ones.
 async fn write(host: &TestHost, name: String) -> Vec<String> {
     let mut acknowledged = Vec::new();
     for n in 0.. {
@@ -29,7 +30,7 @@ async fn write(host: &TestHost, name: String) -> Vec<String> {
         );
         match wire::try_send(host.address(), request).await {
             Ok(reply) if reply.status == 200 && reply.code() == 200 => acknowledged.push(name),
-            // Cut off: it may or may not have been made.
+            // The answer is lost: the folder may or may not exist.
             _ => break,
         }
     }
@@ -51,7 +52,7 @@ async fn folders(host: &TestHost) -> Vec<Value> {
     all
 }
 
-/// No file under a final name has other bytes than the blob it is named after.
+/// Every file with a final name has the bytes of its blob.
 fn check_files(dir: &Path, blobs: &BTreeMap<String, Vec<u8>>) -> usize {
     let Ok(entries) = fs::read_dir(dir) else {
         return 0;
@@ -96,7 +97,7 @@ async fn what_was_acknowledged_survives_kill_9() {
     let mut tasks = BTreeSet::new();
     for cycle in 0..CYCLES {
         let moment = Duration::from_millis(random.below(350));
-        // Some downloads begin in this cycle; those of earlier ones go on by themselves.
+        // Some downloads begin in this cycle. Earlier ones continue by themselves.
         for n in [cycle % BLOBS, (cycle * 7) % BLOBS] {
             let task = format!("{cycle}-{n}");
             let hash = hash_of(&blobs[&format!("blob{n}")]);
@@ -156,7 +157,7 @@ async fn what_was_acknowledged_survives_kill_9() {
         .filter(|name| name.starts_with('.'))
         .collect();
     assert!(left.is_empty(), "temporary files stay: {left:?}");
-    // The space has every folder once, too.
+    // The space has every folder once as well.
     host.init().await;
     let here = folders(&host).await.len();
     until("every folder is in the space", || {

@@ -1,4 +1,4 @@
-//! Downloads: verified files under their final names, or truthful states.
+//! Downloads: verified files with their final names, or a state that says what is wrong.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use stowage_tests::host::TestHost;
 use stowage_tests::scene::Scene;
 use stowage_tests::wait::until;
 
-/// A file of the cloud storage with its blob; its hash.
+/// Adds a file of the cloud storage with its blob, and returns its hash.
 fn stored(space: &SpaceFixture, name: &str, bytes: &[u8]) -> String {
     let hash = space.blob(bytes);
     space.row("storage-files", &stored_file(&hash, name, bytes.len() as u64, 1));
     hash
 }
 
-/// A file of the cloud storage that a password opens; its hash.
+/// Adds a file of the cloud storage that a password opens, and returns its hash.
 fn sealed(space: &SpaceFixture, name: &str, plaintext: &[u8], password: &str) -> String {
     let (hash, size) = space.sealed_blob(plaintext, password);
     let mut row = stored_file(&hash, name, size, 1);
@@ -42,7 +42,7 @@ async fn snapshot(host: &TestHost) -> Vec<Value> {
     rows(&feed.next().await).to_vec()
 }
 
-/// What lies in a directory, temporary files included.
+/// The names of the files in a directory, temporary ones included.
 fn files(dir: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(dir) else {
         return Vec::new();
@@ -217,7 +217,7 @@ async fn a_hostile_name_stays_in_the_folder() {
 }
 
 #[tokio::test]
-async fn a_blob_that_vanished_is_status_0_and_one_that_is_wrong_never_lands() {
+async fn a_missing_blob_is_status_0_and_a_wrong_one_is_never_stored() {
     let (gone, wrong) = (noise(1000, 50), noise(1000, 51));
     let scene = Scene::with(|space| {
         let gone = stored(space, "gone.bin", &gone);
@@ -239,7 +239,7 @@ async fn a_blob_that_vanished_is_status_0_and_one_that_is_wrong_never_lands() {
     let row = feed.row(&hash_of(&wrong), 5).await;
     assert_ne!(row["code"], 0);
     assert_eq!(files(&scene.downloads(3)), Vec::<String>::new());
-    // The blob is back: the same task comes to its end.
+    // The blob is back: the same task completes.
     scene.space.blob(&gone);
     download(
         &scene.host,
@@ -304,14 +304,14 @@ async fn repeating_a_call_with_its_task_is_harmless() {
         (1, &json!(4), &row["id"])
     );
     assert_eq!(files(&scene.downloads(3)), ["a.bin"]);
-    // A task is one file's on one platform.
+    // A task belongs to one file on one platform.
     for wrong in [
         json!({"hash": hash_of(&other), "platform": 3, "taskId": "任务 1"}),
         json!({"hash": hash_of(&bytes), "platform": 4, "taskId": "任务 1"}),
     ] {
         assert_eq!(host.code("downloadStorageFileTask", wrong).await, 600);
     }
-    // Empty and absent are a new task each.
+    // An empty and an absent identifier are a new task each.
     for absent in [json!(""), json!(null)] {
         download(host, json!({"hash": hash_of(&other), "platform": 3, "taskId": absent})).await;
         feed.row(&hash_of(&other), 4).await;
@@ -359,11 +359,11 @@ async fn a_protected_file_needs_its_password() {
 }
 
 #[tokio::test]
-async fn a_protected_file_whose_blob_is_damaged_never_lands() {
+async fn a_damaged_protected_file_is_never_stored() {
     let plaintext = noise(300_000, 81);
     let (mut damaged, mut cut, mut plain) = (String::new(), String::new(), String::new());
     let scene = Scene::with(|space| {
-        // Damaged before it was hashed: the stored bytes are right, the file in them is not.
+        // Damaged before it was hashed: the blob is as its hash says, the file in it is not.
         let mut bytes = stowage_tests::fixture::seal(&plaintext, "p");
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
@@ -458,7 +458,8 @@ async fn a_download_path_lies_inside_the_allowed_directories() {
         feed.row(&hash, 4).await;
         assert_eq!(fs::read(&lands).unwrap(), bytes[n], "{}", lands.display());
     }
-    // A link out of the root is not followed, whether that is found out at once or when the file is opened.
+    // A link out of the root is not followed. The host may find it at once or when it opens the
+    // file.
     let through_link = json!({"hash": hash_of(&bytes[3]), "platform": 3, "downloadPath": format!("{root}/link")});
     if host.code("downloadStorageFileTask", through_link).await == 200 {
         feed.row(&hash_of(&bytes[3]), 5).await;
@@ -467,7 +468,7 @@ async fn a_download_path_lies_inside_the_allowed_directories() {
 }
 
 #[tokio::test]
-async fn identical_downloads_at_once_all_come_to_their_end() {
+async fn identical_downloads_at_the_same_time_all_complete() {
     let bytes = noise(4_000_000, 100);
     let scene = Scene::with(|space| {
         stored(space, "same.bin", &bytes);

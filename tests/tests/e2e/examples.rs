@@ -1,4 +1,4 @@
-//! Every documented example, asked of the program.
+//! Every documented example, on the program.
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -34,7 +34,7 @@ async fn the_feed_is_followed_under_a_key() {
         .await
         .envelope();
     assert_eq!(answer, json!({"code": 200, "message": null, "data": null}));
-    // As documented, without a key, the message names what is missing.
+    // The documented request has no key. The message names what is missing.
     let request = examples::document("getAllDownloadOrUploadFileProgress")["request"].clone();
     let answer = scene.host.post("/", request.to_string()).await.envelope();
     assert_eq!((&answer["code"], &answer["data"]), (&json!(600), &Value::Null));

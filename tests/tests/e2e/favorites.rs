@@ -175,7 +175,7 @@ async fn folders_come_oldest_first_after_the_default_one() {
 }
 
 #[tokio::test]
-async fn a_deleted_folder_takes_its_favourites_along() {
+async fn a_deleted_folder_deletes_its_favourites() {
     let scene = Scene::with(|space| {
         space.row("favorite-folders", &favorite_folder("f", "folder", 1000));
         for n in 0..30 {
@@ -201,7 +201,7 @@ async fn a_deleted_folder_takes_its_favourites_along() {
 }
 
 #[tokio::test]
-async fn two_calls_for_one_name_make_one_folder() {
+async fn calls_with_the_same_name_make_one_folder() {
     let scene = Scene::new().await;
     let host = &scene.host;
     let calls = (0..12).map(|_| host.code("createImFavoriteFolder", json!({"name": "one"})));

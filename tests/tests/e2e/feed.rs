@@ -40,7 +40,7 @@ impl Sequence {
 }
 
 #[tokio::test]
-async fn the_first_frame_is_a_snapshot_whichever_comes_first() {
+async fn the_first_frame_is_a_snapshot_in_either_order() {
     let scene = Scene::with(|space| stored(space, "storage-files", 1, 1000)).await;
     let host = &scene.host;
     // Connected before the key is known.
@@ -61,12 +61,12 @@ async fn the_first_frame_is_a_snapshot_whichever_comes_first() {
         (&frame["seq"], &rows(&frame)[0]["status"], rows(&frame).len()),
         (&json!(1), &json!(4), 1)
     );
-    // A reconnect is a fresh start.
+    // A new connection starts again.
     drop(early);
     let mut again = Feed::connect(host, &["early"]).await;
     let frame = again.next().await;
     assert_eq!((&frame["seq"], &rows(&frame)[0]["hash"]), (&json!(1), &json!(hash)));
-    // So is a new subscription of a key that is followed.
+    // So does a new subscription of a key that is followed already.
     subscribe(host, "early", 1, 3, Some(5)).await;
     let frame = again
         .find("the new snapshot", |frame| {
@@ -77,7 +77,7 @@ async fn the_first_frame_is_a_snapshot_whichever_comes_first() {
 }
 
 #[tokio::test]
-async fn a_filter_lets_through_what_it_says() {
+async fn a_filter_passes_only_what_matches() {
     let scene = Scene::with(|space| {
         stored(space, "storage-files", 1, 1000);
         stored(space, "dapp-files", 2, 1000);
@@ -102,7 +102,7 @@ async fn a_filter_lets_through_what_it_says() {
     dapp.row(&dapped, 4).await;
     complete.row(&stored, 4).await;
     invalid.row(&hash_of(b"gone"), 0).await;
-    // Each saw its own only: what a later frame would show, a fresh snapshot shows now.
+    // Each client saw only its own tasks: a new snapshot shows now what a later frame would show.
     for (key, direction, platform, status, found) in [
         ("a", 1, 3, None, vec![stored.clone(), hash_of(b"gone")]),
         ("b", 1, 3, Some(4), vec![stored.clone()]),
@@ -130,7 +130,7 @@ async fn a_row_that_stops_matching_is_sent_once_more() {
     let mut complete = Feed::follow(host, "complete", 1, 3, Some(4)).await;
     assert_eq!(rows(&complete.next().await).len(), 1);
     std::fs::remove_file(scene.downloads(3).join("1.bin")).unwrap();
-    // A new snapshot looks at the files.
+    // A new snapshot checks the files.
     let mut all = Feed::follow(host, "all", 1, 3, None).await;
     all.row(&hash, 3).await;
     let row = complete.row(&hash, 3).await;
@@ -138,7 +138,7 @@ async fn a_row_that_stops_matching_is_sent_once_more() {
 }
 
 #[tokio::test]
-async fn a_connection_gets_its_keys_or_without_keys_all() {
+async fn a_connection_gets_its_keys_or_all_keys() {
     let scene = Scene::with(|space| stored(space, "storage-files", 1, 1000)).await;
     let host = &scene.host;
     for key in ["a", "我 key", "c"] {
@@ -167,7 +167,7 @@ async fn a_connection_gets_its_keys_or_without_keys_all() {
 }
 
 #[tokio::test]
-async fn a_long_download_is_told_in_at_most_ten_frames_a_second() {
+async fn a_long_download_has_at_most_ten_frames_a_second() {
     const LEN: usize = 160 << 20;
     let scene = Scene::with(|space| stored(space, "storage-files", 1, LEN)).await;
     let mut feed = Feed::follow(&scene.host, "k", 1, 3, None).await;
@@ -212,7 +212,7 @@ fn resident_bytes(host: &TestHost) -> u64 {
 }
 
 #[tokio::test]
-async fn a_reader_that_stops_reading_costs_little_and_holds_up_nobody() {
+async fn a_client_that_stops_reading_costs_little_and_blocks_nobody() {
     const FILES: u64 = 120;
     let scene = Scene::with(|space| (0..FILES).for_each(|n| stored(space, "storage-files", n, 500))).await;
     let host = &scene.host;
@@ -241,7 +241,7 @@ async fn a_reader_that_stops_reading_costs_little_and_holds_up_nobody() {
         .await;
     let grown = resident_bytes(host).saturating_sub(before);
     assert!(grown < 96 << 20, "{grown} bytes for {} readers", stuck.len());
-    // Who reads again finds a coherent end.
+    // A client that reads again gets a consistent last state.
     let mut late = BTreeSet::new();
     stuck[0]
         .find("every final state, late", |frame| {
@@ -256,7 +256,7 @@ async fn a_reader_that_stops_reading_costs_little_and_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn what_a_client_sends_is_bounded_and_means_nothing() {
+async fn messages_of_a_client_are_bounded_and_ignored() {
     let scene = Scene::new().await;
     let host = &scene.host;
     let mut feed = Feed::follow(host, "k", 1, 3, None).await;
@@ -294,7 +294,7 @@ async fn what_a_client_sends_is_bounded_and_means_nothing() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_is_none_is_refused() {
+async fn a_malformed_handshake_is_refused() {
     let scene = Scene::new().await;
     let address = scene.host.address();
     for header in ["upgrade", "sec-websocket-key", "sec-websocket-version"] {
@@ -302,7 +302,7 @@ async fn a_handshake_that_is_none_is_refused() {
         request.headers_mut().remove(header);
         let mut head = "GET /ws?key=k HTTP/1.1\r\n".to_owned();
         for (name, value) in request.headers() {
-            // So that the server hangs up after its answer.
+            // The server then hangs up after its answer.
             let close = if name == "connection" { ", close" } else { "" };
             head.push_str(&format!("{name}: {}{close}\r\n", value.to_str().unwrap()));
         }
@@ -323,7 +323,7 @@ async fn a_handshake_that_is_none_is_refused() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_says_goodbye() {
+async fn a_server_that_stops_closes_its_websockets() {
     let scene = Scene::new().await;
     let mut feed = Feed::follow(&scene.host, "k", 1, 3, None).await;
     feed.next().await;
@@ -334,7 +334,7 @@ async fn a_server_that_stops_says_goodbye() {
 }
 
 #[tokio::test]
-async fn uploads_and_downloads_are_numbered_apart() {
+async fn uploads_and_downloads_have_their_own_numbers() {
     let scene = Scene::with(|space| stored(space, "storage-files", 1, 1000)).await;
     let hash = download(&scene.host, 1, 1000, 3).await;
     let mut feed = Feed::follow(&scene.host, "k", 1, 3, None).await;

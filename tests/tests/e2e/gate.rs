@@ -15,7 +15,8 @@ use tokio::net::TcpStream;
 
 const BODY: &str = r#"{"page":1,"pageSize":1}"#;
 
-/// A request with these headers on every route: the API's status, the websocket's status.
+/// Sends a request with these headers to both routes. Returns the status of the API and of the
+/// websocket.
 async fn statuses(host: &TestHost, host_header: &str, headers: &[(&str, &str)]) -> (u16, u16) {
     let address = host.address();
     let mut post = Request::post("/getImFavoriteFolders")
@@ -61,7 +62,7 @@ async fn only_our_own_host_is_answered() {
     }
 }
 
-/// A refusal as it came over the wire: its headers and its envelope.
+/// Checks the headers and the envelope of a refusal.
 fn assert_envelope(answer: &str) {
     let (head, body) = answer
         .split_once("\r\n\r\n")
@@ -78,7 +79,7 @@ fn assert_envelope(answer: &str) {
     assert!(!envelope["message"].as_str().unwrap().is_empty(), "{answer}");
 }
 
-/// hyper answers a head that it cannot read by itself, with a status and nothing else.
+/// hyper answers an unreadable head by itself, with a status and nothing else.
 #[tokio::test]
 async fn a_head_that_cannot_be_read_is_answered_with_an_envelope() {
     let scene = Scene::new().await;
@@ -178,8 +179,8 @@ async fn heads_that_no_client_sends_are_refused() {
     assert_eq!(scene.host.post("/getImFavoriteFolders", BODY).await.code(), 200);
 }
 
-/// An answer used to stay in the server's buffer as long as anything came behind its request: the line break that some
-/// clients add, or the beginning of the next request.
+/// An answer used to stay in the server's buffer while anything came behind its request: the line
+/// break that some clients add, or the beginning of the next request.
 #[tokio::test]
 async fn an_answer_does_not_wait_for_what_follows_its_request() {
     let scene = Scene::new().await;
@@ -228,7 +229,7 @@ async fn an_origin_is_absent_or_known() {
             "{origin}"
         );
     }
-    // The answer is readable for the origin that was let through, and for no other.
+    // Only the allowed origin may read the answer.
     let request =
         wire::request(Method::OPTIONS, host.address(), "/getImFavoriteFolders").header(ORIGIN, "https://app.example");
     let reply = wire::send(host.address(), request.body(Full::default()).unwrap()).await;
@@ -264,7 +265,7 @@ async fn a_post_is_json() {
 }
 
 #[tokio::test]
-async fn a_token_is_asked_for_on_every_route() {
+async fn every_route_requires_the_token() {
     let dir = tempfile::tempdir().unwrap();
     let host = Launch::new(dir.path()).args(["--token", "secret"]).start().await;
     let own = host.address().to_string();

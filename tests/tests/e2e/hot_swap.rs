@@ -1,4 +1,5 @@
-//! Swapping under load and under kill -9: no call fails, memory stays, and what a restart finds is the old or the new, never between.
+//! Swaps under load and under kill -9: no call fails, memory does not grow, and a restart finds the
+//! old or the new version with its data.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,20 +15,20 @@ use stowage_tests::wire;
 
 const SWAPS: usize = 1000;
 const CALLERS: usize = 32;
-/// Swaps after which memory is looked at, and how many swaps a look takes.
+/// Memory is measured in groups of so many swaps, after as many to warm up.
 const WARM: usize = 100;
-/// What resident memory may grow by from then on, in percent. A module that is kept takes hundreds of KiB a swap.
+/// The most that resident memory may grow after that. A leaked module is hundreds of KiB a swap.
 const MOST_GROWTH_PERCENT: u64 = 5;
-/// Looks in the end: one that finds more, for what calls have under way comes and goes, is taken again after as many swaps. What is kept
-/// grows on.
+/// The groups at the end. The memory of running calls varies, so a group that finds more is
+/// followed by another one. A leak grows in each.
 const LOOKS: usize = 5;
-/// Keys that are written beforehand, in calls of this many: storage remembers those of recent commits, up to a number, so that its memory
-/// of them is as full as it will be.
+/// The keys that are written beforehand, and how many a call writes. They fill the bounded history
+/// of recent writes in storage.
 const FILLED: (u32, u32) = (110_000, 1000);
-/// Storage keeps what is written in memory for so long at most, as long as more comes: before that, its memory of it is not yet full.
+/// The longest time that storage keeps writes in memory. Before that, its memory is still growing.
 const SETTLING: Duration = Duration::from_secs(10);
 
-/// Calls a method of the module until it is over; every answer is one of a version, whole.
+/// Calls the module until `over`. Every answer comes from one of the versions.
 async fn call_until(host: &TestHost, caller: usize, over: &AtomicBool) -> u64 {
     let mut calls = 0;
     while !over.load(Ordering::Relaxed) {
@@ -47,7 +48,7 @@ fn resident_kib(host: &TestHost) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// The middle of some looks, for allocators breathe.
+/// The median, because allocators vary.
 fn middle(looks: &[u64]) -> u64 {
     let mut looks = looks.to_vec();
     looks.sort_unstable();
@@ -55,7 +56,7 @@ fn middle(looks: &[u64]) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_swaps_under_load_fail_no_call_and_keep_no_memory() {
+async fn a_thousand_swaps_under_load_fail_no_call_and_leak_no_memory() {
     let dir = tempfile::tempdir().unwrap();
     let host = Arc::new(Launch::new(dir.path().join("data")).start().await);
     let admin = Admin::of(&host);
@@ -113,17 +114,17 @@ async fn a_thousand_swaps_under_load_fail_no_call_and_keep_no_memory() {
 }
 
 const CYCLES: u64 = 50;
-/// Rows to migrate: in steps, each a commit.
+/// The rows to migrate. Each step is a commit.
 const ROWS: u32 = 100;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_kill_in_the_middle_of_swaps_and_migrations_leaves_the_old_or_the_new() {
+async fn a_kill_during_swaps_and_migrations_leaves_the_old_or_the_new_version() {
     let mut random = Random::from_environment();
     let (mut switched, mut stayed) = (0, 0);
     let mut stage: Option<(tempfile::TempDir, TestHost, u8)> = None;
     for cycle in 0..CYCLES {
         let (dir, host, schema) = match stage.take() {
-            // A version of the rows is one digit.
+            // The version of the rows is one digit.
             Some(stage) if stage.2 < 9 => stage,
             other => {
                 if let Some((_dir, host, _)) = other {
@@ -140,7 +141,8 @@ async fn a_kill_in_the_middle_of_swaps_and_migrations_leaves_the_old_or_the_new(
         };
         let admin = Admin::of(&host);
         let old = admin.version("changing").await.unwrap();
-        // Every third keeps the version of the rows; the others migrate in one step or in many.
+        // Every third version keeps the version of the rows. The others migrate in one step or in
+        // batches.
         let (how, next) = match cycle % 3 {
             0 => (Migration::InBatches, schema),
             1 => (Migration::InBatches, schema + 1),
@@ -148,7 +150,8 @@ async fn a_kill_in_the_middle_of_swaps_and_migrations_leaves_the_old_or_the_new(
         };
         let label = char::from(b'b' + u8::try_from(cycle % 24).unwrap());
         let bytes = changing(plain(label).rows(next, how));
-        // Compiled beforehand, so that the kill meets the change and not the compiler.
+        // Compiled beforehand, so that the kill comes during the swap and not during the
+        // compilation.
         let (status, report) = admin.upload("check", &[("changing", &bytes)], "").await;
         assert!(status == 200 && report["passed"] == true, "{report:#}");
         let moment = Duration::from_micros(random.below(40_000));
@@ -157,7 +160,7 @@ async fn a_kill_in_the_middle_of_swaps_and_migrations_leaves_the_old_or_the_new(
             tokio::time::sleep(moment).await;
             host.signal_kill();
             let launch = host.dead().await;
-            // It was answered or cut off.
+            // It was answered or interrupted.
             let _ = swapping.await;
             launch
         };
@@ -191,7 +194,7 @@ async fn a_kill_in_the_middle_of_swaps_and_migrations_leaves_the_old_or_the_new(
     );
 }
 
-/// Swaps, whether or not the server lives to answer.
+/// Swaps. The server may be killed before it answers.
 async fn swap_until_cut(admin: Admin, bytes: Vec<u8>) {
     let request = admin.upload_request("swap", &[("changing", &bytes)], "&probation=0");
     let _ = wire::try_send(admin.address(), request).await;

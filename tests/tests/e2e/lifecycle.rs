@@ -1,4 +1,4 @@
-//! Starting, stopping, and what stays in between.
+//! Starts, stops, and what survives them.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -48,7 +48,7 @@ async fn a_call_in_flight_is_answered_after_sigterm() {
 }
 
 #[tokio::test]
-async fn calls_that_are_under_way_when_it_stops_are_answered_or_refused_whole() {
+async fn calls_during_a_stop_are_answered_or_refused() {
     let scene = Scene::new().await;
     let address = scene.host.address();
     let calls = (0..60).map(|n| async move {
@@ -144,7 +144,7 @@ async fn a_wrong_setting_is_named() {
         (vec!["--modules", "/no/such/modules"], "/no/such/modules"),
     ] {
         let mut serve = Cli::new(["serve"]).data(&data).args(&args);
-        // A flag that comes twice is an error of its own.
+        // A flag given twice is another error.
         if args[0] != "--listen" {
             serve = serve.args(["--listen", "127.0.0.1:0"]);
         }
@@ -183,7 +183,7 @@ async fn settings_come_from_flags_then_the_environment_then_the_file() {
 }
 
 #[tokio::test]
-async fn modules_of_a_directory_are_served_beside_the_built_in_ones() {
+async fn modules_of_a_directory_are_served_next_to_the_built_in_ones() {
     let dir = tempfile::tempdir().unwrap();
     let modules = dir.path().join("modules");
     fs::create_dir(&modules).unwrap();
@@ -207,7 +207,7 @@ async fn modules_of_a_directory_are_served_beside_the_built_in_ones() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_does_not_hold_up_the_end() {
+async fn an_idle_connection_does_not_delay_the_stop() {
     let scene = Scene::new().await;
     let idle = TcpStream::connect(scene.host.address()).await.unwrap();
     let mut used = TcpStream::connect(scene.host.address()).await.unwrap();
@@ -221,7 +221,7 @@ async fn an_idle_connection_does_not_hold_up_the_end() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_finishes_holds_up_the_end_no_longer_than_the_drain() {
+async fn a_client_that_never_finishes_delays_the_stop_no_longer_than_the_drain() {
     let scene = Scene::launched(|_| {}, |launch| launch.args(["--drain-seconds", "1"])).await;
     let mut half = TcpStream::connect(scene.host.address()).await.unwrap();
     half.write_all(b"POST / HTT").await.unwrap();

@@ -13,7 +13,7 @@ fn names(rows: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// A favourite that is a file of a name.
+/// Adds favourites that are files with these names.
 fn named(space: &SpaceFixture, names: &[&str]) {
     for (n, name) in names.iter().enumerate() {
         space.row("favorites", &favorite(&format!("u{n:02}"), "1", name, "x", 1, n as i64));
@@ -37,7 +37,7 @@ async fn pages_neither_overlap_nor_skip() {
             .row("temp-folders", &temp_folder("t", 1000))
             .row("backup-folders", &backup_folder("b", "", 1));
         for n in 0..25 {
-            // Pairs of rows have one time: the identity decides.
+            // Two rows each have the same time: the identity decides the order.
             let (unique, name, time) = (format!("u{n:02}"), format!("{n:02}"), n / 2);
             space.row("favorites", &favorite(&unique, "1", &name, "x", 1, time));
             space.row("temp-files", &temp_file(&unique, "t", &name, "x", 1, time));
@@ -99,7 +99,7 @@ async fn a_page_beyond_the_last_is_empty() {
 }
 
 #[tokio::test]
-async fn without_paging_the_first_thousand_come() {
+async fn without_paging_the_first_thousand_are_returned() {
     let scene = Scene::with(|space| {
         space.row("backup-folders", &backup_folder("b", "", 1));
         let mut lines = String::new();
@@ -169,7 +169,7 @@ async fn keywords_ignore_case_by_simple_folding() {
 }
 
 #[tokio::test]
-async fn keywords_match_what_a_person_sees() {
+async fn keywords_match_the_visible_text() {
     let scene = Scene::with(|space| {
         let mut text = favorite("u0", "1", "", "x", 0, 1);
         text["msgContent"] = json!(r#"{"text":"Hello 世界","uuid":"5e8c7c50"}"#);
@@ -272,9 +272,9 @@ async fn times_are_inclusive_in_seconds_and_in_milliseconds() {
     }
 }
 
-/// Identifiers come from other programs: any text may be one.
+/// Identifiers come from other programs: any text is possible.
 #[tokio::test]
-async fn identifiers_of_any_text_are_told_apart() {
+async fn identifiers_may_be_any_text() {
     let strange = [
         "a",
         "a\u{1}",

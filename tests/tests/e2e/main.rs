@@ -1,4 +1,4 @@
-//! The real binary, from outside: one server a test, on a port of its own, in a directory of its own.
+//! The real binary, from outside. Each test has a server with its own port and its own directory.
 
 #![allow(clippy::unwrap_used, reason = "what goes wrong in a test ends it")]
 

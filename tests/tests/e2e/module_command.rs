@@ -105,7 +105,7 @@ async fn several_modules_are_swapped_together_and_one_is_unloaded() {
     .await;
     assert_eq!(swap.json()["generation"], first + 1);
     assert_eq!(host.ok("tests/increment", json!({"key": "a"})).await, 1);
-    // Nobody else serves its methods.
+    // No other module serves its methods.
     module_cli(host.data(), &["unload", "probe"]).fails(1).await;
     let unloaded = done(host, &["unload", "probe", "--force"]).await.stdout;
     assert!(
@@ -164,7 +164,7 @@ async fn a_canary_is_begun_listed_and_ended() {
 }
 
 #[tokio::test]
-async fn what_the_server_refuses_ends_with_1_and_what_is_wrong_here_with_2() {
+async fn a_refusal_of_the_server_is_exit_status_1_and_another_error_2() {
     let scene = Scene::new().await;
     let data = scene.host.data().to_owned();
     let bad = file(scene.dir.path(), "favorites.wasm", b"no module");

@@ -1,4 +1,4 @@
-//! Parameters: what is refused, and that the message names the field.
+//! Parameters: what is refused, with the field in the message.
 
 use serde_json::{Value, json};
 use stowage_tests::fixture::{backup_folder, temp_file, temp_folder};
@@ -47,7 +47,7 @@ async fn a_wrong_parameter_is_code_600_and_named() {
         );
         cases.extend([json!("up"), json!(1), json!("ASC")].map(|bad| (method, params.clone(), "order", bad)));
     }
-    // Where paging is not optional, it is missed.
+    // Where paging is not optional, its absence is an error.
     for (method, params) in [("getImFavoriteList", &list), ("getLocalTempFolderList", &pages)] {
         for field in ["page", "pageSize"] {
             cases.push((method, params.clone(), field, Value::Null));
@@ -102,7 +102,7 @@ async fn a_wrong_parameter_is_code_600_and_named() {
         params[field] = bad.clone();
         let answer = scene.host.call(method, params).await;
         let message = answer["message"].as_str().unwrap_or_default();
-        // A list's item is named with its place.
+        // An item of a list is named with its index.
         let named = message
             .strip_prefix(field)
             .is_some_and(|rest| rest.starts_with([':', '[']));
@@ -115,7 +115,7 @@ async fn a_wrong_parameter_is_code_600_and_named() {
 }
 
 #[tokio::test]
-async fn numbers_and_their_texts_are_interchangeable() {
+async fn numbers_and_their_texts_are_equivalent() {
     let scene = Scene::new().await;
     for (page, size, kind) in [
         (json!("1"), json!("10"), json!("0")),

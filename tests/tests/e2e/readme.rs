@@ -1,4 +1,4 @@
-//! README.md, as somebody reads it who tries everything in it: each command is run, each answer is the one that is shown.
+//! README.md: each command is run, and each answer is the one that it shows.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,8 @@ use stowage_tests::wire::{self, Reply};
 /// The address in the document's commands.
 const ADDRESS: &str = "127.0.0.1:8787";
 
-/// Commands that are not run from here: those build the program under test, and modules, which `authoring` does.
+/// The commands that are not run here. They build the program under test, or modules, as
+/// `authoring` does.
 const NOT_RUN: [&str; 4] = [
     "make run",
     "make test",
@@ -28,7 +29,7 @@ const NOT_RUN: [&str; 4] = [
     "stowage module dev .",
 ];
 
-/// Where commands are, and which test runs them.
+/// The headings with commands. Each has a test below.
 const HEADINGS: [&str; 5] = [
     "Run it",
     "Call it",
@@ -41,7 +42,7 @@ fn readme() -> Vec<Block> {
     blocks(&document("README.md"))
 }
 
-/// The command lines under a heading, less those of [`NOT_RUN`].
+/// The command lines under a heading, without those of [`NOT_RUN`].
 fn commands_under(heading: &str) -> Vec<Vec<String>> {
     let shell = readme()
         .into_iter()
@@ -67,7 +68,7 @@ fn every_command_is_under_a_heading_that_a_test_reads() {
     }
 }
 
-/// A request as curl makes it of its arguments; those that are known here are all that the document needs.
+/// The request that curl makes of these arguments. Only the arguments in the document are known.
 fn curl(host: &TestHost, words: &[String]) -> Request<Full<bytes::Bytes>> {
     let mut words = words.iter();
     assert_eq!(words.next().map(String::as_str), Some("curl"));
@@ -102,13 +103,13 @@ fn curl(host: &TestHost, words: &[String]) -> Request<Full<bytes::Bytes>> {
         .expect("a request")
 }
 
-/// A command of the document, run in a directory and on a data directory. The program is in the PATH
-/// of its readers.
+/// A command of the document, run in a directory and on a data directory. The program is in the
+/// PATH of its readers.
 async fn succeeds(words: &[String], dir: &Path, data: &Path) -> String {
     assert_eq!(words[0], "stowage", "{words:?}");
     let mut cli = Cli::new(&words[1..]).dir(dir).env("STOWAGE_DATA", data);
     if words.contains(&"--password".to_owned()) {
-        // There is no terminal to be asked on.
+        // There is no terminal to ask for the password.
         cli = cli.env("STOWAGE_FILE_PASSWORD", "open sesame");
     }
     cli.succeeds().await.stdout
@@ -119,7 +120,7 @@ fn text(reply: &Reply) -> String {
 }
 
 #[tokio::test]
-async fn each_call_is_answered_as_it_says_and_the_feed_too() {
+async fn each_call_and_the_feed_are_answered_as_documented() {
     let dir = tempfile::tempdir().unwrap();
     let host = Launch::new(dir.path().join("data")).args(["--demo"]).start().await;
     let all = readme();
@@ -139,7 +140,7 @@ async fn each_call_is_answered_as_it_says_and_the_feed_too() {
         assert_eq!((reply.status, text(&reply)), (200, expected.clone()), "{line}");
         calls += 1;
 
-        // `stowage call` does the same; what changes nothing can be asked twice.
+        // `stowage call` answers the same. Methods that only read can be called twice.
         let method = arguments
             .iter()
             .find_map(|w| w.strip_prefix(ADDRESS)?.strip_prefix('/'));
@@ -159,7 +160,7 @@ async fn each_call_is_answered_as_it_says_and_the_feed_too() {
     host.stop().await;
 }
 
-/// The example of the feed, in Rust: the script's requests and the frame.
+/// The example of the feed: the requests of the script, and the frame.
 async fn follow(host: &TestHost, all: &[Block]) {
     let script = all.iter().find(|b| b.language == "js").expect("the script");
     for part in [
@@ -190,7 +191,7 @@ async fn follow(host: &TestHost, all: &[Block]) {
     .await;
     let frame = feed.next_text().await;
     let sent: Value = serde_json::from_str(&frame).unwrap();
-    // What the document cannot know: when it was, the task's identifier, and where the data directory is.
+    // The document cannot know the time, the identifier of the task, and the data directory.
     let mut expected = documented;
     for field in ["time", "taskId"] {
         let (shown, sent) = (&shown[field], &sent["data"][0][field]);
@@ -315,7 +316,7 @@ async fn the_settings_are_those_of_the_program() {
     }
     let told: usize = table.iter().map(|row| row.matches("`--").count()).sum();
     assert_eq!(told, flags.len(), "the README has flags that the program has not");
-    // The defaults of both, where they are numbers.
+    // The defaults, where they are numbers.
     for row in table {
         let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
         let flags = cells[0].split(", ").map(|flag| flag.trim_matches('`'));

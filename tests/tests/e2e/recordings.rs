@@ -1,4 +1,5 @@
-//! `stowage record` on a running server, and what a recording is good for: `stowage replay`, `stowage module check --recording`.
+//! `stowage record` on a running server, and its uses: `stowage replay` and `stowage module check
+//! --recording`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -54,7 +55,7 @@ fn write(dir: &Path, name: &str, bytes: impl AsRef<[u8]>) -> String {
 }
 
 #[tokio::test]
-async fn calls_of_a_running_server_are_recorded_as_the_format_says_and_without_passwords() {
+async fn calls_of_a_running_server_are_recorded_without_passwords() {
     let mut hash = String::new();
     let scene = Scene::with(|space| {
         let (sealed, size) = space.sealed_blob(b"a secret", PASSWORD);
@@ -75,14 +76,14 @@ async fn calls_of_a_running_server_are_recorded_as_the_format_says_and_without_p
         host.code("createImFavoriteFolder", json!({"name": "music"})).await,
         60002
     );
-    // Before a module is asked: no call, and none to be recorded.
+    // Refused before the call of a module: nothing to record.
     assert_eq!(host.code("createImFavoriteFolder", json!({})).await, 600);
     host.ok("getImFavoriteFolders", page.clone()).await;
     for password in ["a wrong one", PASSWORD] {
         let params = json!({"hash": hash, "platform": 3, "filePassword": password});
         host.call("downloadStorageFileTask", params).await;
     }
-    // A version that goes live meanwhile is recorded as well.
+    // A version that goes live during the recording is recorded as well.
     let next = variant(&module("favorites"), "next");
     Admin::of(host).swap(&[("favorites", &next)]).await;
     host.ok("getImFavoriteFolders", page.clone()).await;
@@ -128,7 +129,7 @@ async fn calls_of_a_running_server_are_recorded_as_the_format_says_and_without_p
     assert!(calls[1]["outcome"].get("err").is_some() && calls[1]["writes"] == json!([]));
     let answer = calls[2]["outcome"]["ok"].as_array().unwrap();
     assert!(answer.iter().any(|folder| folder["name"] == "before"), "{answer:?}");
-    // Wrong, then right; a call that was run again with a fact is one call.
+    // First the wrong, then the right password. A call that runs again with a fact is one call.
     let known = |call: &Value| call["facts"][0][1]["password"]["Ok"].clone();
     assert_eq!((known(calls[3]), known(calls[4])), (json!(false), json!(true)));
     assert_eq!(calls[4]["params"]["filePassword"], "(hidden)");
@@ -152,7 +153,7 @@ async fn calls_of_a_running_server_are_recorded_as_the_format_says_and_without_p
 }
 
 #[tokio::test]
-async fn a_version_that_does_otherwise_is_shown_by_a_replay_and_refused_by_a_check() {
+async fn a_changed_version_is_shown_by_a_replay_and_refused_by_a_check() {
     let dir = tempfile::tempdir().unwrap();
     let host = Launch::new(dir.path().join("data")).start().await;
     let admin = Admin::of(&host);
@@ -180,7 +181,7 @@ async fn a_version_that_does_otherwise_is_shown_by_a_replay_and_refused_by_a_che
     );
 
     let same = write(dir.path(), "changing.wasm", variant(&changing(plain('a')), "rebuilt"));
-    // Rounds down: 66.66 in place of 66.67.
+    // It rounds down: 66.66 instead of 66.67.
     let other = write(dir.path(), "other.wasm", changing(plain('a').work(Work::RoundDown)));
     Cli::new(["replay", &same, &file]).succeeds().await;
     let replayed = Cli::new(["replay", &other, &file]).fails(1).await;
@@ -207,7 +208,7 @@ async fn a_version_that_does_otherwise_is_shown_by_a_replay_and_refused_by_a_che
     // Without the recording the check finds nothing.
     host.cli(&refused[..5]).succeeds().await;
 
-    // The route behind it.
+    // The same over HTTP.
     let bytes = fs::read(&file).unwrap();
     let answer = |behaviour: Behaviour, recording: &[u8]| {
         let body = [&changing(behaviour)[..], recording].concat();
@@ -233,7 +234,7 @@ async fn a_version_that_does_otherwise_is_shown_by_a_replay_and_refused_by_a_che
 }
 
 #[tokio::test]
-async fn a_recording_that_is_none_is_named_with_its_line() {
+async fn a_malformed_recording_is_reported_with_its_line() {
     let dir = tempfile::tempdir().unwrap();
     let host = Launch::new(dir.path().join("data")).start().await;
     let admin = Admin::of(&host);
@@ -278,7 +279,7 @@ async fn a_recording_that_is_none_is_named_with_its_line() {
         let replayed = Cli::new(["replay", &changed, &broken]).fails(2).await;
         assert!(!replayed.stderr.is_empty(), "{told}: {replayed}");
     }
-    // What was written before it was cut short counts, and it is told.
+    // The whole lines of an incomplete recording count, and the report says that it is incomplete.
     let cut = write(dir.path(), "cut.ndjson", &text[..text.len() - 5]);
     let checked = host
         .cli(["module", "check", &changed, "--recording", &cut])
@@ -291,7 +292,7 @@ async fn a_recording_that_is_none_is_named_with_its_line() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_recorded_is_refused_and_says_why() {
+async fn a_recording_that_cannot_begin_is_refused_with_the_reason() {
     let scene = Scene::new().await;
     let (host, dir) = (&scene.host, scene.dir.path());
     let admin = Admin::of(host);
@@ -336,7 +337,7 @@ async fn what_cannot_be_recorded_is_refused_and_says_why() {
     assert!(!dir.join("second").exists());
     let (status, answer) = admin.post("record", json!({"file": at(dir, "second")})).await;
     assert_eq!(status, 409, "{answer}");
-    // Somebody else stops it; the one that waits notices.
+    // Another command stops it. The waiting one notices.
     host.ok("getStorageSpaceInfo", json!({})).await;
     let stopped = host.cli(["record", "--stop"]).succeeds().await;
     assert!(stopped.stdout.starts_with("1 calls recorded, "), "{stopped}");
@@ -347,7 +348,7 @@ async fn what_cannot_be_recorded_is_refused_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_recording_ends_by_itself_at_its_bound_and_with_the_server() {
+async fn a_recording_ends_at_its_bound_and_with_the_server() {
     let scene = Scene::new().await;
     let (host, dir) = (&scene.host, scene.dir.path());
     let admin = Admin::of(host);
@@ -379,7 +380,8 @@ async fn a_recording_ends_by_itself_at_its_bound_and_with_the_server() {
     );
 }
 
-/// Calls of a version on probation or on trial used to be left out, without a word: for a minute after each swap.
+/// Calls of a version on probation or on trial used to be left out silently: for a minute after
+/// each swap.
 #[tokio::test]
 async fn a_call_is_recorded_whichever_version_answers_it() {
     let dir = tempfile::tempdir().unwrap();
@@ -401,7 +403,7 @@ async fn a_call_is_recorded_whichever_version_answers_it() {
     admin.post("modules/abort", json!({"name": "changing"})).await;
     admin.swap(&[("changing", &versions[2])]).await;
     assert_eq!(host.ok("tests/label", json!({})).await, "c");
-    // The new one traps, and the one before answers.
+    // The new version traps, and the one before it answers.
     assert_eq!(host.ok("tests/work", json!({"key": "k"})).await, 1);
     host.cli(["record", "--stop"]).succeeds().await;
     let lines = lines(&file);

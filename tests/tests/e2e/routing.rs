@@ -1,4 +1,4 @@
-//! Which method a request means, and bodies that mean nothing.
+//! The method that a request names, and malformed bodies.
 
 use serde_json::{Value, json};
 use stowage_tests::host::TestHost;
@@ -96,7 +96,7 @@ async fn an_unknown_method_is_code_300() {
             json!({"__SERVER_ROUTE_MODULE": "otherApi", "name": "x"}),
         ),
         ("/storageApi/createImFavoriteFolder/x", json!({"name": "x"})),
-        // Functions that the host itself calls are no methods.
+        // Functions that only the host calls are no methods.
         ("/apply", json!({})),
         ("/space/apply", json!({"upserts": [], "removals": []})),
         ("/host/finished", json!({})),
@@ -173,7 +173,7 @@ async fn a_body_over_a_mebibyte_is_refused_with_the_envelope() {
     let reply = host.post("/getImFavoriteFolders", body((1 << 20) + 1)).await;
     assert_eq!((reply.status, reply.code()), (413, 700));
     assert_eq!(reply.envelope()["data"], Value::Null);
-    // A length that is not told beforehand is counted as it comes.
+    // A body without a length is counted as it arrives.
     let chunk = format!("{:x}\r\n{}\r\n", 1 << 16, "x".repeat(1 << 16));
     let head = format!(
         "POST /getImFavoriteFolders HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nConnection: close\r\n\

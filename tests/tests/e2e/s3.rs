@@ -36,7 +36,7 @@ impl Cloud {
 }
 
 #[tokio::test]
-async fn rows_and_blobs_go_there_and_back() {
+async fn rows_and_blobs_are_written_and_read() {
     let cloud = Cloud::new().await;
     let (down, up) = (noise(9_000_000, 1), noise(7_000_000, 2));
     let hash = cloud.space.blob(&down);

@@ -34,7 +34,7 @@ async fn sizes_are_text_and_shares_are_rounded_up() {
 }
 
 #[tokio::test]
-async fn an_empty_space_is_all_there() {
+async fn an_empty_space_has_all_its_room() {
     let scene = Scene::new().await;
     let expected = json!({
         "storageSize": "0 B", "storageScale": 0.0, "collectSize": "0 B", "collectScale": 0.0, "backupsSize": "0 B",
@@ -45,7 +45,7 @@ async fn an_empty_space_is_all_there() {
 }
 
 #[tokio::test]
-async fn a_space_that_holds_more_than_it_has_shows_nothing_left() {
+async fn an_overfull_space_has_no_room_left() {
     let dir = tempfile::tempdir().unwrap();
     let space = SpaceFixture::sized(&dir.path().join("space"), 1000);
     space.row("storage-files", &stored_file(&hash_of(b"s"), "s", 5000, 1));

@@ -1,4 +1,4 @@
-//! The space: what is changed here lands there, and what others change there comes here.
+//! Sync: local changes are published to the space, and changes of others are taken over.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,7 +28,7 @@ async fn folder_names(host: &TestHost) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn what_is_changed_here_lands_in_the_space_and_keeps_unknown_fields() {
+async fn local_changes_reach_the_space_and_keep_unknown_fields() {
     let mut row = favorite_folder("f", "before", 1000);
     row["colour"] = json!({"r": 1, "deep": [null, 1.5, "我"]});
     let scene = Scene::with(|space| {
@@ -58,7 +58,7 @@ async fn what_is_changed_here_lands_in_the_space_and_keeps_unknown_fields() {
         created["time"].as_i64().unwrap() > 1_600_000_000_000,
         "milliseconds: {created}"
     );
-    // New rows are where other writers look for them.
+    // New rows are in the segment where other writers look for them.
     let id = created["id"].as_str().unwrap();
     let segment = &stowage_tests::fixture::hex_of(&hash_of(id.as_bytes()))[..2];
     let file = scene
@@ -74,7 +74,7 @@ async fn what_is_changed_here_lands_in_the_space_and_keeps_unknown_fields() {
 }
 
 #[tokio::test]
-async fn another_host_sees_it_after_its_own_sync() {
+async fn another_host_sees_a_change_after_its_own_sync() {
     let scene = Scene::new().await;
     let other = scene.another("other").await;
     other.init().await;
@@ -168,7 +168,7 @@ async fn a_sync_takes_what_changed_and_drops_what_is_gone() {
 }
 
 #[tokio::test]
-async fn a_line_that_is_no_row_is_left_out_and_kept() {
+async fn a_malformed_line_is_ignored_and_kept() {
     let lines = [
         "",
         "not json",
@@ -310,8 +310,8 @@ async fn a_blob_that_another_device_names_stays() {
     assert!(scene.space.blob_path(&hash_of(bytes)).exists());
 }
 
-/// A disk that was taken out: what was to be published went into a new directory at its place, counted as published, and was
-/// dropped by the first sync after the disk was back.
+/// A disk was removed. Changes used to be published into a new directory in its place, counted as
+/// published, and were dropped by the first sync after the disk was back.
 #[tokio::test]
 async fn a_space_out_of_reach_is_code_500_and_loses_nothing() {
     let scene = Scene::with(|space| {

@@ -1,4 +1,4 @@
-//! Local temp files: lists, search, and what is uploaded of them.
+//! Local temp files: lists, search, uploads.
 
 use serde_json::{Value, json};
 use stowage_tests::fixture::{SpaceFixture, hash_of, temp_file, temp_folder};
@@ -84,7 +84,7 @@ async fn a_search_finds_files_and_the_folders_that_hold_them() {
 }
 
 #[tokio::test]
-async fn every_field_is_there_whatever_the_space_lacks() {
+async fn every_field_is_present_whatever_the_space_lacks() {
     let scene = Scene::with(|space| {
         space.line("temp-folders", "00", r#"{"unique":"t"}"#);
         space.line("temp-files", "00", r#"{"unique":"f","parent":"t"}"#);

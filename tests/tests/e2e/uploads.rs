@@ -89,7 +89,7 @@ async fn an_upload_to_storage_reaches_the_space() {
         (&info["storageSize"], &info["tempFilesSize"]),
         (&json!("2.86 MB"), &json!("2.86 MB"))
     );
-    // Once more is no second file.
+    // A second upload makes no second file.
     upload(&scene.host, "localTempFileToStorage", &bytes).await;
     feed.row(&hash_of(&bytes), 1).await;
     assert_eq!(
@@ -136,7 +136,7 @@ async fn an_upload_to_favourites_is_in_the_default_folder() {
 }
 
 #[tokio::test]
-async fn a_blob_that_the_space_has_is_not_looked_for_here() {
+async fn a_blob_that_the_space_has_needs_no_local_file() {
     let bytes = noise(1000, 3);
     let scene = Scene::with(|space| {
         space.row("temp-folders", &temp_folder("conversation", TIME_MS));
@@ -169,7 +169,7 @@ async fn an_upload_without_its_bytes_fails_and_leaves_no_row() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_not_the_hashs_never_reach_the_space() {
+async fn bytes_with_another_hash_never_reach_the_space() {
     let bytes = noise(1000, 5);
     let scene = scene(&[("a.bin", &bytes)]).await;
     let wrong = scene
@@ -215,7 +215,7 @@ async fn a_space_without_room_is_status_5() {
 }
 
 #[tokio::test]
-async fn an_upload_goes_on_after_a_restart() {
+async fn an_upload_continues_after_a_restart() {
     let files: Vec<_> = (0..20).map(|n| noise(200_000, 100 + n)).collect();
     let named: Vec<_> = files.iter().map(|bytes| ("a.bin", bytes.as_slice())).collect();
     let scene = scene(&named).await;

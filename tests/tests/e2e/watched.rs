@@ -37,7 +37,7 @@ impl Watching {
         Admin::of(&self.host)
     }
 
-    /// Puts a file, and waits until the server has said that it is left aside.
+    /// Puts a file, and waits until the server has logged that it is refused.
     async fn put_refused(&self, name: &str, bytes: &[u8]) {
         put(&self.watched, name, bytes);
         let version = version(bytes);
@@ -87,7 +87,7 @@ async fn a_file_goes_live_once_however_often_it_is_written() {
 }
 
 #[tokio::test]
-async fn a_bad_file_is_reported_once_and_left_aside_until_it_changes() {
+async fn a_bad_file_is_reported_once_and_ignored_until_it_changes() {
     let scene = Watching::new(|_| {}).await;
     let admin = scene.admin();
     let first = admin.generation().await;
@@ -106,12 +106,12 @@ async fn a_bad_file_is_reported_once_and_left_aside_until_it_changes() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_still_written_is_waited_for() {
+async fn a_file_that_is_still_being_written_is_awaited() {
     let scene = Watching::new(|_| {}).await;
     let admin = scene.admin();
     let whole = variant(&module("favorites"), "whole");
     let (head, tail) = whole.split_at(whole.len() / 2);
-    // Written in place, with a pause in the middle that is shorter than the time to settle.
+    // Written in place, with a pause in the middle that is shorter than the settling time.
     let mut file = File::create(scene.watched.join("favorites.wasm")).unwrap();
     file.write_all(head).unwrap();
     file.sync_all().unwrap();
@@ -120,7 +120,7 @@ async fn a_file_that_is_still_written_is_waited_for() {
     admin.until_live("favorites", &whole).await;
     assert_eq!(scene.refusals(""), 0, "{}", scene.host.log());
 
-    // With a pause that is longer the half is refused, and the whole still goes live.
+    // With a longer pause the half is refused. The whole file still goes live.
     let whole = variant(&module("favorites"), "whole again");
     let (head, tail) = whole.split_at(whole.len() / 2);
     let path = scene.watched.join("favorites.wasm");
@@ -170,7 +170,7 @@ async fn a_removed_file_changes_nothing_and_a_replaced_version_stays_replaced() 
     let one = variant(&module("favorites"), "one");
     put(&scene.watched, "favorites", &one);
     admin.until_live("favorites", &one).await;
-    // Rolled back by hand: neither the file that is there nor a restart brings it back.
+    // Rolled back by hand: neither the file nor a restart brings it back.
     assert_eq!(admin.post("modules/rollback", serde_json::json!({})).await.0, 200);
     let Watching { host, watched, dir } = scene;
     let host = host.restart().await;
@@ -194,7 +194,7 @@ async fn a_removed_file_changes_nothing_and_a_replaced_version_stays_replaced() 
 }
 
 #[tokio::test]
-async fn what_lies_there_at_the_start_goes_live() {
+async fn modules_in_the_directory_at_the_start_go_live() {
     let one = variant(&module("favorites"), "one");
     let scene = Watching::new(|watched| put(watched, "favorites", &one)).await;
     scene.admin().until_live("favorites", &one).await;

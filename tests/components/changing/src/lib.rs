@@ -1,4 +1,5 @@
-//! A module whose behaviour is written into its bytes, for the tests of the deployer: a test changes single bytes and has another version.
+//! A module whose behaviour is in its bytes, for the tests of the deployer. A test changes single
+//! bytes to make another version: `stowage_tests::changing` names what each byte means.
 #![cfg(target_arch = "wasm32")]
 
 mod bindings;
@@ -10,28 +11,29 @@ use bindings::exports::stowage::host::schema::{Guest as Schema, Step};
 use bindings::exports::stowage::host::self_test::Guest as SelfTest;
 use bindings::stowage::host::storage::{self, KeyRange, ScanOptions};
 
-/// After the colon: the label; what `work` does; the version of the rows; how it migrates; what the self-test says.
+/// After the colon: the label, what `work` does, the version of the rows, how it migrates, what the
+/// self-test does.
 #[used]
 static BEHAVIOUR: [u8; 26] = *b"behaviour-of-this-:ao01o..";
 
 const NUMBERS: &str = "changing-numbers";
 const ROWS: &str = "changing-rows";
 const SUMS: &str = "changing-sums";
-/// Rows of a step.
+/// The rows that one step migrates.
 const STEP: u32 = 10;
-/// Bytes that are taken at once.
+/// The bytes that one allocation of `hoard` takes.
 const CHUNK_BYTES: usize = 1 << 20;
-/// Lines that are too many for any log, and soon printed.
+/// More lines than a call may log, printed in a short time.
 const MANY_LINES: u32 = 2000;
 
-/// Steps that take a few ticks, and no more.
+/// Steps that take a few ticks of the engine's clock.
 const MANY_STEPS: u64 = 20_000_000;
 
 struct Changing;
 
 fn behaviour(place: usize) -> char {
-    // SAFETY: it is a live static of that type. It is read as if it could change, so that the compiler does not know what is written
-    // there.
+    // SAFETY: it is a live static of that type. The read is volatile, so that the compiler does not
+    // assume the initial bytes.
     let bytes = unsafe { std::ptr::read_volatile(&raw const BEHAVIOUR) };
     char::from(bytes[19 + place])
 }
@@ -58,7 +60,7 @@ fn page(start: Option<Vec<u8>>, limit: u32) -> storage::Page {
     storage::scan(ROWS, &KeyRange { start, end: None }, &options)
 }
 
-/// Walks all rows for those that contain a text.
+/// Scans all rows for a text.
 fn search(text: &str) -> storage::Page {
     let options = ScanOptions {
         reverse: false,

@@ -1,4 +1,5 @@
-//! A module that misbehaves on request, for the tests of the host. It does what no module should: remember, trap, spin, hoard.
+//! A module that misbehaves on request, for the tests of the host. It does what no module should
+//! do: keep state between calls, trap, loop, take all memory.
 #![cfg(target_arch = "wasm32")]
 
 mod bindings;
@@ -129,7 +130,7 @@ fn now_ms() -> u64 {
         .unwrap_or(0)
 }
 
-/// Random numbers as a program gets them without a crate for it.
+/// A random number from the standard library alone.
 fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -1,4 +1,4 @@
-//! What one component call costs without HTTP: on a fresh and on a reused instance.
+//! The cost of one call without HTTP, on a new and on a reused instance.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use stowage_transfer::{Feed, Transfers};
 
 use super::report::median;
 
-/// Calls of one turn.
+/// The calls of one round.
 const CALLS: u32 = 2000;
 const ROUNDS: usize = 5;
 
@@ -29,7 +29,7 @@ pub async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Microseconds a call, the median of the turns.
+/// Microseconds a call, the median of the rounds.
 async fn cost(reuse: Reuse) -> anyhow::Result<f64> {
     let dir = tempfile::tempdir()?;
     let store = Store::in_memory(stowage_storage::Config::default());
@@ -48,7 +48,7 @@ async fn cost(reuse: Reuse) -> anyhow::Result<f64> {
     let logic = Logic::new(
         Config {
             reuse,
-            // Every call runs.
+            // No response cache: every call runs.
             response_cache_bytes: 0,
             ..Config::default()
         },
@@ -76,7 +76,7 @@ async fn cost(reuse: Reuse) -> anyhow::Result<f64> {
         }
         rounds.push(started.elapsed().as_secs_f64() * 1e6 / f64::from(CALLS));
     }
-    // The first turn warms up.
+    // The first round warms up.
     Ok(median(rounds.split_off(1)))
 }
 

@@ -1,4 +1,4 @@
-//! A bare hyper server that gives back the body it gets: the most this stack can do.
+//! A bare hyper server that returns the body it gets: the upper bound of this stack.
 
 use std::convert::Infallible;
 
@@ -13,7 +13,7 @@ pub async fn serve() -> anyhow::Result<()> {
     serve_with(|body| async { body }).await
 }
 
-/// Serves POST bodies with `answer`, set up as Stowage's own server is.
+/// Serves POST bodies with `answer`. Sockets and hyper are set up as in Stowage's server.
 pub async fn serve_with<F, A>(answer: F) -> anyhow::Result<()>
 where
     F: Fn(Bytes) -> A + Clone + Send + 'static,
@@ -40,7 +40,7 @@ where
             }
         });
         tokio::spawn(async move {
-            // The load closes its connections in the middle of keep-alive.
+            // The load closes its connections while they are kept alive.
             let _ = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .serve_connection(TokioIo::new(stream), service)

@@ -18,13 +18,13 @@ use super::report::Measured;
 pub struct Request(Bytes);
 
 impl Request {
-    /// `name` is plain text: nothing in it is escaped.
+    /// Creates a folder. `name` is not escaped.
     pub fn create(name: &str) -> Request {
         let route = r#""__SERVER_ROUTE_MODULE":"storageApi","__SERVER_ROUTE_METHOD":"createImFavoriteFolder""#;
         Request(format!(r#"{{{route},"name":"{name}"}}"#).into())
     }
 
-    /// A method of the module whose behaviour is in its bytes.
+    /// Calls `work` of the module `changing`.
     pub fn work() -> Request {
         let body = serde_json::json!({
             "__SERVER_ROUTE_MODULE": "tests",
@@ -34,7 +34,7 @@ impl Request {
         Request(body.to_string().into())
     }
 
-    /// Writes rows for that module to scan.
+    /// Writes rows for the module `changing` to scan.
     pub fn fill(rows: u32) -> Request {
         let body = serde_json::json!({
             "__SERVER_ROUTE_MODULE": "tests",
@@ -54,7 +54,7 @@ impl Request {
         Request(body.to_string().into())
     }
 
-    /// A body of this length that an echo gives back as a success.
+    /// A body of this length, which an echo returns as a success.
     pub fn echo(len: usize) -> Request {
         let mut body = String::from(r#"{"code":200,"pad":""#);
         let pad = len.saturating_sub(body.len() + 2);
@@ -64,8 +64,9 @@ impl Request {
     }
 }
 
-/// Sends requests from `connections` connections for `time`; `request` makes the n-th. What the load takes of the processors the servers
-/// lack: a thread a processor, and none of them waits for another.
+/// Sends requests on `connections` connections for `time`; `request` makes the n-th. \ The load and
+/// the servers share the processors, so the load takes as little as it can: one thread a processor,
+/// none of which waits for another.
 pub async fn run<F>(address: SocketAddr, connections: usize, time: Duration, request: F) -> anyhow::Result<Measured>
 where
     F: Fn(u64) -> Request + Clone + Send + 'static,
@@ -97,7 +98,7 @@ where
     })
 }
 
-/// One connection's share: the latencies of its requests.
+/// Sends requests on one connection until `end`, and returns their latencies.
 async fn send_until(
     address: SocketAddr,
     end: Instant,
@@ -115,7 +116,7 @@ async fn send_until(
     Ok(latencies)
 }
 
-/// Sends one request and gives the answer's body.
+/// Sends one request and returns the body of the answer.
 pub async fn once(address: SocketAddr, request: &Request) -> anyhow::Result<String> {
     let mut client = Client::connect(address).await?;
     let body = client.send(request).await?;
@@ -124,7 +125,7 @@ pub async fn once(address: SocketAddr, request: &Request) -> anyhow::Result<Stri
 
 /// A connection.
 pub struct Client {
-    /// What every request begins with, up to the length of its body.
+    /// The head of every request, up to the length of its body.
     head: String,
     message: Vec<u8>,
     stream: TcpStream,
@@ -144,7 +145,7 @@ impl Client {
         })
     }
 
-    /// Sends a request and checks that its answer is a success.
+    /// Sends a request and checks that it succeeds.
     async fn send(&mut self, request: &Request) -> anyhow::Result<Bytes> {
         let answer = self.exchange(request).await?;
         anyhow::ensure!(
@@ -155,7 +156,7 @@ impl Client {
         Ok(answer)
     }
 
-    /// Sends a request and gives the body of whatever is answered.
+    /// Sends a request and returns the body of any answer.
     pub async fn exchange(&mut self, request: &Request) -> anyhow::Result<Bytes> {
         self.message.clear();
         self.message.extend_from_slice(self.head.as_bytes());

@@ -1,7 +1,10 @@
-//! `make bench`: Stowage side by side with a bare hyper echo and with hyper + SQLite, in one run, as ratios.
+//! `make bench`: compares Stowage with a bare hyper echo and with hyper + SQLite in one run. Ratios
+//! count: absolute figures depend on the machine.
 //!
-//! Server and load share the machine's cores, each server is a process of its own, the rounds of the servers take turns, of which each
-//! begins when the server before has done what it had put off, and each figure is the median of its rounds. `bench reads`, `bench creates`, `bench calls` (without HTTP) and `bench swaps` measure only that.
+//! Each server is a process of its own and shares the processors with the load. The servers take
+//! turns. A turn begins when the server before it is idle. Each figure is the median of its rounds.
+//! \ `bench reads`, `bench creates`, `bench calls` (without HTTP) and `bench swaps` measure one
+//! part.
 
 mod component;
 mod echo;
@@ -18,15 +21,15 @@ use load::Request;
 use process::Server;
 use report::{Measured, Rounds};
 
-/// Connections of the load.
+/// The connections of the load.
 const CONNECTIONS: usize = 64;
-/// Turns that every server gets.
+/// The turns of every server.
 const ROUNDS: usize = 5;
-/// Length of one turn.
+/// The length of one turn.
 const ROUND: Duration = Duration::from_secs(3);
-/// Folders that exist when lists are read: a page of ten.
+/// The folders that exist when lists are read. With the default folder they fill a page of ten.
 const FOLDERS: usize = 9;
-/// What has a server run every call, answers that still stand included.
+/// Arguments of a server without a response cache: every call runs.
 const EVERY_CALL_RUNS: &[&str] = &["--response-cache-mib", "0"];
 
 fn main() -> anyhow::Result<()> {
@@ -51,7 +54,7 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-/// A server's turn.
+/// One turn of a server.
 async fn turn<F>(server: &Server, connections: usize, request: F) -> anyhow::Result<Measured>
 where
     F: Fn(u64) -> Request + Clone + Send + 'static,
@@ -61,7 +64,7 @@ where
     Ok(measured)
 }
 
-/// The servers side by side.
+/// Compares the servers.
 async fn servers(reads: bool, creates: bool) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let echo = Server::echo()?;
@@ -81,7 +84,7 @@ async fn servers(reads: bool, creates: bool) -> anyhow::Result<()> {
         expected.len().abs_diff(found.len()) < 64,
         "the servers do not answer alike: {expected} {found}"
     );
-    // The echo gives back what it gets: a body as long as the others' answers.
+    // The echo returns what it gets: a body as long as the answers of the others.
     let body = Request::echo(expected.len());
     let echoed = move |_| body.clone();
     let listed = move |_| list.clone();

@@ -1,4 +1,4 @@
-//! The servers under test, each a process that ends with its handle.
+//! The servers to compare, each a process that ends when its handle is dropped.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-/// How long a server is watched to see whether it works.
+/// How long a server is watched to see whether it is idle.
 const GLANCE: Duration = Duration::from_millis(250);
-/// Half a minute.
+/// Waits for an idle server end after half a minute.
 const MOST_GLANCES: u32 = 120;
 
 pub struct Server {
@@ -39,7 +39,7 @@ impl Server {
         Self::start(command)
     }
 
-    /// With the log that a server has unless it is told otherwise, in a file.
+    /// With the default log, in a file.
     pub fn stowage_logging(data: &Path, more: &[&str], log: &Path) -> anyhow::Result<Server> {
         let mut command = serve(data, more)?;
         command.env_remove("STOWAGE_LOG").stderr(File::create(log)?);
@@ -59,7 +59,8 @@ impl Server {
         Ok(Server { child, address })
     }
 
-    /// Waits until it has done what it had put off, so that its work is not in the way of the next one's; not for ever.
+    /// Waits until it is idle, so that its deferred work does not disturb the next turn. The wait
+    /// is bounded.
     pub async fn calm_down(&self) -> anyhow::Result<()> {
         for _ in 0..MOST_GLANCES {
             let before = self.processor_ticks()?;
@@ -71,10 +72,10 @@ impl Server {
         Ok(())
     }
 
-    /// What it has had of the processor, in the ticks of the system: 10 ms.
+    /// The processor time that it has used, in ticks of 10 ms.
     fn processor_ticks(&self) -> anyhow::Result<u64> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name of the program, in parentheses, may hold anything.
+        // The name of the program is in parentheses and may contain any characters.
         let (_, fields) = stat.rsplit_once(')').context("a name")?;
         let mut fields = fields.split_whitespace().skip(11);
         let mut ticks = || fields.next().context("a time")?.parse::<u64>().context("a number");
@@ -96,13 +97,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself; either way it is gone.
+        // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A server on a space in memory: the baseline has no cloud to publish to either. `more` are further flags.
+/// A server on a space in memory: the baseline has no cloud either. `more` are further flags.
 fn serve(data: &Path, more: &[&str]) -> anyhow::Result<Command> {
     let mut command = Command::new(binary()?);
     command
@@ -113,7 +114,7 @@ fn serve(data: &Path, more: &[&str]) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// The built program beside this one.
+/// The program that was built next to this one.
 fn binary() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
     let dir = own.parent().context("a directory")?;

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-/// What one turn of a load measured.
+/// What one turn measured.
 pub struct Measured {
-    /// Requests answered with success.
+    /// The requests that succeeded.
     pub requests: u64,
-    /// How long it took.
+    /// The length of the turn.
     pub elapsed: Duration,
-    /// The latencies of every request, sorted.
+    /// The latencies of all requests, sorted.
     pub latencies: Vec<Duration>,
 }
 
@@ -24,7 +24,7 @@ impl Measured {
     }
 }
 
-/// The turns of several servers, in step.
+/// The turns of several servers, round by round.
 pub struct Rounds<const N: usize> {
     names: [&'static str; N],
     rounds: Vec<[Measured; N]>,
@@ -57,12 +57,13 @@ impl<const N: usize> Rounds<N> {
         }
     }
 
-    /// The median of the rounds' own ratios, so that a machine whose speed drifts does not matter.
+    /// Prints the median of the ratios of each round. So a machine whose speed drifts does not
+    /// matter.
     pub fn print_ratio(&self, of: &str, to: &str) {
         println!("  {of} / {to} = {:.2}", self.ratio(of, to, Measured::rate));
     }
 
-    /// The same of the latency that 99 of 100 requests stay within.
+    /// [`Rounds::print_ratio`] for the 99th percentile of the latency.
     pub fn print_p99_ratio(&self, of: &str, to: &str) {
         let p99 = |m: &Measured| m.percentile(0.99).as_secs_f64();
         println!("  p99 {of} / {to} = {:.2}", self.ratio(of, to, p99));
@@ -80,7 +81,7 @@ impl<const N: usize> Rounds<N> {
     }
 }
 
-/// The middle of some figures.
+/// The median.
 pub fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)

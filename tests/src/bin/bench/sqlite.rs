@@ -1,4 +1,5 @@
-//! The same two methods on hyper and SQLite (WAL, synchronous FULL): what a straightforward native server would be.
+//! The same two methods on hyper and SQLite (WAL, synchronous FULL): a straightforward native
+//! server.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 thread_local! {
-    /// A connection for reading on each worker thread.
+    /// The connection for reads of each worker thread.
     static READER: RefCell<Option<Connection>> = const { RefCell::new(None) };
 }
 
@@ -49,7 +50,7 @@ fn answer(writer: &Mutex<Connection>, file: &Path, body: &[u8]) -> anyhow::Resul
         Some("createImFavoriteFolder") => {
             let name = request["name"].as_str().context("name")?;
             let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as i64;
-            // The worker thread gives its other tasks away while it waits for the disk.
+            // Other tasks of the worker thread move to another one while it waits for the disk.
             tokio::task::block_in_place(|| {
                 let writer = writer.lock();
                 writer

@@ -1,5 +1,5 @@
-//! What hot swapping costs: calls that no swap concerns beside trials of other modules, other modules' latencies while one
-//! misbehaves, and how soon a swap takes effect.
+//! The cost of hot swapping: calls during trials of other modules, calls while another module
+//! misbehaves, and the latency of a swap.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -18,12 +18,12 @@ use super::process::Server;
 use super::report::{Rounds, median};
 use super::{EVERY_CALL_RUNS, FOLDERS, ROUND, ROUNDS};
 
-/// Connections that call while a module misbehaves.
+/// The connections that call the other module.
 const CONNECTIONS: usize = 32;
-/// Connections that call the module that misbehaves.
+/// The connections that call the module that misbehaves.
 const VICTIMS: usize = 4;
 const SWAPS: usize = 100;
-/// What a module may do wrong, and the bytes that make it do so.
+/// What a module may do wrong, and a version that does it.
 const MISBEHAVIOURS: [(&str, Behaviour); 8] = [
     ("loops", plain('b').work(Work::Loop)),
     ("traps", plain('b').work(Work::Trap)),
@@ -34,19 +34,19 @@ const MISBEHAVIOURS: [(&str, Behaviour); 8] = [
     ("prints without end", plain('b').work(Work::PrintWithoutEnd)),
     ("prints much and answers", plain('b').work(Work::PrintMuch)),
 ];
-/// Turns of each, and the length of one: there are many.
+/// The turns of each, and the length of one. There are many, so both are small.
 const TURNS: usize = 3;
 const TURN: Duration = Duration::from_secs(2);
-/// How long a call that is under way is waited for.
+/// How long a running call is waited for.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// Rows that there are to scan.
+/// The rows to scan.
 const ROWS: u32 = 300_000;
 
 pub async fn run() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let data = dir.path().join("data");
-    // Every call runs: what is measured is what running modules beside each other costs. What misbehaving ones cause to be logged is part
-    // of that.
+    // Every call runs, because the cost of modules that run at the same time is measured. What the
+    // host logs about misbehaving ones is part of it.
     let log = dir.path().join("log");
     let server = Server::stowage_logging(&data, EVERY_CALL_RUNS, &log)?;
     for n in 0..FOLDERS {
@@ -58,7 +58,7 @@ pub async fn run() -> anyhow::Result<()> {
     latency(&admin).await
 }
 
-/// The same calls with nothing on trial, and with every other module in probation, shadowed and canaried.
+/// The same calls without trials, and with every other module on probation, in shadow or in canary.
 async fn beside_trials(server: &Server, admin: &Admin) -> anyhow::Result<()> {
     println!("\nreads of favorites, {CONNECTIONS} connections, with trials of other modules beside them");
     let list = Request::list();
@@ -84,7 +84,7 @@ async fn beside_trials(server: &Server, admin: &Admin) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The calls of others while a module misbehaves: live, in shadow, in canary.
+/// Calls of another module while one misbehaves: live, in shadow, in canary.
 async fn beside_misbehaviour(server: &Server, admin: &Admin, log: &Path) -> anyhow::Result<()> {
     let list = Request::list();
     let listed = move |_| list.clone();
@@ -132,7 +132,7 @@ async fn beside_misbehaviour(server: &Server, admin: &Admin, log: &Path) -> anyh
     Ok(())
 }
 
-/// How soon a swap takes effect.
+/// The latency of a swap.
 async fn latency(admin: &Admin) -> anyhow::Result<()> {
     println!("\nswaps of favorites, one after another");
     let versions = ["a", "b"].map(|text| variant(&module("favorites"), text));
@@ -164,7 +164,7 @@ fn done((status, body): (u16, Value)) -> anyhow::Result<Value> {
     Ok(body)
 }
 
-/// Calls a module and takes whatever it answers.
+/// Calls the module that misbehaves, whatever it answers.
 struct Victims {
     over: Arc<AtomicBool>,
     callers: Vec<tokio::task::JoinHandle<anyhow::Result<()>>>,
@@ -176,11 +176,11 @@ impl Victims {
         let callers = (0..VICTIMS)
             .map(|_| {
                 let over = Arc::clone(&over);
-                // A connection each, kept: a new one a call would use up the client's ports.
+                // One connection each: a new one for every call would use up the client's ports.
                 tokio::spawn(async move {
                     let mut client = Client::connect(address).await?;
                     while !over.load(Ordering::Relaxed) {
-                        // A failure is what is looked for.
+                        // Failures are expected.
                         client.exchange(&Request::work()).await?;
                     }
                     anyhow::Ok(())
@@ -190,7 +190,7 @@ impl Victims {
         Victims { over, callers }
     }
 
-    /// Ends the calls; those that would take long are hung up on.
+    /// Ends the calls. The connection of a call that takes long is closed.
     async fn stop(self) -> anyhow::Result<()> {
         self.over.store(true, Ordering::Relaxed);
         for mut caller in self.callers {

@@ -1,4 +1,4 @@
-//! Checks: each refusal with its step and its message.
+//! Checks: each refusal names its step and the reason.
 
 use stowage_deploy::DeployError;
 use stowage_deploy::api::{CheckReport, CheckStep};
@@ -14,7 +14,7 @@ fn step<'a>(report: &'a CheckReport, name: &str) -> &'a CheckStep {
         .unwrap_or_else(|| panic!("no step {name}: {report:?}"))
 }
 
-/// Functions without parameters that return 32-bit numbers of these types.
+/// A component with functions without parameters that return 32-bit numbers of these types.
 fn small(functions: &[(&str, &str)]) -> Vec<u8> {
     let lifted: String = functions
         .iter()
@@ -52,7 +52,7 @@ async fn a_good_module_passes_every_step() {
 }
 
 #[tokio::test]
-async fn what_is_no_component_or_imports_what_it_may_not_is_refused_with_its_name() {
+async fn what_is_no_component_or_has_a_forbidden_import_is_refused() {
     let stage = Stage::new(built_in(plain('a'))).await;
     let report = stage.deployer.check(named("changing", b"\0asm".to_vec()), None).await;
     assert!(!step(&report, "compile").passed);
@@ -69,7 +69,7 @@ async fn what_is_no_component_or_imports_what_it_may_not_is_refused_with_its_nam
 }
 
 #[tokio::test]
-async fn removed_and_changed_functions_are_shown_and_have_to_be_forced() {
+async fn removed_and_changed_functions_must_be_forced() {
     let before = small(&[("one", "u32"), ("two", "u32")]);
     let stage = Stage::new(vec![named("small", before)]).await;
     let added = small(&[("one", "u32"), ("two", "u32"), ("three", "u32")]);
@@ -94,7 +94,7 @@ async fn removed_and_changed_functions_are_shown_and_have_to_be_forced() {
 }
 
 #[tokio::test]
-async fn a_new_name_is_compared_with_whoever_serves_the_function_now() {
+async fn a_new_module_is_compared_with_the_one_that_serves_its_functions() {
     let stage = Stage::new(vec![named("small", small(&[("one", "u32"), ("two", "u32")]))]).await;
     let same = named("over", small(&[("one", "u32")]));
     assert!(stage.deployer.check(same, None).await.passed);
@@ -124,7 +124,7 @@ async fn a_module_that_traps_as_it_starts_is_refused() {
 }
 
 #[tokio::test]
-async fn a_self_test_that_fails_or_never_ends_keeps_the_module_out() {
+async fn a_module_whose_self_test_fails_or_never_ends_is_refused() {
     let stage = Stage::new(built_in(plain('a'))).await;
     let report = stage
         .deployer
@@ -146,7 +146,7 @@ async fn a_self_test_that_fails_or_never_ends_keeps_the_module_out() {
 }
 
 #[tokio::test]
-async fn a_self_test_sees_the_data_as_the_migration_would_leave_it() {
+async fn a_self_test_sees_the_migrated_data() {
     let stage = Stage::new(built_in(plain('a'))).await;
     stage.data("fill", serde_json::json!({"rows": 5})).await;
     let report = stage
@@ -165,7 +165,7 @@ async fn a_self_test_sees_the_data_as_the_migration_would_leave_it() {
 }
 
 #[tokio::test]
-async fn a_module_older_than_the_data_is_refused_whatever_is_forced() {
+async fn a_module_older_than_the_data_is_refused_even_if_forced() {
     let stage = Stage::new(built_in(plain('a'))).await;
     stage
         .swap(version(plain('b').rows(1, Migration::InOneStep)))

@@ -1,5 +1,6 @@
-//! Everything a module may do wrong, tried live, in shadow and in canary: callers see no failure where a version stands by, the version
-//! is rolled back or aborted by the host, and afterwards nothing of it is left.
+//! Everything that a module may do wrong, live, in shadow and in canary. If a version stands by,
+//! callers see no failure. The host rolls back or aborts the bad version, and nothing of it is
+//! left.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,10 +17,11 @@ use super::stage::{Stage, ask, built_in, forced, named, unwatched, version};
 use crate::log::Log;
 use crate::world::config;
 
-/// The time of a call is up, whichever clock tells it first: the processor's, the wall's, or the storage's.
+/// The reasons of a call whose time is up. Which one comes depends on the limit that is first:
+/// processor time, wall time, or the deadline of storage.
 const LATE: &[&str] = &["time on the processor", "took too long", "deadline has passed"];
 
-/// The behaviours that no call survives, and what the host may say of such a call.
+/// The behaviours that end every call, and the reasons that the host may give.
 const DEADLY: [(Behaviour, &[&str]); 6] = [
     (plain('b').work(Work::Loop), LATE),
     (plain('b').work(Work::Trap), &["trapped"]),
@@ -29,17 +31,17 @@ const DEADLY: [(Behaviour, &[&str]); 6] = [
     (plain('b').work(Work::PrintWithoutEnd), LATE),
 ];
 
-/// Those that a call survives, and that are contained all the same.
+/// The behaviours that a call survives, and that must be contained too.
 const GREEDY: [Behaviour; 2] = [plain('b').work(Work::Hoard), plain('b').work(Work::PrintMuch)];
 
-/// Calls at once, each with a key of its own.
+/// The calls at the same time, each with its own key.
 const CALLERS: usize = 8;
 
 const LOG_BYTES: usize = 8 << 10;
-/// Bytes in the log, at most, for each that they cost the module.
+/// The most bytes in the log for each byte of the module's budget.
 const LOGGED_PER_BYTE: usize = 3;
 
-/// Small limits, so that what goes on without end is soon at its own.
+/// Small limits, which endless behaviour reaches soon.
 fn limited() -> Config {
     Config {
         limits: Limits {
@@ -53,7 +55,7 @@ fn limited() -> Config {
     }
 }
 
-/// A server with a good version, and what each caller has counted.
+/// A deployer with a good version, and the number of calls of each caller.
 struct Scene {
     stage: Stage,
     counted: HashMap<usize, u64>,
@@ -69,7 +71,7 @@ impl Scene {
         }
     }
 
-    /// Calls at once; each succeeds and counts once, whichever version answers.
+    /// Calls at the same time. Each succeeds and counts once, whichever version answers.
     async fn work(&mut self, callers: usize) {
         let logic = &self.stage.logic;
         let calls = (0..callers).map(|caller| ask(logic, "work", json!({"key": format!("caller {caller}")})));
@@ -80,7 +82,7 @@ impl Scene {
         }
     }
 
-    /// Works until the host has done something by itself, and says why it did.
+    /// Calls until the host has taken this action by itself, and returns its entry in the history.
     async fn work_until(&mut self, action: &str) -> HistoryEntry {
         for _ in 0..100 {
             self.work(CALLERS).await;
@@ -92,7 +94,7 @@ impl Scene {
         panic!("no {action}");
     }
 
-    /// Waits until nothing but the good version is left, and sees that it is well.
+    /// Waits until only the good version is left, and checks that it works.
     async fn healthy(&mut self) {
         let stage = &self.stage;
         stage
@@ -109,7 +111,7 @@ impl Scene {
     }
 }
 
-/// Whether the host says what is expected.
+/// Whether the reason is one of the expected ones.
 fn says(reason: &str, expected: &[&str]) -> bool {
     expected.iter().any(|part| reason.contains(part))
 }
@@ -163,7 +165,7 @@ async fn in_shadow(behaviour: Behaviour, expected: &[&str]) {
     let report = stage.deployer.shadow_report("changing").unwrap();
     let lines = &report.differences[0].lines;
     assert!(says(&lines.join(" "), expected), "{behaviour:?}: {lines:#?}");
-    // More than it has caught up with: its end waits for none of them.
+    // More calls than it has compared: its end does not wait for them.
     scene.work(CALLERS).await;
     scene.stage.deployer.abort("changing").await.unwrap();
     scene.healthy().await;
@@ -190,19 +192,19 @@ async fn a_deadly_canary_is_aborted_and_its_callers_do_not_notice() {
 }
 
 #[tokio::test]
-async fn a_deadly_shadow_is_told_of_and_changes_nothing() {
+async fn a_deadly_shadow_is_reported_and_changes_nothing() {
     for (behaviour, expected) in DEADLY {
         in_shadow(behaviour, expected).await;
     }
 }
 
 #[tokio::test]
-async fn a_greedy_module_gets_its_share_and_no_more() {
+async fn a_greedy_module_gets_its_limits_and_no_more() {
     for behaviour in GREEDY {
         let log = Log::default();
         let guard = log.capture();
         let mut scene = Scene::new().await;
-        // In shadow it does what the good version does.
+        // In shadow it does the same as the good version.
         scene.stage.deployer.shadow(version(behaviour), 100.0).await.unwrap();
         scene.work(1).await;
         let stage = &scene.stage;
@@ -234,9 +236,10 @@ async fn a_greedy_module_gets_its_share_and_no_more() {
     }
 }
 
-/// The budget of a call counted no more than the text of a line: empty lines and many calls filled the log.
+/// The budget of a call used to count only the text of a line, so that empty lines and many calls
+/// filled the log.
 #[tokio::test]
-async fn a_module_that_floods_the_log_fills_no_log_in_many_calls_either() {
+async fn a_module_cannot_flood_the_log_in_many_calls() {
     let scene = {
         let mut scene = Scene::new().await;
         scene.work(1).await;
@@ -265,9 +268,10 @@ async fn a_module_that_floods_the_log_fills_no_log_in_many_calls_either() {
     assert!(lines.iter().filter(budget).count() > 0);
 }
 
-/// Calls that waited in the host kept the places of others, and where too many took long their callers saw that, whoever stood by.
+/// Calls that waited in the host used to keep their permits. If too many calls took long, callers
+/// saw failures, even if a version stood by.
 #[tokio::test]
-async fn more_calls_than_may_take_long_are_answered_by_the_version_before() {
+async fn the_version_before_answers_when_too_many_calls_are_long() {
     for behaviour in [plain('b').work(Work::Sleep), plain('b').work(Work::Loop)] {
         let mut scene = Scene::new().await;
         scene.stage.deployer.canary(version(behaviour), canary()).await.unwrap();
@@ -278,7 +282,7 @@ async fn more_calls_than_may_take_long_are_answered_by_the_version_before() {
 }
 
 #[tokio::test]
-async fn calls_that_wait_in_the_host_keep_nobody_from_running() {
+async fn calls_that_wait_in_the_host_do_not_block_others() {
     let few = Config {
         concurrency: 2,
         ..limited()
@@ -290,7 +294,7 @@ async fn calls_that_wait_in_the_host_keep_nobody_from_running() {
             tokio::spawn(async move { ask(&logic, "work", json!({"key": format!("{n}")})).await })
         })
         .collect();
-    // Until each of them has come to where it waits.
+    // Let each of them run until it waits.
     for _ in 0..CALLERS {
         tokio::task::yield_now().await;
     }
@@ -304,9 +308,10 @@ async fn calls_that_wait_in_the_host_keep_nobody_from_running() {
     assert_eq!(stage.label().await, "a");
 }
 
-/// A walk over a large table kept its thread from all other calls until it was done, or its deadline over.
+/// A scan of a large table used to block all other calls of its thread until its end or its
+/// deadline.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_long_walk_over_a_table_keeps_nobody_from_running() {
+async fn a_long_scan_does_not_block_others() {
     let config = Config {
         limits: Limits {
             cpu: Duration::from_secs(2),
@@ -336,7 +341,7 @@ async fn a_long_walk_over_a_table_keeps_nobody_from_running() {
 }
 
 #[tokio::test]
-async fn failing_calls_are_logged_up_to_a_number_a_second_and_then_counted() {
+async fn failed_calls_are_logged_up_to_a_rate_and_then_counted() {
     let stage = Stage::with(limited(), built_in(plain('a').work(Work::Trap))).await;
     let log = Log::default();
     let guard = log.capture();
@@ -361,9 +366,10 @@ async fn failing_calls_are_logged_up_to_a_number_a_second_and_then_counted() {
     assert!(lines.iter().any(|line| line.contains("more of its calls fail")));
 }
 
-/// Calls that each ended just before they were long got the processors whole.
+/// Calls that each ended just before they counted as long used to get the processors without
+/// pauses.
 #[tokio::test]
-async fn calls_of_a_function_that_usually_computes_take_turns() {
+async fn calls_of_a_function_that_usually_computes_are_paced() {
     let stage = Stage::with(config(), built_in(plain('a').work(Work::Compute))).await;
     for _ in 0..30 {
         assert_eq!(stage.work().await["code"], 200);
@@ -373,7 +379,7 @@ async fn calls_of_a_function_that_usually_computes_take_turns() {
     assert!((10..30).contains(&paced), "{paced} of 30, and none of the light ones");
     let answers = join_all((0..CALLERS).map(|_| stage.work())).await;
     assert!(answers.iter().all(|answer| answer["code"] == 200), "{answers:?}");
-    // Those that write the same row run again.
+    // Calls that write the same row run again after a conflict.
     assert!(stage.deployer.list()[0].calls.paced >= paced + CALLERS as u64);
 }
 
@@ -382,7 +388,7 @@ fn with_files(name: &str) -> Source {
 }
 
 #[tokio::test]
-async fn a_module_that_imports_a_file_system_is_refused_by_name_however_it_comes() {
+async fn a_module_that_imports_a_file_system_is_always_refused() {
     const IMPORT: &str = "wasi:filesystem/preopens@0.2.6";
     let mut scene = Scene::new().await;
     let deployer = scene.stage.deployer.clone();

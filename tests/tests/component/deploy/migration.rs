@@ -15,7 +15,7 @@ async fn filled(rows: u32) -> Stage {
     stage
 }
 
-/// Rows of a version, and the counter, to which every migrated row adds one.
+/// Rows of a version, and the counter. Every migrated row adds one to it.
 fn rows(version: u32, rows: u32, counter: u32) -> Vec<String> {
     (0..rows)
         .map(|n| format!("{version} {n}"))
@@ -24,7 +24,7 @@ fn rows(version: u32, rows: u32, counter: u32) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn data_and_code_change_as_one_in_one_step() {
+async fn a_migration_in_one_step_changes_data_and_code_together() {
     let stage = filled(50).await;
     let load = Load::start(&stage.logic, 4, "look");
     let report = stage
@@ -40,7 +40,7 @@ async fn data_and_code_change_as_one_in_one_step() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_migration_in_steps_holds_calls_back_and_none_fails() {
+async fn a_migration_in_batches_delays_calls_and_none_fails() {
     let stage = filled(95).await;
     let looks = Load::start(&stage.logic, 4, "look");
     let works = Load::start(&stage.logic, 4, "work");
@@ -67,7 +67,7 @@ async fn a_migration_in_steps_holds_calls_back_and_none_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_migration_that_fails_in_the_middle_leaves_everything_as_it_was() {
+async fn a_migration_that_fails_midway_changes_nothing() {
     for behaviour in [
         plain('b').rows(1, Migration::FailsMidway),
         plain('b').rows(1, Migration::TrapsMidway),
@@ -83,7 +83,7 @@ async fn a_migration_that_fails_in_the_middle_leaves_everything_as_it_was() {
             assert_eq!(answer["code"], 200, "{answer}");
         }
         assert_eq!(stage.rows().await, rows(0, 60, 60));
-        // Nothing is left that the next migration would trip over.
+        // Nothing is left that would disturb the next migration.
         stage
             .swap(version(plain('c').rows(1, Migration::InBatches)))
             .await
@@ -93,7 +93,7 @@ async fn a_migration_that_fails_in_the_middle_leaves_everything_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_migration_that_does_not_come_forward_is_undone() {
+async fn a_migration_without_progress_is_undone() {
     let stage = filled(30).await;
     match stage.swap(version(plain('b').rows(1, Migration::StandsStill))).await {
         Err(DeployError::Migration { reason, .. }) => assert!(reason.contains("cursor"), "{reason}"),
@@ -102,7 +102,7 @@ async fn a_migration_that_does_not_come_forward_is_undone() {
     assert_eq!(stage.rows().await, rows(0, 30, 30));
 }
 
-/// A swap whose migration is under way, with some of its rows changed.
+/// A running swap whose migration has changed some rows.
 async fn under_way(stage: &Stage) -> tokio::task::JoinHandle<Result<stowage_deploy::api::SwapReport, DeployError>> {
     let deployer = stage.deployer.clone();
     let swap = tokio::spawn(async move {
@@ -130,7 +130,7 @@ async fn a_migration_can_be_aborted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_migration_that_was_cut_short_goes_on_at_the_next_start() {
+async fn an_interrupted_migration_continues_at_the_next_start() {
     let stage = filled(5000).await;
     let swap = under_way(&stage).await;
     stage.store.close().await;
@@ -145,7 +145,7 @@ async fn a_migration_that_was_cut_short_goes_on_at_the_next_start() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_migration_that_cannot_go_on_is_put_back_at_the_next_start() {
+async fn an_interrupted_migration_that_cannot_continue_is_undone() {
     let stage = filled(5000).await;
     let swap = under_way(&stage).await;
     stage.store.close().await;

@@ -1,4 +1,4 @@
-//! The deployer with real modules: checks, swaps, trials, migrations, and what a restart brings.
+//! The deployer with real modules: checks, swaps, trials, migrations, restarts.
 
 mod check;
 mod hostile;

@@ -1,4 +1,5 @@
-//! Shadows under many calls: a version that is the same differs never, one with a bug is found with the call that shows it.
+//! Shadows under many calls: an identical version never differs. A bug is reported with the call
+//! that shows it.
 
 use serde_json::json;
 use stowage::builtin_modules;
@@ -11,9 +12,9 @@ use stowage_tests::wait::eventually;
 use super::stage::{Stage, built_in, named, version};
 use crate::world::config;
 
-/// Calls that the same version is compared in.
+/// The calls in which the identical version is compared.
 const CALLS: u64 = 100_000;
-/// Calls between two looks at how far the comparison is.
+/// The calls between two looks at the report.
 const BURST: u64 = 64;
 
 /// Waits until so many calls are compared or skipped.
@@ -69,7 +70,7 @@ async fn found(behaviour: Behaviour, calls: &[(&str, serde_json::Value)]) -> Vec
 }
 
 #[tokio::test]
-async fn an_off_by_one_in_paging_is_found_with_the_call_that_shows_it() {
+async fn an_off_by_one_in_paging_is_reported_with_its_call() {
     let pages = [1, 2].map(|page| ("rowsPage", json!({"page": page, "size": 2})));
     assert_eq!(
         found(plain('a').work(Work::OffByOne), &pages).await,
@@ -84,7 +85,7 @@ async fn an_off_by_one_in_paging_is_found_with_the_call_that_shows_it() {
 }
 
 #[tokio::test]
-async fn a_changed_rounding_is_found_with_the_call_that_shows_it() {
+async fn a_changed_rounding_is_reported_with_its_call() {
     let parts = [(1, 4), (2, 3)].map(|(part, whole)| ("percent", json!({"part": part, "whole": whole})));
     assert_eq!(
         found(plain('a').work(Work::RoundDown), &parts).await,
@@ -95,9 +96,10 @@ async fn a_changed_rounding_is_found_with_the_call_that_shows_it() {
     );
 }
 
-/// Memory for old states is bounded: what ran on one that is given up has found out nothing, and says nothing against the module.
+/// Memory for old snapshots is bounded. A call on a snapshot that is dropped is not compared, and
+/// does not count against the module.
 #[tokio::test]
-async fn a_state_that_is_no_longer_kept_can_be_compared_with_nothing() {
+async fn a_call_on_a_dropped_snapshot_is_not_compared() {
     let storage = stowage_storage::Config {
         journal_bytes: 512,
         ..stowage_storage::Config::default()
@@ -116,7 +118,7 @@ async fn a_state_that_is_no_longer_kept_can_be_compared_with_nothing() {
     let (moment, facts) = (Moment::now(), Facts::default());
     let dry_run = async || stage.logic.dry_run(route, &[], &moment, &old, &facts).await.outcome;
     assert!(matches!(dry_run().await, Ok(Outcome::Done(_))));
-    // Snapshots that nobody lets go of.
+    // Snapshots that are never dropped.
     let mut held = Vec::new();
     for n in 1..200 {
         write(n).await;

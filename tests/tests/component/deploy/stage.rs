@@ -1,4 +1,4 @@
-//! A deployer on a database in a file, with its supervisor running.
+//! A deployer on a database in a file, with a running supervisor.
 
 use std::fs;
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ impl Stage {
         Stage::storing(stowage_storage::Config::default(), config, initial).await
     }
 
-    /// On a database of its own settings.
+    /// A first start on a database with these settings.
     pub async fn storing(storage: stowage_storage::Config, config: Config, initial: Vec<Source>) -> Stage {
         let dir = tempfile::tempdir().unwrap();
         SpaceFixture::create(&dir.path().join("space"));
@@ -70,7 +70,8 @@ impl Stage {
         })
     }
 
-    /// Ends this process, as far as the deployer can tell, and starts the next with these modules.
+    /// Stops everything as at the end of the process, and starts the next process with these
+    /// modules.
     pub async fn restart(self, initial: Vec<Source>) -> Stage {
         let Stage {
             logic,
@@ -89,7 +90,7 @@ impl Stage {
         Stage::start(dir, storage, config(), initial).await.unwrap()
     }
 
-    /// The file with the bytes of a version.
+    /// The path of the file with the bytes of a version.
     pub fn blob(&self, version: &str) -> PathBuf {
         self.dir.path().join("modules").join(format!("{version}.wasm"))
     }
@@ -109,7 +110,7 @@ impl Stage {
         envelope["data"].take()
     }
 
-    /// Which version answers.
+    /// The label of the version that answers.
     pub async fn label(&self) -> String {
         self.data("label", json!({})).await.as_str().unwrap().to_owned()
     }
@@ -118,7 +119,7 @@ impl Stage {
         self.ask("work", json!({"key": "k"})).await
     }
 
-    /// The rows, and at the end the counter of them.
+    /// All rows, then their counter.
     pub async fn rows(&self) -> Vec<String> {
         serde_json::from_value(self.data("rows", json!({})).await).unwrap()
     }
@@ -128,7 +129,7 @@ impl Stage {
         self.deployer.history(1).await.unwrap().remove(0)
     }
 
-    /// Waits until something holds.
+    /// Waits until `holds`.
     pub async fn wait(&self, what: &str, holds: impl Fn(&Stage) -> bool) {
         until(what, || holds(self)).await;
     }
@@ -158,7 +159,7 @@ pub fn forced() -> SwapOptions {
     }
 }
 
-/// The module under the name `changing`.
+/// The module with this behaviour, under the name `changing`.
 pub fn version(behaviour: Behaviour) -> Source {
     named("changing", changing(behaviour))
 }
@@ -171,7 +172,7 @@ pub fn named(name: &str, bytes: Vec<u8>) -> Source {
     }
 }
 
-/// The same, given to a start as the binary's own.
+/// A built-in module with this behaviour, for a start.
 pub fn built_in(behaviour: Behaviour) -> Vec<Source> {
     vec![Source {
         from: "built-in".into(),
@@ -186,7 +187,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// `callers` that call a method again and again, each with its own key.
+    /// Starts callers that call a method again and again, each with its own key.
     pub fn start(logic: &Logic, callers: usize, method: &'static str) -> Load {
         let stop = CancellationToken::new();
         let callers = (0..callers)
@@ -204,7 +205,7 @@ impl Load {
         Load { stop, callers }
     }
 
-    /// The answers of each caller, in order.
+    /// Ends the load and returns the answers of each caller, in order.
     pub async fn end(self) -> Vec<Vec<Value>> {
         self.stop.cancel();
         let mut answers = Vec::new();

@@ -1,4 +1,4 @@
-//! What a restart brings.
+//! What is live after a restart.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ fn file(behaviour: Behaviour) -> Vec<Source> {
 }
 
 #[tokio::test]
-async fn a_restart_comes_back_with_the_live_set_and_its_history() {
+async fn a_restart_keeps_the_live_set_and_its_history() {
     let stage = Stage::new(built_in(plain('a'))).await;
     stage.swap(version(plain('b'))).await.unwrap();
     let (list, history) = (stage.deployer.list(), stage.deployer.history(10).await.unwrap());
@@ -34,7 +34,7 @@ async fn a_restart_comes_back_with_the_live_set_and_its_history() {
 }
 
 #[tokio::test]
-async fn a_new_binary_brings_its_own_version_unless_somebody_chose_another() {
+async fn a_new_binary_brings_its_version_unless_another_was_chosen() {
     let stage = Stage::new(built_in(plain('a'))).await;
     let stage = stage.restart(built_in(plain('b'))).await;
     assert_eq!(stage.label().await, "b");
@@ -58,7 +58,7 @@ async fn a_file_that_changed_while_the_server_was_down_goes_live() {
 }
 
 #[tokio::test]
-async fn lost_bytes_are_replaced_by_the_latest_version_that_is_left() {
+async fn a_lost_version_is_replaced_by_the_latest_that_is_left() {
     let stage = Stage::new(built_in(plain('a'))).await;
     stage.swap(version(plain('b'))).await.unwrap();
     stage.swap(version(plain('c'))).await.unwrap();
@@ -76,7 +76,7 @@ async fn lost_bytes_are_replaced_by_the_latest_version_that_is_left() {
 }
 
 #[tokio::test]
-async fn a_binary_older_than_the_data_serves_what_was_live() {
+async fn a_binary_older_than_the_data_keeps_the_live_version() {
     let stage = Stage::new(built_in(plain('a'))).await;
     let stage = stage.restart(built_in(plain('b').rows(1, Migration::InOneStep))).await;
     assert_eq!(stage.label().await, "b");
@@ -85,7 +85,7 @@ async fn a_binary_older_than_the_data_serves_what_was_live() {
 }
 
 #[tokio::test]
-async fn a_binary_whose_migration_fails_leaves_what_was_live() {
+async fn a_binary_whose_migration_fails_keeps_the_live_version() {
     let stage = Stage::new(built_in(plain('a'))).await;
     let stage = stage.restart(built_in(plain('b').rows(1, Migration::Fails))).await;
     assert_eq!((stage.label().await.as_str(), stage.deployer.generation()), ("a", 1));

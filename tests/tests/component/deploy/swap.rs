@@ -1,4 +1,4 @@
-//! Swaps, overrides, unloading and going back.
+//! Swaps, overrides, unloading and rollback.
 
 use serde_json::{Value, json};
 use stowage_deploy::{DeployError, SwapOptions};
@@ -27,7 +27,7 @@ async fn swaps_under_load_lose_no_call_and_no_write() {
 }
 
 #[tokio::test]
-async fn a_module_overrides_method_by_method_and_gives_back_what_it_served() {
+async fn a_module_overrides_single_methods_until_it_is_unloaded() {
     let stage = Stage::new(built_in(plain('a'))).await;
     let over = named("over", changing(plain('b')));
     stage.swap(over).await.unwrap();
@@ -59,7 +59,7 @@ async fn a_module_overrides_method_by_method_and_gives_back_what_it_served() {
 }
 
 #[tokio::test]
-async fn a_set_is_swapped_as_one_or_not_at_all() {
+async fn a_set_is_swapped_as_a_whole_or_not_at_all() {
     let stage = Stage::new(built_in(plain('a'))).await;
     let set = |second: Behaviour| vec![version(plain('b')), named("over", changing(second))];
     let refused = stage
@@ -77,7 +77,7 @@ async fn a_set_is_swapped_as_one_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn going_back_goes_further_each_time_and_to_any_generation() {
+async fn each_rollback_goes_one_further_back_or_to_any_generation() {
     let stage = Stage::new(built_in(plain('a'))).await;
     for behaviour in [plain('b'), plain('c')] {
         stage.swap(version(behaviour)).await.unwrap();
@@ -143,7 +143,7 @@ async fn the_bytes_of_the_last_ten_versions_are_kept() {
 }
 
 #[tokio::test]
-async fn a_forced_swap_passes_what_may_be_forced() {
+async fn a_forced_swap_overrides_forceable_findings() {
     let stage = Stage::new(built_in(plain('a'))).await;
     let failing = || vec![version(plain('b').self_test(SelfTest::Fails))];
     assert!(stage.deployer.swap(failing(), unwatched()).await.is_err());

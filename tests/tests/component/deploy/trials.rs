@@ -8,7 +8,7 @@ use stowage_tests::changing::{Behaviour, Migration, Work, plain};
 
 use super::stage::{Stage, built_in, changing, named, version};
 
-/// Works until the deployer has done `action`; every answer is a success, whichever version gave it.
+/// Calls until the deployer has taken this action. Every call succeeds, whichever version answers.
 async fn work_until(stage: &Stage, action: &str) -> stowage_deploy::api::HistoryEntry {
     for _ in 0..10_000 {
         let answer = stage.work().await;
@@ -18,7 +18,8 @@ async fn work_until(stage: &Stage, action: &str) -> stowage_deploy::api::History
         );
         let latest = stage.latest().await;
         if latest.action == action {
-            // The entry is durable a moment before calls begin on its set; of one that never went live there is none.
+            // The entry is durable shortly before calls begin on its set. A version that never went
+            // live has no such set.
             if action == "rollback" {
                 stage
                     .wait("the entry's set serves", |s| {
@@ -52,7 +53,7 @@ async fn rolls_back(behaviour: Behaviour) -> Stage {
 #[tokio::test]
 async fn a_module_that_traps_is_rolled_back_and_its_callers_do_not_notice() {
     let stage = rolls_back(plain('b').work(Work::Trap)).await;
-    // The bad version is not what one goes back to from here.
+    // A rollback from here must not lead to the bad version.
     assert!(matches!(
         stage.deployer.rollback(None, "command").await,
         Err(DeployError::NothingToRollBack { .. })
@@ -70,7 +71,7 @@ async fn a_module_that_answers_new_errors_is_rolled_back() {
 }
 
 #[tokio::test]
-async fn a_probation_ends_well_by_itself_or_when_promoted() {
+async fn a_probation_ends_by_itself_or_by_promotion() {
     let stage = Stage::new(built_in(plain('a'))).await;
     let brief = SwapOptions {
         probation: Some(Duration::from_millis(50)),
@@ -98,7 +99,7 @@ async fn a_probation_ends_well_by_itself_or_when_promoted() {
 }
 
 #[tokio::test]
-async fn a_probation_goes_on_after_a_restart() {
+async fn a_probation_continues_after_a_restart() {
     let stage = Stage::new(built_in(plain('a'))).await;
     stage
         .deployer
@@ -112,7 +113,7 @@ async fn a_probation_goes_on_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_version_that_migrated_the_data_stays_and_the_reason_is_kept() {
+async fn a_version_that_migrated_the_data_is_not_rolled_back() {
     let stage = Stage::new(built_in(plain('a'))).await;
     stage
         .deployer
@@ -175,7 +176,7 @@ async fn a_canary_answers_its_share_and_is_promoted_or_aborted() {
 }
 
 #[tokio::test]
-async fn a_canary_that_is_too_bad_is_aborted_by_itself() {
+async fn a_bad_canary_is_aborted_automatically() {
     for behaviour in [plain('b').work(Work::Trap), plain('b').work(Work::Error)] {
         let stage = Stage::new(built_in(plain('a'))).await;
         stage.deployer.canary(version(behaviour), all_calls()).await.unwrap();
@@ -189,7 +190,7 @@ async fn a_canary_that_is_too_bad_is_aborted_by_itself() {
 }
 
 #[tokio::test]
-async fn a_canary_of_no_call_or_of_other_rows_is_refused() {
+async fn a_canary_without_calls_or_with_another_schema_is_refused() {
     let stage = Stage::new(built_in(plain('a'))).await;
     let unknown = CanaryOptions {
         methods: vec!["nothing".into()],
@@ -210,7 +211,7 @@ async fn a_canary_of_no_call_or_of_other_rows_is_refused() {
 }
 
 #[tokio::test]
-async fn a_shadow_shows_what_differs_and_nobody_sees_it() {
+async fn a_shadow_reports_differences_and_clients_do_not_see_it() {
     let stage = Stage::new(built_in(plain('a'))).await;
     stage
         .deployer
@@ -237,7 +238,7 @@ async fn a_shadow_shows_what_differs_and_nobody_sees_it() {
 }
 
 #[tokio::test]
-async fn a_swap_ends_what_ran_beside_the_version_it_replaces() {
+async fn a_swap_ends_the_trials_of_the_version_that_it_replaces() {
     let stage = Stage::new(built_in(plain('a'))).await;
     stage.deployer.shadow(version(plain('b')), 100.0).await.unwrap();
     stage.deployer.canary(version(plain('c')), all_calls()).await.unwrap();

@@ -1,4 +1,5 @@
-//! Answers that are given again: only while they stand, and only where the call did nothing but read.
+//! The response cache: a response is served again only while it is valid, and only of calls that
+//! only read.
 
 use std::sync::Arc;
 
@@ -26,38 +27,38 @@ fn summary(world: &World) -> Summary {
     world.logic.generation().modules()[0].summary()
 }
 
-/// Calls that ran, and answers that were given again.
-fn ran_and_remembered(world: &World) -> (u64, u64) {
+/// The number of calls that ran, and of responses that came from the cache.
+fn ran_and_cached(world: &World) -> (u64, u64) {
     let Summary { calls, remembered, .. } = summary(world);
     (calls, remembered)
 }
 
 #[tokio::test]
-async fn a_read_runs_once_until_what_it_read_is_written() {
+async fn a_response_is_cached_until_a_table_it_read_is_written() {
     let world = probe().await;
     for _ in 0..3 {
         assert_eq!(data(&world, "read", json!({"key": "a"})).await, 0);
     }
-    assert_eq!(ran_and_remembered(&world), (1, 2));
+    assert_eq!(ran_and_cached(&world), (1, 2));
     assert_eq!(data(&world, "increment", json!({"key": "a"})).await, 1);
     for _ in 0..3 {
         assert_eq!(data(&world, "read", json!({"key": "a"})).await, 1);
     }
-    assert_eq!(ran_and_remembered(&world), (3, 4), "the write, and one read after it");
+    assert_eq!(ran_and_cached(&world), (3, 4), "the write, and one read after it");
     assert_eq!(
         data(&world, "read", json!({"key": "b"})).await,
         0,
         "another key is another request"
     );
-    assert_eq!(ran_and_remembered(&world), (4, 4));
+    assert_eq!(ran_and_cached(&world), (4, 4));
 }
 
 #[tokio::test]
-async fn what_depends_on_more_than_the_store_runs_every_time() {
+async fn calls_that_depend_on_more_than_the_store_are_not_cached() {
     let world = probe().await;
     let methods = [
         ("increment", json!({"key": "a"})),
-        // The clock and randomness; output; nothing read.
+        // It looks at the clock and at randomness; it prints; it reads nothing.
         ("look-around", json!({})),
         ("print", json!({"text": "x"})),
         ("mutter", json!({"text": "x"})),
@@ -71,31 +72,31 @@ async fn what_depends_on_more_than_the_store_runs_every_time() {
             "{method}: {first}"
         );
     }
-    assert_eq!(ran_and_remembered(&world), (2 * methods.len() as u64, 0));
+    assert_eq!(ran_and_cached(&world), (2 * methods.len() as u64, 0));
 }
 
 #[tokio::test]
-async fn an_error_is_found_anew_every_time() {
+async fn errors_are_not_cached() {
     let world = World::builtin(|_| {}).await;
     let body = json!({"favId": "none", "type": 0, "page": 1, "pageSize": 10});
     for _ in 0..2 {
         assert_eq!(world.answer("/getImFavoriteList", &body).await["code"], 60000);
     }
-    assert_eq!(ran_and_remembered(&world), (2, 0));
+    assert_eq!(ran_and_cached(&world), (2, 0));
 }
 
 #[tokio::test]
-async fn another_generation_has_no_answers_of_the_one_before() {
+async fn a_new_generation_starts_with_an_empty_cache() {
     let world = probe().await;
     data(&world, "read", json!({"key": "a"})).await;
     data(&world, "read", json!({"key": "a"})).await;
     let modules = world.logic.generation().modules().to_vec();
     world.logic.serve(Generation::new(modules));
     data(&world, "read", json!({"key": "a"})).await;
-    assert_eq!(ran_and_remembered(&world), (2, 1));
+    assert_eq!(ran_and_cached(&world), (2, 1));
 }
 
-/// Somebody who wants to see every call.
+/// An observer that wants to see every call.
 struct Everything;
 
 impl Observer for Everything {
@@ -107,7 +108,7 @@ impl Observer for Everything {
 }
 
 #[tokio::test]
-async fn calls_that_somebody_looks_on_at_run_every_time() {
+async fn observed_calls_are_not_cached() {
     let world = probe().await;
     data(&world, "read", json!({"key": "a"})).await;
     let observer: Arc<dyn Observer> = Arc::new(Everything);
@@ -116,11 +117,11 @@ async fn calls_that_somebody_looks_on_at_run_every_time() {
     for _ in 0..3 {
         data(&world, "read", json!({"key": "a"})).await;
     }
-    assert_eq!(ran_and_remembered(&world), (4, 0));
+    assert_eq!(ran_and_cached(&world), (4, 0));
 }
 
 #[tokio::test]
-async fn without_room_every_call_runs() {
+async fn a_cache_of_size_0_caches_nothing() {
     let world = probe_with(Config {
         response_cache_bytes: 0,
         ..config()
@@ -129,11 +130,11 @@ async fn without_room_every_call_runs() {
     for _ in 0..3 {
         data(&world, "read", json!({"key": "a"})).await;
     }
-    assert_eq!(ran_and_remembered(&world), (3, 0));
+    assert_eq!(ran_and_cached(&world), (3, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_answer_is_older_than_a_write_that_was_acknowledged() {
+async fn a_cached_response_is_never_older_than_an_acknowledged_write() {
     const WRITES: u64 = 2000;
     const READERS: usize = 4;
     let world = Arc::new(probe().await);
