@@ -25,7 +25,7 @@ pub mod admin;
 mod builtin;
 pub mod demo;
 mod hooks;
-mod proofs;
+mod response;
 pub mod serve;
 pub mod server;
 mod services;

@@ -19,14 +19,13 @@ use crate::admin::{Admin, AdminToken};
 use crate::builtin::{builtin_modules, read_modules};
 use crate::demo;
 use crate::hooks::Hooks;
-use crate::proofs;
 use crate::server::{self, Gate};
 use crate::services::Services;
 use crate::settings::Settings;
 use stowage_cli::data_dir::{ADMIN_TOKEN_FILE, SERVER_FILE, SPACE_DIR, default_data_dir};
 use stowage_cli::space::{directory_url, shown, space_url};
 use stowage_deploy::watched::Watched;
-use stowage_deploy::{Deployer, Recordings, Source};
+use stowage_deploy::{Deployer, Source};
 
 /// The size of a space that is made because there is none: 10 GB.
 const NEW_SPACE_BYTES: u64 = 10 << 30;
@@ -67,10 +66,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         fill_demo(&logic, &services, &space, &data).await?;
     }
     let stop = CancellationToken::new();
-    let recordings = Arc::new(Recordings::new(logic.clone()));
-    proofs::connect(&deployer, &recordings);
-    let admin = Admin::new(deployer.clone(), Arc::clone(&recordings));
-    let jobs = Jobs::start(&logic, &services, deployer, watched, &stop);
+    let admin = Admin::new(deployer.clone());
+    let jobs = Jobs::start(&logic, &services, deployer.clone(), watched, &stop);
 
     data.announce(address)?;
     stop_on_signal(stop.clone())?;
@@ -98,11 +95,12 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     }
     server::run(listener, logic, services.feed, admin, gate, config, stop.clone()).await;
     tracing::info!("stopping");
-    if recordings.status().is_some()
-        && let Err(error) = recordings.stop().await
+    if deployer.recording().is_some()
+        && let Err(error) = deployer.stop_recording().await
     {
-        tracing::warn!(%error, "the recording did not end well");
+        tracing::warn!(%error, "the recording could not be written to its end");
     }
+    drop(deployer);
     data.withdraw();
     jobs.join().await;
     store.close().await;

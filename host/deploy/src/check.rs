@@ -10,7 +10,7 @@ use super::error::DeployError;
 use super::interview::{self, Stepped};
 use super::live;
 use super::now::{is_method, wire_name};
-use super::trials::Replay;
+use super::replay::replay_recording;
 
 /// Lines of a step that are told.
 const MOST_LINES: usize = 200;
@@ -39,7 +39,6 @@ pub(super) struct Checker<'a> {
     pub(super) before: &'a [Arc<Module>],
     /// What would be.
     pub(super) after: &'a [Arc<Module>],
-    pub(super) replay: Option<&'a Replay>,
 }
 
 fn step(name: &str, passed: bool, forceable: bool, lines: Vec<String>) -> CheckStep {
@@ -245,10 +244,7 @@ impl Checker<'_> {
     }
 
     async fn replay(&self, module: &Arc<Module>, recording: Vec<u8>) -> CheckStep {
-        let Some(replay) = self.replay else {
-            return step("replay", false, true, vec!["this server cannot replay".into()]);
-        };
-        match replay(self.logic.clone(), recording, Arc::clone(module)).await {
+        match replay_recording(self.logic, &recording, Arc::clone(module)).await {
             Ok(lines) => step("replay", true, true, lines),
             Err(lines) => step("replay", false, true, lines),
         }

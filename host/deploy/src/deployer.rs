@@ -1,14 +1,15 @@
 //! The handle of the deployer, and the changes it makes.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use stowage_logic::{Generation, LoadError, Module, Version};
+use stowage_recording::Summary;
 
 use super::api::MigrationStatus;
-use super::api::{CheckReport, HistoryEntry, ModuleStatus, SwapReport};
+use super::api::{CheckReport, HistoryEntry, ModuleStatus, RecordRequest, RecordStatus, SwapReport};
 use super::check::{self, Checker, Examined, lost_methods};
 use super::error::DeployError;
 use super::history::{self, Action, Entry};
@@ -16,8 +17,9 @@ use super::inner::{Inner, put};
 use super::live::{self, LiveModule};
 use super::now::now_ms;
 use super::options::{Source, SwapOptions, validate, validate_thresholds};
+use super::recordings::RecordingsError;
 use super::switch::{Applied, Change, Pending};
-use super::trials::{Candidate, Onlookers, Replay};
+use super::trials::Candidate;
 
 /// Modules that wait to be compiled or checked; more are turned away.
 const MOST_WAITING: usize = 8;
@@ -33,19 +35,29 @@ impl std::fmt::Debug for Deployer {
 }
 
 impl Deployer {
-    /// Connects what replays the recordings that checks are given.
-    pub fn replay_with(&self, replay: Replay) {
-        *self.0.replay.lock().unwrap_or_else(PoisonError::into_inner) = Some(replay);
+    /// The recording that is being made, if any.
+    pub fn recording(&self) -> Option<RecordStatus> {
+        self.0.recordings.status()
     }
 
-    /// Connects what looks on at the calls of every generation; [`Deployer::look_again`] tells that it has changed.
-    pub fn look_on_with(&self, onlookers: Onlookers) {
-        *self.0.onlookers.lock().unwrap_or_else(PoisonError::into_inner) = Some(onlookers);
-    }
-
-    /// Serves the same modules, with those who look on now.
-    pub fn look_again(&self) {
+    /// Starts recording calls. Creating the file may block the calling thread for a moment.
+    ///
+    /// # Errors
+    /// When a recording is being made already, or the file cannot be created.
+    pub fn start_recording(&self, request: RecordRequest) -> Result<(), RecordingsError> {
+        self.0.recordings.start(request)?;
         self.0.serve_again();
+        Ok(())
+    }
+
+    /// Ends the recording and returns what its file holds.
+    ///
+    /// # Errors
+    /// When no recording is being made, or the file could not be written to its end.
+    pub async fn stop_recording(&self) -> Result<Summary, RecordingsError> {
+        let summary = self.0.recordings.stop().await;
+        self.0.serve_again();
+        summary
     }
 
     /// Every live module, in the order they are loaded.
@@ -266,14 +278,12 @@ impl Deployer {
         recording: Option<Vec<u8>>,
     ) -> Result<Examined, DeployError> {
         let before = self.0.now().modules.clone();
-        let replay = self.0.replay();
         let _permit = self.turn(&candidate.module.name).await?;
         Checker {
             logic: &self.0.logic,
             store: &self.0.store,
             before: &before,
             after,
-            replay: replay.as_ref(),
         }
         .examine(&candidate.module, candidate.bytes.len(), recording)
         .await

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use stowage_logic::{Generation, Logic, Module, Version, Watch};
+use stowage_logic::{Logic, Module, Version, Watch};
 use stowage_storage::Store;
 use tokio::sync::{Notify, Semaphore};
 
@@ -14,7 +14,8 @@ use super::history::{self, Action, Entry};
 use super::live::{self, LiveModule};
 use super::migration::{self, Running};
 use super::now::{Now, now_ms};
-use super::trials::{Canary, Onlookers, Replay};
+use super::recordings::Recordings;
+use super::trials::Canary;
 
 /// Modules that are compiled and checked at once: each may take a process of its own and 4 GiB.
 const CHECKS: usize = 2;
@@ -30,8 +31,7 @@ pub(super) struct Inner {
     pub(super) changing: tokio::sync::Mutex<()>,
     now: Mutex<Now>,
     migration: Mutex<Option<Running>>,
-    pub(super) replay: Mutex<Option<Replay>>,
-    pub(super) onlookers: Mutex<Option<Onlookers>>,
+    pub(super) recordings: Recordings,
     pub(super) checking: Semaphore,
     pub(super) waiting: AtomicUsize,
     /// There are other watches to look after.
@@ -40,6 +40,7 @@ pub(super) struct Inner {
 
 impl Inner {
     pub(super) fn new(logic: Logic, store: Store, blobs: Blobs) -> Inner {
+        let recordings = Recordings::new(logic.clone());
         Inner {
             logic,
             store,
@@ -47,8 +48,7 @@ impl Inner {
             changing: tokio::sync::Mutex::default(),
             now: Mutex::default(),
             migration: Mutex::default(),
-            replay: Mutex::default(),
-            onlookers: Mutex::default(),
+            recordings,
             checking: Semaphore::new(CHECKS),
             waiting: AtomicUsize::new(0),
             changed: Notify::new(),
@@ -62,19 +62,6 @@ impl Inner {
 
     pub(super) fn migration(&self) -> MutexGuard<'_, Option<Running>> {
         self.migration.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn replay(&self) -> Option<Replay> {
-        self.replay.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The table that is to serve, with those who look on at all calls.
-    pub(super) fn looked_on(&self, generation: Generation) -> Generation {
-        let onlookers = self.onlookers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match onlookers {
-            Some(look_on) => look_on(generation),
-            None => generation,
-        }
     }
 
     /// Runs something that blocks, on a thread for that.

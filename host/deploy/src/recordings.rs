@@ -10,7 +10,7 @@ use super::api::{RecordRequest, RecordStatus};
 
 /// Why a recording cannot be started or stopped.
 #[derive(Debug, thiserror::Error)]
-pub enum RecordProblem {
+pub enum RecordingsError {
     /// One is going on.
     #[error("a recording to {} goes on: stop it first", file.display())]
     Busy {
@@ -52,7 +52,7 @@ impl Recordings {
     ///
     /// # Errors
     /// When one goes on, or the file cannot be made.
-    pub fn start(&self, request: RecordRequest) -> Result<(), RecordProblem> {
+    pub fn start(&self, request: RecordRequest) -> Result<(), RecordingsError> {
         let RecordRequest {
             file,
             methods,
@@ -60,11 +60,11 @@ impl Recordings {
             bytes,
         } = request;
         if !file.is_absolute() {
-            return Err(RecordProblem::Relative { file });
+            return Err(RecordingsError::Relative { file });
         }
         let mut current = self.lock();
         if let Some((file, _)) = &*current {
-            return Err(RecordProblem::Busy { file: file.clone() });
+            return Err(RecordingsError::Busy { file: file.clone() });
         }
         let default = Bounds::default();
         let bounds = Bounds {
@@ -89,9 +89,9 @@ impl Recordings {
     ///
     /// # Errors
     /// When none goes on, or the file could not be written to its end.
-    pub async fn stop(&self) -> Result<Summary, RecordProblem> {
+    pub async fn stop(&self) -> Result<Summary, RecordingsError> {
         let current = self.lock().take();
-        let (_, recorder) = current.ok_or(RecordProblem::None)?;
+        let (_, recorder) = current.ok_or(RecordingsError::None)?;
         Ok(recorder.stop().await?)
     }
 

@@ -175,7 +175,7 @@ impl Inner {
             migrated: row.migrated,
         });
         now.replace(set, modules, probation);
-        let generation = self.looked_on(now.generation());
+        let generation = self.recordings.observe(now.generation());
         match held {
             Some(held) => held.release(generation),
             None => self.logic.serve(generation),
@@ -187,7 +187,7 @@ impl Inner {
     /// Serves the same modules with others beside them.
     pub(super) fn serve_again(&self) {
         let now = self.now();
-        self.logic.serve(self.looked_on(now.generation()));
+        self.logic.serve(self.recordings.observe(now.generation()));
         drop(now);
         self.changed.notify_one();
     }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use stowage_logic::codec::fold_name;
-use stowage_logic::{Generation, Logic, Module, Share, Thresholds, Watch};
+use stowage_logic::{Generation, Module, Share, Thresholds, Watch};
 
 use super::api::{CanaryStatus, Difference, ShadowReport};
 use super::error::DeployError;
@@ -12,15 +11,6 @@ use super::live::LiveModule;
 
 /// Shadows and canaries at once: each keeps a module in memory.
 pub(super) const MOST_TRIALS: usize = 8;
-
-/// Lines of what was found: how it went, or what differs.
-pub type ReplayResult = Result<Vec<String>, Vec<String>>;
-
-/// Replays a recording with a module, beside what is served.
-pub type Replay = Arc<dyn Fn(Logic, Vec<u8>, Arc<Module>) -> BoxFuture<'static, ReplayResult> + Send + Sync>;
-
-/// Adds those who look on at all calls to a table that is to serve.
-pub type Onlookers = Arc<dyn Fn(Generation) -> Generation + Send + Sync>;
 
 /// A version that is not live, with what it takes to make it so.
 #[derive(Clone)]

@@ -20,6 +20,17 @@ pub(super) enum Route {
     Unload,
 }
 
+/// What a request's body holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum BodyType {
+    /// Parameters as a JSON object; an empty body is none.
+    Json,
+    /// The bytes of modules.
+    Module,
+    /// The content type is not checked.
+    Any,
+}
+
 impl Route {
     /// The route of a path, percent-encoded as it came.
     pub(super) fn of(path: &str) -> Option<Route> {
@@ -48,7 +59,16 @@ impl Route {
         })
     }
 
-    /// The methods it takes. GET has no side effects.
+    /// What the request's body holds.
+    pub(super) fn body_type(&self) -> BodyType {
+        match self {
+            Route::Check | Route::Swap | Route::Shadow | Route::Canary => BodyType::Module,
+            Route::Promote | Route::Abort | Route::Rollback | Route::Unload => BodyType::Json,
+            Route::List | Route::ShadowOf(_) | Route::History | Route::Migration | Route::Record => BodyType::Any,
+        }
+    }
+
+    /// The methods it accepts. GET has no side effects.
     pub(super) fn methods(&self) -> &'static [Method] {
         match self {
             Route::List | Route::ShadowOf(_) | Route::History | Route::Migration => &[Method::GET],

@@ -13,7 +13,7 @@ use super::problem::Problem;
 use stowage_deploy::Source;
 
 /// Bytes of a body, all modules together: a module may have half of it.
-pub(super) const MOST_BODY_BYTES: usize = 2 * MAX_MODULE_BYTES;
+pub(super) const MAX_BODY_BYTES: usize = 2 * MAX_MODULE_BYTES;
 
 /// How long the next piece of a body may take.
 const PATIENCE: Duration = Duration::from_secs(30);

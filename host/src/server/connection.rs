@@ -5,34 +5,33 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, HeaderValue, ORIGIN, VARY,
 };
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
-use super::{Place, Shared, feed};
+use crate::response::{HttpResponse, json_response};
+
+use super::{ConnectionPermit, Shared, feed};
 use crate::admin;
 use stowage_logic::rpc::{self, Code, Envelope};
 use stowage_logic::{Elapsed, within};
 
-pub(super) type Answer = Response<Full<Bytes>>;
-
 /// The path of the progress feed's websocket.
 const FEED_PATH: &str = "/ws";
 
-pub(super) async fn answer(
+pub(super) async fn respond(
     shared: Arc<Shared>,
     request: Request<Incoming>,
-    place: Place,
-) -> Result<Answer, Infallible> {
+    permit: ConnectionPermit,
+) -> Result<HttpResponse, Infallible> {
     let shared = &*shared;
     if admin::is_admin(request.uri().path()) {
         return Ok(match shared.gate.check_admin(&request) {
-            Ok(()) => shared.admin.answer(request).await,
+            Ok(()) => shared.admin.respond(request).await,
             Err(refused) => {
                 tracing::debug!(%refused, "a request to the admin API was turned away");
                 admin::refusal(refused.status(), &refused.to_string())
@@ -45,7 +44,7 @@ pub(super) async fn answer(
     }
     let origin = request.headers().get(ORIGIN).cloned();
     let mut response = match (request.method(), request.uri().path()) {
-        (&Method::GET, FEED_PATH) => feed::upgrade(shared, request, place),
+        (&Method::GET, FEED_PATH) => feed::upgrade(shared, request, permit),
         (&Method::OPTIONS, _) => preflight(),
         (&Method::POST, _) => {
             let (head, body) = request.into_parts();
@@ -69,7 +68,7 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-async fn api(shared: &Shared, uri: Uri, body: Incoming) -> Answer {
+async fn api(shared: &Shared, uri: Uri, body: Incoming) -> HttpResponse {
     let limit = shared.config.body_bytes;
     let deadline = Instant::now() + shared.config.body_timeout;
     let body = pin!(Limited::new(body, limit).collect());
@@ -84,15 +83,18 @@ async fn api(shared: &Shared, uri: Uri, body: Incoming) -> Answer {
         Ok(Err(_)) => return refusal(StatusCode::BAD_REQUEST, "body: it ended early"),
         Err(Elapsed) => return refusal(StatusCode::REQUEST_TIMEOUT, "body: it did not arrive in time"),
     };
-    respond(StatusCode::OK, rpc::answer(&shared.logic, uri.path(), body).await)
+    json_response(
+        StatusCode::OK,
+        rpc::answer(&shared.logic, uri.path(), body).await.into_json(),
+    )
 }
 
 /// A refusal of the transport's own.
-pub(super) fn refusal(status: StatusCode, message: &str) -> Answer {
-    respond(status, Envelope::failure(Code::OTHER, message))
+pub(super) fn refusal(status: StatusCode, message: &str) -> HttpResponse {
+    json_response(status, Envelope::failure(Code::OTHER, message).into_json())
 }
 
-fn preflight() -> Answer {
+fn preflight() -> HttpResponse {
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
@@ -102,15 +104,5 @@ fn preflight() -> Answer {
         HeaderValue::from_static("content-type, authorization"),
     );
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    response
-}
-
-fn respond(status: StatusCode, envelope: Envelope) -> Answer {
-    let mut response = Response::new(Full::new(envelope.into_json()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -15,8 +15,9 @@ use stowage_transfer::Connection;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{Answer, refusal};
-use super::{Place, Shared, gate};
+use super::connection::refusal;
+use super::{ConnectionPermit, Shared, gate};
+use crate::response::HttpResponse;
 
 /// How often the server pings.
 const PING: Duration = Duration::from_secs(20);
@@ -35,7 +36,7 @@ fn config() -> WebSocketConfig {
         .max_frame_size(Some(16 << 10))
 }
 
-pub(super) fn upgrade(shared: &Shared, mut request: Request<Incoming>, place: Place) -> Answer {
+pub(super) fn upgrade(shared: &Shared, mut request: Request<Incoming>, permit: ConnectionPermit) -> HttpResponse {
     if !hyper_tungstenite::is_upgrade_request(&request) {
         return refusal(StatusCode::UPGRADE_REQUIRED, "expected a websocket handshake");
     }
@@ -51,7 +52,7 @@ pub(super) fn upgrade(shared: &Shared, mut request: Request<Incoming>, place: Pl
             let stop = shared.stop.clone();
             let cut = shared.cut.clone();
             shared.sockets.spawn(async move {
-                let _place = place;
+                let _permit = permit;
                 tokio::select! {
                     () = serve(socket, frames, stop) => {}
                     () = cut.cancelled() => {}

@@ -10,7 +10,8 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, SEC_W
 use http::{HeaderMap, Method, Request, StatusCode};
 use sha2::{Digest, Sha256};
 
-use crate::admin::{AdminToken, essence_is};
+use crate::admin::AdminToken;
+use crate::response::is_media_type;
 
 /// The websocket subprotocol that carries a bearer token, for browsers cannot set headers there: `stowage.bearer.TOKEN`.
 const BEARER_PROTOCOL: &str = "stowage.bearer.";
@@ -142,7 +143,7 @@ impl Gate {
         }
         let content_type = only(headers, &CONTENT_TYPE);
         let known = ["application/json", "application/wasm"];
-        if request.method() == Method::POST && !known.iter().any(|known| essence_is(content_type, known)) {
+        if request.method() == Method::POST && !known.iter().any(|known| is_media_type(content_type, known)) {
             return Err(Refused::AdminContentType);
         }
         Ok(())
@@ -207,7 +208,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a Heade
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    essence_is(only(headers, &CONTENT_TYPE), "application/json")
+    is_media_type(only(headers, &CONTENT_TYPE), "application/json")
 }
 
 fn digest(token: &str) -> [u8; 32] {

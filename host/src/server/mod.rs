@@ -142,21 +142,22 @@ pub async fn run(
     }
 }
 
-/// A place among the connections, held by the connection and by the websocket it may become.
-type Place = Arc<Option<OwnedSemaphorePermit>>;
+/// One of the [`Config::connections`] permits. The connection holds it, and the websocket that the
+/// connection may become.
+type ConnectionPermit = Arc<Option<OwnedSemaphorePermit>>;
 
 /// Serves one connection to its end.
 async fn serve(http: Builder, stream: Stall, permit: Option<OwnedSemaphorePermit>, shared: Arc<Shared>) {
-    let place: Place = Arc::new(permit);
+    let permit: ConnectionPermit = Arc::new(permit);
     let answering = Arc::new(AtomicUsize::new(0));
     let service = {
         let (shared, answering) = (Arc::clone(&shared), Arc::clone(&answering));
         service_fn(move |request| {
-            let (shared, place) = (Arc::clone(&shared), Arc::clone(&place));
+            let (shared, permit) = (Arc::clone(&shared), Arc::clone(&permit));
             let answering = Answering::begin(&answering);
             async move {
                 // Made in here: a future that is taken along would have its room twice.
-                let answer = connection::answer(shared, request, place).await;
+                let answer = connection::respond(shared, request, permit).await;
                 drop(answering);
                 answer
             }

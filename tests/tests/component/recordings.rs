@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use stowage_deploy::api::RecordRequest;
-use stowage_deploy::{RecordProblem, Recordings};
+use stowage_deploy::{Recordings, RecordingsError};
 use stowage_kit::{Kit, ReplayReport};
 use stowage_logic::{Ending, Generation, HIDDEN};
 use stowage_recording::{Bounds, Call, FORMAT, Header, Line, RecordError, Recorder, Recording, Summary, replay};
@@ -339,13 +339,13 @@ async fn a_server_makes_one_recording_at_a_time() {
     };
     let table = Generation::clone(&kit.logic().generation());
     let (first, second) = (dir.path().join("first"), dir.path().join("second"));
-    assert!(matches!(recordings.stop().await, Err(RecordProblem::None)));
+    assert!(matches!(recordings.stop().await, Err(RecordingsError::None)));
     let relative = recordings.start(request("relative".into()));
-    assert!(matches!(relative, Err(RecordProblem::Relative { .. })));
+    assert!(matches!(relative, Err(RecordingsError::Relative { .. })));
 
     recordings.start(request(first.clone())).unwrap();
     let busy = recordings.start(request(second.clone()));
-    assert!(matches!(busy, Err(RecordProblem::Busy { file }) if file == first));
+    assert!(matches!(busy, Err(RecordingsError::Busy { file }) if file == first));
     kit.logic().serve(recordings.observe(table.clone()));
     kit.data("getStorageSpaceInfo", json!({})).await;
     assert_eq!(
