@@ -170,111 +170,69 @@ fn folders_are_listed_by_parent_time_and_order() {
         folder("d", "c", 5),
     ];
     apply_folders(&ctx, rows, &[]);
-    let all = List::default();
-    assert_eq!(folders(&ctx, &all), ["d", "a", "b", "c"]);
-    assert_eq!(
-        folders(
-            &ctx,
-            &List {
-                parent: Some(""),
-                ..all.clone()
-            }
-        ),
-        ["d", "a", "b", "c"]
-    );
-    assert_eq!(
-        folders(
-            &ctx,
-            &List {
-                parent: Some("a"),
-                ..all.clone()
-            }
-        ),
-        ["b", "c"]
-    );
-    assert_eq!(
-        folders(
-            &ctx,
-            &List {
+    let all = List::default;
+    let long = "x".repeat(70_000);
+    let cases: [(List<'_>, &[&str]); 11] = [
+        (all(), &["d", "a", "b", "c"]),
+        (in_parent(""), &["d", "a", "b", "c"]),
+        (in_parent("a"), &["b", "c"]),
+        (in_parent("unknown"), &[]),
+        (in_parent(&long), &[]),
+        (
+            List {
                 order: Some(Order::Desc),
-                ..all.clone()
-            }
+                ..all()
+            },
+            &["c", "b", "a", "d"],
         ),
-        ["c", "b", "a", "d"]
-    );
-    assert_eq!(
-        folders(
-            &ctx,
-            &List {
+        (
+            List {
                 start_time: Some(10),
                 end_time: Some(30),
-                ..all.clone()
-            }
+                ..all()
+            },
+            &["a", "b", "c"],
         ),
-        ["a", "b", "c"]
-    );
-    assert_eq!(
-        folders(
-            &ctx,
-            &List {
+        (
+            List {
                 end_time: Some(9),
-                ..all.clone()
-            }
+                ..all()
+            },
+            &["d"],
         ),
-        ["d"]
-    );
-    assert_eq!(
-        folders(
-            &ctx,
-            &List {
+        (
+            List {
                 start_time: Some(30_000),
-                parent: Some("a"),
-                ..all.clone()
-            }
+                ..in_parent("a")
+            },
+            &[],
         ),
-        Vec::<String>::new()
-    );
-    assert_eq!(
-        folders(
-            &ctx,
-            &List {
+        (
+            List {
                 page: Some(2),
                 page_size: Some(3),
-                ..all.clone()
-            }
+                ..all()
+            },
+            &["c"],
         ),
-        ["c"]
-    );
-    assert_eq!(
-        folders(
-            &ctx,
-            &List {
+        (
+            List {
                 page_size: Some(1),
-                ..all.clone()
-            }
+                ..all()
+            },
+            &["d"],
         ),
-        ["d"]
-    );
-    assert_eq!(
-        folders(
-            &ctx,
-            &List {
-                parent: Some("unknown"),
-                ..all.clone()
-            }
-        ),
-        Vec::<String>::new()
-    );
-    assert_eq!(
-        folders(
-            &ctx,
-            &List {
-                parent: Some(&"x".repeat(70_000)),
-                ..all
-            }
-        ),
-        Vec::<String>::new()
-    );
+    ];
+    for (list, expected) in cases {
+        assert_eq!(folders(&ctx, &list), expected, "{list:?}");
+    }
+}
+
+fn in_parent(parent: &str) -> List<'_> {
+    List {
+        parent: Some(parent),
+        ..List::default()
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 use stowage_backups::bindings::{backup_folders, backups};
+use stowage_cloud_storage::bindings::{dapp_files, storage_files};
 use stowage_favorites::bindings::{favorite_folders, favorites};
 use stowage_sdk::bindings::transfer::{File, UploadRequest};
 use stowage_sdk::rows::{
@@ -103,9 +104,35 @@ fn upload((_, a, b, c, size): Step) -> UploadRequest {
     }
 }
 
+fn storage_file((_, _, b, _, size): Step) -> storage_files::Row {
+    storage_files::Row {
+        hash: hash(b),
+        name: None,
+        size: Some(size),
+        time: None,
+        path: None,
+        ext: None,
+        thumb: None,
+        protected: None,
+    }
+}
+
+fn dapp_file((_, _, b, _, size): Step) -> dapp_files::Row {
+    dapp_files::Row {
+        hash: hash(b),
+        name: None,
+        size: Some(size),
+        time: None,
+        path: None,
+        ext: None,
+        thumb: None,
+        protected: None,
+    }
+}
+
 /// Runs a step as the host does. A refused step changes nothing.
 fn run(ctx: &MemoryContext, step: Step) {
-    let (what, a, b, c, size) = step;
+    let (what, a, b, c, _) = step;
     let gone = vec![id(a)];
     let folders: Vec<_> = ctx
         .keys("favorite-folders")
@@ -151,36 +178,8 @@ fn run(ctx: &MemoryContext, step: Step) {
                 stowage_backups::apply_folders(ctx, vec![row], &[id(c)]);
             }
             12 => stowage_backups::delete(ctx, &id(a), c % 2 == 0).map(drop)?,
-            13 => {
-                use stowage_cloud_storage::bindings::storage_files::Row;
-                let (name, path, ext, thumb) = (None, None, None, None);
-                let row = Row {
-                    hash: hash(b),
-                    name,
-                    size: Some(size),
-                    time: None,
-                    path,
-                    ext,
-                    thumb,
-                    protected: None,
-                };
-                stowage_cloud_storage::apply_storage_files(ctx, vec![row], &[hash(c)]);
-            }
-            14 => {
-                use stowage_cloud_storage::bindings::dapp_files::Row;
-                let (name, path, ext, thumb) = (None, None, None, None);
-                let row = Row {
-                    hash: hash(b),
-                    name,
-                    size: Some(size),
-                    time: None,
-                    path,
-                    ext,
-                    thumb,
-                    protected: None,
-                };
-                stowage_cloud_storage::apply_dapp_files(ctx, vec![row], &[hash(c)]);
-            }
+            13 => stowage_cloud_storage::apply_storage_files(ctx, vec![storage_file(step)], &[hash(c)]),
+            14 => stowage_cloud_storage::apply_dapp_files(ctx, vec![dapp_file(step)], &[hash(c)]),
             _ => {
                 let done = stowage_cloud_storage::finished(ctx, &upload(step));
                 done.map_err(|_| stowage_sdk::Error::no_file("temp"))?;

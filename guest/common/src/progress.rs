@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_range_is_named() {
+    fn a_parameter_out_of_range_is_named() {
         assert_eq!(refused(2, 0, None, "k"), "type");
         assert_eq!(refused(0, 5, None, "k"), "platform");
         assert_eq!(refused(0, 256, None, "k"), "platform");

@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sync_answers_nothing_and_a_cloud_out_of_reach_is_a_failure() {
+    fn a_sync_returns_nothing_and_an_unreachable_cloud_is_a_failure() {
         let ctx = MemoryContext::new();
         ctx.set_sync(Ok(SyncReport {
             segments: 3,

@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_values_are_no_rows_and_lend_no_fields() {
+    fn broken_values_are_not_rows_and_their_fields_are_not_kept() {
         let good = encode(&new(), None);
         for cut in 0..good.len().min(400) {
             assert_eq!(fields(&good[..cut]).map(|fields| fields.len()), None, "cut at {cut}");

@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_of_a_file_is_one_and_the_identity_of_a_message_is_not() {
+    fn the_hash_of_a_file_is_a_hash_and_the_hash_of_a_message_is_not() {
         assert!(is_hash("FKBgzrvr6wwt853VWW3RgdX4fLoeoDhgyexVbsuPaEhz"));
         assert!(is_hash("paQTTdxdvwfYUygWsZ8tCsXyExxGVF4YNJ1uh6GSRmm"));
         assert!(!is_hash(
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_here_is_a_hash() {
+    fn a_computed_hash_is_a_hash() {
         for text in ["", "a", "favorite"] {
             assert!(is_hash(&base58_sha256(&[text])));
         }

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_with_nul_bytes_and_shared_beginnings_stay_apart() {
+    fn texts_with_nul_bytes_and_shared_prefixes_have_different_keys() {
         let folders = ["", "a", "a\0", "a\0\0", "ab", "\0", "图片"];
         let mut keys = Vec::new();
         for folder in folders {
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_a_key_begins_with_comes_back() {
+    fn the_leading_text_of_a_key_is_read() {
         let key = Key::new().text("文件\0夹").time(5).tail("x");
         assert_eq!(leading_text(&key), Some(("文件\0夹", 2 + "文件\0夹".len())));
         assert_eq!(leading_text(&[0]), None);

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_message_goes_before_the_name_and_the_name_before_nothing() {
+    fn the_kind_comes_from_the_message_then_from_the_name() {
         assert_eq!(Kind::of(r#"{"text":"a"}"#, "a.jpg", ""), Kind::Text);
         assert_eq!(Kind::of("", "照片.JPG", ""), Kind::Media);
         assert_eq!(Kind::of("{}", "clip.mp4", ""), Kind::Media);

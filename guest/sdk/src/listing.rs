@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_match_by_themselves_or_by_what_they_hold_and_cost_what_is_found() {
+    fn folders_match_by_their_text_or_a_row_and_the_cost_depends_on_the_matches() {
         let folder = |unique: &str, time| TempFolder {
             unique: unique.to_owned(),
             node_address: format!("Node {unique}"),

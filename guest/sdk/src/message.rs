@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kind_comes_from_what_the_message_carries() {
+    fn the_kind_comes_from_the_fields_of_the_message() {
         assert_eq!(
             kind(r#"{"imageFormat":255,"imageInfoArray":[{"type":1}]}"#),
             Some(Kind::Media)
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_tells_nothing_is_nothing() {
+    fn a_message_without_a_known_field_has_no_kind() {
         for content in [
             "",
             "null",

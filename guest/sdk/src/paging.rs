@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_parts_are_the_first_thousand() {
+    fn absent_parts_mean_the_first_thousand() {
         assert_eq!(Paging::optional(None, None), Ok(Paging::FIRST));
         assert_eq!(
             Paging::optional(Some(2), None),

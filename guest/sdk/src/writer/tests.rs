@@ -40,7 +40,7 @@ fn without_schema(ctx: &MemoryContext) -> Vec<String> {
 }
 
 #[test]
-fn removing_a_row_takes_away_exactly_what_adding_it_added() {
+fn removing_a_row_removes_exactly_what_adding_it_added() {
     let ctx = MemoryContext::new();
     assert!(put(&ctx, &file("a", "p", 100)));
     let with_one = ctx.dump();
@@ -109,7 +109,7 @@ fn a_new_name_reaches_the_searchable_text() {
 }
 
 #[test]
-fn what_another_version_of_the_module_stored_in_a_row_survives() {
+fn fields_of_another_version_of_the_module_are_kept() {
     #[derive(serde::Serialize)]
     struct Newer {
         unique: &'static str,
@@ -132,7 +132,7 @@ fn what_another_version_of_the_module_stored_in_a_row_survives() {
 }
 
 #[test]
-fn a_row_that_cannot_be_kept_is_left_out_and_never_traps() {
+fn a_row_that_cannot_be_stored_is_skipped_and_never_traps() {
     let ctx = MemoryContext::new();
     let long = "x".repeat(MAX_IDENTITY_BYTES + 1);
     for row in [
@@ -156,7 +156,7 @@ fn a_row_that_cannot_be_kept_is_left_out_and_never_traps() {
 }
 
 #[test]
-fn the_largest_row_is_within_what_the_storage_takes() {
+fn the_largest_row_is_within_the_limits_of_storage() {
     let ctx = MemoryContext::new();
     // Folding this character makes two bytes three.
     let text = format!("{{\"text\":\"{}\"}}", "Ⱥ".repeat(MAX_ROW_BYTES / 2 - 500));
@@ -170,7 +170,7 @@ fn the_largest_row_is_within_what_the_storage_takes() {
 }
 
 #[test]
-fn a_row_that_no_longer_can_be_kept_goes() {
+fn a_row_that_can_no_longer_be_stored_is_removed() {
     let ctx = MemoryContext::new();
     TEMP_FILES.apply(&ctx, [file("a", "p", 1)], &[]);
     TEMP_FILES.apply(&ctx, [file("a", &"p".repeat(1024), 1)], &[]);
@@ -192,7 +192,7 @@ fn a_batch_may_name_a_row_twice_and_a_row_that_moved_stays() {
 }
 
 #[test]
-fn a_blob_goes_with_its_last_reference_of_any_kind() {
+fn a_blob_is_deleted_with_its_last_reference_in_any_collection() {
     let ctx = MemoryContext::new();
     let backup = Backup {
         unique: "b".to_owned(),
@@ -255,7 +255,7 @@ fn the_schema_version_is_recorded_and_never_lowered() {
 }
 
 #[test]
-fn a_value_that_is_no_row_counts_as_absent_and_can_be_replaced() {
+fn a_value_that_is_not_a_row_counts_as_absent_and_can_be_replaced() {
     let ctx = MemoryContext::new();
     ctx.put("backups", b"b", b"\xc1 not MessagePack");
     assert!(BACKUPS.get(&ctx, "b").is_none());
@@ -271,7 +271,7 @@ fn a_value_that_is_no_row_counts_as_absent_and_can_be_replaced() {
 }
 
 #[test]
-fn absurd_sizes_are_counted_and_taken_back() {
+fn absurd_sizes_are_counted_and_subtracted() {
     let ctx = MemoryContext::new();
     put(&ctx, &file("a", "p", crate::capped_size(Some(u64::MAX))));
     put(&ctx, &file("b", "p", 5));
