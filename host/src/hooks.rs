@@ -1,4 +1,5 @@
-//! Functions of modules that the host itself calls: rows of a sync, steps of an upload. Each call is a transaction of its own.
+//! Functions of modules that the host itself calls: rows of a sync, steps of an upload. Each call is
+//! a transaction of its own.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -6,10 +7,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use futures_util::future::BoxFuture;
 use stowage_cloud::{Applied, Batch, RowSink, SinkError};
 use stowage_logic::codec::Decoder;
-use stowage_logic::{CallError, Invocation, Logic, Outcome};
+use stowage_logic::{CallError, Invocation, Logic, Outcome, RowHooks};
 use stowage_storage::Transaction;
 use stowage_transfer::{HookError, Refusal, UploadHook, UploadRequest};
 use wasmtime::component::Val;
+
+/// The modules that keep rows, as a sync sees them that a call asked for.
+#[derive(Clone, Copy)]
+pub struct RowModules<'a>(pub &'a dyn RowHooks);
 
 /// The modules as the cloud and the transfers see them.
 #[derive(Clone)]
@@ -18,25 +23,29 @@ pub struct Hooks(pub Logic);
 /// A batch of rows for the module that keeps their collection.
 struct RowInvocation<'a> {
     batch: &'a Batch,
-    row: Decoder,
     skipped: AtomicU32,
 }
 
 impl Invocation for RowInvocation<'_> {
-    fn params(&self, transaction: &mut Transaction) -> Result<Cow<'_, [Val]>, stowage_storage::Error> {
+    fn params(&self, transaction: &mut Transaction, taken: &[(String, Decoder)]) -> Result<Cow<'_, [Val]>, CallError> {
+        let collection = self.batch.collection();
+        let decoder = taken
+            .first()
+            .and_then(|(_, decoder)| decoder.item())
+            .ok_or_else(|| CallError::Arguments(format!("apply of {collection} takes no list of rows")))?;
         let rows = self.batch.rows(transaction)?;
         let mut upserts = Vec::with_capacity(rows.upserts.len());
         let mut skipped = 0;
         for row in &rows.upserts {
-            match self.row.decode_object(row) {
+            match decoder.decode_object(row) {
                 Ok(value) => upserts.push(value),
                 Err(error) => {
                     skipped += 1;
-                    tracing::debug!(collection = self.batch.collection(), %error, "a row of the space is left out");
+                    tracing::debug!(collection, %error, "a row of the space is left out");
                 }
             }
         }
-        // The last run counts.
+        // An attempt that runs again counts again.
         self.skipped.store(skipped, Ordering::Relaxed);
         let removals = rows.removals.into_iter().map(Val::String).collect();
         Ok(Cow::Owned(vec![Val::List(upserts), Val::List(removals)]))
@@ -47,57 +56,61 @@ impl Invocation for RowInvocation<'_> {
     }
 }
 
-impl RowSink for Hooks {
+impl RowSink for RowModules<'_> {
     fn keeps(&self, collection: &str) -> bool {
-        self.0.generation().collection(collection).is_some()
+        self.0.keeps(collection)
     }
 
     fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, SinkError>> {
         Box::pin(async move {
-            let generation = self.0.generation();
-            let no_module = || SinkError::from(format!("no module keeps {}", batch.collection()));
-            let route = generation.collection(batch.collection()).ok_or_else(no_module)?;
-            let row = route
-                .export()
-                .params
-                .first()
-                .and_then(|(_, decoder)| decoder.item())
-                .ok_or_else(|| SinkError::from(format!("apply of {} takes no list of rows", batch.collection())))?;
+            let collection = batch.collection();
             let invocation = RowInvocation {
                 batch,
-                row,
                 skipped: AtomicU32::new(0),
             };
-            let id = self.0.call_id();
-            let outcome = self.0.run(route, &invocation, &id).await.map_err(|error| {
-                tracing::error!(call_id = %id, collection = batch.collection(), %error, "rows of the space were not taken over");
-                SinkError::from(format!("rows of {} were not taken over (call {id})", batch.collection()))
-            })?;
-            if let Outcome::Failed(_) = outcome {
-                return Err(SinkError::from(format!(
-                    "the module refused rows of {} (call {id})",
-                    batch.collection()
-                )));
+            let called = self.0.apply(collection, &invocation).await;
+            let id = called.call_id;
+            match called.result {
+                Ok(Outcome::Done(_)) => Ok(Applied {
+                    skipped: invocation.skipped.load(Ordering::Relaxed),
+                }),
+                Ok(Outcome::Failed(_)) => Err(SinkError::from(format!(
+                    "the module refused rows of {collection} (call {id})"
+                ))),
+                Err(CallError::NoRoute) => Err(SinkError::from(format!("no module keeps {collection}"))),
+                Err(error) => {
+                    tracing::error!(call_id = %id, collection, %error, "rows of the space were not taken over");
+                    Err(SinkError::from(format!(
+                        "rows of {collection} were not taken over (call {id})"
+                    )))
+                }
             }
-            Ok(Applied {
-                skipped: invocation.skipped.load(Ordering::Relaxed),
-            })
         })
+    }
+}
+
+impl RowSink for Hooks {
+    fn keeps(&self, collection: &str) -> bool {
+        RowHooks::keeps(&self.0, collection)
+    }
+
+    fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, SinkError>> {
+        Box::pin(async move { RowModules(&self.0).apply(batch).await })
     }
 }
 
 impl UploadHook for Hooks {
     fn admit<'a>(&'a self, request: &'a UploadRequest) -> BoxFuture<'a, Result<Result<(), Refusal>, HookError>> {
-        Box::pin(self.upload_hook("admit", request))
+        Box::pin(self.call("admit", request))
     }
 
     fn finished<'a>(&'a self, request: &'a UploadRequest) -> BoxFuture<'a, Result<Result<(), Refusal>, HookError>> {
-        Box::pin(self.upload_hook("finished", request))
+        Box::pin(self.call("finished", request))
     }
 }
 
 impl Hooks {
-    async fn upload_hook(&self, function: &str, request: &UploadRequest) -> Result<Result<(), Refusal>, HookError> {
+    async fn call(&self, function: &str, request: &UploadRequest) -> Result<Result<(), Refusal>, HookError> {
         let generation = self.0.generation();
         let id = self.0.call_id();
         let outcome = match generation.hook("upload-hook", function) {

@@ -12,7 +12,7 @@
 //! |---|---|
 //! | [`server`] | sockets: HTTP/1.1, the gate, the websocket of the feed |
 //! | [`admin`] | the admin API: what is live, swapping it, and its token |
-//! | [`Services`], [`Hooks`] | what modules reach of the cloud, transfers and feed, and the other way |
+//! | [`Services`], [`RowModules`], [`Hooks`] | what modules reach of the cloud, transfers and feed, and the other way |
 //! | [`serve`] | puts the parts together, and takes them apart in order |
 //! | [`settings`] | flags, environment, file |
 //! | [`demo`] | the set that `--demo` fills an empty space with |
@@ -32,5 +32,5 @@ mod services;
 pub mod settings;
 
 pub use builtin::{builtin_modules, read_modules};
-pub use hooks::Hooks;
+pub use hooks::{Hooks, RowModules};
 pub use services::Services;

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{Admin, AdminToken};
 use crate::builtin::{builtin_modules, read_modules};
 use crate::demo;
-use crate::hooks::Hooks;
+use crate::hooks::{Hooks, RowModules};
 use crate::server::{self, Gate};
 use crate::services::Services;
 use crate::settings::Settings;
@@ -226,7 +226,7 @@ async fn fill_demo(logic: &Logic, services: &Services, space: &Space, data: &Dat
     }
     services
         .cloud
-        .sync(&Hooks(logic.clone()))
+        .sync(&RowModules(logic))
         .await
         .context("the first sync of the demo space")?;
     Ok(())

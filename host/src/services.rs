@@ -5,12 +5,12 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use stowage_cloud::Cloud;
 use stowage_logic::wit::{progress, transfer as wit};
-use stowage_logic::{CloudAnswer, CloudChange, CloudFailure, Effect, Logic, Question, Refused, SyncCounts};
+use stowage_logic::{CloudAnswer, CloudChange, CloudFailure, Effect, Question, RowHooks, ServiceError, SyncCounts};
 use stowage_storage::Transaction;
 use stowage_transfer as transfer;
 use stowage_transfer::{Feed, Transfers};
 
-use crate::hooks::Hooks;
+use crate::hooks::RowModules;
 
 /// The host's services. Each is a cheap handle.
 #[derive(Clone)]
@@ -24,7 +24,7 @@ pub struct Services {
 }
 
 impl stowage_logic::Services for Services {
-    fn change(&self, transaction: &mut Transaction, change: CloudChange) -> Result<Effect, Refused> {
+    fn change(&self, transaction: &mut Transaction, change: CloudChange) -> Result<Effect, ServiceError> {
         let change = match change {
             CloudChange::PutRow {
                 collection,
@@ -39,15 +39,17 @@ impl stowage_logic::Services for Services {
                 stowage_cloud::Change::DeleteRow { collection, identity }
             }
             CloudChange::DeleteBlob { hash } => stowage_cloud::Change::DeleteBlob {
-                hash: hash.parse().map_err(|error| format!("the hash of a blob: {error}"))?,
+                hash: hash
+                    .parse()
+                    .map_err(|error| ServiceError::failed(format!("the hash of a blob: {error}")))?,
             },
         };
-        self.cloud.stage(transaction, &change).map_err(|e| e.to_string())?;
+        self.cloud.stage(transaction, &change).map_err(ServiceError::failed)?;
         Ok(Effect::CloudChanged)
     }
 
-    fn total_bytes(&self, transaction: &mut Transaction) -> Result<u64, Refused> {
-        self.cloud.total_bytes(transaction).map_err(|e| e.to_string())
+    fn total_bytes(&self, transaction: &mut Transaction) -> Result<u64, ServiceError> {
+        self.cloud.total_bytes(transaction).map_err(ServiceError::failed)
     }
 
     fn download(
@@ -55,7 +57,7 @@ impl stowage_logic::Services for Services {
         transaction: &mut Transaction,
         request: wit::DownloadRequest,
         now_ms: u64,
-    ) -> Result<Result<Effect, wit::DownloadRefusal>, Refused> {
+    ) -> Result<Result<Effect, wit::DownloadRefusal>, ServiceError> {
         let request = transfer::DownloadRequest {
             task_id: request.task_id,
             platform: request.platform,
@@ -66,7 +68,7 @@ impl stowage_logic::Services for Services {
         let staged = self
             .transfers
             .stage_download(transaction, request, now_ms.cast_signed())
-            .map_err(|e| e.to_string())?;
+            .map_err(ServiceError::failed)?;
         Ok(match staged {
             Ok(staged) => Ok(self.start(staged)),
             Err(transfer::DownloadRefusal::Directory(text)) => Err(wit::DownloadRefusal::Directory(text)),
@@ -79,7 +81,7 @@ impl stowage_logic::Services for Services {
         transaction: &mut Transaction,
         request: wit::UploadRequest,
         now_ms: u64,
-    ) -> Result<Effect, Refused> {
+    ) -> Result<Effect, ServiceError> {
         let request = transfer::UploadRequest {
             platform: request.platform,
             file: file(request.file),
@@ -88,16 +90,16 @@ impl stowage_logic::Services for Services {
         let staged = self
             .transfers
             .stage_upload(transaction, request, now_ms.cast_signed())
-            .map_err(|e| e.to_string())?;
+            .map_err(ServiceError::failed)?;
         Ok(self.start(staged))
     }
 
-    fn answer<'a>(&'a self, logic: &'a Logic, question: &'a Question) -> BoxFuture<'a, CloudAnswer> {
+    fn answer<'a>(&'a self, hooks: &'a dyn RowHooks, question: &'a Question) -> BoxFuture<'a, CloudAnswer> {
         Box::pin(async move {
             match question {
                 Question::Sync => CloudAnswer::Sync(
                     self.cloud
-                        .sync(&Hooks(logic.clone()))
+                        .sync(&RowModules(hooks))
                         .await
                         .map(|report| SyncCounts {
                             segments: report.segments,

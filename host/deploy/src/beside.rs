@@ -205,7 +205,7 @@ impl Deployer {
         let table = Generation::new(self.0.now().modules.clone());
         let shared: BTreeSet<String> = Generation::new(vec![Arc::clone(&candidate.module)])
             .routes()
-            .filter(|route| table.same(route).is_some())
+            .filter(|route| table.version_of(route.function()).is_some())
             .map(|route| fold_name(&route.export().function))
             .collect();
         let unknown = methods.iter().find(|m| !shared.contains(&fold_name(m)));

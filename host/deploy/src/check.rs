@@ -143,13 +143,13 @@ impl Checker<'_> {
     fn exports(&self, module: &Arc<Module>) -> CheckStep {
         let before = Generation::new(self.before.to_vec());
         let after = Generation::new(self.after.to_vec());
-        let is_ours = |route: &&Route| *route.module.name == *module.name;
+        let is_ours = |route: &&Route| *route.module().name == *module.name;
         // By function: the lines about it.
         let mut found: Vec<(String, Vec<String>)> = Vec::new();
         let mut compatible = true;
         let mut kept = 0;
         for old in before.routes() {
-            let lines = match after.same(old) {
+            let lines = match after.version_of(old.function()) {
                 None if is_ours(&old) => vec![format!("- {}", text(old))],
                 Some(new) if is_ours(&new) => changes(old, new),
                 _ => continue,
@@ -159,7 +159,7 @@ impl Checker<'_> {
             found.push((old.export().function.clone(), lines));
         }
         for new in after.routes().filter(is_ours) {
-            if before.same(new).is_none() {
+            if before.version_of(new.function()).is_none() {
                 found.push((new.export().function.clone(), vec![format!("+ {}", text(new))]));
             }
         }
@@ -282,14 +282,17 @@ pub(super) fn forbid_migration(examined: &mut Examined) {
 }
 
 fn text(route: &Route) -> String {
-    route.signature().map_or_else(|| wire_name(route), |s| s.text())
+    route
+        .function()
+        .signature()
+        .map_or_else(|| wire_name(route), |s| s.text())
 }
 
 fn changes(old: &Route, new: &Route) -> Vec<String> {
-    if old.module.version == new.module.version {
+    if old.module().version == new.module().version {
         return Vec::new();
     }
-    let (Some(before), Some(after)) = (old.signature(), new.signature()) else {
+    let (Some(before), Some(after)) = (old.function().signature(), new.function().signature()) else {
         return vec![format!("- {}", wire_name(old)), format!("+ {}", wire_name(new))];
     };
     before.changes(&after)
@@ -299,7 +302,7 @@ fn changes(old: &Route, new: &Route) -> Vec<String> {
 pub(super) fn lost_methods(before: &Generation, after: &Generation) -> Vec<String> {
     let mut lost: Vec<String> = before
         .routes()
-        .filter(|route| after.same(route).is_none())
+        .filter(|route| after.version_of(route.function()).is_none())
         .map(|route| match is_method(route) {
             true => wire_name(route),
             false => format!("{} of {}", route.export().function, route.export().interface.interface),

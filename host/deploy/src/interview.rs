@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use stowage_logic::{DryRun, Logic, Module, Moment, Outcome, Route};
+use stowage_logic::{DryRun, Function, Logic, Module, Moment, Outcome};
 use stowage_storage::Transaction;
 use wasmtime::component::Val;
 
@@ -30,8 +30,8 @@ pub(super) struct Stepped {
 }
 
 /// A function in which a module speaks about itself; none where it does not.
-fn route(module: &Arc<Module>, interface: &str, function: &str) -> Option<Route> {
-    Route::of(module, interface, function).filter(|r| r.export().interface.package == HOST_PACKAGE)
+fn find(module: &Arc<Module>, interface: &str, function: &str) -> Option<Function> {
+    Function::find(module, interface, function).filter(|f| f.export().interface.package == HOST_PACKAGE)
 }
 
 /// Asks the module whether it works on what the transaction sees; none where it has no self-test. The transaction is dropped.
@@ -40,8 +40,10 @@ pub(super) async fn self_test(
     module: &Arc<Module>,
     transaction: Transaction,
 ) -> Option<Result<(), String>> {
-    let route = route(module, "self-test", "run")?;
-    let dry_run = logic.run_in_transaction(transaction, &route, &[], &Moment::now()).await;
+    let function = find(module, "self-test", "run")?;
+    let dry_run = logic
+        .run_in_transaction(transaction, &function, &[], &Moment::now())
+        .await;
     Some(answer(&dry_run).map(drop))
 }
 
@@ -51,10 +53,12 @@ pub(super) async fn schema(
     module: &Arc<Module>,
     transaction: Transaction,
 ) -> Result<Option<u32>, String> {
-    let Some(route) = route(module, "schema", "version") else {
+    let Some(function) = find(module, "schema", "version") else {
         return Ok(None);
     };
-    let dry_run = logic.run_in_transaction(transaction, &route, &[], &Moment::now()).await;
+    let dry_run = logic
+        .run_in_transaction(transaction, &function, &[], &Moment::now())
+        .await;
     let value = answer(&dry_run)?;
     match value.as_u64().and_then(|v| u32::try_from(v).ok()) {
         Some(version) => Ok(Some(version)),
@@ -71,12 +75,12 @@ pub(super) async fn migrate(
     cursor: Option<&[u8]>,
     moment: &Moment,
 ) -> Result<Stepped, String> {
-    let Some(route) = route(module, "schema", "migrate") else {
+    let Some(function) = find(module, "schema", "migrate") else {
         return Err("the module exports no schema.migrate".into());
     };
     let cursor = cursor.map(|bytes| Box::new(Val::List(bytes.iter().copied().map(Val::U8).collect())));
     let params = [Val::U32(old), Val::Option(cursor)];
-    let mut effects = logic.run_in_transaction(transaction, &route, &params, moment).await;
+    let mut effects = logic.run_in_transaction(transaction, &function, &params, moment).await;
     let value = answer(&effects)?;
     let step = step(&value).ok_or_else(|| format!("schema.migrate answers {value}, expected a step"))?;
     let Some(transaction) = effects.transaction.take() else {

@@ -96,7 +96,7 @@ impl Now {
         }
         for shadow in self.shadows.values() {
             let observer: Arc<dyn Observer> = shadow.run.clone();
-            generation = generation.observed_by(&observer, |route| shadow.run.covers(route));
+            generation = generation.observed_by(&observer, |function| shadow.run.covers(function));
         }
         generation
     }
@@ -197,7 +197,7 @@ impl Now {
 pub(super) fn methods(table: &Generation, name: &str) -> Vec<String> {
     let mut methods: Vec<String> = table
         .methods()
-        .filter(|route| *route.module.name == *name)
+        .filter(|route| *route.module().name == *name)
         .map(wire_name)
         .collect();
     methods.sort();

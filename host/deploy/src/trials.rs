@@ -85,7 +85,7 @@ impl Canary {
         let name = &self.candidate.module.name;
         let methods: Vec<String> = table
             .routes()
-            .filter(|route| is_new || route.module.name == *name)
+            .filter(|route| is_new || route.module().name == *name)
             .map(|route| fold_name(&route.export().function))
             .filter(|function| wanted.is_empty() || wanted.contains(function))
             .collect();

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// How far below others the thread is scheduled, from 0 to 19.
+/// The priority of the thread, as `nice` counts: 0 is normal, 19 is the lowest.
 const NICENESS: i32 = 10;
 
 /// The thread and what runs on it.
@@ -21,7 +21,8 @@ impl Background {
             .worker_threads(1)
             .thread_name("background")
             .on_thread_start(|| {
-                // On Linux the priority is the calling thread's own. Where it cannot be lowered the thread works all the same.
+                // On Linux this sets the priority of the calling thread. If it fails, the thread
+                // works with normal priority.
                 if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
                     tracing::debug!(%error, "background work has the priority of calls");
                 }
@@ -41,7 +42,7 @@ impl Background {
 impl Drop for Background {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // Without waiting: whoever drops us may be a task of another runtime.
+            // Without waiting, because this may run in a task of another runtime.
             runtime.shutdown_background();
         }
     }

@@ -1,4 +1,4 @@
-//! Generated from `wit/`: the traits behind the imports of a module, and the types of what it asks for.
+//! Generated from `wit/`: the traits behind a module's imports, and their types.
 
 #![allow(missing_docs, reason = "the documentation is in the WIT")]
 
@@ -6,7 +6,7 @@ wasmtime::component::bindgen!({
     path: "../../wit",
     world: "stowage:modules/imports",
     imports: {
-        // What looks at many keys gives way to others in between.
+        // Functions that read many keys let other tasks run in between.
         "stowage:host/storage.get-many": async | trappable,
         "stowage:host/storage.scan": async | trappable,
         "stowage:host/storage.count": async | trappable,

@@ -1,4 +1,4 @@
-//! A time limit that costs nothing where the work never waits.
+//! A time limit that costs nothing if the work never waits.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -8,12 +8,12 @@ use std::time::Instant;
 use tokio::task::coop::{Unconstrained, unconstrained};
 use tokio::time::{Sleep, sleep_until};
 
-/// The time was up before the work was done.
+/// The deadline came before the work was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed;
 
-/// What a future comes to, if it does so by the deadline. The timer is made when the future first has to wait. The future stays where it
-/// is pinned: taken by value, it would have room in the one made here twice.
+/// Waits for a future until a deadline. The timer is made when the future first has to wait. The
+/// future is taken pinned: taken by value, it would take its room twice in the future made here.
 ///
 /// # Errors
 /// When the deadline comes first.
@@ -23,7 +23,8 @@ pub async fn within<F: Future>(deadline: Instant, mut future: Pin<&mut F>) -> Re
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        // Work that uses up its task's budget at every poll must not keep the timer from being looked at.
+        // Unconstrained, so that work which uses up its task's budget at every poll does not keep
+        // the timer from being polled.
         let timer = timer.get_or_insert_with(|| Box::pin(unconstrained(sleep_until(deadline.into()))));
         timer.as_mut().poll(cx).map(|()| Err(Elapsed))
     })
@@ -38,18 +39,18 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_ready_is_given_even_after_the_deadline() {
+    async fn a_ready_future_returns_even_after_the_deadline() {
         assert_eq!(within(Instant::now(), pin!(std::future::ready(1))).await, Ok(1));
     }
 
     #[tokio::test]
-    async fn what_waits_too_long_is_given_up() {
+    async fn a_future_that_waits_too_long_elapses() {
         let deadline = Instant::now() + Duration::from_millis(20);
         assert_eq!(within(deadline, pin!(std::future::pending::<()>())).await, Err(Elapsed));
     }
 
     #[tokio::test]
-    async fn what_is_done_in_time_is_given() {
+    async fn a_future_that_is_done_in_time_returns() {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         tokio::spawn(async move { sender.send(2) });
         let deadline = Instant::now() + Duration::from_secs(30);

@@ -51,7 +51,7 @@ pub fn capture(logic: &Logic, observation: &Observation) -> Result<Call, Skip> {
     if footprint.reads_cut {
         return Err(Skip::ReadsCut);
     }
-    let export = observation.route.export();
+    let export = observation.function.export();
     let params = params(observation)?;
     let behaviour = Behaviour::of_observation(observation);
     let written: usize = behaviour
@@ -75,15 +75,17 @@ pub fn capture(logic: &Logic, observation: &Observation) -> Result<Call, Skip> {
             Unreadable::Storage(error) => Skip::Storage(error.to_string()),
         })?;
     Ok(Call {
-        module: observation.route.module.name.to_string(),
-        version: format!("{:#}", observation.route.module.version),
+        module: observation.function.module().name.to_string(),
+        version: format!("{:#}", observation.function.module().version),
         interface: format!("{}/{}", export.interface.package, export.interface.interface),
         function: export.function.clone(),
         params,
         now_ms: observation.moment.now_ms,
         seed: observation.moment.seed,
         facts: facts(&observation.facts),
-        total_bytes: logic.total_bytes(&mut transaction).map_err(Skip::Storage)?,
+        total_bytes: logic
+            .total_bytes(&mut transaction)
+            .map_err(|error| Skip::Storage(error.to_string()))?,
         reads,
         writes: behaviour
             .writes
@@ -100,7 +102,7 @@ pub fn capture(logic: &Logic, observation: &Observation) -> Result<Call, Skip> {
 
 /// The arguments as JSON that decodes to the same values.
 fn params(observation: &Observation) -> Result<Map<String, Value>, Skip> {
-    let export = observation.route.export();
+    let export = observation.function.export();
     if export.params.len() != observation.params.len() {
         return Err(Skip::Typed);
     }

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 
 use serde::{Deserialize, Serialize};
 use stowage_logic::codec::fold_name;
-use stowage_logic::{Logic, Moment, Observation, Observer, Route};
+use stowage_logic::{Function, Logic, Moment, Observation, Observer};
 use stowage_storage::Change;
 
 use crate::capture::{Skip, capture};
@@ -208,9 +208,9 @@ impl Tap {
 }
 
 impl Observer for Tap {
-    fn wants(&self, route: &Route) -> bool {
+    fn wants(&self, function: &Function) -> bool {
         self.open.load(Ordering::Relaxed)
-            && (self.methods.is_empty() || self.methods.contains(&fold_name(&route.export().function)))
+            && (self.methods.is_empty() || self.methods.contains(&fold_name(&function.export().function)))
     }
 
     fn observed(&self, observation: Observation) {
@@ -266,7 +266,7 @@ fn write(
     while let Ok(observation) = receiver.recv() {
         let bytes = written_bytes(&observation);
         let captured = capture(logic, &observation).map(Box::new);
-        let export = observation.route.export();
+        let export = observation.function.export();
         let interface = format!("{}/{}", export.interface.package, export.interface.interface);
         let function = export.function.clone();
         // The snapshot is let go before the line is written.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use stowage_logic::{Behaviour, DryRun, Facts, Logic, Module, Moment, Route, Services, differences};
+use stowage_logic::{Behaviour, DryRun, Facts, Function, Logic, Module, Moment, Services, differences};
 use stowage_storage::{CommitError, Config, Error, KeyRange, Store, Transaction};
 use wasmtime::component::Val;
 
@@ -97,12 +97,12 @@ pub async fn replay<R: BufRead>(
             Line::Skipped(_) => report.unrecorded += 1,
             Line::End(summary) => report.unrecorded += summary.dropped,
             Line::Call(call) => {
-                let Some(route) = replayer.route(&call) else {
+                let Some(function) = replayer.function(&call) else {
                     count_absent(&mut report.absent, &call);
                     continue;
                 };
                 let lines = replayer
-                    .run(&route, &call)
+                    .run(&function, &call)
                     .await
                     .map_err(|error| RecordingError::Line {
                         line: recording.line(),
@@ -116,7 +116,7 @@ pub async fn replay<R: BufRead>(
                 if report.differences.len() < MOST_DIFFERENT {
                     report.differences.push(CallDifference {
                         line: recording.line(),
-                        function: function(&call),
+                        function: function_path(&call),
                         params: call.params,
                         lines,
                     });
@@ -130,7 +130,7 @@ pub async fn replay<R: BufRead>(
 }
 
 /// `im-favorites/create-im-favorite-folder`.
-fn function(call: &Call) -> String {
+fn function_path(call: &Call) -> String {
     let interface = call
         .interface
         .split_once('/')
@@ -139,7 +139,7 @@ fn function(call: &Call) -> String {
 }
 
 fn count_absent(absent: &mut BTreeMap<String, u64>, call: &Call) {
-    let function = function(call);
+    let function = function_path(call);
     if absent.len() < MOST_ABSENT || absent.contains_key(&function) {
         *absent.entry(function).or_default() += 1;
     } else if let Some(mut last) = absent.last_entry() {
@@ -155,20 +155,20 @@ struct Replayer<'a> {
 }
 
 impl Replayer<'_> {
-    fn route(&self, call: &Call) -> Option<Route> {
+    fn function(&self, call: &Call) -> Option<Function> {
         let (package, interface) = call.interface.split_once('/')?;
         self.modules
             .iter()
             .rev()
-            .filter_map(|module| Route::of(module, interface, &call.function))
-            .find(|route| route.export().interface.package == package)
+            .filter_map(|module| Function::find(module, interface, &call.function))
+            .find(|function| function.export().interface.package == package)
     }
 
     /// Runs one call on what it read, and tells what it did otherwise.
-    async fn run(&self, route: &Route, call: &Call) -> Result<Vec<String>, Unfilled> {
+    async fn run(&self, function: &Function, call: &Call) -> Result<Vec<String>, Unfilled> {
         self.fill(call).await?;
         self.services.follow(call);
-        let params = match params(route, call) {
+        let params = match params(function, call) {
             Ok(params) => params,
             Err(mismatch) => return Ok(vec![mismatch]),
         };
@@ -181,7 +181,7 @@ impl Replayer<'_> {
             facts.insert(question.clone(), answer.clone());
         }
         let snapshot = self.store.snapshot();
-        let dry_run = self.logic.dry_run(route, &params, &moment, &snapshot, &facts).await;
+        let dry_run = self.logic.dry_run(function, &params, &moment, &snapshot, &facts).await;
         let mut lines = differences(&call.behaviour(), &Behaviour::of_dry_run(&dry_run));
         lines.extend(reads(call, &dry_run));
         Ok(lines)
@@ -221,8 +221,8 @@ fn put(transaction: &mut Transaction, table: &str, key: &[u8], content: &Content
 }
 
 /// The arguments as the version takes them.
-fn params(route: &Route, call: &Call) -> Result<Vec<Val>, String> {
-    let taken = &route.export().params;
+fn params(function: &Function, call: &Call) -> Result<Vec<Val>, String> {
+    let taken = &function.export().params;
     if let Some(name) = call.params.keys().find(|name| taken.iter().all(|(n, _)| n != *name)) {
         return Err(format!("parameters: {name} is not taken any more"));
     }

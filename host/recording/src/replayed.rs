@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::future::BoxFuture;
 use stowage_logic::wit::progress::Filter;
 use stowage_logic::wit::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
-use stowage_logic::{CloudAnswer, CloudChange, Effect, Logic, Question, Refused, Request, Services};
+use stowage_logic::{CloudAnswer, CloudChange, Effect, Question, Request, RowHooks, ServiceError, Services};
 use stowage_storage::Transaction;
 
 use crate::format::Call;
@@ -53,11 +53,11 @@ fn nothing() -> Effect {
 }
 
 impl Services for Replayed {
-    fn change(&self, _: &mut Transaction, _: CloudChange) -> Result<Effect, Refused> {
+    fn change(&self, _: &mut Transaction, _: CloudChange) -> Result<Effect, ServiceError> {
         Ok(Effect::CloudChanged)
     }
 
-    fn total_bytes(&self, _: &mut Transaction) -> Result<u64, Refused> {
+    fn total_bytes(&self, _: &mut Transaction) -> Result<u64, ServiceError> {
         Ok(self.lock().total_bytes)
     }
 
@@ -66,7 +66,7 @@ impl Services for Replayed {
         _: &mut Transaction,
         _: DownloadRequest,
         _: u64,
-    ) -> Result<Result<Effect, DownloadRefusal>, Refused> {
+    ) -> Result<Result<Effect, DownloadRefusal>, ServiceError> {
         // A download more than was recorded is accepted: that it was asked for is a difference already.
         Ok(match self.lock().downloads.pop_front().flatten() {
             Some(refusal) => Err(refusal),
@@ -74,11 +74,11 @@ impl Services for Replayed {
         })
     }
 
-    fn upload(&self, _: &mut Transaction, _: UploadRequest, _: u64) -> Result<Effect, Refused> {
+    fn upload(&self, _: &mut Transaction, _: UploadRequest, _: u64) -> Result<Effect, ServiceError> {
         Ok(nothing())
     }
 
-    fn answer<'a>(&'a self, _: &'a Logic, question: &'a Question) -> BoxFuture<'a, CloudAnswer> {
+    fn answer<'a>(&'a self, _: &'a dyn RowHooks, question: &'a Question) -> BoxFuture<'a, CloudAnswer> {
         Box::pin(async move { question.unanswered("the recorded call did not ask it") })
     }
 

@@ -3,10 +3,10 @@
 use futures_util::future::BoxFuture;
 use stowage_logic::wit::progress::Filter;
 use stowage_logic::wit::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
-use stowage_logic::{CloudAnswer, CloudChange, Effect, Logic, Question, Refused, Services};
+use stowage_logic::{CloudAnswer, CloudChange, Effect, Question, RowHooks, ServiceError, Services};
 use stowage_storage::Transaction;
 
-/// Services that refuse everything, for a [`Logic`] that is only there to load modules and to [`replay`](crate::replay), which brings
+/// Services that refuse everything, for a [`Logic`](stowage_logic::Logic) that is only there to load modules and to [`replay`](crate::replay), which brings
 /// its own.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Untouched;
@@ -14,12 +14,12 @@ pub struct Untouched;
 const WHY: &str = "there is no cloud here";
 
 impl Services for Untouched {
-    fn change(&self, _: &mut Transaction, _: CloudChange) -> Result<Effect, Refused> {
-        Err(WHY.into())
+    fn change(&self, _: &mut Transaction, _: CloudChange) -> Result<Effect, ServiceError> {
+        Err(ServiceError::Unavailable(WHY.into()))
     }
 
-    fn total_bytes(&self, _: &mut Transaction) -> Result<u64, Refused> {
-        Err(WHY.into())
+    fn total_bytes(&self, _: &mut Transaction) -> Result<u64, ServiceError> {
+        Err(ServiceError::Unavailable(WHY.into()))
     }
 
     fn download(
@@ -27,15 +27,15 @@ impl Services for Untouched {
         _: &mut Transaction,
         _: DownloadRequest,
         _: u64,
-    ) -> Result<Result<Effect, DownloadRefusal>, Refused> {
-        Err(WHY.into())
+    ) -> Result<Result<Effect, DownloadRefusal>, ServiceError> {
+        Err(ServiceError::Unavailable(WHY.into()))
     }
 
-    fn upload(&self, _: &mut Transaction, _: UploadRequest, _: u64) -> Result<Effect, Refused> {
-        Err(WHY.into())
+    fn upload(&self, _: &mut Transaction, _: UploadRequest, _: u64) -> Result<Effect, ServiceError> {
+        Err(ServiceError::Unavailable(WHY.into()))
     }
 
-    fn answer<'a>(&'a self, _: &'a Logic, question: &'a Question) -> BoxFuture<'a, CloudAnswer> {
+    fn answer<'a>(&'a self, _: &'a dyn RowHooks, question: &'a Question) -> BoxFuture<'a, CloudAnswer> {
         Box::pin(async move { question.unanswered(WHY) })
     }
 

@@ -1,7 +1,7 @@
 //! A log of the calls: the effects they asked for, and what a recording needs.
 
 use parking_lot::Mutex;
-use stowage_logic::{Observation, Observer, Outcome, Request, Route};
+use stowage_logic::{Function, Observation, Observer, Outcome, Request};
 
 /// The effects and the observations of calls.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ impl CallLog {
 }
 
 impl Observer for CallLog {
-    fn wants(&self, _: &Route) -> bool {
+    fn wants(&self, _: &Function) -> bool {
         true
     }
 

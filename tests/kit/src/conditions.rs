@@ -1,7 +1,7 @@
 //! What a test chooses for the next calls: their time, their seed, and the host call that fails.
 
 use parking_lot::Mutex;
-use stowage_logic::{CallError, Conditions, Moment, Route};
+use stowage_logic::{CallError, Conditions, Function, Moment, Refusal};
 
 /// The time until a test sets another: 2023-11-14 22:13:20 UTC.
 const NOW_MS: u64 = 1_700_000_000_000;
@@ -85,16 +85,16 @@ impl Conditions for TestConditions {
         moment
     }
 
-    fn host_calls(&self, most: u32) -> u32 {
+    fn host_calls(&self, max: u32) -> u32 {
         match self.0.lock().fail_at.take() {
-            Some(host_call) => most.min(host_call.saturating_sub(1)),
-            None => most,
+            Some(host_call) => max.min(host_call.saturating_sub(1)),
+            None => max,
         }
     }
 
-    fn failed(&self, route: &Route, error: &CallError) {
+    fn failed(&self, function: &Function, error: &CallError) {
         let mut chosen = self.0.lock();
-        chosen.fired |= error.is_host_call_limit();
-        chosen.failure = Some(format!("{}: {error}", route.export().function));
+        chosen.fired |= matches!(error, CallError::Refused(Refusal::HostCallLimit));
+        chosen.failure = Some(format!("{}: {error}", function.export().function));
     }
 }

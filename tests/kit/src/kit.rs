@@ -1,13 +1,16 @@
 //! The kit: modules over storage in memory, under conditions that the test chooses.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use stowage_logic::codec::fold_name;
-use stowage_logic::{Ending, Generation, Logic, Module, Request, Route, rpc};
+use stowage_logic::codec::{Decoder, fold_name};
+use stowage_logic::{
+    CallError, Ending, Function, Generation, Invocation, Logic, Module, Request, Route, RowHooks, rpc,
+};
 use stowage_recording::{Recording, RecordingError, ReplayReport, replay};
-use stowage_storage::{Error, Store, UpdateError};
+use stowage_storage::{Error, Store, Transaction, UpdateError};
 use wasmtime::component::{ComponentNamedList, Lift, Lower, Val};
 
 use crate::builder::KitBuilder;
@@ -313,20 +316,14 @@ fn find(generation: &Generation, function: &str) -> Option<Route> {
                 .exports
                 .iter()
                 .find(|e| wanted(&e.interface.interface, &e.function))?;
-            Route::of(module, &export.interface.interface, &export.function)
+            Function::find(module, &export.interface.interface, &export.function).map(Route::from)
         })
     })
 }
 
 /// Calls a function with its parameters as JSON.
 async fn call(logic: &Logic, route: &Route, params: &Map<String, Value>) -> Result<Result<Value, Value>, KitError> {
-    let params: Vec<Val> = route
-        .export()
-        .params
-        .iter()
-        .map(|(name, decoder)| decoder.decode_member(params, name))
-        .collect::<Result<_, _>>()
-        .map_err(|error| KitError::Arguments(error.to_string()))?;
+    let params = decode(&route.export().params, params).map_err(KitError::Arguments)?;
     let outcome = logic.call(route, &params, &logic.call_id()).await?;
     Ok(match Ending::of(&outcome) {
         Ending::Ok(value) => Ok(value),
@@ -337,29 +334,55 @@ async fn call(logic: &Logic, route: &Route, params: &Map<String, Value>) -> Resu
 
 /// Hands rows to the module that keeps their collection.
 pub(crate) async fn apply(
-    logic: &Logic,
+    hooks: &dyn RowHooks,
     collection: &str,
     upserts: &[Value],
     removals: &[&str],
 ) -> Result<(), KitError> {
-    let generation = logic.generation();
-    let route = generation
-        .collection(collection)
-        .ok_or_else(|| KitError::NoFunction(format!("{collection}/apply")))?;
-    let names: Vec<_> = route.export().params.iter().map(|(name, _)| name.clone()).collect();
-    let [rows, gone] = names.as_slice() else {
-        return Err(KitError::Arguments(format!(
-            "{collection}/apply: expected two parameters, rows and identities"
-        )));
-    };
-    let params = Map::from_iter([
-        (rows.clone(), Value::from(upserts)),
-        (gone.clone(), Value::from(removals)),
-    ]);
-    match call(logic, route, &params).await? {
-        Ok(_) => Ok(()),
-        Err(error) => Err(KitError::Arguments(format!(
-            "{collection}/apply refused the rows: {error}"
-        ))),
+    let invocation = ApplyRows { upserts, removals };
+    match hooks.apply(collection, &invocation).await.result {
+        Ok(outcome) => match Ending::of(&outcome) {
+            Ending::Ok(_) => Ok(()),
+            ending => Err(KitError::Arguments(format!(
+                "{collection}/apply refused the rows: {ending:?}"
+            ))),
+        },
+        Err(CallError::NoRoute) => Err(KitError::NoFunction(format!("{collection}/apply"))),
+        Err(CallError::Arguments(reason)) => Err(KitError::Arguments(format!("{collection}/apply: {reason}"))),
+        Err(error) => Err(error.into()),
     }
+}
+
+/// Rows for the `apply` of a collection, as JSON.
+struct ApplyRows<'a> {
+    upserts: &'a [Value],
+    removals: &'a [&'a str],
+}
+
+impl Invocation for ApplyRows<'_> {
+    fn params(&self, _: &mut Transaction, taken: &[(String, Decoder)]) -> Result<Cow<'_, [Val]>, CallError> {
+        let [(rows, _), (gone, _)] = taken else {
+            return Err(CallError::Arguments(
+                "expected two parameters, rows and identities".into(),
+            ));
+        };
+        let params = Map::from_iter([
+            (rows.clone(), Value::from(self.upserts)),
+            (gone.clone(), Value::from(self.removals)),
+        ]);
+        decode(taken, &params).map_err(CallError::Arguments).map(Cow::Owned)
+    }
+
+    fn after_return(&self, _: &mut Transaction) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// The arguments of a function from the JSON of its parameters.
+fn decode(taken: &[(String, Decoder)], params: &Map<String, Value>) -> Result<Vec<Val>, String> {
+    taken
+        .iter()
+        .map(|(name, decoder)| decoder.decode_member(params, name))
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())
 }

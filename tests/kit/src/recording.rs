@@ -29,7 +29,7 @@ pub(crate) fn write(logic: &Logic, observations: &[Observation], started_ms: u64
             }
             Err(skip) => {
                 summary.skipped += 1;
-                let export = observation.route.export();
+                let export = observation.function.export();
                 Line::Skipped(Skipped {
                     interface: format!("{}/{}", export.interface.package, export.interface.interface),
                     function: export.function.clone(),

@@ -7,7 +7,9 @@ use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use stowage_logic::wit::progress::Filter;
 use stowage_logic::wit::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
-use stowage_logic::{CloudAnswer, CloudChange, CloudFailure, Effect, Logic, Question, Refused, Services, SyncCounts};
+use stowage_logic::{
+    CloudAnswer, CloudChange, CloudFailure, Effect, Question, RowHooks, ServiceError, Services, SyncCounts,
+};
 use stowage_storage::Transaction;
 
 use crate::kit;
@@ -86,19 +88,19 @@ impl Script {
         self.0.lock().subscriptions.clone()
     }
 
-    fn working(&self) -> Result<MutexGuard<'_, Scripted>, Refused> {
+    fn working(&self) -> Result<MutexGuard<'_, Scripted>, ServiceError> {
         let lines = self.0.lock();
         match &lines.broken {
-            Some(reason) => Err(reason.clone()),
+            Some(reason) => Err(ServiceError::Unavailable(reason.clone())),
             None => Ok(lines),
         }
     }
 
-    async fn answer_sync(&self, logic: &Logic) -> Result<SyncCounts, CloudFailure> {
+    async fn answer_sync(&self, hooks: &dyn RowHooks) -> Result<SyncCounts, CloudFailure> {
         let rows: Vec<_> = self.0.lock().rows.drain(..).collect();
         let mut counts = SyncCounts::default();
         for (collection, rows) in rows {
-            kit::apply(logic, &collection, &rows, &[])
+            kit::apply(hooks, &collection, &rows, &[])
                 .await
                 .map_err(|error| CloudFailure::Malformed(error.to_string()))?;
             counts.segments += 1;
@@ -117,11 +119,11 @@ impl Script {
 }
 
 impl Services for Script {
-    fn change(&self, _: &mut Transaction, _: CloudChange) -> Result<Effect, Refused> {
+    fn change(&self, _: &mut Transaction, _: CloudChange) -> Result<Effect, ServiceError> {
         self.working().map(|_| Effect::CloudChanged)
     }
 
-    fn total_bytes(&self, _: &mut Transaction) -> Result<u64, Refused> {
+    fn total_bytes(&self, _: &mut Transaction) -> Result<u64, ServiceError> {
         self.working().map(|lines| lines.total_bytes.unwrap_or(TOTAL_BYTES))
     }
 
@@ -130,7 +132,7 @@ impl Services for Script {
         _: &mut Transaction,
         _: DownloadRequest,
         _: u64,
-    ) -> Result<Result<Effect, DownloadRefusal>, Refused> {
+    ) -> Result<Result<Effect, DownloadRefusal>, ServiceError> {
         let refusal = self.working()?.refusals.pop_front();
         Ok(match refusal {
             Some(refusal) => Err(refusal),
@@ -138,14 +140,14 @@ impl Services for Script {
         })
     }
 
-    fn upload(&self, _: &mut Transaction, _: UploadRequest, _: u64) -> Result<Effect, Refused> {
+    fn upload(&self, _: &mut Transaction, _: UploadRequest, _: u64) -> Result<Effect, ServiceError> {
         self.working().map(|_| Effect::Start(Box::new(|| {})))
     }
 
-    fn answer<'a>(&'a self, logic: &'a Logic, question: &'a Question) -> BoxFuture<'a, CloudAnswer> {
+    fn answer<'a>(&'a self, hooks: &'a dyn RowHooks, question: &'a Question) -> BoxFuture<'a, CloudAnswer> {
         Box::pin(async move {
             match question {
-                Question::Sync => CloudAnswer::Sync(self.answer_sync(logic).await),
+                Question::Sync => CloudAnswer::Sync(self.answer_sync(hooks).await),
                 Question::Password { hash, password } => {
                     CloudAnswer::Password(self.answer_password(hash, password.as_deref()))
                 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use stowage_logic::{Config, Generation, Observation, Observer, Route, Summary};
+use stowage_logic::{Config, Function, Generation, Observation, Observer, Summary};
 use stowage_tests::modules::module;
 
 use crate::world::{World, config};
@@ -100,7 +100,7 @@ async fn a_new_generation_starts_with_an_empty_cache() {
 struct Everything;
 
 impl Observer for Everything {
-    fn wants(&self, _: &Route) -> bool {
+    fn wants(&self, _: &Function) -> bool {
         true
     }
 

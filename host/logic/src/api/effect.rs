@@ -1,5 +1,5 @@
-//! What a call asks of the world: noted as a request, and set going once the call's transaction is durable.
-//! The records of it (tasks, changes for the cloud) are rows of the same transaction.
+//! What a call asks the host to do. A call's effects are released once its transaction is durable.
+//! Their records (tasks, changes for the cloud) are rows of the same transaction.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use crate::bindings::stowage::host::transfer::{DownloadRefusal, DownloadRequest,
 /// A change of the cloud space.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CloudChange {
-    /// Set fields of a row.
+    /// Sets fields of a row.
     PutRow {
         /// The collection.
         collection: String,
@@ -19,28 +19,28 @@ pub enum CloudChange {
         /// The fields to set.
         fields: Map<String, Value>,
     },
-    /// Remove a row.
+    /// Removes a row.
     DeleteRow {
         /// The collection.
         collection: String,
         /// The row's identity.
         identity: String,
     },
-    /// Remove a blob that no row names any more.
+    /// Removes a blob that no row names any more.
     DeleteBlob {
         /// The blob's hash in base58.
         hash: String,
     },
 }
 
-/// One effect that a call asked for, as it asked for it.
+/// One effect, as the call asked for it. Recordings and comparisons hold these.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
     /// A change of the cloud space.
     Change(CloudChange),
-    /// A download. Of its password it is only told that there is one.
+    /// A download. A password in it is replaced by [`HIDDEN`].
     Download(DownloadRequest),
-    /// No effect: the download before it was refused.
+    /// The download before it was refused, so it is no effect.
     Refused(DownloadRefusal),
     /// An upload.
     Upload(UploadRequest),
@@ -48,12 +48,12 @@ pub enum Request {
     Subscribe {
         /// The feed's key.
         key: String,
-        /// Which tasks it follows.
+        /// The tasks to follow.
         filter: Filter,
     },
 }
 
-/// What stands for a password wherever requests and parameters are kept or shown.
+/// Stands in place of a password wherever requests and parameters are kept or shown.
 pub const HIDDEN: &str = "(hidden)";
 
 impl Request {
@@ -68,17 +68,17 @@ impl Request {
     }
 }
 
-/// What is set going once a call's transaction is durable. Dropped, nothing happens.
+/// What happens once a call's transaction is durable. An effect that is dropped never happens.
 pub enum Effect {
-    /// A transfer whose task the transaction holds.
+    /// Starts a transfer. The transaction holds its task.
     Start(Box<dyn FnOnce() + Send>),
-    /// A change for the cloud, in the transaction.
+    /// Wakes the cloud. The transaction holds the change.
     CloudChanged,
-    /// Follow tasks under a key of the feed.
+    /// Publishes tasks under a key of the feed.
     Subscribe {
         /// The key.
         key: String,
-        /// Which tasks.
+        /// The tasks to follow.
         filter: Filter,
     },
 }

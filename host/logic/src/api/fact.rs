@@ -1,7 +1,7 @@
-//! What a call wants to know that only the network can tell.
+//! Facts that only the network knows.
 //!
-//! No transaction waits for the network. A call that asks for a fact it does not have is dropped; the host finds the fact out
-//! and runs the call again with it.
+//! No transaction waits for the network. If a run asks for a fact that the call does not have, the
+//! host ends the run, finds the fact out, and runs the call again with it.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Question {
-    /// Bring the local rows in line with the space.
+    /// Bring the local rows in line with the cloud space.
     Sync,
     /// Does this password open the blob?
     Password {
@@ -21,7 +21,7 @@ pub enum Question {
 }
 
 impl Question {
-    /// The answer where the cloud gave none.
+    /// The answer to use when the cloud gave none.
     pub fn unanswered(&self, why: &str) -> CloudAnswer {
         let failure = CloudFailure::Unreachable(why.to_owned());
         match self {
@@ -35,13 +35,13 @@ impl Question {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum CloudFailure {
-    /// It cannot be reached, or refuses us.
+    /// The cloud cannot be reached, or refuses us.
     #[error("the cloud space is out of reach: {0}")]
     Unreachable(String),
-    /// It has no such object.
+    /// The cloud has no such object.
     #[error("the cloud space has no {0}")]
     Missing(String),
-    /// It holds something other than its format says.
+    /// An object does not follow the format.
     #[error("the cloud space is malformed: {0}")]
     Malformed(String),
 }
@@ -74,20 +74,20 @@ pub enum CloudAnswer {
 pub struct Facts(Vec<(Question, CloudAnswer)>);
 
 impl Facts {
-    /// Questions one call may ask.
-    pub const MOST: usize = 8;
+    /// Questions that one call may ask.
+    pub const MAX: usize = 8;
 
     /// The answer to a question, once it is known.
     pub fn get(&self, question: &Question) -> Option<&CloudAnswer> {
         self.0.iter().find(|(q, _)| q == question).map(|(_, a)| a)
     }
 
-    /// Keeps an answer.
+    /// Adds an answer.
     pub fn insert(&mut self, question: Question, answer: CloudAnswer) {
         self.0.push((question, answer));
     }
 
-    /// All of them, in the order they were asked.
+    /// All answers, in the order of their questions.
     pub fn iter(&self) -> impl Iterator<Item = &(Question, CloudAnswer)> {
         self.0.iter()
     }
@@ -99,6 +99,6 @@ impl Facts {
 
     /// Whether no further question may be asked.
     pub fn is_full(&self) -> bool {
-        self.0.len() >= Facts::MOST
+        self.0.len() >= Facts::MAX
     }
 }

@@ -1,19 +1,18 @@
-//! How a call ended.
+//! What a function returned.
 
 use crate::codec::{Answer, Failure};
-use crate::engine::limits::HOST_CALLS_USED;
 
-/// What a function returned. Only `Ok` values, and those that cannot fail, have been committed.
+/// What a function returned. A value is committed; an error is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Its value as JSON; null where the function returns nothing.
     Done(Vec<u8>),
-    /// The error it decided on; nothing of the call was kept.
+    /// The error it decided on. Nothing of the call is kept.
     Failed(Failure),
 }
 
 impl Outcome {
-    /// The code of an error that is a record with one.
+    /// The code of an error that is a record with a code.
     pub fn code(&self) -> Option<i32> {
         self.error().map(|(code, _)| code)
     }
@@ -25,6 +24,15 @@ impl Outcome {
             Outcome::Done(_) => None,
         }
     }
+
+    /// The outcome as text for a person.
+    pub(crate) fn describe(&self) -> String {
+        match (self, self.error()) {
+            (_, Some((code, message))) => format!("error {code}: {message}"),
+            (Outcome::Done(_), None) => "succeeds".into(),
+            (Outcome::Failed(_), None) => "an error without a code".into(),
+        }
+    }
 }
 
 impl From<Answer> for Outcome {
@@ -32,52 +40,6 @@ impl From<Answer> for Outcome {
         match answer {
             Answer::Value(json) => Outcome::Done(json),
             Answer::Error(failure) => Outcome::Failed(failure),
-        }
-    }
-}
-
-/// Why a call gave no outcome. Nothing of it was kept.
-#[derive(Debug, thiserror::Error)]
-#[allow(missing_docs, reason = "the messages say it")]
-pub enum CallError {
-    #[error("the module trapped: {0}")]
-    Trap(String),
-    #[error("the module used more than its time on the processor")]
-    CpuDeadline,
-    #[error("the call took too long")]
-    WallDeadline,
-    #[error("the module went over its {0}")]
-    Growth(&'static str),
-    #[error("the call was refused: {0}")]
-    Refused(String),
-    #[error("other calls kept changing what this one read")]
-    Contention,
-    #[error("the instance could not be made: {0}")]
-    Instantiate(String),
-    #[error("storage failed: {0}")]
-    Storage(String),
-    #[error("too many calls take long at once")]
-    Crowded,
-    #[error("no module serves it")]
-    NoRoute,
-}
-
-impl CallError {
-    /// Whether the call had made as many host calls as it may.
-    pub fn is_host_call_limit(&self) -> bool {
-        matches!(self, CallError::Refused(reason) if reason == HOST_CALLS_USED)
-    }
-
-    /// Whether the module brought it about, rather than storage, the load, or the table.
-    pub fn is_of_the_module(&self) -> bool {
-        match self {
-            CallError::Trap(_)
-            | CallError::CpuDeadline
-            | CallError::WallDeadline
-            | CallError::Growth(_)
-            | CallError::Refused(_)
-            | CallError::Instantiate(_) => true,
-            CallError::Contention | CallError::Storage(_) | CallError::Crowded | CallError::NoRoute => false,
         }
     }
 }

@@ -3,55 +3,58 @@
 use futures_util::future::BoxFuture;
 use stowage_storage::Transaction;
 
-use crate::Logic;
-use crate::api::effect::{CloudChange, Effect};
-use crate::api::fact::{CloudAnswer, Question};
+use super::effect::{CloudChange, Effect};
+use super::error::ServiceError;
+use super::fact::{CloudAnswer, Question};
+use super::row_hooks::RowHooks;
 use crate::bindings::stowage::host::progress::Filter;
 use crate::bindings::stowage::host::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
 
-/// Why a service did not take a request: the call ends, and this text tells the log why.
-pub type Refused = String;
-
 /// The cloud, the transfers and the feed behind the imports of a module.
 ///
-/// What changes anything is recorded in the call's transaction; the [`Effect`] that is returned is released when that is durable, and
-/// dropped when it never is.
+/// A service records every change in the call's transaction. It returns an [`Effect`], which is
+/// released when the transaction is durable, and dropped when it never is.
 pub trait Services: Send + Sync + 'static {
     /// Records a change of the cloud space.
     ///
     /// # Errors
     /// When the change is malformed or storage fails.
-    fn change(&self, transaction: &mut Transaction, change: CloudChange) -> Result<Effect, Refused>;
+    fn change(&self, transaction: &mut Transaction, change: CloudChange) -> Result<Effect, ServiceError>;
 
     /// The size of the space in bytes.
     ///
     /// # Errors
     /// When storage fails.
-    fn total_bytes(&self, transaction: &mut Transaction) -> Result<u64, Refused>;
+    fn total_bytes(&self, transaction: &mut Transaction) -> Result<u64, ServiceError>;
 
     /// Records a download.
     ///
     /// # Errors
-    /// When storage fails. A refusal that the module may answer with is no error.
+    /// When storage fails. A refusal that the module can report is no error.
     fn download(
         &self,
         transaction: &mut Transaction,
         request: DownloadRequest,
         now_ms: u64,
-    ) -> Result<Result<Effect, DownloadRefusal>, Refused>;
+    ) -> Result<Result<Effect, DownloadRefusal>, ServiceError>;
 
     /// Records an upload.
     ///
     /// # Errors
     /// When the request is malformed or storage fails.
-    fn upload(&self, transaction: &mut Transaction, request: UploadRequest, now_ms: u64) -> Result<Effect, Refused>;
+    fn upload(
+        &self,
+        transaction: &mut Transaction,
+        request: UploadRequest,
+        now_ms: u64,
+    ) -> Result<Effect, ServiceError>;
 
-    /// Finds out what a call asked. A sync runs calls of its own on `logic`.
-    fn answer<'a>(&'a self, logic: &'a Logic, question: &'a Question) -> BoxFuture<'a, CloudAnswer>;
+    /// Answers a question of a call. A sync hands the rows it finds to `hooks`.
+    fn answer<'a>(&'a self, hooks: &'a dyn RowHooks, question: &'a Question) -> BoxFuture<'a, CloudAnswer>;
 
     /// A durable transaction holds changes for the cloud.
     fn cloud_changed(&self);
 
-    /// Tasks that match are told under `key` from now on.
+    /// Publishes tasks that match the filter under `key` from now on.
     fn subscribe(&self, key: &str, filter: Filter);
 }

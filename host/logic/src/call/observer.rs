@@ -1,4 +1,4 @@
-//! Looking on at live calls: what shadows and recordings are made from.
+//! Observers of live calls: shadows and recordings.
 
 use std::time::Duration;
 
@@ -9,20 +9,21 @@ use crate::api::effect::Request;
 use crate::api::fact::Facts;
 use crate::api::moment::Moment;
 use crate::api::outcome::Outcome;
-use crate::routing::generation::Route;
+use crate::engine::function::Function;
 
-/// A call as it was: all it was a function of, and all it did. Calls that trap or run out of time are not observed.
+/// A call: all that it depended on, and all that it did. Calls that trap or run out of time are not
+/// observed.
 #[derive(Debug)]
 pub struct Observation {
-    /// The function that was called, of the version that answered.
-    pub route: Route,
+    /// The function, of the version that answered.
+    pub function: Function,
     /// Its arguments.
     pub params: Vec<Val>,
-    /// Its time and randomness.
+    /// The time and randomness of the call.
     pub moment: Moment,
     /// What the cloud had answered.
     pub facts: Facts,
-    /// What it read from.
+    /// The snapshot it read from.
     pub snapshot: Snapshot,
     /// What it read and wrote, the host's own tables included.
     pub footprint: Footprint,
@@ -34,11 +35,12 @@ pub struct Observation {
     pub elapsed: Duration,
 }
 
-/// Somebody who looks on at calls. Both functions run on the call's way and must take next to no time.
+/// Observes calls. Both functions run while the call waits, so they must return at once.
 pub trait Observer: Send + Sync + 'static {
-    /// Whether to look on at the next call of this function.
-    fn wants(&self, route: &Route) -> bool;
+    /// Whether to observe the next call of this function.
+    fn wants(&self, function: &Function) -> bool;
 
-    /// A call that was wanted has ended, and its transaction is durable. Calls that lost a conflict are not told.
+    /// A call that was wanted has ended, and its transaction is durable. An attempt that lost a
+    /// conflict is not observed.
     fn observed(&self, observation: Observation);
 }

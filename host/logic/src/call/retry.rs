@@ -1,286 +1,164 @@
-//! A call: attempts on snapshots until one commits, on the version that serves or on one that is on trial beside it.
+//! Attempts until one commits.
 
-use std::fmt;
-use std::sync::atomic::Ordering;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Instant;
 
-use stowage_storage::Freshness;
-use wasmtime::component::Val;
+use stowage_storage::Freshness as TableVersions;
 
-use crate::Logic;
-use crate::api::fact::Facts;
-use crate::api::invocation::{Invocation, PlainInvocation};
-use crate::api::moment::{Conditions, Moment};
-use crate::api::outcome::{CallError, Outcome};
-use crate::call::attempt::{Attempt, Ended, Ran, Sight, Terms};
-use crate::engine::limits::Limits;
-use crate::rollout::watch::{Beside, Watch};
-use crate::routing::generation::Route;
+use super::attempt::{self, AttemptError, FinishedRun, Start};
+use super::commit;
+use super::context::CallContext;
+use super::observer::{Observation, Observer};
+use super::runtime::Runtime;
+use super::target::Target;
+use super::trace::CallTrace;
+use crate::api::error::CallError;
+use crate::api::outcome::Outcome;
+use crate::deadline::{Elapsed, within};
+use crate::engine::active_call::ActiveCall;
+use crate::engine::limits::LimitClass;
 
-/// The identity of a call, in its answer when it fails and on every line of the log about it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CallId {
-    run: u32,
-    number: u64,
+/// What a call came to.
+pub(crate) struct Output {
+    pub(crate) outcome: Outcome,
+    /// What the run did. Kept if somebody observed it, or a version on trial returned an error.
+    pub(crate) trace: Option<CallTrace>,
+    /// The versions of the tables that the response follows from, if it may be cached.
+    pub(crate) cacheable: Option<TableVersions>,
 }
 
-impl fmt::Display for CallId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}-{:x}", self.run, self.number)
-    }
+/// Why the attempts stopped without an output.
+pub(crate) enum Stopped {
+    /// Calls are held back, or another generation serves: the call has to be routed again.
+    Fenced,
+    Failed(CallError),
 }
 
-/// One call, whichever versions run it.
-struct Called<'a> {
-    logic: &'a Logic,
-    invocation: &'a dyn Invocation,
-    id: &'a CallId,
-    moment: Moment,
-    /// Host calls that an attempt may make.
-    host_calls: u32,
-}
-
-impl Logic {
-    /// A new call's identity.
-    pub fn call_id(&self) -> CallId {
-        CallId {
-            run: self.inner.run_id,
-            number: self.inner.begun.calls.fetch_add(1, Ordering::Relaxed),
-        }
-    }
-
-    /// Calls a function: one transaction, run again while others' commits undo it.
-    ///
-    /// # Errors
-    /// When the module or storage failed; the call then changed nothing, except that after a storage error
-    /// it is not known whether its commit became durable.
-    pub async fn call(&self, route: &Route, params: &[Val], id: &CallId) -> Result<Outcome, CallError> {
-        self.run(route, &PlainInvocation(params), id).await
-    }
-
-    /// [`Logic::call`] with a [`Invocation`] around the function.
-    ///
-    /// # Errors
-    /// As [`Logic::call`].
-    pub async fn run(&self, route: &Route, invocation: &dyn Invocation, id: &CallId) -> Result<Outcome, CallError> {
-        Ok(self.run_once(route, invocation, id).await?.0)
-    }
-
-    /// [`Logic::call`], and how long its outcome stands, where that is known.
-    pub(crate) async fn call_lasting(
-        &self,
-        route: &Route,
-        params: &[Val],
-        id: &CallId,
-    ) -> Result<(Outcome, Option<Freshness>), CallError> {
-        self.run_once(route, &PlainInvocation(params), id).await
-    }
-
-    async fn run_once(
-        &self,
-        route: &Route,
-        invocation: &dyn Invocation,
-        id: &CallId,
-    ) -> Result<(Outcome, Option<Freshness>), CallError> {
-        let config = &self.inner.config;
-        let conditions = config.conditions.as_deref();
-        let called = Called {
-            logic: self,
-            invocation,
-            id,
-            moment: conditions.map_or_else(Moment::now, Conditions::moment),
-            host_calls: conditions.map_or(config.limits.host_calls, |c| c.host_calls(config.limits.host_calls)),
-        };
-        let mut facts = Facts::default();
-        let ended = match &route.beside {
-            None => called
-                .live(route, &mut facts)
-                .await
-                .map(|ran| (ran.outcome, ran.freshness)),
-            // Boxed: few calls are on trial, and what they need is large.
-            Some(beside) => Box::pin(called.on_trial(route, beside, &mut facts))
-                .await
-                .map(|outcome| (outcome, None)),
-        };
-        if let (Some(conditions), Err(error)) = (conditions, &ended) {
-            conditions.failed(route, error);
-        }
-        ended
-    }
-}
-
-impl Called<'_> {
-    async fn live(&self, route: &Route, facts: &mut Facts) -> Result<Ran, CallError> {
-        self.attempts(route, facts, Terms::Live).await
-    }
-
-    /// Gives the call to the version on trial, and stands by with the other.
-    async fn on_trial(&self, route: &Route, beside: &Beside, facts: &mut Facts) -> Result<Outcome, CallError> {
-        let (trial, before, watch) = match beside {
-            Beside::Canary {
-                candidate,
-                share,
-                watch,
-            } => {
-                if watch.tripped() || !share.picks(&self.moment.seed) {
-                    return Ok(self.live(route, facts).await?.outcome);
-                }
-                (&**candidate, Some(route), watch)
-            }
-            Beside::Probation { previous, watch } => match previous.as_deref() {
-                Some(previous) if watch.tripped() => return Ok(self.live(previous, facts).await?.outcome),
-                previous => (route, previous, watch),
-            },
-        };
-        watch.begin();
-        match self.attempts(trial, facts, Terms::Trial).await {
-            Ok(Ran {
-                outcome: outcome @ Outcome::Failed(_),
-                sight,
-                ..
-            }) => {
-                if let (Some(before), Some(sight)) = (before, sight) {
-                    self.compare_error(trial, before, watch, &outcome, &sight, facts).await;
-                }
-                Ok(outcome)
-            }
-            Ok(ran) => Ok(ran.outcome),
-            Err(error) if error.is_of_the_module() => {
-                let Some(before) = before else {
-                    watch.fault(self.id, trial, &error, "has no such function".into());
-                    return Err(error);
-                };
-                trial.module.log_failure(|| {
-                    tracing::warn!(call_id = %self.id, route = ?trial, %error, "a call failed on trial and is answered by the version before");
-                });
-                let answered = self.live(before, facts).await.map(|ran| ran.outcome);
-                // What neither version survives is not the new one's fault.
-                if let Ok(outcome) = &answered {
-                    watch.fault(self.id, trial, &error, told(outcome));
-                }
-                answered
-            }
-            // The version on trial may be what it is crowded with.
-            Err(error) => match (error, before) {
-                (CallError::Crowded, Some(before)) => Ok(self.live(before, facts).await?.outcome),
-                (error, _) => Err(error),
-            },
-        }
-    }
-
-    /// Asks what the version before would have answered where the one on trial answered an error.
-    async fn compare_error(
-        &self,
-        trial: &Route,
-        before: &Route,
-        watch: &Watch,
-        outcome: &Outcome,
-        sight: &Sight,
-        facts: &Facts,
-    ) {
-        let dry_run = self
-            .logic
-            .dry_run_with(
-                &self.logic.inner.comparing,
-                before,
-                &sight.params,
-                &self.moment,
-                &sight.snapshot,
-                facts,
-            )
-            .await;
-        match dry_run.outcome {
-            Ok(expected) if expected.code() != outcome.code() || matches!(expected, Outcome::Done(_)) => {
-                watch.error(self.id, trial, told(outcome), told(&expected));
-            }
-            _ => {}
-        }
-    }
-
-    /// Runs the function until an attempt commits, or ends in an error.
-    async fn attempts(&self, route: &Route, facts: &mut Facts, terms: Terms) -> Result<Ran, CallError> {
-        let limits = match terms {
-            Terms::Live => &self.logic.inner.config.limits,
-            Terms::Trial => &self.logic.inner.trial_limits,
-        };
-        let started = Instant::now();
-        let mut moved: Option<Route> = None;
-        let mut result = loop_attempts(self, route, &mut moved, facts, terms, limits).await;
-        if let (Some(_), Ok(ran)) = (&moved, &mut result) {
-            // It is not the answer of the generation that was asked.
-            ran.freshness = None;
-        }
-        let route = moved.as_ref().unwrap_or(route);
-        route
-            .module
-            .stats
-            .count(result.as_ref().map(|ran| &ran.outcome), started.elapsed());
-        result
-    }
-}
-
-async fn loop_attempts(
-    called: &Called<'_>,
-    first: &Route,
-    moved: &mut Option<Route>,
-    facts: &mut Facts,
-    terms: Terms,
-    limits: &Limits,
-) -> Result<Ran, CallError> {
-    let inner = &called.logic.inner;
+/// Makes attempts until one commits or fails for good.
+pub(crate) async fn run<'a>(
+    runtime: &'a Runtime,
+    target: &Target,
+    call: &mut CallContext<'a>,
+    class: LimitClass,
+) -> Result<Output, Stopped> {
+    let function = &target.function;
+    let began = Instant::now();
+    call.begin(class, runtime.limits(class));
     let mut conflicts = 0;
-    let mut fresh = false;
-    // The cloud's time to answer a question is not the call's, nor is the time in which calls are held back.
-    let mut time_left = limits.wall;
-    loop {
-        let route = moved.as_ref().unwrap_or(first);
-        let started = Instant::now();
-        let attempt = Attempt {
-            inner,
-            route,
-            id: called.id,
-            moment: called.moment,
-            started,
-            time_left,
-            limits,
-            host_calls: called.host_calls,
-            terms,
-        };
-        // In a box: it is large, and would be moved with each of the futures around it.
-        let ended = Box::pin(attempt.run(called.invocation, facts, fresh)).await;
-        time_left = time_left.saturating_sub(started.elapsed());
+    let result = loop {
+        call.started = Instant::now();
+        let observers: Vec<_> = target.observers.iter().filter(|o| o.wants(function)).collect();
+        call.keep_requests = !observers.is_empty();
+        let start = Start::Scheduled { era: target.era };
+        let shared: &CallContext<'a> = call;
+        // Boxed: it is large, and would be moved with each of the futures around it.
+        let ended = Box::pin(async {
+            // In a block of its own, so that what follows takes the same room.
+            let finished = {
+                let run = pin!(attempt::run(runtime, function, shared, start));
+                // The wall limit ends with the run: a commit that has begun is always awaited.
+                within(shared.started + shared.time_left, run).await
+            };
+            let finished = finished.unwrap_or_else(|Elapsed| Err(CallError::WallDeadline.into()))?;
+            complete(runtime, target, shared, finished, &observers).await
+        })
+        .await;
+        call.time_left = call.time_left.saturating_sub(call.started.elapsed());
         match ended {
-            Ok(ran) => return Ok(ran),
-            Err(Ended::Conflict) => {
+            Ok(output) => break Ok(output),
+            Err(AttemptError::Failed(error)) => break Err(error),
+            Err(AttemptError::Fenced) => return Err(Stopped::Fenced),
+            Err(AttemptError::Conflict) => {
                 conflicts += 1;
-                tracing::debug!(call_id = %called.id, conflicts, "conflict, the call runs again");
-                if conflicts >= limits.attempts {
-                    return Err(CallError::Contention);
+                tracing::debug!(call_id = %call.id, conflicts, "conflict, the call runs again");
+                if conflicts >= call.limits.attempts {
+                    break Err(CallError::Contention);
                 }
             }
-            Err(Ended::Moved) => {
-                inner.eras.begun().await;
-                let generation = inner.generation.load();
-                *moved = Some(generation.same(route).ok_or(CallError::NoRoute)?.clone());
-            }
-            Err(Ended::Asked(question)) => {
-                let patience = limits.question;
-                let answer = tokio::time::timeout(patience, inner.services.answer(called.logic, &question))
+            Err(AttemptError::Asked(question)) => {
+                let answering = runtime.services.answer(call.hooks, &question);
+                let answer = tokio::time::timeout(call.limits.question, answering)
                     .await
                     .unwrap_or_else(|_| question.unanswered("it did not answer in time"));
-                facts.insert(question, answer);
+                call.facts.insert(question, answer);
             }
-            Err(Ended::Error(error)) => return Err(error),
         }
-        fresh = true;
-    }
+        call.fresh_instance = true;
+    };
+    let counted = result.as_ref().map(|output| &output.outcome);
+    function.module().stats.count(counted, began.elapsed());
+    result.map_err(Stopped::Failed)
 }
 
-/// An outcome for a person.
-fn told(outcome: &Outcome) -> String {
-    match (outcome, outcome.error()) {
-        (_, Some((code, message))) => format!("error {code}: {message}"),
-        (Outcome::Done(_), None) => "succeeds".into(),
-        (Outcome::Failed(_), None) => "an error without a code".into(),
+/// Commits a finished run, and tells its observers.
+async fn complete(
+    runtime: &Runtime,
+    target: &Target,
+    call: &CallContext<'_>,
+    finished: FinishedRun<'_>,
+    observers: &[&Arc<dyn Observer>],
+) -> Result<Output, AttemptError> {
+    let FinishedRun {
+        outcome,
+        call: mut active,
+        params,
+    } = finished;
+    let on_trial = call.class == LimitClass::Trial && matches!(outcome, Outcome::Failed(_));
+    let trace = (on_trial || !observers.is_empty()).then(|| CallTrace {
+        params: params.into_owned(),
+        snapshot: active.transaction.snapshot().clone(),
+        footprint: active.transaction.footprint(),
+        requests: active.requests.take().unwrap_or_default(),
+        elapsed: call.started.elapsed(),
+    });
+    let mut cacheable = None;
+    if let Outcome::Done(_) = outcome {
+        cacheable = table_versions_to_cache(call, &active, observers);
+        call.invocation.after_return(&mut active.transaction)?;
+        commit::commit(runtime, active).await?;
+    }
+    if let Some(trace) = &trace {
+        for observer in observers {
+            observer.observed(observation(target, call, &outcome, trace));
+        }
+    }
+    Ok(Output {
+        outcome,
+        trace,
+        cacheable,
+    })
+}
+
+/// Decides whether the response of a run that returned a value may be cached, and returns the
+/// versions of the tables that it stays valid for. This is the only place that decides it; the
+/// cache itself only bounds the sizes.
+///
+/// Nobody may observe the call, and it must run on the only version of the route it was found by.
+/// The run must have done nothing but read the store. It must have read something: what a function
+/// makes of its arguments alone is cheap to make again.
+fn table_versions_to_cache(
+    call: &CallContext<'_>,
+    active: &ActiveCall,
+    observers: &[&Arc<dyn Observer>],
+) -> Option<TableVersions> {
+    let routed = call.class == LimitClass::Live && call.sole_version && observers.is_empty();
+    if !routed || !active.only_read() {
+        return None;
+    }
+    active.transaction.freshness().filter(TableVersions::has_reads)
+}
+
+fn observation(target: &Target, call: &CallContext<'_>, outcome: &Outcome, trace: &CallTrace) -> Observation {
+    Observation {
+        function: target.function.clone(),
+        params: trace.params.clone(),
+        moment: call.moment,
+        facts: call.facts.clone(),
+        snapshot: trace.snapshot.clone(),
+        footprint: trace.footprint.clone(),
+        requests: trace.requests.clone(),
+        outcome: outcome.clone(),
+        elapsed: trace.elapsed,
     }
 }

@@ -1,19 +1,24 @@
 //! What one call may use.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use wasmtime::ResourceLimiter;
+use crate::scheduler::tick::TICK;
 
-/// Limits of a call. Each has an error of its own, which goes to the log; the client gets code 500 and the call's identifier.
+/// A larger file is no module.
+pub const MAX_MODULE_BYTES: usize = 64 << 20;
+/// How long a module may take to compile.
+pub(crate) const MAX_COMPILE_TIME: Duration = Duration::from_secs(60);
+
+/// The limits of a call. Each has an error of its own, which goes to the log. The client gets
+/// code 500 and the call's identifier.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Time on the processor, in steps of [`TICK`].
+    /// Processor time, in steps of 2 ms.
     pub cpu: Duration,
-    /// Time from the first attempt to the answer, waiting for the commit included.
+    /// The wall limit covers waiting for a permit and running the module; it does not cover the
+    /// commit, because a commit that has begun is always awaited so that the answer is certain.
     pub wall: Duration,
-    /// Time that the cloud has to answer a question; a sync of a large space takes a while.
+    /// How long the cloud may take to answer a question. A sync of a large space takes a while.
     pub question: Duration,
     /// Bytes of linear memory. All instances of a module together may have 16 times that.
     pub memory_bytes: usize,
@@ -25,29 +30,11 @@ pub struct Limits {
     pub host_bytes: u64,
     /// Effects (transfers, cloud changes, subscriptions) of one call.
     pub effects: usize,
-    /// Bytes a call may print, with 128 more for each line; the rest is left out of the log.
+    /// Bytes that a call may print, each line counted with 128 bytes more. The rest is not logged.
     pub log_bytes: usize,
-    /// Runs of one call that others' commits may undo.
+    /// Attempts of one call. An attempt that conflicts with another call is followed by the next.
     pub attempts: u32,
 }
-
-/// Why a call ends that makes one host call more.
-pub(crate) const HOST_CALLS_USED: &str = "more host calls than a call may make";
-
-/// Calls of a module version that fail and are logged each; further ones in the same second are counted.
-pub(crate) const FAILURES_A_SECOND: u64 = 20;
-
-/// Bytes that all calls of a module version may print in a second; the rest is left out of the log.
-pub(crate) const PRINTED_BYTES_A_SECOND: u64 = 256 << 10;
-
-/// What a line costs besides its text: each is logged with its time, its call and its module.
-pub(crate) const LINE_BYTES: usize = 128;
-
-/// Instances of a module that may have all the memory that one may have; the others then get none.
-const FULL_INSTANCES: usize = 16;
-
-/// The length of an epoch: how long a module has a thread before others get it.
-pub const TICK: Duration = Duration::from_millis(2);
 
 impl Default for Limits {
     fn default() -> Self {
@@ -67,7 +54,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// What a version on trial may use, for another one stands by: little time.
+    /// The limits of a version on trial. It gets little time, because another version stands by.
     pub fn on_trial(&self) -> Limits {
         Limits {
             cpu: self.cpu.min(Duration::from_millis(500)),
@@ -76,122 +63,17 @@ impl Limits {
         }
     }
 
-    /// The processor time in epochs, at least one.
-    pub fn cpu_ticks(&self) -> u64 {
+    /// The processor time in ticks, at least one.
+    pub(crate) fn cpu_ticks(&self) -> u64 {
         (self.cpu.as_millis() / TICK.as_millis()).max(1) as u64
     }
 }
 
-/// Bytes of linear memory that the instances of one module have together.
-#[derive(Debug, Default)]
-pub(crate) struct Held(AtomicUsize);
-
-/// Counts a store's memory and tables against the limits, and remembers a refusal, for wasmtime reports the trap that follows
-/// and not its cause.
-#[derive(Debug)]
-pub(crate) struct Limiter {
-    memory_bytes: usize,
-    table_elements: usize,
-    pub(crate) refused: Option<&'static str>,
-    /// What this store has, and what all of its module have.
-    own_bytes: usize,
-    held: Arc<Held>,
-}
-
-impl Limiter {
-    pub(crate) fn new(limits: &Limits, held: &Arc<Held>) -> Limiter {
-        Limiter {
-            memory_bytes: limits.memory_bytes,
-            table_elements: limits.table_elements,
-            refused: None,
-            own_bytes: 0,
-            held: Arc::clone(held),
-        }
-    }
-
-    /// Bytes of linear memory that the store has.
-    pub(crate) fn own_bytes(&self) -> usize {
-        self.own_bytes
-    }
-
-    /// Takes part of what all instances of the module may have.
-    fn take(&mut self, bytes: usize) -> bool {
-        let most = self.memory_bytes.saturating_mul(FULL_INSTANCES);
-        let taken = self.held.0.fetch_add(bytes, Ordering::Relaxed);
-        if taken.saturating_add(bytes) > most {
-            self.held.0.fetch_sub(bytes, Ordering::Relaxed);
-            return false;
-        }
-        self.own_bytes += bytes;
-        true
-    }
-}
-
-impl Drop for Limiter {
-    fn drop(&mut self) {
-        self.held.0.fetch_sub(self.own_bytes, Ordering::Relaxed);
-    }
-}
-
-impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > self.memory_bytes {
-            self.refused = Some("memory limit");
-            return Ok(false);
-        }
-        let fits = self.take(desired.saturating_sub(current));
-        if !fits {
-            self.refused = Some("memory limit of all its instances");
-        }
-        Ok(fits)
-    }
-
-    // Without a pool these bound how many there are; with one, its own limits are lower or the same.
-    fn memories(&self) -> usize {
-        2
-    }
-
-    fn tables(&self) -> usize {
-        8
-    }
-
-    fn instances(&self) -> usize {
-        20
-    }
-
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let fits = desired <= self.table_elements;
-        if !fits {
-            self.refused = Some("table limit");
-        }
-        Ok(fits)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_instances_of_a_module_share_what_all_may_have() {
-        let limits = Limits {
-            memory_bytes: 100,
-            ..Limits::default()
-        };
-        let held = Arc::default();
-        let mut full: Vec<Limiter> = (0..FULL_INSTANCES).map(|_| Limiter::new(&limits, &held)).collect();
-        for limiter in &mut full {
-            assert!(limiter.memory_growing(0, 60, None).is_ok_and(|fits| fits));
-            assert!(limiter.memory_growing(60, 100, None).is_ok_and(|fits| fits));
-            assert!(limiter.memory_growing(100, 101, None).is_ok_and(|fits| !fits));
-            assert_eq!((limiter.refused, limiter.own_bytes()), (Some("memory limit"), 100));
-        }
-        let mut another = Limiter::new(&limits, &held);
-        assert!(another.memory_growing(0, 1, None).is_ok_and(|fits| !fits));
-        assert_eq!(another.refused, Some("memory limit of all its instances"));
-        full.pop();
-        assert!(another.memory_growing(0, 100, None).is_ok_and(|fits| fits));
-        drop((full, another));
-        assert_eq!(held.0.load(Ordering::Relaxed), 0);
-    }
+/// Which limits a run gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LimitClass {
+    /// All that a call may use.
+    Live,
+    /// Little time. The trace of a run that ends in an error is kept, to compare it.
+    Trial,
 }

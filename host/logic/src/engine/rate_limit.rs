@@ -1,52 +1,54 @@
-//! So much of something a second, and no more: what modules bring about must not fill the log.
+//! A rate limit. What modules print and log must not fill the log.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long what is allowed lasts.
+use parking_lot::Mutex;
+
+/// The limit holds for each window of this length.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Bounds what is done in a second, and counts what is left out.
+/// Bounds an amount a second, and counts what was left out.
 #[derive(Debug)]
-pub(crate) struct Allowance {
-    /// What is allowed in one window.
-    most: u64,
+pub(crate) struct RateLimit {
+    /// The amount that is granted in one window.
+    max: u64,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// The window began with the first who asked after the one before it.
+    /// A window begins with the first request after the window before it.
     began: Option<Instant>,
     used: u64,
-    /// How many were left out and have not been told of.
+    /// Requests that were left out and have not been reported.
     left_out: u64,
     over: bool,
 }
 
-/// What becomes of one who asks.
+/// The answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It is allowed; so many before it were left out and had not been told of.
+    /// The request is granted. This many before it were left out and have not been reported yet.
     Granted { left_out: u64 },
-    /// It is left out, the first of its window.
+    /// The request is left out, as the first of its window.
     FirstLeftOut,
-    /// It is left out.
+    /// The request is left out.
     LeftOut,
 }
 
-impl Allowance {
-    /// `most` in a second.
-    pub(crate) fn new(most: u64) -> Allowance {
-        Allowance {
-            most,
+impl RateLimit {
+    /// Grants `max` a second.
+    pub(crate) fn new(max: u64) -> RateLimit {
+        RateLimit {
+            max,
             state: Mutex::default(),
         }
     }
 
-    /// Asks for a part of what is allowed at this time. From the first who is left out to the end of the window all are.
-    pub(crate) fn ask(&self, part: u64, now: Instant) -> Verdict {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Asks for an amount at this time. After the first request that does not fit, all further ones
+    /// of the window are left out.
+    pub(crate) fn ask(&self, amount: u64, now: Instant) -> Verdict {
+        let mut state = self.state.lock();
         if state
             .began
             .is_none_or(|began| now.saturating_duration_since(began) >= WINDOW)
@@ -57,8 +59,8 @@ impl Allowance {
                 ..State::default()
             };
         }
-        if !state.over && part <= self.most - state.used {
-            state.used += part;
+        if !state.over && amount <= self.max - state.used {
+            state.used += amount;
             return Verdict::Granted {
                 left_out: std::mem::take(&mut state.left_out),
             };
@@ -71,9 +73,9 @@ impl Allowance {
         }
     }
 
-    /// How many were left out and have not been told of.
+    /// Requests that were left out and have not been reported.
     pub(crate) fn left_out(&self) -> u64 {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).left_out
+        self.state.lock().left_out
     }
 }
 
@@ -82,55 +84,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_beyond_the_allowance_is_left_out_and_told_with_the_next_that_is_granted() {
-        let allowance = Allowance::new(3);
+    fn requests_over_the_limit_are_left_out_and_reported_with_the_next_granted_one() {
+        let limit = RateLimit::new(3);
         let start = Instant::now();
         for n in 0..3 {
-            let granted = allowance.ask(1, start + WINDOW / 10 * n);
+            let granted = limit.ask(1, start + WINDOW / 10 * n);
             assert_eq!(granted, Verdict::Granted { left_out: 0 });
         }
-        assert_eq!(allowance.ask(1, start + WINDOW / 2), Verdict::FirstLeftOut);
-        assert_eq!(allowance.ask(1, start + WINDOW / 2), Verdict::LeftOut);
-        assert_eq!(allowance.left_out(), 2);
-        assert_eq!(allowance.ask(1, start + WINDOW), Verdict::Granted { left_out: 2 });
-        assert_eq!(allowance.left_out(), 0);
-        assert_eq!(allowance.ask(1, start + WINDOW), Verdict::Granted { left_out: 0 });
+        assert_eq!(limit.ask(1, start + WINDOW / 2), Verdict::FirstLeftOut);
+        assert_eq!(limit.ask(1, start + WINDOW / 2), Verdict::LeftOut);
+        assert_eq!(limit.left_out(), 2);
+        assert_eq!(limit.ask(1, start + WINDOW), Verdict::Granted { left_out: 2 });
+        assert_eq!(limit.left_out(), 0);
+        assert_eq!(limit.ask(1, start + WINDOW), Verdict::Granted { left_out: 0 });
     }
 
     #[test]
-    fn a_flood_of_many_windows_gets_its_allowance_in_each() {
-        let allowance = Allowance::new(5);
+    fn a_flood_over_many_windows_gets_the_limit_in_each() {
+        let limit = RateLimit::new(5);
         let start = Instant::now();
-        let (mut granted, mut firsts, mut told) = (0, 0, 0);
+        let (mut granted, mut firsts, mut reported) = (0, 0, 0);
         for ms in 0..10_000 {
-            match allowance.ask(1, start + Duration::from_millis(ms)) {
+            match limit.ask(1, start + Duration::from_millis(ms)) {
                 Verdict::Granted { left_out } => {
                     granted += 1;
-                    told += left_out;
+                    reported += left_out;
                 }
                 Verdict::FirstLeftOut => firsts += 1,
                 Verdict::LeftOut => {}
             }
         }
         assert_eq!((granted, firsts), (50, 10));
-        assert_eq!(
-            told + allowance.left_out(),
-            10_000 - granted,
-            "every one is told of once"
-        );
+        assert_eq!(reported + limit.left_out(), 10_000 - granted, "each is reported once");
     }
 
     #[test]
-    fn parts_add_up_and_one_that_is_too_large_ends_the_window() {
-        let allowance = Allowance::new(10);
+    fn amounts_add_up_and_one_that_does_not_fit_ends_the_window() {
+        let limit = RateLimit::new(10);
         let now = Instant::now();
-        assert_eq!(allowance.ask(8, now), Verdict::Granted { left_out: 0 });
-        assert_eq!(allowance.ask(3, now), Verdict::FirstLeftOut);
-        assert_eq!(
-            allowance.ask(1, now),
-            Verdict::LeftOut,
-            "what follows a gap would mislead"
-        );
-        assert_eq!(allowance.ask(11, now + WINDOW), Verdict::FirstLeftOut);
+        assert_eq!(limit.ask(8, now), Verdict::Granted { left_out: 0 });
+        assert_eq!(limit.ask(3, now), Verdict::FirstLeftOut);
+        assert_eq!(limit.ask(1, now), Verdict::LeftOut, "output after a gap would mislead");
+        assert_eq!(limit.ask(11, now + WINDOW), Verdict::FirstLeftOut);
     }
 }

@@ -1,4 +1,4 @@
-//! The type of an exported function as WIT text, to be compared and to be read.
+//! The type of an exported function as WIT text, for comparison and for people.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,13 +6,13 @@ use std::fmt::Write as _;
 use wasmtime::component::Type;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 
-use crate::engine::module::InterfaceName;
-use crate::routing::generation::Route;
+use super::export::InterfaceName;
+use super::function::Function;
 
-/// Names nested deeper are written as `…`; the comparison is of the whole types.
-const MOST_DEPTH: u32 = 32;
+/// Types nested deeper are written as `…`. The comparison covers the whole types.
+const MAX_DEPTH: u32 = 32;
 /// A longer text is cut.
-const MOST_TEXT: usize = 8 << 10;
+const MAX_TEXT_BYTES: usize = 8 << 10;
 
 /// The type of a function, with the names that its interface gives to types.
 pub struct Signature {
@@ -23,11 +23,11 @@ pub struct Signature {
     named: Vec<(String, Type)>,
 }
 
-impl Route {
-    /// The type of the function; none where the module does not have it after all.
+impl Function {
+    /// The type of the function; none if the component lacks the function.
     pub fn signature(&self) -> Option<Signature> {
         let export = self.export();
-        let component = self.module.pre.component();
+        let component = self.module().pre.component();
         let engine = component.engine();
         let ty = component.component_type();
         let (_, item) = ty
@@ -56,7 +56,7 @@ impl Route {
 }
 
 impl Signature {
-    /// Whether a caller cannot tell the two apart: the same names and types of parameters, and the same result.
+    /// Whether both have the same parameters, by name and type, and the same result.
     pub fn same(&self, other: &Signature) -> bool {
         self.params == other.params && self.result == other.result
     }
@@ -77,8 +77,8 @@ impl Signature {
         text
     }
 
-    /// What changes from `self` to `after`: lines that begin with `- ` and `+ `, the function first, then the types it names whose
-    /// definitions differ. Empty where they are the same.
+    /// What changes from `self` to `after`, as lines that begin with `- ` and `+ `: the function
+    /// first, then the types it names whose definitions differ. Empty if nothing changes.
     pub fn changes(&self, after: &Signature) -> Vec<String> {
         if self.same(after) {
             return Vec::new();
@@ -110,7 +110,7 @@ impl Signature {
             .map(|(_, ty)| ty.clone())
             .chain(self.result.clone())
             .collect();
-        // Each named type is opened once, and types without names are no deeper than the codec allows.
+        // Each named type is opened once. Types without names are no deeper than the codec allows.
         while let Some(ty) = open.pop() {
             if let Some(name) = self.name(&ty) {
                 if found.contains_key(name) {
@@ -126,16 +126,16 @@ impl Signature {
     }
 
     fn name(&self, ty: &Type) -> Option<&str> {
-        // Only types that WIT gives names to by declaring them: an alias of `u32` is a `u32`.
+        // Only types that WIT declares have names of their own: an alias of `u32` is a `u32`.
         if !matches!(ty, Type::Record(_) | Type::Variant(_) | Type::Enum(_) | Type::Flags(_)) {
             return None;
         }
         self.named.iter().find(|(_, t)| t == ty).map(|(name, _)| &**name)
     }
 
-    /// Writes a type; by its name, where it has one and may be named.
+    /// Writes a type: by its name if it has one and `by_name` is set, else with its parts.
     fn write(&self, ty: &Type, by_name: bool, depth: u32, out: &mut String) {
-        if depth > MOST_DEPTH || out.len() > MOST_TEXT {
+        if depth > MAX_DEPTH || out.len() > MAX_TEXT_BYTES {
             out.push('…');
             return;
         }
@@ -165,7 +165,7 @@ impl Signature {
             Type::Variant(_) => "variant",
             Type::Enum(_) => "enum",
             Type::Flags(_) => "flags",
-            // None of these is taken for a method (see the codec).
+            // The codec accepts no other type.
             _ => "resource",
         };
         out.push_str(plain);
@@ -213,7 +213,7 @@ impl Signature {
     }
 }
 
-/// `record { code: s32 }` with its name: `record error { code: s32 }`.
+/// Puts the name into `record { code: s32 }`: `record error { code: s32 }`.
 fn define(name: &str, text: &str) -> String {
     match text.split_once(' ') {
         Some((kind, body)) => format!("{kind} {name} {body}"),
@@ -221,7 +221,7 @@ fn define(name: &str, text: &str) -> String {
     }
 }
 
-/// The types that a type is made of, with the names they go by in it.
+/// The types that a type is made of, with their names in it.
 fn parts(ty: &Type) -> Vec<(Option<String>, Type)> {
     match ty {
         Type::List(list) => vec![(None, list.ty())],

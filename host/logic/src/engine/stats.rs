@@ -2,27 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use histogram::AtomicHistogram;
+use parking_lot::Mutex;
 
-use crate::api::outcome::{CallError, Outcome};
+use crate::api::error::CallError;
+use crate::api::outcome::Outcome;
 
-/// Error codes that are counted one by one; a module that makes up more has them counted together.
-const MOST_CODES: usize = 64;
-/// Times are exact to a 32nd part, up to about 19 hours in microseconds.
+/// Error codes that are counted one by one. Further codes of a module are counted together.
+const MAX_CODES: usize = 64;
+/// Times are exact to a 32nd part, up to about 19 hours in microseconds. These are the histogram's
+/// parameters.
 const GROUPING_POWER: u8 = 5;
-const MOST_POWER: u8 = 36;
+const MAX_POWER: u8 = 36;
 
-/// Counts that many threads add to.
+/// Counts and times. Many threads add to them.
 #[derive(Debug, Default)]
-pub struct Stats {
+pub(crate) struct Stats {
     calls: AtomicU64,
     failed: AtomicU64,
     traps: AtomicU64,
     deadlines: AtomicU64,
-    remembered: AtomicU64,
+    cached: AtomicU64,
     paced: AtomicU64,
     codes: Mutex<BTreeMap<i32, u64>>,
     times: Times,
@@ -34,44 +36,44 @@ pub(crate) struct Times(AtomicHistogram);
 
 impl Default for Times {
     fn default() -> Self {
-        Times(AtomicHistogram::new(GROUPING_POWER, MOST_POWER).expect("the powers are in the crate's range"))
+        Times(AtomicHistogram::new(GROUPING_POWER, MAX_POWER).expect("the powers are in the crate's range"))
     }
 }
 
 impl Times {
     pub(crate) fn add(&self, elapsed: Duration) {
-        let most = (1 << MOST_POWER) - 1;
-        let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(most).min(most);
+        let max = (1 << MAX_POWER) - 1;
+        let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(max).min(max);
         // The value is in the histogram's range.
         let _ = self.0.increment(elapsed_us);
     }
 
-    /// Half, and 99 of 100, took no longer than this many microseconds; none without calls.
-    pub(crate) fn half_and_most(&self) -> [Option<u64>; 2] {
+    /// The median and the 99th percentile in microseconds; none without calls.
+    pub(crate) fn median_and_p99(&self) -> [Option<u64>; 2] {
         let times = self.0.load();
         [0.5, 0.99].map(|q| times.quantile_bucket(q).ok().flatten().map(|bucket| bucket.end()))
     }
 }
 
-/// What [`Stats`] held at some time.
+/// The counts and times of a module version at one moment.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// Calls that ended, however they did.
     pub calls: u64,
-    /// Calls that answered with an error of their own.
+    /// Calls that returned an error of their own.
     pub failed: u64,
     /// Calls that trapped or went over a limit.
     pub traps: u64,
     /// Calls that ran out of time.
     pub deadlines: u64,
-    /// Answers that were given again without a call, for nothing they came from had changed.
+    /// Responses that came from the response cache, without a call.
     #[serde(default)]
     pub remembered: u64,
-    /// Runs of calls that took turns, for their function usually needs much of the processor.
+    /// Runs that waited for a turn, because their function usually needs much of the processor.
     #[serde(default)]
     pub paced: u64,
-    /// How often each error code was answered.
+    /// How often each error code was returned.
     pub codes: BTreeMap<i32, u64>,
     /// Half of the calls took no longer, in microseconds; none without calls.
     pub p50_us: Option<u64>,
@@ -80,7 +82,7 @@ pub struct Summary {
 }
 
 impl Stats {
-    /// Counts a call. Failures that are not the module's (storage, contention) count as calls only.
+    /// Counts a call. Errors that are not the module's (storage, contention) count as calls only.
     pub(crate) fn count(&self, outcome: Result<&Outcome, &CallError>, elapsed: Duration) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.times.add(elapsed);
@@ -88,9 +90,9 @@ impl Stats {
             Ok(Outcome::Done(_)) => {}
             Ok(failed @ Outcome::Failed(_)) => {
                 self.failed.fetch_add(1, Ordering::Relaxed);
-                let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut codes = self.codes.lock();
                 let code = failed.code().unwrap_or_default();
-                if codes.len() < MOST_CODES || codes.contains_key(&code) {
+                if codes.len() < MAX_CODES || codes.contains_key(&code) {
                     *codes.entry(code).or_default() += 1;
                 }
             }
@@ -104,27 +106,27 @@ impl Stats {
         }
     }
 
-    /// Counts an answer that was given again.
-    pub(crate) fn count_remembered(&self) {
-        self.remembered.fetch_add(1, Ordering::Relaxed);
+    /// Counts a response that came from the response cache.
+    pub(crate) fn count_cached(&self) {
+        self.cached.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a run that took turns with others of its kind.
+    /// Counts a run that waited for a turn.
     pub(crate) fn count_paced(&self) {
         self.paced.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The counts as they are now.
-    pub fn summary(&self) -> Summary {
-        let [p50_us, p99_us] = self.times.half_and_most();
+    pub(crate) fn summary(&self) -> Summary {
+        let [p50_us, p99_us] = self.times.median_and_p99();
         Summary {
             calls: self.calls.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
             traps: self.traps.load(Ordering::Relaxed),
             deadlines: self.deadlines.load(Ordering::Relaxed),
-            remembered: self.remembered.load(Ordering::Relaxed),
+            remembered: self.cached.load(Ordering::Relaxed),
             paced: self.paced.load(Ordering::Relaxed),
-            codes: self.codes.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            codes: self.codes.lock().clone(),
             p50_us,
             p99_us,
         }

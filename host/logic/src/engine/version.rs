@@ -6,13 +6,14 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 of a module's bytes. Displays as its first twelve hex digits; `{:#}` gives all, which is also what it is read from.
+/// The SHA-256 of a module's bytes. It displays as its first twelve hex digits; `{:#}` gives all
+/// 64, which is also the form it is parsed from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Version([u8; 32]);
 
-/// A text is no version.
+/// The text is no version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no version: expected the 64 hex digits of a SHA-256")]
+#[error("not a version: expected the 64 hex digits of a SHA-256")]
 pub struct ParseVersionError;
 
 impl Version {
@@ -69,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_read_from_what_it_is_written_as() {
+    fn a_version_parses_from_its_long_form() {
         let version = Version::of(b"module");
         assert_eq!(format!("{version:#}").parse(), Ok(version));
         for wrong in ["", "ab", &"g".repeat(64), &"a".repeat(63), &"é".repeat(32)] {

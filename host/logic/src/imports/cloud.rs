@@ -1,4 +1,5 @@
-//! `stowage:host/cloud`: changes recorded in the call's transaction, and questions that end the run until they are answered.
+//! `stowage:host/cloud`: changes, recorded in the call's transaction, and questions. A question
+//! ends the run until the host has answered it.
 
 use std::sync::Arc;
 
@@ -7,7 +8,8 @@ use serde_json::{Map, Value};
 use crate::api::effect::{CloudChange, Request};
 use crate::api::fact::{CloudAnswer, CloudFailure, Question};
 use crate::bindings::stowage::host::cloud as wit;
-use crate::engine::instance::{Call, State};
+use crate::engine::active_call::ActiveCall;
+use crate::engine::state::State;
 
 impl From<CloudFailure> for wit::CloudError {
     fn from(failure: CloudFailure) -> wit::CloudError {
@@ -27,9 +29,9 @@ fn field_bytes(field: &wit::Field) -> usize {
         }
 }
 
-impl Call {
+impl ActiveCall {
     fn change(&mut self, change: CloudChange) -> wasmtime::Result<()> {
-        self.effect()?;
+        self.count_effect()?;
         self.note(|| Request::Change(change.clone()));
         let services = Arc::clone(&self.services);
         let effect = services
@@ -42,7 +44,7 @@ impl Call {
 
 impl wit::Host for State {
     fn sync(&mut self) -> wasmtime::Result<Result<wit::SyncReport, wit::CloudError>> {
-        match self.call(0)?.ask(Question::Sync)? {
+        match self.host_call(0)?.ask(Question::Sync)? {
             CloudAnswer::Sync(Ok(counts)) => Ok(Ok(wit::SyncReport {
                 segments: counts.segments,
                 upserts: counts.upserts,
@@ -60,14 +62,14 @@ impl wit::Host for State {
         password: Option<String>,
     ) -> wasmtime::Result<Result<bool, wit::CloudError>> {
         let bytes = hash.len() + password.as_ref().map_or(0, String::len);
-        match self.call(bytes)?.ask(Question::Password { hash, password })? {
+        match self.host_call(bytes)?.ask(Question::Password { hash, password })? {
             CloudAnswer::Password(result) => Ok(result.map_err(wit::CloudError::from)),
             CloudAnswer::Sync(_) => Err(wasmtime::Error::msg("a password answered as a sync")),
         }
     }
 
     fn total_bytes(&mut self) -> wasmtime::Result<u64> {
-        let call = self.call(0)?;
+        let call = self.host_call(0)?;
         let services = Arc::clone(&call.services);
         services
             .total_bytes(&mut call.transaction)
@@ -76,7 +78,7 @@ impl wit::Host for State {
 
     fn put_row(&mut self, collection: String, identity: String, fields: Vec<wit::Field>) -> wasmtime::Result<()> {
         let bytes: usize = fields.iter().map(field_bytes).sum();
-        let call = self.call(bytes + identity.len())?;
+        let call = self.host_call(bytes + identity.len())?;
         let fields: Map<String, Value> = fields
             .into_iter()
             .map(|field| {
@@ -96,11 +98,11 @@ impl wit::Host for State {
     }
 
     fn delete_row(&mut self, collection: String, identity: String) -> wasmtime::Result<()> {
-        self.call(identity.len())?
+        self.host_call(identity.len())?
             .change(CloudChange::DeleteRow { collection, identity })
     }
 
     fn delete_blob(&mut self, hash: String) -> wasmtime::Result<()> {
-        self.call(hash.len())?.change(CloudChange::DeleteBlob { hash })
+        self.host_call(hash.len())?.change(CloudChange::DeleteBlob { hash })
     }
 }

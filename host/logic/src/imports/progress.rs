@@ -1,19 +1,20 @@
 //! `stowage:host/progress`: subscriptions to the feed.
 
 use crate::api::effect::{Effect, Request};
+use crate::api::error::Refusal;
 use crate::bindings::stowage::host::progress as wit;
-use crate::engine::instance::State;
+use crate::engine::state::State;
 
 /// Characters of a key.
 const KEY_CHARS: std::ops::RangeInclusive<usize> = 1..=128;
 
 impl wit::Host for State {
     fn subscribe(&mut self, key: String, filter: wit::Filter) -> wasmtime::Result<()> {
-        let call = self.call(key.len())?;
+        let call = self.host_call(key.len())?;
         if !KEY_CHARS.contains(&key.chars().count()) {
-            return Err(call.refuse("a feed key has 1 to 128 characters"));
+            return Err(call.refuse(Refusal::FeedKey));
         }
-        call.effect()?;
+        call.count_effect()?;
         call.note(|| Request::Subscribe {
             key: key.clone(),
             filter,

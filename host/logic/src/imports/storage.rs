@@ -4,16 +4,18 @@ use std::time::Instant;
 
 use stowage_storage::{self as storage, KeyRange, ScanOptions, Visitor, Walk};
 
+use crate::api::error::Refusal;
 use crate::bindings::stowage::host::storage as wit;
-use crate::engine::instance::{Call, State};
-use crate::engine::limits::TICK;
+use crate::engine::active_call::ActiveCall;
+use crate::engine::state::State;
+use crate::scheduler::tick::TICK;
 
-/// Keys of one `get-many`.
-const MOST_KEYS: usize = 10_000;
-/// Keys that it looks up between two looks at the clock.
-const KEYS_PER_LOOK: usize = 64;
+/// Keys that one `get-many` may name.
+const MAX_KEYS: usize = 10_000;
+/// Keys that a `get-many` looks up between two checks of the clock.
+const KEYS_PER_CHECK: usize = 64;
 
-impl Call {
+impl ActiveCall {
     /// Refuses table names that are the host's own or that no table may have.
     fn table(&mut self, name: &str) -> wasmtime::Result<()> {
         let good =
@@ -21,9 +23,7 @@ impl Call {
         if good {
             Ok(())
         } else {
-            Err(self.refuse(format_args!(
-                "table name {name:?}: expected 1 to 64 characters of a-z, 0-9 and -"
-            )))
+            Err(self.refuse(Refusal::TableName(name.to_owned())))
         }
     }
 
@@ -33,11 +33,11 @@ impl Call {
 }
 
 impl State {
-    /// Takes a walk to its end. It gives way as a module does that runs: after a tick, which is a part of the run's time on the processor, others
-    /// have the thread.
+    /// Takes a walk to its end. Like a module that runs, it lets others have the thread after a
+    /// tick. The tick counts as the run's processor time.
     async fn walk<V: Visitor + Send>(&mut self, mut walk: Walk<V>) -> wasmtime::Result<Walk<V>> {
         loop {
-            let call = self.under_way()?;
+            let call = self.active_call()?;
             let ended = call.transaction.go_on(&mut walk, Some(TICK));
             if call.stored(ended)? {
                 return Ok(walk);
@@ -69,7 +69,7 @@ fn range_bytes(range: &wit::KeyRange) -> usize {
 
 impl wit::Host for State {
     fn get(&mut self, table: String, key: Vec<u8>) -> wasmtime::Result<Option<Vec<u8>>> {
-        let call = self.call(key.len())?;
+        let call = self.host_call(key.len())?;
         call.table(&table)?;
         let value = call.transaction.get(&table, &key);
         let value = call.stored(value)?;
@@ -78,19 +78,19 @@ impl wit::Host for State {
     }
 
     async fn get_many(&mut self, table: String, keys: Vec<Vec<u8>>) -> wasmtime::Result<Vec<Option<Vec<u8>>>> {
-        let call = self.call(keys.iter().map(Vec::len).sum())?;
+        let call = self.host_call(keys.iter().map(Vec::len).sum())?;
         call.table(&table)?;
-        if keys.len() > MOST_KEYS {
-            return Err(call.refuse("more than 10000 keys in one get-many"));
+        if keys.len() > MAX_KEYS {
+            return Err(call.refuse(Refusal::KeyLimit(MAX_KEYS)));
         }
         let mut values = Vec::with_capacity(keys.len());
         let mut since = Instant::now();
-        for some in keys.chunks(KEYS_PER_LOOK) {
+        for some in keys.chunks(KEYS_PER_CHECK) {
             if since.elapsed() >= TICK {
                 self.give_way().await?;
                 since = Instant::now();
             }
-            let call = self.under_way()?;
+            let call = self.active_call()?;
             for key in some {
                 let value = call.transaction.get(&table, key);
                 let value = call.stored(value)?;
@@ -107,7 +107,7 @@ impl wit::Host for State {
         range: wit::KeyRange,
         options: wit::ScanOptions,
     ) -> wasmtime::Result<wit::Page> {
-        let call = self.call(range_bytes(&range))?;
+        let call = self.host_call(range_bytes(&range))?;
         call.table(&table)?;
         let options = ScanOptions {
             reverse: options.reverse,
@@ -119,7 +119,7 @@ impl wit::Host for State {
         let scan = call.transaction.begin_scan(&table, &range.into(), &options);
         let scan = call.stored(scan)?;
         let page = self.walk(scan).await?.into_page();
-        let call = self.under_way()?;
+        let call = self.active_call()?;
         call.charge(page.entries.iter().map(|e| e.key.len() + e.value.len()).sum())?;
         Ok(wit::Page {
             entries: page
@@ -135,7 +135,7 @@ impl wit::Host for State {
     }
 
     async fn count(&mut self, table: String, range: wit::KeyRange) -> wasmtime::Result<u64> {
-        let call = self.call(range_bytes(&range))?;
+        let call = self.host_call(range_bytes(&range))?;
         call.table(&table)?;
         let count = call.transaction.begin_count(&table, &range.into());
         let count = call.stored(count)?;
@@ -143,39 +143,39 @@ impl wit::Host for State {
     }
 
     fn put(&mut self, table: String, key: Vec<u8>, value: Vec<u8>) -> wasmtime::Result<()> {
-        let call = self.call(key.len() + value.len())?;
+        let call = self.host_call(key.len() + value.len())?;
         call.table(&table)?;
         let done = call.transaction.put(&table, &key, value);
         call.stored(done)
     }
 
     fn delete(&mut self, table: String, key: Vec<u8>) -> wasmtime::Result<()> {
-        let call = self.call(key.len())?;
+        let call = self.host_call(key.len())?;
         call.table(&table)?;
         let done = call.transaction.delete(&table, &key);
         call.stored(done)
     }
 
     async fn delete_range(&mut self, table: String, range: wit::KeyRange) -> wasmtime::Result<u64> {
-        let call = self.call(range_bytes(&range))?;
+        let call = self.host_call(range_bytes(&range))?;
         call.table(&table)?;
         let found = call.transaction.begin_delete(&table, &range.into());
         let found = call.stored(found)?;
         let found = self.walk(found).await?;
-        let call = self.under_way()?;
+        let call = self.active_call()?;
         let deleted = call.transaction.delete_found(found);
         call.stored(deleted)
     }
 
     fn add(&mut self, table: String, key: Vec<u8>, delta: i64) -> wasmtime::Result<()> {
-        let call = self.call(key.len())?;
+        let call = self.host_call(key.len())?;
         call.table(&table)?;
         let done = call.transaction.add(&table, &key, delta);
         call.stored(done)
     }
 
     fn counter(&mut self, table: String, key: Vec<u8>) -> wasmtime::Result<i64> {
-        let call = self.call(key.len())?;
+        let call = self.host_call(key.len())?;
         call.table(&table)?;
         let value = call.transaction.counter(&table, &key);
         call.stored(value)

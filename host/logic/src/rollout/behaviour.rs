@@ -1,4 +1,5 @@
-//! What a call did, as far as anybody else can tell: two versions behave alike where these are equal.
+//! What others can see of a call: its outcome, its writes and its effects. Two versions behave
+//! alike if these are equal.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,7 +11,7 @@ use crate::api::outcome::Outcome;
 use crate::call::dry_run::DryRun;
 use crate::call::observer::Observation;
 
-/// Tables of the host begin with this; what a module does to them it does through requests.
+/// The names of the host's own tables begin with this. Modules change them only through requests.
 const HOST_TABLES: &str = "host.";
 
 /// How a call ended.
@@ -21,16 +22,16 @@ pub enum Ending {
     Ok(Value),
     /// It returned this error; nothing of the call is kept.
     Err(Value),
-    /// It did not return: a trap, a limit, a question nobody has answered. For a person.
+    /// It did not return: a trap, a limit, an unanswered question. The text is for a person.
     Fault(String),
 }
 
-/// How a call ended, and what it changed and set going.
+/// How a call ended, what it wrote and what effects it asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Behaviour {
-    /// Its answer.
+    /// How it ended.
     pub ending: Ending,
-    /// Table, key and change of every key of the modules' tables that it wrote, by table and key.
+    /// Every key of the modules' tables that it wrote: table, key and change, in this order.
     pub writes: Vec<(String, Vec<u8>, Change)>,
     /// The effects it asked for, in order.
     pub requests: Vec<Request>,
@@ -41,7 +42,7 @@ impl Behaviour {
     pub fn of_observation(observation: &Observation) -> Behaviour {
         Behaviour {
             ending: Ending::of(&observation.outcome),
-            writes: of_modules(observation.footprint.writes.clone()),
+            writes: only_module_tables(observation.footprint.writes.clone()),
             requests: observation.requests.clone(),
         }
     }
@@ -50,7 +51,7 @@ impl Behaviour {
     pub fn of_dry_run(dry_run: &DryRun) -> Behaviour {
         let ending = match (&dry_run.outcome, &dry_run.asked) {
             (Ok(outcome), _) => Ending::of(outcome),
-            // Told without the question's details: a password is one of them.
+            // Without the question's password.
             (Err(_), Some(Question::Sync)) => Ending::Fault("it asks for a sync, which was not asked for".into()),
             (Err(_), Some(Question::Password { hash, .. })) => {
                 Ending::Fault(format!("it asks whether a password opens {hash}, which was not asked"))
@@ -60,7 +61,7 @@ impl Behaviour {
         let writes = dry_run.transaction.as_ref().map(|t| t.footprint().writes);
         Behaviour {
             ending,
-            writes: of_modules(writes.unwrap_or_default()),
+            writes: only_module_tables(writes.unwrap_or_default()),
             requests: dry_run.requests.clone(),
         }
     }
@@ -81,12 +82,12 @@ fn parsed(json: &[u8]) -> Value {
     serde_json::from_slice(json).unwrap_or_default()
 }
 
-/// Whether a table is one that modules read and write themselves.
+/// Whether the table belongs to the modules rather than to the host.
 pub fn is_module_table(table: &str) -> bool {
     !table.starts_with(HOST_TABLES)
 }
 
-fn of_modules(mut writes: Vec<(String, Vec<u8>, Change)>) -> Vec<(String, Vec<u8>, Change)> {
+fn only_module_tables(mut writes: Vec<(String, Vec<u8>, Change)>) -> Vec<(String, Vec<u8>, Change)> {
     writes.retain(|(table, _, _)| is_module_table(table));
     writes
 }

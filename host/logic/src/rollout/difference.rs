@@ -1,4 +1,5 @@
-//! What two behaviours differ in, in as few lines as tell it: paths in the answer, keys that are written, effects.
+//! The differences between two behaviours, in few lines: paths in the answer, written keys,
+//! effects.
 
 use std::cmp::Ordering;
 use std::fmt::Write as _;
@@ -6,15 +7,15 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use stowage_storage::Change;
 
-use crate::rollout::behaviour::{Behaviour, Ending};
+use super::behaviour::{Behaviour, Ending};
 
-/// Lines about one call; what is beyond is counted.
-const MOST_LINES: usize = 20;
+/// Lines about one call. Further differences are counted.
+const MAX_LINES: usize = 20;
 /// Characters of one value in a line.
-const MOST_CHARS: usize = 160;
+const MAX_CHARS: usize = 160;
 
-/// Says in what `found` differs from `expected`, a line each, at most about 20; none where they are alike. Each line names the place and
-/// both sides: `answer[0].size: "2.34 KB" instead of "2.33 KB"`.
+/// The differences of `found` from `expected`, a line each, at most about 20. Each line names the
+/// place and both sides: `answer[0].size: "2.34 KB" instead of "2.33 KB"`.
 pub fn differences(expected: &Behaviour, found: &Behaviour) -> Vec<String> {
     let mut lines = Lines::default();
     endings(&expected.ending, &found.ending, &mut lines);
@@ -37,7 +38,7 @@ struct Lines {
 
 impl Lines {
     fn add(&mut self, line: impl FnOnce() -> String) {
-        if self.lines.len() < MOST_LINES {
+        if self.lines.len() < MAX_LINES {
             self.lines.push(line());
         } else {
             self.more += 1;
@@ -91,7 +92,7 @@ fn values(path: &str, expected: &Value, found: &Value, lines: &mut Lines) {
     }
 }
 
-/// Compares what is left of two arrays without their common beginning and end.
+/// Compares two arrays without their common beginning and end.
 fn arrays(path: &str, expected: &[Value], found: &[Value], lines: &mut Lines) {
     let begin = expected.iter().zip(found).take_while(|(a, b)| same(a, b)).count();
     let (tail_expected, tail_found) = (&expected[begin..], &found[begin..]);
@@ -115,7 +116,8 @@ fn arrays(path: &str, expected: &[Value], found: &[Value], lines: &mut Lines) {
     }
 }
 
-/// Equality, but for the last bit of a number: a fraction that was written as text and read again may have moved by it.
+/// Equality, except for the last bit of a fraction: writing it as text and reading it again may
+/// change that.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(x), Value::Number(y)) if x.is_f64() && y.is_f64() => match (x.as_f64(), y.as_f64()) {
@@ -132,7 +134,7 @@ fn same(a: &Value, b: &Value) -> bool {
 
 type Written = (String, Vec<u8>, Change);
 
-/// Compares writes, which both sides have by table and key.
+/// Compares writes. Both sides are in the order of table and key.
 fn writes(expected: &[Written], found: &[Written], lines: &mut Lines) {
     let (mut expected, mut found) = (expected.iter().peekable(), found.iter().peekable());
     loop {
@@ -145,12 +147,12 @@ fn writes(expected: &[Written], found: &[Written], lines: &mut Lines) {
         match order {
             Ordering::Less => {
                 if let Some((table, key, change)) = expected.next() {
-                    lines.add(|| format!("{}: nothing instead of {}", place(table, key), told(change)));
+                    lines.add(|| format!("{}: nothing instead of {}", place(table, key), describe(change)));
                 }
             }
             Ordering::Greater => {
                 if let Some((table, key, change)) = found.next() {
-                    lines.add(|| format!("{}: {} instead of nothing", place(table, key), told(change)));
+                    lines.add(|| format!("{}: {} instead of nothing", place(table, key), describe(change)));
                 }
             }
             Ordering::Equal => {
@@ -171,14 +173,14 @@ fn changes(place: &str, expected: &Change, found: &Change, lines: &mut Lines) {
     {
         return values(place, &expected, &found, lines);
     }
-    lines.add(|| format!("{place}: {} instead of {}", told(found), told(expected)));
+    lines.add(|| format!("{place}: {} instead of {}", describe(found), describe(expected)));
 }
 
 fn place(table: &str, key: &[u8]) -> String {
     format!("write {table} {}", shown_key(key))
 }
 
-fn told(change: &Change) -> String {
+fn describe(change: &Change) -> String {
     match change {
         Change::Put(value) => match decoded(value) {
             Some(value) => format!("put {}", text(&value)),
@@ -190,14 +192,15 @@ fn told(change: &Change) -> String {
     }
 }
 
-/// The JSON of a stored value that is a MessagePack map or array of texts and numbers, as the SDK writes them; none for others.
+/// The JSON of a stored value that is a MessagePack map or array of texts and numbers, as the SDK
+/// writes them; none for other values.
 pub fn decoded(value: &[u8]) -> Option<Value> {
     let mut rest = value;
     let decoded: Value = rmp_serde::from_read(&mut rest).ok()?;
     (rest.is_empty() && (decoded.is_object() || decoded.is_array())).then_some(decoded)
 }
 
-/// Bytes for a person: their text, with what is not printable ASCII or another script's text as `\x..`.
+/// A key for a person: its text, with bytes that are no printable text as `\x..`.
 pub fn shown_key(key: &[u8]) -> String {
     let mut shown = String::with_capacity(key.len() + 2);
     for chunk in key.utf8_chunks() {
@@ -228,7 +231,7 @@ fn text(value: &Value) -> String {
 }
 
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(MOST_CHARS) {
+    match text.char_indices().nth(MAX_CHARS) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),
     }
@@ -347,7 +350,7 @@ mod tests {
 
     #[test]
     fn values_that_mean_the_same_in_other_bytes_still_differ() {
-        // One is written as a 16-bit number: whoever reads the bytes sees another value.
+        // One of them is written as a 16-bit number, so a reader of the bytes sees another value.
         let expected = wrote(vec![("t", b"k", Change::Put(vec![0x91, 0x01]))]);
         let found = wrote(vec![("t", b"k", Change::Put(vec![0x91, 0xcd, 0x00, 0x01]))]);
         assert_eq!(differences(&expected, &found).len(), 1);
@@ -374,9 +377,9 @@ mod tests {
     fn many_and_long_differences_are_cut() {
         let many = |n: i32| answer(Value::Array((0..100).map(|i| json!([i + n])).collect()));
         let lines = differences(&many(0), &many(1000));
-        assert_eq!(lines.len(), MOST_LINES + 1);
-        assert_eq!(lines[MOST_LINES], "and 80 differences more");
+        assert_eq!(lines.len(), MAX_LINES + 1);
+        assert_eq!(lines[MAX_LINES], "and 80 differences more");
         let long = differences(&answer(json!("x".repeat(10_000))), &answer(json!("y".repeat(10_000))));
-        assert!(long[0].chars().count() < 2 * MOST_CHARS + 40);
+        assert!(long[0].chars().count() < 2 * MAX_CHARS + 40);
     }
 }

@@ -1,42 +1,52 @@
-//! A version that runs beside live calls: on the same snapshot, with the same arguments, time and randomness. It answers nothing,
-//! and nothing it does is kept; what it would have done otherwise is told.
+//! A shadow: a version that runs the live calls again, on the same snapshot, with the same
+//! arguments, time and randomness. It answers nothing, and nothing it does is kept. Its differences
+//! are reported.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
-use crate::Logic;
+use super::behaviour::Behaviour;
+use super::difference::differences;
 use crate::api::effect::HIDDEN;
-use crate::api::outcome::CallError;
+use crate::api::error::CallError;
+use crate::background::Background;
+use crate::call::dry_run::{self, DryRunInput};
 use crate::call::observer::{Observation, Observer};
+use crate::call::runtime::Runtime;
 use crate::codec;
+use crate::engine::export::Served;
+use crate::engine::function::Function;
 use crate::engine::module::Module;
 use crate::engine::stats::Times;
-use crate::rollout::behaviour::Behaviour;
-use crate::rollout::difference::differences;
-use crate::routing::generation::{Generation, Route};
 
-/// Calls that wait to be compared. Each keeps its snapshot from being cleaned up.
-const QUEUE: usize = 128;
-/// Differing calls that are kept to be shown.
-const KEPT: usize = 20;
-/// Characters of the parameters that are shown.
-const MOST_PARAMETER_CHARS: usize = 2000;
+/// Calls that wait to be compared. Each keeps its snapshot from being cleaned up. If the queue is
+/// full, further calls are skipped.
+const MAX_WAITING: usize = 128;
+/// Calls that differ and are kept.
+const MAX_KEPT: usize = 20;
+/// Characters of a kept call's parameters.
+const MAX_PARAMETER_CHARS: usize = 2000;
 
-/// A shadow at work; dropped, it stops.
+/// A shadow at work. It stops when it is dropped.
 pub struct Shadow {
     candidate: Arc<Module>,
-    table: Generation,
-    /// One call in this many 2³²nds is looked at.
+    functions: Arc<Functions>,
+    /// Calls whose draw is below this, of 2³², are compared.
     below: u64,
     draws: AtomicU64,
     queue: mpsc::Sender<Observation>,
     tally: Arc<Tally>,
-    /// Dropped with the shadow, which ends what is under way.
+    /// Dropped with the shadow, which ends the comparison that is under way.
     _alive: oneshot::Sender<()>,
 }
+
+/// The candidate's functions, by what they serve.
+struct Functions(HashMap<Served, Function>);
 
 #[derive(Debug, Default)]
 struct Tally {
@@ -46,7 +56,6 @@ struct Tally {
     live: Times,
     shadow: Times,
     kept: Mutex<Vec<Difference>>,
-    progress: Notify,
 }
 
 /// A call in which a shadow did otherwise.
@@ -55,11 +64,13 @@ struct Tally {
 pub struct Difference {
     /// The interface and function.
     pub method: String,
-    /// Its parameters as JSON; a text that begins with them where they are long. Passwords are hidden.
+    /// Its parameters as JSON. If they are long, a text that begins with them. Passwords are
+    /// hidden.
     pub params: serde_json::Value,
     /// The time of the call, in milliseconds since 1970.
     pub now_ms: u64,
-    /// What differs, a line each: the path in the answer, the key that is written or the effect, and both sides.
+    /// What differs, a line each: the path in the answer, the written key or the effect, and both
+    /// sides.
     pub lines: Vec<String>,
 }
 
@@ -69,11 +80,12 @@ pub struct Difference {
 pub struct ShadowTally {
     /// Live calls that were compared.
     pub compared: u64,
-    /// Live calls that were to be compared, but too many waited already.
+    /// Live calls that were not compared, because too many were waiting.
     pub skipped: u64,
     /// Compared calls in which the shadow did otherwise.
     pub different: u64,
-    /// Time that the live version took for the compared calls, in microseconds: half, and 99 of 100, took no longer.
+    /// The time of the live version for the compared calls, in microseconds: median and 99th
+    /// percentile.
     pub live_us: [Option<u64>; 2],
     /// The same of the shadow.
     pub shadow_us: [Option<u64>; 2],
@@ -81,17 +93,34 @@ pub struct ShadowTally {
     pub differences: Vec<Difference>,
 }
 
-impl Logic {
-    /// Begins to compare `candidate` with the calls that it observes: add it to a generation with
-    /// [`Generation::observed_by`], for the routes that [`Shadow::covers`]. `percent` of the calls are looked at.
-    pub fn shadow(&self, candidate: Arc<Module>, percent: f64) -> Arc<Shadow> {
-        let (queue, waiting) = mpsc::channel(QUEUE);
+impl Functions {
+    fn new(module: &Arc<Module>) -> Functions {
+        let served = |function: &Function| function.export().served();
+        let functions = module.exports.iter().map(|export| Function::new(module, export));
+        Functions(functions.filter_map(|f| Some((served(&f)?, f))).collect())
+    }
+
+    /// The candidate's version of a function.
+    fn version_of(&self, function: &Function) -> Option<&Function> {
+        self.0.get(&function.export().served()?)
+    }
+}
+
+impl Shadow {
+    /// Compares `percent` of the observed calls with the candidate, in the background.
+    pub(crate) fn start(
+        runtime: Weak<Runtime>,
+        background: &Background,
+        candidate: Arc<Module>,
+        percent: f64,
+    ) -> Arc<Shadow> {
+        let (queue, waiting) = mpsc::channel(MAX_WAITING);
         let tally = Arc::new(Tally::default());
-        let table = Generation::new(vec![Arc::clone(&candidate)]);
+        let functions = Arc::new(Functions::new(&candidate));
         let (alive, mut ended) = oneshot::channel();
-        let work = compare(self.downgrade(), table.clone(), waiting, Arc::clone(&tally));
-        self.inner.background.spawn(async move {
-            // What waits keeps snapshots and the candidate, each for as long as a call on trial may take.
+        let work = compare(runtime, Arc::clone(&functions), waiting, Arc::clone(&tally));
+        background.spawn(async move {
+            // A call that waits keeps its snapshot and the candidate, so the work ends at once.
             tokio::select! {
                 biased;
                 _ = &mut ended => {}
@@ -100,7 +129,7 @@ impl Logic {
         });
         Arc::new(Shadow {
             candidate,
-            table,
+            functions,
             below: (percent.clamp(0.0, 100.0) / 100.0 * (1u64 << 32) as f64) as u64,
             draws: AtomicU64::new(0),
             queue,
@@ -108,46 +137,33 @@ impl Logic {
             _alive: alive,
         })
     }
-}
 
-impl Shadow {
     /// The version that runs as a shadow.
     pub fn candidate(&self) -> &Arc<Module> {
         &self.candidate
     }
 
-    /// Whether the candidate has the function of this route.
-    pub fn covers(&self, route: &Route) -> bool {
-        self.table.same(route).is_some()
+    /// Whether the candidate has a version of this function.
+    pub fn covers(&self, function: &Function) -> bool {
+        self.functions.version_of(function).is_some()
     }
 
     /// What it has found so far.
     pub fn tally(&self) -> ShadowTally {
         let tally = &self.tally;
         ShadowTally {
-            compared: tally.compared.load(Ordering::Relaxed),
+            compared: tally.compared.load(Ordering::SeqCst),
             skipped: tally.skipped.load(Ordering::Relaxed),
             different: tally.different.load(Ordering::Relaxed),
-            live_us: tally.live.half_and_most(),
-            shadow_us: tally.shadow.half_and_most(),
-            differences: tally.kept.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-        }
-    }
-
-    /// Returns once this many calls have been compared.
-    pub async fn until_compared(&self, calls: u64) {
-        loop {
-            let progress = self.tally.progress.notified();
-            if self.tally.compared.load(Ordering::SeqCst) >= calls {
-                return;
-            }
-            progress.await;
+            live_us: tally.live.median_and_p99(),
+            shadow_us: tally.shadow.median_and_p99(),
+            differences: tally.kept.lock().clone(),
         }
     }
 }
 
 impl Observer for Shadow {
-    fn wants(&self, _: &Route) -> bool {
+    fn wants(&self, _: &Function) -> bool {
         // Multiples of the golden ratio are spread evenly, whatever the share.
         let draw = self
             .draws
@@ -158,11 +174,11 @@ impl Observer for Shadow {
             return false;
         }
         // Nothing is copied for a call that would find the queue full.
-        let room = self.queue.capacity() > 0;
-        if !room {
+        let has_room = self.queue.capacity() > 0;
+        if !has_room {
             self.tally.skipped.fetch_add(1, Ordering::Relaxed);
         }
-        room
+        has_room
     }
 
     fn observed(&self, observation: Observation) {
@@ -172,22 +188,26 @@ impl Observer for Shadow {
     }
 }
 
-/// Compares what comes in until nothing can come any more.
+/// Compares the calls of the queue until the shadow is dropped.
 async fn compare(
-    logic: crate::WeakLogic,
-    table: Generation,
+    runtime: Weak<Runtime>,
+    functions: Arc<Functions>,
     mut waiting: mpsc::Receiver<Observation>,
     tally: Arc<Tally>,
 ) {
     while let Some(seen) = waiting.recv().await {
-        let (Some(logic), Some(route)) = (logic.upgrade(), table.same(&seen.route)) else {
+        let (Some(runtime), Some(function)) = (runtime.upgrade(), functions.version_of(&seen.function)) else {
             continue;
         };
-        let dry_run = logic
-            .dry_run(route, &seen.params, &seen.moment, &seen.snapshot, &seen.facts)
-            .await;
+        let input = DryRunInput {
+            function,
+            params: &seen.params,
+            moment: &seen.moment,
+            facts: &seen.facts,
+        };
+        let dry_run = dry_run::on_snapshot(&runtime, &runtime.scheduler.dry_runs, &seen.snapshot, input).await;
         if let Err(CallError::Contention) = dry_run.outcome {
-            // The state it began on is no longer kept.
+            // The call's snapshot is no longer kept.
             tally.skipped.fetch_add(1, Ordering::Relaxed);
             continue;
         }
@@ -196,24 +216,23 @@ async fn compare(
         let lines = differences(&Behaviour::of_observation(&seen), &Behaviour::of_dry_run(&dry_run));
         if !lines.is_empty() {
             tally.different.fetch_add(1, Ordering::Relaxed);
-            let mut kept = tally.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() < KEPT {
+            let mut kept = tally.kept.lock();
+            if kept.len() < MAX_KEPT {
                 kept.push(Difference {
-                    method: seen.route.export().path(),
-                    params: params(&seen),
+                    method: seen.function.export().path(),
+                    params: describe_params(&seen),
                     now_ms: seen.moment.now_ms,
                     lines,
                 });
             }
         }
         tally.compared.fetch_add(1, Ordering::SeqCst);
-        tally.progress.notify_waiters();
     }
 }
 
 /// The parameters for a person.
-fn params(seen: &Observation) -> serde_json::Value {
-    let named = seen.route.export().params.iter().zip(&seen.params);
+fn describe_params(seen: &Observation) -> serde_json::Value {
+    let named = seen.function.export().params.iter().zip(&seen.params);
     let object: serde_json::Map<_, _> = named
         .map(|((name, _), value)| {
             let shown = if name == "password" {
@@ -226,7 +245,7 @@ fn params(seen: &Observation) -> serde_json::Value {
         .collect();
     let object = serde_json::Value::Object(object);
     let text = object.to_string();
-    match text.char_indices().nth(MOST_PARAMETER_CHARS) {
+    match text.char_indices().nth(MAX_PARAMETER_CHARS) {
         Some((at, _)) => serde_json::Value::String(format!("{}…", &text[..at])),
         None => object,
     }

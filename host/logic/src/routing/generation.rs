@@ -1,74 +1,35 @@
-//! The route table: every loaded module and which of its functions answers what.
+//! The route table: every loaded module, and which function answers which request.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::sync::Arc;
 
+use super::route::Route;
 use crate::call::observer::Observer;
-use crate::codec::{Folded, fold_name};
-use crate::engine::module::{Export, HOST_PACKAGE, Module, SPACE_PACKAGE};
-use crate::response_cache::Answers;
-use crate::rollout::watch::{Beside, Share, Watch};
+use crate::call::target::Target;
+use crate::codec::Folded;
+use crate::engine::export::Served;
+use crate::engine::function::Function;
+use crate::engine::module::Module;
+use crate::response_cache::ResponseCache;
+use crate::rollout::share::Share;
+use crate::rollout::trial::Rollout;
+use crate::rollout::watch::Watch;
 
-/// A function of a module.
-#[derive(Clone)]
-pub struct Route {
-    /// The module.
-    pub module: Arc<Module>,
-    ordinal: usize,
-    /// The era (see `hold.rs`) in which the route may begin calls.
-    pub(crate) era: u64,
-    /// Who else may answer.
-    pub(crate) beside: Option<Beside>,
-    /// Who looks on.
-    pub(crate) observers: Vec<Arc<dyn Observer>>,
-}
-
-impl Route {
-    fn new(module: &Arc<Module>, export: &Export) -> Route {
-        Route {
-            module: Arc::clone(module),
-            ordinal: export.ordinal,
-            era: 0,
-            beside: None,
-            observers: Vec::new(),
-        }
-    }
-
-    /// The function.
-    pub fn export(&self) -> &Export {
-        &self.module.exports[self.ordinal]
-    }
-}
-
-impl fmt::Debug for Route {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}#{} of {} {}",
-            self.export().interface.interface,
-            self.export().function,
-            self.module.name,
-            self.module.version
-        )
-    }
-}
-
-/// The module that a method without one belongs to.
+/// The module of a method that is named without one.
 const DEFAULT_MODULE: &str = "storageapi";
 
-/// A set of modules that serve together. Where two serve one function, the later one does.
+/// A set of modules that serve together. If two serve the same, the later one answers.
 #[derive(Clone, Default)]
 pub struct Generation {
     modules: Vec<Arc<Module>>,
     /// By folded wire module and method.
     methods: HashMap<String, HashMap<String, Route>>,
-    /// Functions called `apply` of the interfaces of the cloud space, by collection.
+    /// Functions that keep the rows of the cloud space, by collection.
     collections: BTreeMap<String, Route>,
-    /// Functions of `stowage:host`, by interface and function.
+    /// Functions that the host calls, by interface and function.
     hooks: BTreeMap<(String, String), Route>,
-    /// What it has answered, once it serves.
-    answers: Answers,
+    /// The responses of its calls, once it serves.
+    responses: ResponseCache,
 }
 
 impl Generation {
@@ -77,27 +38,18 @@ impl Generation {
         let mut generation = Generation::default();
         for module in &modules {
             for export in &module.exports {
-                let route = Route::new(module, export);
-                match export.interface.package.as_str() {
-                    HOST_PACKAGE => {
-                        // What a module exports about itself is asked of each module, not of the table.
-                        if !Module::LIFECYCLE.contains(&export.interface.interface.as_str()) {
-                            let key = (export.interface.interface.clone(), export.function.clone());
-                            generation.hooks.insert(key, route);
-                        }
+                let route = Route::from(Function::new(module, export));
+                match export.served() {
+                    Some(Served::Method { module, method }) => {
+                        generation.methods.entry(module).or_default().insert(method, route);
                     }
-                    SPACE_PACKAGE => {
-                        if export.function == "apply" {
-                            generation.collections.insert(export.interface.interface.clone(), route);
-                        }
+                    Some(Served::Collection(collection)) => {
+                        generation.collections.insert(collection, route);
                     }
-                    _ => {
-                        generation
-                            .methods
-                            .entry(fold_name(export.interface.wire_module()))
-                            .or_default()
-                            .insert(fold_name(&export.function), route);
+                    Some(Served::Hook { interface, function }) => {
+                        generation.hooks.insert((interface, function), route);
                     }
+                    None => {}
                 }
             }
         }
@@ -105,33 +57,36 @@ impl Generation {
         generation
     }
 
-    /// Lets the functions of `previous` stand by for those that are served by another version now.
+    /// Lets the functions of `previous` stand by for those that another version serves now.
     #[must_use]
     pub fn on_probation(mut self, previous: &Generation, watch: &Arc<Watch>) -> Generation {
         for route in self.routes_mut() {
-            let before = previous.same(route);
-            if before.is_some_and(|before| before.module.version == route.module.version) {
+            let before = previous.version_of(route.function());
+            if before.is_some_and(|before| before.module().version == route.module().version) {
                 continue;
             }
-            route.beside = Some(Beside::Probation {
-                previous: before.map(|before| Box::new(before.alone())),
+            route.rollout = Some(Rollout::Probation {
+                previous: before.map(|before| Target::new(before.function().clone())),
                 watch: Arc::clone(watch),
             });
         }
         self
     }
 
-    /// Gives a share of the calls of the functions that `candidate` has, and this table too, to the candidate.
+    /// Gives the candidate a share of the calls of the functions that both it and this table have.
     #[must_use]
     pub fn with_canary(mut self, candidate: &Arc<Module>, share: &Share, watch: &Arc<Watch>) -> Generation {
         let table = Generation::new(vec![Arc::clone(candidate)]);
         let share = Arc::new(share.clone());
         for route in self.routes_mut() {
-            let Some(candidate) = table.same(route).filter(|_| share.includes(&route.export().function)) else {
+            let Some(candidate) = table.version_of(route.function()) else {
                 continue;
             };
-            route.beside = Some(Beside::Canary {
-                candidate: Box::new(candidate.clone()),
+            if !share.includes(&route.export().function) {
+                continue;
+            }
+            route.rollout = Some(Rollout::Canary {
+                candidate: candidate.live.clone(),
                 share: Arc::clone(&share),
                 watch: Arc::clone(watch),
             });
@@ -139,31 +94,23 @@ impl Generation {
         self
     }
 
-    /// Lets somebody look on at the calls of the routes that `which` is true for.
+    /// Adds an observer of the calls of the functions that `which` is true for.
     #[must_use]
-    pub fn observed_by(mut self, observer: &Arc<dyn Observer>, which: impl Fn(&Route) -> bool) -> Generation {
+    pub fn observed_by(mut self, observer: &Arc<dyn Observer>, which: impl Fn(&Function) -> bool) -> Generation {
         for route in self.routes_mut() {
-            if which(route) {
-                route.observers.push(Arc::clone(observer));
+            if which(route.function()) {
+                route.live.observers.push(Arc::clone(observer));
             }
         }
         self
     }
 
-    /// Lets somebody look on at all calls, whichever version answers them: those on trial and those that stand by included.
+    /// Adds an observer of all calls, whichever version answers them: versions on trial and
+    /// versions that stand by included.
     #[must_use]
     pub fn observed_on_every_version(mut self, observer: &Arc<dyn Observer>) -> Generation {
-        for route in self.routes_mut() {
-            route.observers.push(Arc::clone(observer));
-            match &mut route.beside {
-                Some(
-                    Beside::Canary { candidate: other, .. }
-                    | Beside::Probation {
-                        previous: Some(other), ..
-                    },
-                ) => other.observers.push(Arc::clone(observer)),
-                Some(Beside::Probation { previous: None, .. }) | None => {}
-            }
+        for target in self.routes_mut().flat_map(Route::targets_mut) {
+            target.observers.push(Arc::clone(observer));
         }
         self
     }
@@ -178,8 +125,8 @@ impl Generation {
         self.modules.iter().find(|module| &*module.name == name)
     }
 
-    /// The function behind a wire module and method, however they are written. Without a module the storage API is meant, or
-    /// else the only module that has the method.
+    /// The route of a wire module and method, however they are written. Without a module, it is the
+    /// storage API's method, or else the method of the only module that has it.
     pub fn method(&self, module: Option<&str>, method: &str) -> Option<&Route> {
         let method = Folded::new(method);
         let method = method.as_str();
@@ -208,7 +155,7 @@ impl Generation {
             .chain(self.hooks.values())
     }
 
-    /// The function that takes over the rows of a collection.
+    /// The function that keeps the rows of a collection.
     pub fn collection(&self, collection: &str) -> Option<&Route> {
         self.collections.get(collection)
     }
@@ -218,34 +165,25 @@ impl Generation {
         self.hooks.get(&(interface.to_owned(), function.to_owned()))
     }
 
-    /// The route of this table that answers what `route` answers.
-    pub fn same(&self, route: &Route) -> Option<&Route> {
-        let export = route.export();
-        match export.interface.package.as_str() {
-            HOST_PACKAGE => self.hook(&export.interface.interface, &export.function),
-            SPACE_PACKAGE => self.collection(&export.interface.interface),
-            _ => self.method(Some(export.interface.wire_module()), &export.function),
+    /// The route of this table that serves what `function` serves.
+    pub fn version_of(&self, function: &Function) -> Option<&Route> {
+        match function.export().served()? {
+            Served::Method { module, method } => self.methods.get(&module)?.get(&method),
+            Served::Collection(collection) => self.collections.get(&collection),
+            Served::Hook { interface, function } => self.hooks.get(&(interface, function)),
         }
     }
 
-    /// Answers that still stand.
-    pub(crate) fn answers(&self) -> &Answers {
-        &self.answers
+    /// The cached responses.
+    pub(crate) fn responses(&self) -> &ResponseCache {
+        &self.responses
     }
 
-    /// Lets the routes begin calls in this era, and keeps answers of them in this much memory.
+    /// Lets calls begin in this era, and caches their responses in this much memory.
     pub(crate) fn serving(mut self, era: u64, response_cache_bytes: usize) -> Generation {
-        self.answers = Answers::new(response_cache_bytes);
-        for route in self.routes_mut() {
-            route.era = era;
-            match &mut route.beside {
-                Some(Beside::Canary { candidate, .. }) => candidate.era = era,
-                Some(Beside::Probation {
-                    previous: Some(previous),
-                    ..
-                }) => previous.era = era,
-                _ => {}
-            }
+        self.responses = ResponseCache::new(response_cache_bytes);
+        for target in self.routes_mut().flat_map(Route::targets_mut) {
+            target.era = era;
         }
         self
     }
@@ -256,25 +194,5 @@ impl Generation {
             .flat_map(HashMap::values_mut)
             .chain(self.collections.values_mut())
             .chain(self.hooks.values_mut())
-    }
-}
-
-impl Route {
-    /// A function of a module that is in no table, to be run by itself.
-    pub fn of(module: &Arc<Module>, interface: &str, function: &str) -> Option<Route> {
-        module
-            .exports
-            .iter()
-            .find(|e| e.interface.interface == interface && e.function == function)
-            .map(|export| Route::new(module, export))
-    }
-
-    /// The function without those who look on or stand by.
-    pub(crate) fn alone(&self) -> Route {
-        Route {
-            beside: None,
-            observers: Vec::new(),
-            ..self.clone()
-        }
     }
 }

@@ -1,4 +1,5 @@
 //! Which version of which function answers a request.
 
-pub(crate) mod call_hold;
 pub(crate) mod generation;
+pub(crate) mod route;
+pub(crate) mod serving;

@@ -1,25 +1,25 @@
-//! A request's body: JSON in which every name means one thing.
+//! The body of a request: JSON without duplicate names.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Parses a body. Of a name that comes twice in one object nobody knows which value is meant, so it is an error; nesting beyond
-/// serde_json's 128 levels is one as well.
+/// Parses a body. A name that comes twice in one object is an error, because it is not known which
+/// value is meant. So is nesting beyond serde_json's 128 levels.
 ///
 /// # Errors
-/// Says where and why the bytes are no such JSON; it quotes nothing of them but names.
+/// Says where and why the bytes are no such JSON. It quotes nothing of them but names.
 pub(super) fn parse(body: &[u8]) -> serde_json::Result<Value> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value = Unambiguous.deserialize(&mut deserializer)?;
+    let value = NoDuplicates.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }
 
-struct Unambiguous;
+struct NoDuplicates;
 
-impl<'de> DeserializeSeed<'de> for Unambiguous {
+impl<'de> DeserializeSeed<'de> for NoDuplicates {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -27,7 +27,7 @@ impl<'de> DeserializeSeed<'de> for Unambiguous {
     }
 }
 
-impl<'de> Visitor<'de> for Unambiguous {
+impl<'de> Visitor<'de> for NoDuplicates {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -66,7 +66,7 @@ impl<'de> Visitor<'de> for Unambiguous {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut array = Vec::new();
-        while let Some(item) = items.next_element_seed(Unambiguous)? {
+        while let Some(item) = items.next_element_seed(NoDuplicates)? {
             array.push(item);
         }
         Ok(Value::Array(array))
@@ -75,7 +75,7 @@ impl<'de> Visitor<'de> for Unambiguous {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            let value = members.next_value_seed(Unambiguous)?;
+            let value = members.next_value_seed(NoDuplicates)?;
             if object.contains_key(&name) {
                 return Err(A::Error::custom(format_args!("the name {name:?} comes twice")));
             }
@@ -92,14 +92,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_comes_twice_is_refused_however_it_is_written() {
+    fn a_duplicate_name_is_refused_however_it_is_written() {
         for body in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#"[{"b":{"a":1,"a":2}}]"#] {
             assert!(parse(body.as_bytes()).is_err(), "{body}");
         }
     }
 
     #[test]
-    fn everything_else_is_what_serde_json_makes_of_it() {
+    fn everything_else_parses_as_with_serde_json() {
         let body = r#" {"a":[null,true,-1,18446744073709551615,1.5,"我\n"],"b":{"a":{}}} "#;
         assert_eq!(
             parse(body.as_bytes()).unwrap(),

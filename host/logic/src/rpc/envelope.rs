@@ -1,4 +1,4 @@
-//! The answer every request gets: `{"code": …, "message": …, "data": …}`.
+//! The response to every request: `{"code": …, "message": …, "data": …}`.
 
 use bytes::Bytes;
 
@@ -11,7 +11,7 @@ impl Code {
     pub const SUCCESS: Code = Code(200);
     /// No such module or method.
     pub const NOT_IMPLEMENTED: Code = Code(300);
-    /// A trap, a deadline, storage or cloud out of reach.
+    /// A trap, a deadline, or storage or the cloud cannot be reached.
     pub const FAILURE: Code = Code(500);
     /// A parameter is not what was expected.
     pub const PARAMETER: Code = Code(600);
@@ -19,15 +19,15 @@ impl Code {
     pub const OTHER: Code = Code(700);
 }
 
-/// An answer, as JSON text.
+/// A response, as JSON text.
 #[derive(Clone, Debug)]
 pub struct Envelope {
-    pub(super) code: Code,
+    code: Code,
     json: Bytes,
 }
 
 impl Envelope {
-    /// Code 200 with this data, which is JSON.
+    /// Code 200 with this data, which must be JSON.
     pub fn success(data: &[u8]) -> Envelope {
         let json = [&br#"{"code":200,"message":null,"data":"#[..], data, b"}"].concat();
         Envelope {
@@ -36,8 +36,8 @@ impl Envelope {
         }
     }
 
-    /// A success that has been given before.
-    pub(crate) fn again(json: Bytes) -> Envelope {
+    /// A success that was cached.
+    pub(crate) fn cached(json: Bytes) -> Envelope {
         Envelope {
             code: Code::SUCCESS,
             json,
@@ -48,7 +48,7 @@ impl Envelope {
     pub fn failure(code: Code, message: &str) -> Envelope {
         let mut json = Vec::with_capacity(64 + message.len());
         json.extend_from_slice(br#"{"code":"#);
-        // Writing numbers and strings to a Vec does not fail.
+        // Writing numbers and strings to a Vec cannot fail.
         let _ = serde_json::to_writer(&mut json, &code.0);
         json.extend_from_slice(br#","message":"#);
         let _ = serde_json::to_writer(&mut json, message);

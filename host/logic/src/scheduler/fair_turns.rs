@@ -1,59 +1,34 @@
-//! Turns: runs of functions that usually need much of the processor go one after another, a module, and each is followed by as long a
-//! rest where others call meanwhile. A module whose every call ends just before it would be long slows down nobody but itself.
+//! Turns of heavy functions: a module version runs them one after another. After each run the
+//! module pauses for as long as the run took, if others called meanwhile. A module whose every run
+//! ends just before it counts as long slows down only itself.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::engine::limits::TICK;
-use crate::scheduler::paced_run::shared_processors;
+use super::average_run_time::AverageRunTime;
+use super::tick::{TICK, shared_processors};
 
-/// Parts of a tick that the average is kept in.
-const PARTS: u32 = 1 << 10;
-/// How many of the recent runs the average tells of.
-const RECENT: u32 = 16;
-/// A run that takes this much of a tick on average is heavy: light ones see a tick go by now and then, in no more of them than they
-/// are long.
-const HEAVY: u32 = PARTS / 2;
-/// One run of many ticks counts as so many: a function is known by what it does often.
-const MOST_TICKS: u64 = 4;
-/// The longest rest after one turn; a run that goes on is long, and gives its turn back.
-const LONGEST_REST: Duration = TICK.saturating_mul(5);
+/// The longest pause after one turn. A run that goes on for longer is long and gives its turn back.
+const LONGEST_PAUSE: Duration = TICK.saturating_mul(5);
 
-/// How many ticks the recent runs of a function have taken.
+/// Calls that began: all of them, and those that had to wait for a turn.
 #[derive(Debug, Default)]
-pub(crate) struct Usual(AtomicU32);
-
-impl Usual {
-    /// Takes one more run into the average. Of two at once one may be left out.
-    pub(crate) fn note(&self, ticks: u64) {
-        let before = self.0.load(Ordering::Relaxed);
-        if ticks == 0 && before == 0 {
-            // Most runs: what all threads share stays as it is.
-            return;
-        }
-        let ticks = u32::try_from(ticks.min(MOST_TICKS)).unwrap_or_default();
-        let after = before - before.div_ceil(RECENT) + ticks * PARTS / RECENT;
-        self.0.store(after, Ordering::Relaxed);
-    }
-
-    fn is_heavy(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= HEAVY
-    }
-}
-
-/// Calls that have begun: all, and those that had to wait for their turn.
-#[derive(Debug, Default)]
-pub(crate) struct Begun {
-    pub(crate) calls: AtomicU64,
+pub(crate) struct CallCounts {
+    calls: AtomicU64,
     heavy: AtomicU64,
 }
 
-impl Begun {
-    /// Those that need no turn.
+impl CallCounts {
+    /// Counts a call and returns its number.
+    pub(crate) fn add_call(&self) -> u64 {
+        self.calls.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Calls that needed no turn.
     fn light(&self) -> u64 {
         let heavy = self.heavy.load(Ordering::Relaxed);
         self.calls.load(Ordering::Relaxed).saturating_sub(heavy)
@@ -62,49 +37,49 @@ impl Begun {
 
 /// The turns of the heavy functions of one module version.
 #[derive(Debug)]
-pub(crate) struct Turns(Arc<Semaphore>);
+pub(crate) struct FairTurns(Arc<Semaphore>);
 
-impl Default for Turns {
-    fn default() -> Turns {
-        Turns(Arc::new(Semaphore::new(shared_processors())))
+impl Default for FairTurns {
+    fn default() -> FairTurns {
+        FairTurns(Arc::new(Semaphore::new(shared_processors())))
     }
 }
 
-impl Turns {
-    /// Waits for a turn, if a function that usually does this needs one.
-    pub(crate) async fn take(&self, usual: &Usual, begun: &Arc<Begun>) -> Option<Turn> {
-        if !usual.is_heavy() {
+impl FairTurns {
+    /// Waits for a turn if the function is heavy. A light function needs none.
+    pub(crate) async fn take(&self, average: &AverageRunTime, counts: &Arc<CallCounts>) -> Option<Turn> {
+        if !average.is_heavy() {
             return None;
         }
-        begun.heavy.fetch_add(1, Ordering::Relaxed);
+        counts.heavy.fetch_add(1, Ordering::Relaxed);
         // The semaphore is never closed.
         let permit = Arc::clone(&self.0).acquire_owned().await.ok()?;
         Some(Turn {
             permit: Some(permit),
             since: Instant::now(),
-            light: begun.light(),
-            begun: Arc::clone(begun),
+            light_before: counts.light(),
+            counts: Arc::clone(counts),
         })
     }
 }
 
-/// A turn, which goes to the next one when it has been dropped and the rest after it is over.
+/// A turn. The next run gets it when this one is dropped and the pause after it is over.
 pub(crate) struct Turn {
     permit: Option<OwnedSemaphorePermit>,
     since: Instant,
-    /// Light calls that had begun by then.
-    light: u64,
-    begun: Arc<Begun>,
+    /// Light calls that had begun when the turn began.
+    light_before: u64,
+    counts: Arc<CallCounts>,
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let had_company = self.begun.light() > self.light;
-        if let (true, Ok(runtime)) = (had_company, Handle::try_current()) {
+        let others_called = self.counts.light() > self.light_before;
+        if let (true, Ok(runtime)) = (others_called, Handle::try_current()) {
             let permit = self.permit.take();
-            let rest = self.since.elapsed().min(LONGEST_REST);
+            let pause = self.since.elapsed().min(LONGEST_PAUSE);
             runtime.spawn(async move {
-                tokio::time::sleep(rest).await;
+                tokio::time::sleep(pause).await;
                 drop(permit);
             });
         }
@@ -115,53 +90,35 @@ impl Drop for Turn {
 mod tests {
     use super::*;
 
-    fn usual(runs: impl IntoIterator<Item = u64>) -> Usual {
-        let usual = Usual::default();
-        runs.into_iter().for_each(|ticks| usual.note(ticks));
-        usual
-    }
-
-    #[test]
-    fn a_function_is_heavy_where_its_runs_usually_are() {
-        assert!(!usual([]).is_heavy());
-        assert!(usual([1; 20]).is_heavy());
-        assert!(!usual([1; 5]).is_heavy(), "too few to know");
-        // One of 20 sees a tick go by, as a function of a 20th of a tick does.
-        assert!(!usual((0..1000).map(|n| u64::from(n % 20 == 0))).is_heavy());
-        assert!(!usual([2500]).is_heavy(), "once, however long");
-        let mut runs = vec![2; 100];
-        runs.extend([0; 40]);
-        assert!(!usual(runs).is_heavy(), "it has changed");
-        assert_eq!(usual([4; 1].into_iter().chain([0; 10_000])).0.into_inner(), 0);
-    }
-
     #[tokio::test(start_paused = true)]
-    async fn turns_come_one_after_another_and_rest_where_others_call() {
-        let (turns, usual, begun) = (Turns(Arc::new(Semaphore::new(1))), usual([1; 20]), Arc::default());
-        let first = turns.take(&usual, &begun).await.unwrap();
-        let waiting = turns.take(&usual, &begun);
+    async fn turns_follow_one_another_and_pause_if_others_call() {
+        let (turns, counts) = (FairTurns(Arc::new(Semaphore::new(1))), Arc::default());
+        let heavy = AverageRunTime::default();
+        (0..20).for_each(|_| heavy.add(1));
+        let first = turns.take(&heavy, &counts).await.unwrap();
+        let waiting = turns.take(&heavy, &counts);
         tokio::pin!(waiting);
         assert!(tokio::time::timeout(TICK, waiting.as_mut()).await.is_err());
         drop(first);
         let second = waiting.await.unwrap();
         assert_eq!(turns.0.available_permits(), 0);
-        // The call of somebody else.
-        begun.calls.fetch_add(4, Ordering::Relaxed);
+        // Calls of others.
+        (0..4).for_each(|_| _ = counts.add_call());
         drop(second);
-        assert_eq!(turns.0.available_permits(), 0, "it rests");
-        tokio::time::sleep(LONGEST_REST + TICK).await;
+        assert_eq!(turns.0.available_permits(), 0, "it pauses");
+        tokio::time::sleep(LONGEST_PAUSE + TICK).await;
         assert_eq!(turns.0.available_permits(), 1);
-        begun.calls.fetch_add(1, Ordering::Relaxed);
-        let third = turns.take(&usual, &begun).await.unwrap();
-        begun.calls.fetch_add(1, Ordering::Relaxed);
-        let waiting = turns.take(&usual, &begun);
+        counts.add_call();
+        let third = turns.take(&heavy, &counts).await.unwrap();
+        counts.add_call();
+        let waiting = turns.take(&heavy, &counts);
         tokio::pin!(waiting);
         assert!(tokio::time::timeout(TICK, waiting.as_mut()).await.is_err());
         drop(third);
         assert!(
             tokio::time::timeout(TICK, waiting.as_mut()).await.is_ok(),
-            "those that wait for a turn are no company"
+            "calls that wait for a turn do not count as others"
         );
-        assert!(turns.take(&Usual::default(), &begun).await.is_none());
+        assert!(turns.take(&AverageRunTime::default(), &counts).await.is_none());
     }
 }

@@ -1,157 +1,97 @@
-//! Long runs give way: a run that needs more than one tick shares a small part of the processors with all others of its kind, so that a
-//! module that loops does not slow down the calls of others. One that waits in the host, by a clock, is long too: it keeps no short
-//! run from its permit.
+//! A run that pauses once it is long. A run is long if it needs more than one tick, or if it waits
+//! in the host, by a clock. Long runs share a part of the processors, so that a module that loops
+//! does not slow down other calls, and a run that waits keeps no short permit from others.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use futures_util::future::BoxFuture;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::SemaphorePermit;
 use tokio::time::Sleep;
 
-use crate::api::outcome::CallError;
-use crate::engine::limits::TICK;
-use crate::scheduler::fair_turns::{Turn, Usual};
+use super::average_run_time::AverageRunTime;
+use super::permits::{Crowded, RunPermits, Scheduler};
+use super::tick::{TICK, TickCount};
 
-/// Runs longer than a tick, or that wait, that are let in at once; further ones fail.
-pub(crate) const MOST_LONG: usize = 32;
-
-/// What long runs share.
-#[derive(Debug)]
-pub(crate) struct Lane {
-    /// Permits of short runs, and how many there are.
-    short: Arc<Semaphore>,
-    most_short: usize,
-    /// Held for a tick and the rest after it: how much of the processors long runs use.
-    slices: Arc<Semaphore>,
-    /// A permit a long run. Short runs have their own, which a run that grows long gives back.
-    places: Arc<Semaphore>,
-}
-
-impl Lane {
-    /// A lane beside the runs that hold one of the `most_short` permits of `short`.
-    pub(crate) fn new(short: &Arc<Semaphore>, most_short: usize) -> Lane {
-        Lane {
-            short: Arc::clone(short),
-            most_short,
-            slices: Arc::new(Semaphore::new(shared_processors())),
-            places: Arc::new(Semaphore::new(MOST_LONG)),
-        }
-    }
-
-    fn has_company(&self) -> bool {
-        self.short.available_permits() < self.most_short
-    }
-}
-
-/// Processors that runs which need much of them share.
-pub(crate) fn shared_processors() -> usize {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    (processors / 2).max(1)
-}
-
-/// How many ticks a run has been interrupted by, told by the engine's callback.
-pub(crate) type Ticks = Arc<AtomicU64>;
-
-enum Phase {
-    /// It has had less than a whole tick.
+enum Phase<'a> {
+    /// The run has had less than a whole tick.
     Short,
-    /// It waits for its turn.
-    Waiting(BoxFuture<'static, Option<OwnedSemaphorePermit>>),
-    /// It runs, for one tick.
-    Running(Option<OwnedSemaphorePermit>),
-    /// It lets others run as long as it ran, with the turn still taken.
-    Resting {
-        rest: Pin<Box<Sleep>>,
-        _turn: OwnedSemaphorePermit,
+    /// The run waits for a slice.
+    Waiting(BoxFuture<'a, Option<SemaphorePermit<'a>>>),
+    /// The run goes on for one tick. It holds no slice while it waits in the host.
+    Running(Option<SemaphorePermit<'a>>),
+    /// The run pauses for a tick and keeps its slice, so that others have the processor.
+    Pausing {
+        pause: Pin<Box<Sleep>>,
+        _slice: SemaphorePermit<'a>,
     },
 }
 
-/// A run that gives way once it is long.
-pub(crate) struct Paced<'a, F> {
+/// A run that pauses once it is long.
+pub(crate) struct PacedRun<'a, F> {
     run: Pin<&'a mut F>,
-    lane: &'a Lane,
-    ticks: &'a Ticks,
+    scheduler: &'a Scheduler,
+    ticks: &'a TickCount,
     /// Ticks at the start of the run.
     first: u64,
-    /// Ticks at the start of what it has run without giving way.
-    seen: u64,
-    /// Ticks when it was looked at last.
+    /// Ticks at the start of its present slice.
+    slice_start: u64,
+    /// Ticks at the last poll.
     last: u64,
-    phase: Phase,
-    /// The permit of a short run.
-    permit: Option<SemaphorePermit<'a>>,
-    /// Its turn, where its function is a heavy one.
-    turn: Option<Turn>,
-    place: Option<OwnedSemaphorePermit>,
-    /// What is known of its function.
-    usual: &'a Usual,
+    phase: Phase<'a>,
+    permits: RunPermits<'a>,
+    /// The average of the run's function.
+    average: &'a AverageRunTime,
 }
 
-impl<'a, F> Paced<'a, F> {
+impl<'a, F> PacedRun<'a, F> {
     pub(crate) fn new(
         run: Pin<&'a mut F>,
-        lane: &'a Lane,
-        ticks: &'a Ticks,
-        (turn, permit): (Option<Turn>, Option<SemaphorePermit<'a>>),
-        usual: &'a Usual,
-    ) -> Paced<'a, F> {
+        scheduler: &'a Scheduler,
+        ticks: &'a TickCount,
+        permits: RunPermits<'a>,
+        average: &'a AverageRunTime,
+    ) -> PacedRun<'a, F> {
         let first = ticks.load(Ordering::Relaxed);
-        Paced {
+        PacedRun {
             run,
-            lane,
+            scheduler,
             ticks,
             first,
-            seen: first,
+            slice_start: first,
             last: first,
             phase: Phase::Short,
-            permit,
-            turn,
-            place: None,
-            usual,
+            permits,
+            average,
         }
     }
 
-    /// Takes a place among the long runs, if it has none, and gives up the one among the short ones.
-    fn grow_long(&mut self) -> Result<(), CallError> {
-        if self.place.is_none() {
-            let place = Arc::clone(&self.lane.places).try_acquire_owned();
-            self.place = Some(place.map_err(|_| CallError::Crowded)?);
-            self.permit = None;
-            self.turn = None;
-        }
-        Ok(())
-    }
-
-    fn wait(&self) -> Phase {
-        let slices = Arc::clone(&self.lane.slices);
-        // The semaphore is never closed.
-        Phase::Waiting(Box::pin(async move { slices.acquire_owned().await.ok() }))
+    fn wait(&self) -> Phase<'a> {
+        Phase::Waiting(Box::pin(self.scheduler.slice()))
     }
 }
 
-impl<F> Drop for Paced<'_, F> {
+impl<F> Drop for PacedRun<'_, F> {
     fn drop(&mut self) {
-        self.usual.note(self.ticks.load(Ordering::Relaxed) - self.first);
+        self.average.add(self.ticks.load(Ordering::Relaxed) - self.first);
     }
 }
 
-impl<T, F: Future<Output = wasmtime::Result<T>>> Future for Paced<'_, F> {
-    type Output = Result<wasmtime::Result<T>, CallError>;
+impl<T, F: Future<Output = wasmtime::Result<T>>> Future for PacedRun<'_, F> {
+    type Output = Result<wasmtime::Result<T>, Crowded>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         loop {
             match &mut this.phase {
-                Phase::Waiting(turn) => {
-                    let turn = ready!(turn.as_mut().poll(cx));
-                    this.phase = Phase::Running(turn);
+                Phase::Waiting(slice) => {
+                    let slice = ready!(slice.as_mut().poll(cx));
+                    this.phase = Phase::Running(slice);
                 }
-                Phase::Resting { rest, .. } => {
-                    ready!(rest.as_mut().poll(cx));
+                Phase::Pausing { pause, .. } => {
+                    ready!(pause.as_mut().poll(cx));
                     this.phase = this.wait();
                 }
                 Phase::Short | Phase::Running(_) => {
@@ -159,28 +99,28 @@ impl<T, F: Future<Output = wasmtime::Result<T>>> Future for Paced<'_, F> {
                         return Poll::Ready(Ok(returned));
                     }
                     let ticks = this.ticks.load(Ordering::Relaxed);
-                    // Nothing interrupted it: it waits for something else than its turn, and takes nobody's meanwhile.
+                    // No tick interrupted it: it waits in the host, and needs no slice meanwhile.
                     let waits = ticks == std::mem::replace(&mut this.last, ticks);
                     // The first tick may have begun long before the run did.
-                    if !waits && matches!(this.phase, Phase::Short) && ticks - this.seen < 2 {
+                    if !waits && matches!(this.phase, Phase::Short) && ticks - this.slice_start < 2 {
                         return Poll::Pending;
                     }
-                    if let Err(crowded) = this.grow_long() {
+                    if let Err(crowded) = this.permits.grow_long(this.scheduler) {
                         return Poll::Ready(Err(crowded));
                     }
                     if waits {
                         this.phase = Phase::Running(None);
                         return Poll::Pending;
                     }
-                    this.seen = ticks;
+                    this.slice_start = ticks;
                     this.phase = match std::mem::replace(&mut this.phase, Phase::Short) {
-                        Phase::Running(Some(turn)) if this.lane.has_company() => Phase::Resting {
-                            rest: Box::pin(tokio::time::sleep(TICK)),
-                            _turn: turn,
+                        Phase::Running(Some(slice)) if this.scheduler.has_short_runs() => Phase::Pausing {
+                            pause: Box::pin(tokio::time::sleep(TICK)),
+                            _slice: slice,
                         },
                         _ => {
-                            // The others of this thread come first, also where a turn is to be had at once. What was interrupted has
-                            // asked to be polled again.
+                            // The other tasks of this thread come first, even if a slice is free.
+                            // An interrupted run has asked to be polled again.
                             this.phase = this.wait();
                             return Poll::Pending;
                         }

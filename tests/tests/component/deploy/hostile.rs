@@ -363,7 +363,7 @@ async fn failed_calls_are_logged_up_to_a_rate_and_then_counted() {
     for (line, id) in failed.iter().zip(&ids) {
         assert!(line.contains(id.as_str()) || failed.len() > 21, "{line} is about {id}");
     }
-    assert!(lines.iter().any(|line| line.contains("more of its calls fail")));
+    assert!(lines.iter().any(|line| line.contains("too many of its calls fail")));
 }
 
 /// Calls that each ended just before they counted as long used to get the processors without

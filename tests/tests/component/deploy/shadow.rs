@@ -115,8 +115,9 @@ async fn a_call_on_a_dropped_snapshot_is_not_compared() {
     let old = stage.store.snapshot();
     let generation = stage.logic.generation();
     let route = generation.method(Some("tests"), "rows").unwrap();
+    let function = route.function();
     let (moment, facts) = (Moment::now(), Facts::default());
-    let dry_run = async || stage.logic.dry_run(route, &[], &moment, &old, &facts).await.outcome;
+    let dry_run = async || stage.logic.dry_run(function, &[], &moment, &old, &facts).await.outcome;
     assert!(matches!(dry_run().await, Ok(Outcome::Done(_))));
     // Snapshots that are never dropped.
     let mut held = Vec::new();

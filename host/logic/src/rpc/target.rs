@@ -1,4 +1,4 @@
-//! Which method a request means: by its path, by its body, or by both when they agree.
+//! Which method a request means, by its path, its body, or both. If both name one, they must agree.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,16 +17,16 @@ pub(super) struct Target<'a> {
     pub(super) method: &'a str,
 }
 
-/// Why no method is meant.
+/// Why a request means no method.
 #[derive(Debug, PartialEq)]
 pub(super) enum Unroutable {
-    /// Path and body are not what was expected: code 600.
+    /// The path or body is malformed, or both disagree: code 600.
     Parameter(String),
-    /// The path is none of the API's: code 300.
+    /// The API has no such path: code 300.
     Unknown(String),
 }
 
-/// A path as it is meant, of one that came percent-encoded.
+/// Decodes a percent-encoded path.
 pub(super) fn decode_path(path: &str) -> Result<Cow<'_, str>, Unroutable> {
     percent_encoding::percent_decode_str(path)
         .decode_utf8()
@@ -34,7 +34,7 @@ pub(super) fn decode_path(path: &str) -> Result<Cow<'_, str>, Unroutable> {
 }
 
 impl<'a> Target<'a> {
-    /// The target of a request with this path, which is decoded.
+    /// The target of a request with this path, which must be decoded.
     pub(super) fn new(path: &'a str, body: &'a Map<String, Value>) -> Result<Target<'a>, Unroutable> {
         let mut parts = path.trim_matches('/').split('/').filter(|p| !p.is_empty());
         let (first, second, third) = (parts.next(), parts.next(), parts.next());

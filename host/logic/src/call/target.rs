@@ -1,0 +1,33 @@
+//! The version of a function that an attempt runs.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::observer::Observer;
+use crate::engine::function::Function;
+
+/// The version of a function that an attempt runs, and its observers.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) function: Function,
+    /// The era (see `fence.rs`) in which attempts may begin.
+    pub(crate) era: u64,
+    pub(crate) observers: Vec<Arc<dyn Observer>>,
+}
+
+impl Target {
+    /// A target of the first era, which nobody observes.
+    pub(crate) fn new(function: Function) -> Target {
+        Target {
+            function,
+            era: 0,
+            observers: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.function, f)
+    }
+}

@@ -1,0 +1,49 @@
+//! A function of a loaded module.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::export::Export;
+use super::module::Module;
+
+/// A function of a loaded module.
+#[derive(Clone)]
+pub struct Function {
+    module: Arc<Module>,
+    ordinal: usize,
+}
+
+impl Function {
+    pub(crate) fn new(module: &Arc<Module>, export: &Export) -> Function {
+        Function {
+            module: Arc::clone(module),
+            ordinal: export.ordinal,
+        }
+    }
+
+    /// The function of this module with this interface and name, whether or not anything serves it.
+    pub fn find(module: &Arc<Module>, interface: &str, function: &str) -> Option<Function> {
+        module
+            .exports
+            .iter()
+            .find(|e| e.interface.interface == interface && e.function == function)
+            .map(|export| Function::new(module, export))
+    }
+
+    /// The module.
+    pub fn module(&self) -> &Arc<Module> {
+        &self.module
+    }
+
+    /// The function's name and type.
+    pub fn export(&self) -> &Export {
+        &self.module.exports[self.ordinal]
+    }
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let export = self.export();
+        write!(f, "{} of {} {}", export.path(), self.module.name, self.module.version)
+    }
+}

@@ -1,0 +1,75 @@
+//! The idle instances of a module.
+
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::instance::Instance;
+
+/// An idle instance with more linear memory is not kept.
+const MAX_KEPT_BYTES: usize = 8 << 20;
+
+/// How long and how often an instance is used again.
+#[derive(Clone, Copy, Debug)]
+pub struct Reuse {
+    /// Calls that an instance serves before it is thrown away. With 1 every call gets a fresh one.
+    pub calls: u32,
+    /// How long an idle instance is kept.
+    pub idle: Duration,
+    /// Idle instances kept, a module.
+    pub kept: usize,
+}
+
+impl Default for Reuse {
+    fn default() -> Self {
+        Reuse {
+            calls: 1000,
+            idle: Duration::from_secs(60),
+            kept: 16,
+        }
+    }
+}
+
+/// The idle instances of one module version, the last used at the end.
+#[derive(Default)]
+pub(crate) struct Pool {
+    idle: Mutex<Vec<Idle>>,
+}
+
+struct Idle {
+    instance: Instance,
+    since: Instant,
+}
+
+impl Pool {
+    /// An idle instance that may still be used.
+    pub(crate) fn take(&self, reuse: &Reuse) -> Option<Instance> {
+        let now = Instant::now();
+        let mut stale = Vec::new();
+        let mut idle = self.idle.lock();
+        let taken = idle.pop();
+        // The least recently used ones are at the front.
+        while idle.first().is_some_and(|i| now.duration_since(i.since) > reuse.idle) {
+            stale.push(idle.remove(0));
+        }
+        drop(idle);
+        // Stores are dropped outside the lock, because freeing their memory takes a while.
+        drop(stale);
+        taken
+            .filter(|i| now.duration_since(i.since) <= reuse.idle)
+            .map(|i| i.instance)
+    }
+
+    /// Keeps an instance for another call. It is dropped if it served its calls, has grown large,
+    /// or enough instances are idle.
+    pub(crate) fn put(&self, instance: Instance, reuse: &Reuse) {
+        if instance.calls() >= reuse.calls || instance.memory_bytes() > MAX_KEPT_BYTES {
+            return;
+        }
+        let since = Instant::now();
+        let mut idle = self.idle.lock();
+        if idle.len() < reuse.kept {
+            idle.push(Idle { instance, since });
+        }
+    }
+}

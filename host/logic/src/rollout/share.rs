@@ -1,0 +1,35 @@
+//! Which calls a canary answers.
+
+use crate::codec::fold_name;
+
+/// Which calls a canary answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Share {
+    /// Calls whose draw is below this, of 2³².
+    below: u64,
+    /// Folded names of the methods. If it is empty, all methods of the module are included.
+    methods: Vec<String>,
+}
+
+impl Share {
+    /// `percent` (0 to 100) of the calls of these methods, or of all methods if none is named.
+    pub fn new(percent: f64, methods: &[String]) -> Share {
+        Share {
+            below: (percent.clamp(0.0, 100.0) / 100.0 * (1u64 << 32) as f64) as u64,
+            methods: methods.iter().map(|m| fold_name(m)).collect(),
+        }
+    }
+
+    /// Whether the share includes calls of this function.
+    pub(crate) fn includes(&self, function: &str) -> bool {
+        self.methods.is_empty() || self.methods.contains(&fold_name(function))
+    }
+
+    /// Whether the share includes the call with this seed.
+    pub(crate) fn picks(&self, seed: &[u8; 32]) -> bool {
+        // The last bytes, so that the module's random numbers do not depend on which version
+        // answers.
+        let draw = u32::from_le_bytes([seed[28], seed[29], seed[30], seed[31]]);
+        u64::from(draw) < self.below
+    }
+}

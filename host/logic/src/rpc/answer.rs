@@ -1,0 +1,133 @@
+//! Answers a request: from the response cache, or with a call.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use tracing::Instrument as _;
+use wasmtime::component::Val;
+
+use super::body;
+use super::envelope::{Code, Envelope};
+use super::target::{Target, Unroutable, decode_path};
+use crate::api::error::CallError;
+use crate::api::invocation::PlainInvocation;
+use crate::api::outcome::Outcome;
+use crate::codec::{DecodeError, Failure};
+use crate::engine::export::Export;
+use crate::logic::Logic;
+use crate::response_cache::CachedResponse;
+use crate::routing::generation::Generation;
+use crate::routing::route::Route;
+
+/// Answers the request with this path and body. Every request gets an answer, even if it is
+/// malformed.
+pub async fn answer(logic: &Logic, path: &str, body: Bytes) -> Envelope {
+    let generation = logic.generation();
+    let responses = generation.responses();
+    // If a cached response is still valid, return it.
+    if let Some(json) = responses.get(path, &body) {
+        // Nothing was awaited, so a client that sends request after request must yield here.
+        tokio::task::coop::consume_budget().await;
+        return Envelope::cached(json);
+    }
+    // Parsed JSON is many times as large as its text, so none of it is kept while the call waits.
+    let prepared = prepare(&generation, path, &body);
+    let short_body = responses.accepts(path, &body).then_some(body);
+    let (route, params) = match prepared {
+        Ok(prepared) => prepared,
+        Err(refusal) => return refusal,
+    };
+    let id = logic.call_id();
+    let module = route.module();
+    let span = tracing::debug_span!(
+        "call",
+        call_id = %id,
+        method = %route.export().function,
+        module = %module.name,
+        version = %module.version,
+        code = tracing::field::Empty,
+    );
+    async {
+        let envelope = match logic.invoke(&route, &PlainInvocation(&params), None, &id).await {
+            Ok(output) => {
+                let envelope = to_envelope(output.outcome);
+                if let (Some(tables), Some(body)) = (output.cacheable, &short_body) {
+                    let response = CachedResponse {
+                        json: envelope.json().clone(),
+                        tables,
+                        module: Arc::clone(module),
+                    };
+                    responses.insert(path, body, response);
+                }
+                envelope
+            }
+            Err(error) => {
+                log_failure(&route, &id.to_string(), &error);
+                Envelope::failure(Code::FAILURE, &format!("failed; the log tells why under call {id}"))
+            }
+        };
+        tracing::Span::current().record("code", envelope.code());
+        envelope
+    }
+    .instrument(span)
+    .await
+}
+
+fn log_failure(route: &Route, id: &str, error: &CallError) {
+    let module = route.module();
+    module.log_failure(|| {
+        tracing::error!(
+            call_id = id,
+            method = %route.export().function,
+            module = %module.name,
+            version = %module.version,
+            %error,
+            "call failed"
+        );
+    });
+}
+
+/// Parses, routes and decodes a request. It awaits nothing, so at most one parsed body exists a
+/// thread.
+fn prepare(generation: &Generation, path: &str, body: &[u8]) -> Result<(Route, Vec<Val>), Envelope> {
+    let parameter = |message: &str| Envelope::failure(Code::PARAMETER, message);
+    let object = match body::parse(body) {
+        Ok(Value::Object(object)) => object,
+        Ok(_) => return Err(parameter("body: expected a JSON object")),
+        // serde_json's message names line and column, and quotes nothing of the body.
+        Err(error) => return Err(parameter(&format!("body: expected a JSON object ({error})"))),
+    };
+    let refused = |unroutable| match unroutable {
+        Unroutable::Parameter(message) => parameter(&message),
+        Unroutable::Unknown(message) => Envelope::failure(Code::NOT_IMPLEMENTED, &message),
+    };
+    let path = decode_path(path).map_err(refused)?;
+    let target = Target::new(&path, &object).map_err(refused)?;
+    let route = generation
+        .method(target.module, target.method)
+        .ok_or_else(|| Envelope::failure(Code::NOT_IMPLEMENTED, &format!("{target}: no such interface method")))?;
+    let params = decode(route.export(), &object).map_err(|error| parameter(&error.to_string()))?;
+    Ok((route.clone(), params))
+}
+
+fn decode(export: &Export, object: &Map<String, Value>) -> Result<Vec<Val>, DecodeError> {
+    export
+        .params
+        .iter()
+        .map(|(name, decoder)| decoder.decode_member(object, name))
+        .collect()
+}
+
+fn to_envelope(outcome: Outcome) -> Envelope {
+    match outcome {
+        Outcome::Done(json) => Envelope::success(&json),
+        Outcome::Failed(Failure { coded, json }) => match coded {
+            // An error that claims success would say that something was kept.
+            Some((code, message)) if code != Code::SUCCESS.0 => Envelope::failure(Code(code), &message),
+            Some((_, message)) => Envelope::failure(Code::OTHER, &message),
+            // An error of the module's own type has no code.
+            None => Envelope::failure(Code::OTHER, &String::from_utf8_lossy(&json)),
+        },
+    }
+}
