@@ -1,10 +1,10 @@
-//! Packs the sources that `stowage module new` writes a module's crate from.
+//! Packs the sources from which `stowage module new` writes the crate of a module.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-/// What `module new` writes, from the root of the repository: files, and directories with all that is in them.
+/// The files and directories that are packed, by their paths in the repository.
 const SOURCES: [&str; 28] = [
     "Cargo.lock",
     "Cargo.toml",
@@ -42,8 +42,9 @@ fn main() {
     sources(&manifest.join("../.."), &out);
 }
 
-/// Writes the sources as one zlib stream: each file as its path and its length, a line each, and its text. The files come in the
-/// order of their paths, and nothing of the file system but paths and texts is in it.
+/// Writes the sources as one zlib stream: of each file the path, the length (a line each) and the
+/// text. The files are in the order of their paths. Only paths and texts of the file system are in
+/// it, so that the build is reproducible.
 fn sources(root: &Path, out: &Path) {
     let mut files = Vec::new();
     for path in SOURCES {

@@ -12,10 +12,10 @@ use super::locate::ClientArgs;
 use super::reply::refusal_hint;
 use super::{API_ERROR, output};
 
-/// The module that the reference's methods are in.
+/// The wire module of the documented methods.
 const DEFAULT_MODULE: &str = "storageApi";
 
-/// The longest request that is read from stdin, in bytes.
+/// The most bytes of parameters that are read from stdin.
 const MAX_STDIN_BYTES: u64 = 64 << 20;
 
 /// One API call against the running server
@@ -24,13 +24,14 @@ pub struct CallArgs {
     /// Which server
     #[command(flatten)]
     pub client: ClientArgs,
-    /// The method, for example getImFavoriteFolders; MODULE/METHOD for one outside storageApi
+    /// The method, for example getImFavoriteFolders; MODULE/METHOD for a method outside of
+    /// storageApi
     #[arg(value_name = "METHOD")]
     pub method: String,
     /// The parameters as a JSON object; `-` reads them from stdin
     #[arg(value_name = "JSON")]
     pub parameters: Option<String>,
-    /// Print the answer as it came, on one line
+    /// Print the answer as the server sent it, on one line
     #[arg(long)]
     pub json: bool,
 }
@@ -53,7 +54,7 @@ impl CallArgs {
             .post(&call.path, &Value::Object(call.body))
             .await?;
         let envelope = reply.envelope()?;
-        // As it came, which an envelope has shown to be JSON.
+        // As the server sent it. It is JSON, because the envelope was parsed.
         let text = String::from_utf8_lossy(&reply.body);
         match self.json {
             true => output::line(&text)?,
@@ -89,7 +90,7 @@ async fn read_stdin() -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// A call as it goes over the wire.
+/// The request of a call.
 #[derive(Debug, PartialEq)]
 struct Call {
     path: String,
@@ -97,7 +98,7 @@ struct Call {
 }
 
 impl Call {
-    /// Reads the parameters and names the module and the method in them, unless they already do.
+    /// Parses the parameters, and adds the module and the method unless they are there already.
     fn new(method: &str, parameters: &str) -> anyhow::Result<Self> {
         let (module, name) = method.split_once('/').unwrap_or((DEFAULT_MODULE, method));
         if module.is_empty() || name.is_empty() || name.contains('/') {
@@ -118,7 +119,7 @@ impl Call {
     }
 }
 
-/// An absolute path of these segments, percent-encoded where need be.
+/// The absolute path with these segments, percent-encoded.
 fn encoded(segments: &[&str]) -> String {
     let mut url = Url::parse("http://server/").expect("a constant that is a URL");
     url.path_segments_mut()

@@ -15,16 +15,17 @@ use url::Url;
 
 use super::reply::{ClientError, Reply};
 
-/// How long a connection may take to come about.
+/// The longest time to connect.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long an answer may take. The server's own deadlines are shorter, but for the first sync of a big space.
+/// The longest time to wait for an answer. The deadlines of the server are shorter, except for the
+/// first sync of a large space.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// The longest answer that is read, in bytes.
+/// The most bytes of an answer that are read.
 pub const MAX_ANSWER_BYTES: usize = 256 << 20;
 
-/// A server's address and the token for it. Every request is a connection of its own.
+/// The address of a server and the token for it. Every request has its own connection.
 #[derive(Debug, Clone)]
 pub struct Client {
     authority: String,
@@ -35,7 +36,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client for an `http://` address. `hint` is what to do when nobody listens there.
+    /// A client for an `http://` address. `hint` says what to do if nobody listens there.
     ///
     /// # Errors
     /// [`ClientError::BadAddress`], [`ClientError::BadToken`].
@@ -176,7 +177,8 @@ impl Client {
                     body: body.to_bytes(),
                 })
             };
-            // The connection is driven beside the exchange and dropped with it: no task outlives the call.
+            // The connection runs in the same task as the exchange, so that no task outlives the
+            // call.
             tokio::pin!(answer, connection);
             tokio::select! {
                 biased;
@@ -202,7 +204,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    /// Answers one connection with `answer` and gives back what was asked.
+    /// Answers one connection with `answer` and returns the request.
     async fn server(answer: &'static str) -> (String, tokio::task::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0")
             .await

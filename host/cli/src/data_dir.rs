@@ -1,28 +1,28 @@
-//! Where the data directory is when nobody says.
+//! The default data directory, and the names of files in it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// The file in the data directory that tells where the running server listens.
+/// The file in the data directory with the address of the running server.
 pub const SERVER_FILE: &str = "server.json";
 
-/// The file in the data directory that holds the admin API's token.
+/// The file in the data directory with the token of the admin API.
 pub const ADMIN_TOKEN_FILE: &str = "admin.token";
 
-/// The folder in the data directory that is the space when no other is named.
+/// The folder in the data directory with the default space.
 pub const SPACE_DIR: &str = "space";
 
-/// The platform's data directory for Stowage, or `None` where the environment names no home.
+/// The data directory of the platform, or `None` if the environment names no home directory.
 ///
-/// Linux and other Unix: `$XDG_DATA_HOME/stowage`, else `~/.local/share/stowage`. macOS: `~/Library/Application
-/// Support/Stowage`. Windows: `%LOCALAPPDATA%\Stowage`.
+/// Linux and other Unix: `$XDG_DATA_HOME/stowage`, else `~/.local/share/stowage`. macOS:
+/// `~/Library/Application Support/Stowage`. Windows: `%LOCALAPPDATA%\Stowage`.
 #[must_use]
 pub fn default_data_dir() -> Option<PathBuf> {
     from_environment(|name| std::env::var_os(name))
 }
 
 fn from_environment(get: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    // Relative values are to be ignored, says the XDG base directory specification; the same caution suits the others.
+    // Relative values are ignored, as the XDG base directory specification says.
     let absolute = |name: &str| get(name).map(PathBuf::from).filter(|path| path.is_absolute());
     if cfg!(windows) {
         return absolute("LOCALAPPDATA").map(|base| base.join("Stowage"));

@@ -1,7 +1,7 @@
-//! The commands of a client: they talk to a running server, or work on a space directly.
+//! The client commands. They talk to a running server, or work on a space directly.
 //!
-//! A command's `run` gives [`ExitCode::SUCCESS`], or [`API_ERROR`] when the API (or a check) answered that something is
-//! wrong; an `Err` is a usage or connection problem, for which the program exits with 2.
+//! The `run` of a command returns [`ExitCode::SUCCESS`], or [`API_ERROR`] if the API or a check
+//! found an error. An `Err` is a problem of usage or of the connection: the program exits with 2.
 //!
 //! [`ExitCode::SUCCESS`]: std::process::ExitCode::SUCCESS
 
@@ -29,5 +29,5 @@ pub use reply::{ClientError, Envelope, Reply};
 pub use space::SpaceCommand;
 pub use watch::WatchArgs;
 
-/// The exit status for an answer with an error code, and for a check that found something.
+/// The exit status of an answer with an error code, and of a check that found an error.
 pub const API_ERROR: u8 = 1;

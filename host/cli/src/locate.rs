@@ -1,4 +1,4 @@
-//! Which server: the one named, or the one that runs on the data directory.
+//! Finds the server: the named one, or the one that runs on the data directory.
 
 use std::fmt;
 use std::fs;
@@ -12,16 +12,17 @@ use super::client::Client;
 use super::data_dir::{ADMIN_TOKEN_FILE, SERVER_FILE, default_data_dir};
 use super::reply::ClientError;
 
-/// Which server to talk to, and as whom.
+/// The options that name a server and the token for it.
 #[derive(Clone, Default, Args)]
 pub struct ClientArgs {
-    /// The server's address, for example http://127.0.0.1:8787; otherwise the server of the data directory is used
+    /// The address of the server, for example http://127.0.0.1:8787 [default: the server of the
+    /// data directory]
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
     /// The data directory of the server [default: the platform's, ~/.local/share/stowage on Linux]
     #[arg(long, value_name = "DIR", env = "STOWAGE_DATA")]
     pub data: Option<PathBuf>,
-    /// The bearer token, where the server wants one
+    /// The bearer token, if the server requires one
     #[arg(long, value_name = "TOKEN", env = "STOWAGE_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
 }
@@ -36,16 +37,17 @@ impl fmt::Debug for ClientArgs {
     }
 }
 
-/// Whose modules: the server, and the token of its admin API.
+/// The options that name a server and the token of its admin API.
 #[derive(Clone, Default, Args)]
 pub struct AdminArgs {
-    /// The server's address, for example http://127.0.0.1:8787; otherwise the server of the data directory is used
+    /// The address of the server, for example http://127.0.0.1:8787 [default: the server of the
+    /// data directory]
     #[arg(long, value_name = "URL", requires = "admin_token")]
     pub server: Option<String>,
     /// The data directory of the server [default: the platform's, ~/.local/share/stowage on Linux]
     #[arg(long, value_name = "DIR", env = "STOWAGE_DATA")]
     pub data: Option<PathBuf>,
-    /// The admin API's token [default: what is in DATA/admin.token]
+    /// The token of the admin API [default: the one in DATA/admin.token]
     #[arg(long, value_name = "TOKEN", env = "STOWAGE_ADMIN_TOKEN", hide_env_values = true)]
     pub admin_token: Option<String>,
 }
@@ -61,10 +63,11 @@ impl fmt::Debug for AdminArgs {
 }
 
 impl AdminArgs {
-    /// A client for the admin API. The token of a data directory goes to the server of that directory and to no other.
+    /// A client for the admin API. The token in a data directory is sent to the server of that
+    /// directory only.
     ///
     /// # Errors
-    /// The server's address or token is not known or not usable.
+    /// The address or the token is unknown or malformed.
     pub fn client(&self) -> Result<Client, ClientError> {
         let server = ClientArgs {
             server: self.server.clone(),
@@ -80,7 +83,7 @@ impl AdminArgs {
     }
 }
 
-/// What the server writes into the data directory when it accepts connections.
+/// The file that the server writes into the data directory when it accepts connections.
 #[derive(Debug, Deserialize)]
 struct ServerFile {
     address: String,
@@ -88,10 +91,10 @@ struct ServerFile {
 }
 
 impl ClientArgs {
-    /// The data directory: the one named, else the platform's.
+    /// The data directory: the named one, or that of the platform.
     ///
     /// # Errors
-    /// [`ClientError::NoDataDir`] when neither is there.
+    /// [`ClientError::NoDataDir`] if there is neither.
     pub fn data_dir(&self) -> Result<PathBuf, ClientError> {
         self.data
             .clone()
@@ -99,10 +102,10 @@ impl ClientArgs {
             .ok_or(ClientError::NoDataDir)
     }
 
-    /// A client for the API, with the token that was given, if any.
+    /// A client for the API, with the token from the options.
     ///
     /// # Errors
-    /// The server's address is not known or not usable, or the token is not.
+    /// The address is unknown or malformed, or the token is malformed.
     pub fn client(&self) -> Result<Client, ClientError> {
         self.client_with(self.token.clone())
     }
@@ -133,7 +136,7 @@ impl ClientArgs {
     }
 }
 
-/// The text of a file, or `None` where there is none.
+/// The text of a file, or `None` if there is no file.
 fn read(path: &Path) -> Result<Option<String>, ClientError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),

@@ -1,8 +1,9 @@
-//! Writing to stdout, where the reader may leave at any time, and showing foreign text on a terminal.
+//! Writes to stdout, which may be closed at any time, and makes foreign text safe for a terminal.
 
 use std::io::{self, Write};
 
-/// Writes a line to stdout and flushes it. `false` when whoever read it has gone (`| head`), which is no error.
+/// Writes a line to stdout and flushes it. Returns `false` if stdout is closed (`| head`), which is
+/// no error.
 ///
 /// # Errors
 /// Any other failure to write.
@@ -19,9 +20,10 @@ pub fn line(text: &str) -> io::Result<bool> {
     }
 }
 
-/// A text without what could steer a terminal: control characters and bidirectional overrides become `?`.
+/// A text that cannot control a terminal: control characters and bidirectional overrides become
+/// `?`.
 ///
-/// File names come from other people.
+/// Other people choose file names.
 #[must_use]
 pub fn printable(text: &str) -> String {
     text.chars()
@@ -32,8 +34,8 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
-/// JSON on lines of its own, for a person: the same text, members in their order and numbers as they are written, with two spaces a
-/// level. The text is JSON: others come out as they may.
+/// Indents JSON by two spaces a level. The order of members and the form of numbers stay. The
+/// result for other texts is unspecified.
 #[must_use]
 pub fn indented(json: &str) -> String {
     let mut text = String::with_capacity(json.len() * 2);

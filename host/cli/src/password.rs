@@ -1,4 +1,4 @@
-//! A file password, from anywhere but the command line: arguments are visible to every process.
+//! The password of files. It is never an argument: arguments are visible to every process.
 
 use std::fmt;
 use std::io::Read;
@@ -14,10 +14,11 @@ const VARIABLE: &str = "STOWAGE_FILE_PASSWORD";
 /// The longest password, in bytes.
 const MAX_PASSWORD_BYTES: u64 = 1024;
 
-/// Where the password comes from: the file, else the environment, else the terminal.
+/// The source of the password: the file, or the environment, or the terminal.
 #[derive(Debug, Clone, Default, Args)]
 pub struct PasswordArgs {
-    /// Protect the files with a password, asked for on the terminal unless STOWAGE_FILE_PASSWORD holds it
+    /// Protect the files with the password in STOWAGE_FILE_PASSWORD, or else with one from the
+    /// terminal
     #[arg(long, conflicts_with = "password_file")]
     pub password: bool,
     /// Protect the files with the password in the first line of a file
@@ -25,7 +26,7 @@ pub struct PasswordArgs {
     pub password_file: Option<PathBuf>,
 }
 
-/// A password that never shows.
+/// A password that is never shown.
 pub struct Password(String);
 
 impl Password {
@@ -51,10 +52,11 @@ impl fmt::Debug for Password {
 }
 
 impl PasswordArgs {
-    /// The password, or `None` where nobody asked for one. It may ask on the terminal.
+    /// The password, or `None` if the files are not to be protected. It may ask on the terminal.
     ///
     /// # Errors
-    /// The file cannot be read, the password is empty or too long, or there is no terminal to ask on.
+    /// The file cannot be read, the password is empty or too long, or there is no terminal to ask
+    /// on.
     pub async fn read(self) -> anyhow::Result<Option<Password>> {
         tokio::task::spawn_blocking(move || self.read_from(std::env::var(VARIABLE).ok(), ask)).await?
     }
@@ -66,7 +68,8 @@ impl PasswordArgs {
     ) -> anyhow::Result<Option<Password>> {
         let text = match (&self.password_file, variable) {
             (Some(path), _) => first_line(path)?,
-            // Set but empty is how shells unset a variable for one command.
+            // An empty variable counts as unset: shells unset a variable for one command in this
+            // way.
             (None, Some(text)) if !text.is_empty() => {
                 if !self.password {
                     eprintln!("the files are protected with the password in {VARIABLE}");

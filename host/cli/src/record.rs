@@ -1,4 +1,5 @@
-//! `stowage record`: calls of the running server with all they read and did, to a file.
+//! `stowage record`: records calls of the running server, with all that they read and did, to a
+//! file.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,12 +15,12 @@ use super::module::{AdminClient, refused};
 use super::output;
 use stowage_deploy::api::RecordRequest;
 
-/// How often is asked whether the recording has all its calls.
+/// The time between two questions whether the recording is full.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 
-/// Record calls of the running server with all they read and did
+/// Record calls of the running server with all that they read and did
 ///
-/// Exit status: 0 done, 1 the server refused, 2 it did not come to that.
+/// Exit status: 0 success, 1 the server refused, 2 any other failure.
 #[derive(Debug, Args)]
 pub struct RecordArgs {
     /// Which server
@@ -28,29 +29,29 @@ pub struct RecordArgs {
     /// The file, which must not exist; the server writes it
     #[arg(value_name = "FILE", required_unless_present = "stop")]
     pub file: Option<PathBuf>,
-    /// Stop after so many seconds; otherwise Ctrl-C stops
+    /// Stop after so many seconds [default: Ctrl-C stops]
     #[arg(long, value_name = "N")]
     pub seconds: Option<u64>,
     /// Stop after so many calls
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub calls: Option<u64>,
-    /// Only calls of this method; may be given several times
+    /// Only calls of this method; repeatable
     #[arg(long = "method", value_name = "METHOD")]
     pub methods: Vec<String>,
-    /// Stop the recording that goes on
+    /// Stop the running recording
     #[arg(long, conflicts_with_all = ["file", "seconds", "calls", "methods"])]
     pub stop: bool,
-    /// Print what was recorded as JSON
+    /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,
 }
 
-/// Why there is nothing more to wait for.
+/// Why the command stops waiting.
 #[derive(Debug, PartialEq)]
-enum Ended {
-    /// Time, a bound, or whoever interrupts: it is to be stopped.
+enum StopReason {
+    /// The time, a bound or Ctrl-C ends the recording.
     Here,
-    /// Somebody else has stopped it.
+    /// Another command has stopped the recording.
     Elsewhere,
 }
 
@@ -70,7 +71,7 @@ impl RecordArgs {
             if !self.json {
                 eprintln!("recording to {}; Ctrl-C stops", request.file.display());
             }
-            if self.until_done(&admin, &request.file).await? == Ended::Elsewhere {
+            if self.until_done(&admin, &request.file).await? == StopReason::Elsewhere {
                 eprintln!("the recording was stopped by somebody else");
                 return Ok(ExitCode::SUCCESS);
             }
@@ -79,15 +80,15 @@ impl RecordArgs {
         if self.json {
             output::line(&serde_json::to_string(&summary)?)?;
         } else {
-            output::line(&told(&summary))?;
+            output::line(&describe(&summary))?;
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    /// What the server is asked for; none where a recording is only stopped.
+    /// The request to the server. `None` if a recording is only to be stopped.
     fn request(&self) -> anyhow::Result<Option<RecordRequest>> {
         let Some(file) = &self.file else { return Ok(None) };
-        // The server has another working directory.
+        // The server may have another working directory.
         let file = std::path::absolute(file).with_context(|| format!("the path {}", file.display()))?;
         anyhow::ensure!(file.to_str().is_some(), "{}: the path is no text", file.display());
         Ok(Some(RecordRequest {
@@ -98,7 +99,7 @@ impl RecordArgs {
         }))
     }
 
-    async fn until_done(&self, admin: &AdminClient, file: &Path) -> anyhow::Result<Ended> {
+    async fn until_done(&self, admin: &AdminClient, file: &Path) -> anyhow::Result<StopReason> {
         let end = self
             .seconds
             .map(|seconds| Instant::now() + Duration::from_secs(seconds));
@@ -114,23 +115,23 @@ impl RecordArgs {
                 match admin.recording().await? {
                     Some(status) if status.file == file => {
                         if !status.open {
-                            return anyhow::Ok(Ended::Here);
+                            return anyhow::Ok(StopReason::Here);
                         }
                     }
-                    _ => return Ok(Ended::Elsewhere),
+                    _ => return Ok(StopReason::Elsewhere),
                 }
             }
         };
         tokio::select! {
-            () = late => Ok(Ended::Here),
+            () = late => Ok(StopReason::Here),
             ended = full => ended,
-            interrupted = tokio::signal::ctrl_c() => Ok(interrupted.map(|()| Ended::Here)?),
+            interrupted = tokio::signal::ctrl_c() => Ok(interrupted.map(|()| StopReason::Here)?),
         }
     }
 }
 
-/// What was recorded, for a person.
-fn told(summary: &Summary) -> String {
+/// The summary as text.
+fn describe(summary: &Summary) -> String {
     let mut text = format!("{} calls recorded, {} bytes", summary.calls, summary.bytes);
     if summary.skipped > 0 {
         text.push_str(&format!(
@@ -184,8 +185,8 @@ mod tests {
             bytes: 10,
             ..Summary::default()
         };
-        assert_eq!(told(&summary), "3 calls recorded, 10 bytes");
+        assert_eq!(describe(&summary), "3 calls recorded, 10 bytes");
         summary.dropped = 2;
-        assert!(told(&summary).ends_with("; 2 left out, too many came at once"));
+        assert!(describe(&summary).ends_with("; 2 left out, too many came at once"));
     }
 }

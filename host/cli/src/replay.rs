@@ -1,4 +1,4 @@
-//! `stowage replay`: recorded calls run again on modules, without a server.
+//! `stowage replay`: runs recorded calls again on modules, without a server.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,15 +14,15 @@ use stowage_storage::Store;
 
 use super::{API_ERROR, output};
 
-/// Calls of a replay that run at once.
+/// The calls of a replay that run at the same time.
 const CONCURRENCY: usize = 4;
 
-/// Run recorded calls again on modules and show where they behave otherwise
+/// Run recorded calls again on modules and show the differences
 ///
-/// Exit status: 0 all calls did what was recorded, 1 some did otherwise, 2 nothing could be compared.
+/// Exit status: 0 all calls did what was recorded, 1 some differ, 2 nothing could be compared.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// Modules (.wasm; where two have a function, the later one is run), and last the recording
+    /// Modules (.wasm; a later one overrides the functions of an earlier one), then the recording
     #[arg(value_name = "MODULE.wasm... FILE", num_args = 2.., required = true)]
     pub files: Vec<PathBuf>,
     /// Print the whole report as JSON
@@ -31,15 +31,15 @@ pub struct ReplayArgs {
 }
 
 impl ReplayArgs {
-    /// Replays and prints what differs.
+    /// Replays the calls and prints the differences.
     ///
     /// # Errors
-    /// A file cannot be read, a module is not taken, or no recorded call is of these modules.
+    /// A file cannot be read, a module is refused, or no recorded call belongs to these modules.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let Some((file, modules)) = self.files.split_last() else {
             anyhow::bail!("expected modules and a recording");
         };
-        // Before anything is compiled.
+        // Open the recording before anything is compiled.
         let mut recording = Recording::open(file).with_context(|| file.display().to_string())?;
         let config = Config {
             concurrency: CONCURRENCY,
@@ -84,7 +84,7 @@ async fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     tokio::fs::read(path).await.with_context(|| path.display().to_string())
 }
 
-/// The report for a person.
+/// The report as text.
 fn findings(report: &ReplayReport) -> String {
     let mut text = String::new();
     // Writing to a String does not fail.

@@ -1,4 +1,4 @@
-//! What comes back from a server, and why nothing does.
+//! The answers of a server, and the errors if there is none.
 
 use std::io;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ pub enum ClientError {
     /// Neither `--data` nor the environment names a directory.
     #[error("no data directory is known: name one with --data DIR, or the server with --server URL")]
     NoDataDir,
-    /// The data directory knows no running server.
+    /// No server runs on the data directory.
     #[error(
         "no server is running on {data}: start one with `stowage serve --data {data}`, or name another with --server URL or --data DIR",
         data = data.display()
@@ -30,10 +30,10 @@ pub enum ClientError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// `server.json` is not what a server writes.
+    /// `server.json` is malformed.
     #[error("{path} is not what a server writes: restart the server, which writes it anew", path = path.display())]
     BadServerFile {
         /// The file.
@@ -41,7 +41,7 @@ pub enum ClientError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// The address is not one this program can talk to.
+    /// The address is malformed.
     #[error("`{address}` is no server address: {reason}; write it as http://127.0.0.1:8787")]
     BadAddress {
         /// The address.
@@ -49,25 +49,25 @@ pub enum ClientError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A token that no header can carry.
+    /// The token has characters that no header can have.
     #[error("the token has characters that no header can carry: check --token or STOWAGE_TOKEN")]
     BadToken,
     /// Nobody listens at the address.
     #[error("no server answers at {address}: {hint}")]
     Unreachable {
-        /// Where it was looked for.
+        /// The address.
         address: String,
         /// What to do.
         hint: String,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The connection broke, or what came over it was not HTTP.
+    /// The connection broke, or the answer was not HTTP.
     #[error("the connection to {address} failed: see the server's log, then try again")]
     Broken {
         /// The server.
         address: String,
-        /// What happened.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// No answer within [`ANSWER_TIMEOUT`].
@@ -76,16 +76,16 @@ pub enum ClientError {
         /// The server.
         address: String,
     },
-    /// The server refused the request before any method saw it.
+    /// The server refused the request before it reached a method.
     #[error("{address} refused the request (HTTP {status}): {message}{hint}")]
     Refused {
         /// The server.
         address: String,
         /// The HTTP status.
         status: u16,
-        /// What the server says.
+        /// The message of the server.
         message: String,
-        /// What to do, beginning with a separator, or empty.
+        /// What to do, with a separator at its start, or empty.
         hint: &'static str,
     },
     /// The answer is not an envelope.
@@ -99,7 +99,7 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// Whether trying again later cannot help.
+    /// Whether it is useless to try again later.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         match self {
@@ -115,7 +115,7 @@ impl ClientError {
     }
 }
 
-/// An answer as it came.
+/// An answer of a server.
 #[derive(Debug, Clone)]
 pub struct Reply {
     /// The server, for messages.
@@ -126,15 +126,15 @@ pub struct Reply {
     pub body: Bytes,
 }
 
-/// The form of every answer.
+/// The envelope of every answer.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Envelope {
     /// 200 for success.
     pub code: i64,
-    /// Why it is not 200.
+    /// The reason if the code is not 200.
     #[serde(default)]
     pub message: Option<String>,
-    /// What was asked for.
+    /// The result.
     #[serde(default)]
     pub data: Value,
 }
@@ -151,7 +151,7 @@ impl Reply {
     /// The envelope, whatever its code.
     ///
     /// # Errors
-    /// [`ClientError::NotStowage`] when the body is none.
+    /// [`ClientError::NotStowage`] if the body is no envelope.
     pub fn envelope(&self) -> Result<Envelope, ClientError> {
         serde_json::from_slice(&self.body).map_err(|_| ClientError::NotStowage {
             address: self.address.clone(),
@@ -162,7 +162,8 @@ impl Reply {
     /// The envelope of a request that reached a method.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] when the server turned the request away, [`ClientError::NotStowage`] when the body is no envelope.
+    /// [`ClientError::Refused`] if the server refused the request, [`ClientError::NotStowage`] if
+    /// the body is no envelope.
     pub fn accepted(&self) -> Result<Envelope, ClientError> {
         let envelope = self.envelope()?;
         if self.status == 200 {

@@ -9,17 +9,17 @@ const UNITS: [&str; 5] = ["B", "KB", "MB", "GB", "TB"];
 
 /// A number of bytes.
 ///
-/// Displayed as the API does it: two decimals rounded half up, trailing zeros dropped (`4.15 KB`, `10 GB`).
+/// Shown as in the API: two decimals, rounded half up, without trailing zeros (`4.15 KB`, `10 GB`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(pub u64);
 
 /// Why a text is not a size.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum SizeError {
-    /// No number, or something other than a unit after it.
+    /// There is no number, or no unit after it.
     #[error("`{0}` is not a size; write a number and B, KB, MB, GB or TB (of 1024), for example 10GB or 1.5TB")]
     Malformed(String),
-    /// More than 2^63 - 1 bytes, the most a space can say of itself.
+    /// It is more than 2^63 - 1 bytes, the largest size of a space.
     #[error("`{0}` is more than a space can hold (8388607 TB)")]
     TooLarge(String),
 }
@@ -70,7 +70,7 @@ impl FromStr for ByteSize {
             _ => return Err(malformed()),
         };
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        // Nine decimals are finer than a byte of a gigabyte, and keep the arithmetic far from overflow.
+        // Nine decimals of a gigabyte are finer than a byte, and the arithmetic cannot overflow.
         if whole.is_empty() || fraction.len() > 9 || fraction.contains('.') {
             return Err(malformed());
         }

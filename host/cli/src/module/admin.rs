@@ -1,4 +1,4 @@
-//! The admin API as its client sees it: one function a route.
+//! A client of the admin API: one function for each route.
 
 use bytes::Bytes;
 use http::Method;
@@ -15,10 +15,10 @@ use stowage_deploy::api::{CanaryStatus, CheckReport, ShadowReport, SwapReport};
 use stowage_deploy::api::{Done, ErrorBody, History, ModuleList};
 use stowage_deploy::api::{RecordRequest, RecordStatus};
 
-/// Where the recording is.
+/// The path of the recording.
 const RECORD: &str = "/admin/record";
 
-/// Why a request to the admin API was not carried out.
+/// Why a request to the admin API failed.
 #[derive(Debug, Error)]
 pub enum AdminError {
     /// There was no answer.
@@ -33,27 +33,27 @@ pub enum AdminError {
         /// The server.
         address: String,
     },
-    /// The request reached the API, which did not carry it out.
+    /// The API refused the request.
     #[error("{message}")]
     Refused {
-        /// Why.
+        /// The reason.
         message: String,
-        /// What the check found, where that is why.
+        /// The report of the check, if that is the reason.
         report: Option<Box<CheckReport>>,
     },
-    /// The server does not take such a request from here.
+    /// The server refused the request before the API saw it.
     #[error("{address} (HTTP {status}): {message}")]
     Failed {
         /// The server.
         address: String,
         /// The HTTP status.
         status: u16,
-        /// What the server says.
+        /// The reason that the server gives.
         message: String,
     },
 }
 
-/// Parameters of a request, in order.
+/// The parameters of a request, in their order.
 pub(super) type Query<'a> = Vec<(&'a str, String)>;
 
 /// A client of the admin API.
@@ -63,16 +63,16 @@ pub struct AdminClient {
 }
 
 impl AdminClient {
-    /// Over a client that has the admin token.
+    /// Uses a client that has the admin token.
     #[must_use]
     pub fn new(client: Client) -> AdminClient {
         AdminClient { client }
     }
 
-    /// What is live.
+    /// The live modules.
     ///
     /// # Errors
-    /// There was no answer, or the token is not taken.
+    /// There was no answer, or the token was refused.
     pub async fn list(&self) -> Result<ModuleList, AdminError> {
         self.get("/admin/modules").await
     }
@@ -85,21 +85,21 @@ impl AdminClient {
         self.get(&format!("/admin/history?limit={limit}")).await
     }
 
-    /// How a shadow does.
+    /// The report of a shadow.
     ///
     /// # Errors
-    /// As [`list`](Self::list), and [`AdminError::Refused`] when there is none.
+    /// As [`list`](Self::list), and [`AdminError::Refused`] if there is no shadow.
     pub async fn shadow_report(&self, name: &str) -> Result<ShadowReport, AdminError> {
         let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
-        // In a path a plus is a plus.
+        // In a path a plus sign stands for itself.
         self.get(&format!("/admin/modules/{}/shadow", name.replace('+', "%20")))
             .await
     }
 
-    /// Checks a module; `recording` are calls to be replayed.
+    /// Checks a module. `recording` has calls to replay.
     ///
     /// # Errors
-    /// As [`list`](Self::list). A check that finds something is an answer.
+    /// As [`list`](Self::list). A failed check is an answer.
     pub async fn check(&self, file: ModuleFile, recording: Option<Vec<u8>>) -> Result<CheckReport, AdminError> {
         let size = recording.as_ref().map(|bytes| ("recording", bytes.len().to_string()));
         self.upload(
@@ -111,7 +111,7 @@ impl AdminClient {
         .await
     }
 
-    /// Puts modules live together.
+    /// Takes modules live together.
     ///
     /// # Errors
     /// As [`list`](Self::list), and [`AdminError::Refused`].
@@ -119,7 +119,7 @@ impl AdminClient {
         self.upload("swap", files, Vec::new(), options).await
     }
 
-    /// Runs a version beside the live one.
+    /// Runs a version in shadow of the live one.
     ///
     /// # Errors
     /// As [`list`](Self::list), and [`AdminError::Refused`].
@@ -128,7 +128,7 @@ impl AdminClient {
         self.upload("shadow", vec![file], Vec::new(), query).await
     }
 
-    /// Lets a version answer a part of the calls.
+    /// Lets a version answer a share of the calls.
     ///
     /// # Errors
     /// As [`list`](Self::list), and [`AdminError::Refused`].
@@ -136,7 +136,7 @@ impl AdminClient {
         self.upload("canary", vec![file], Vec::new(), options).await
     }
 
-    /// Puts a shadow or canary live.
+    /// Takes a shadow or a canary live.
     ///
     /// # Errors
     /// As [`list`](Self::list), and [`AdminError::Refused`].
@@ -144,7 +144,7 @@ impl AdminClient {
         self.post("promote", options).await
     }
 
-    /// Ends a shadow or canary.
+    /// Ends a shadow or a canary.
     ///
     /// # Errors
     /// As [`list`](Self::list), and [`AdminError::Refused`].
@@ -153,7 +153,7 @@ impl AdminClient {
         Ok(())
     }
 
-    /// Goes back to the generation before, or to one that is named.
+    /// Goes back to the generation before, or to the named one.
     ///
     /// # Errors
     /// As [`list`](Self::list), and [`AdminError::Refused`].
@@ -162,7 +162,7 @@ impl AdminClient {
             .await
     }
 
-    /// Takes a module out.
+    /// Unloads a module.
     ///
     /// # Errors
     /// As [`list`](Self::list), and [`AdminError::Refused`].
@@ -173,13 +173,14 @@ impl AdminClient {
     /// Begins a recording.
     ///
     /// # Errors
-    /// As [`list`](Self::list), and [`AdminError::Refused`] when one goes on or the file cannot be made.
+    /// As [`list`](Self::list), and [`AdminError::Refused`] if there is a recording already or the
+    /// file cannot be created.
     pub async fn record(&self, request: &RecordRequest) -> Result<Option<RecordStatus>, AdminError> {
         let body = serde_json::to_value(request).unwrap_or_default();
         read(&self.client.post(RECORD, &body).await?)
     }
 
-    /// The recording that goes on.
+    /// The running recording.
     ///
     /// # Errors
     /// As [`list`](Self::list).
@@ -190,7 +191,8 @@ impl AdminClient {
     /// Ends the recording.
     ///
     /// # Errors
-    /// As [`list`](Self::list), and [`AdminError::Refused`] when none goes on or the file is not whole.
+    /// As [`list`](Self::list), and [`AdminError::Refused`] if there is no recording or its file is
+    /// incomplete.
     pub async fn end_recording(&self) -> Result<Summary, AdminError> {
         let reply = self.client.request(Method::DELETE, RECORD, None, Bytes::new());
         read(&reply.await?)
@@ -206,7 +208,7 @@ impl AdminClient {
         read(&self.client.post(&format!("/admin/modules/{action}"), &body).await?)
     }
 
-    /// Sends modules, and what follows them, one behind the other.
+    /// Sends modules and what follows them in one body.
     async fn upload<T: DeserializeOwned>(
         &self,
         action: &str,
@@ -214,7 +216,8 @@ impl AdminClient {
         rest: Vec<u8>,
         options: Query<'_>,
     ) -> Result<T, AdminError> {
-        // A server that does not take the token hangs up on the bytes, and its answer may be lost: so ask first.
+        // A server that refuses the token closes the connection while bytes are sent, and its
+        // answer may be lost. So the token is tried first.
         self.list().await?;
         let path = format!("/admin/modules/{action}?");
         let start = path.len();
@@ -246,7 +249,7 @@ impl AdminClient {
     }
 }
 
-/// The answer, or why there is none.
+/// The answer, or the reason why there is none.
 fn read<T: DeserializeOwned>(reply: &Reply) -> Result<T, AdminError> {
     let foreign = || ClientError::NotStowage {
         address: reply.address.clone(),

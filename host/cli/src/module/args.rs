@@ -1,16 +1,18 @@
-//! Options that several commands have.
+//! The options of several commands.
 
 use clap::Args;
 
 use super::admin::Query;
 
-/// When a version on trial is too bad
+/// When a version on trial fails
 #[derive(Clone, Debug, Default, Args)]
 pub struct ThresholdArgs {
-    /// Calls that may fail where the version before does not, before it is rolled back [default: 3]
+    /// Calls that may fail and do not fail on the version before; then it is rolled back [default:
+    /// 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_faults: Option<u64>,
-    /// Percent of the calls that may answer an error which the version before does not [default: 5]
+    /// Percent of the calls that may answer an error that the version before does not answer
+    /// [default: 5]
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub max_errors: Option<f64>,
 }
@@ -18,10 +20,11 @@ pub struct ThresholdArgs {
 /// How a version goes live
 #[derive(Clone, Debug, Default, Args)]
 pub struct ProbationArgs {
-    /// Seconds in which it is rolled back by itself when it does badly; 0 for none [default: 60]
+    /// Seconds of probation, in which a bad version is rolled back automatically; 0 for none
+    /// [default: 60]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub probation: Option<u64>,
-    /// When it does badly
+    /// When it fails
     #[command(flatten)]
     pub thresholds: ThresholdArgs,
 }

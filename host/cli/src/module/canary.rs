@@ -12,7 +12,7 @@ use super::show;
 use crate::locate::AdminArgs;
 use crate::output;
 
-/// Let a version answer a part of the calls
+/// Let a version answer a share of the calls
 #[derive(Debug, Args)]
 pub struct CanaryArgs {
     /// Which server
@@ -30,10 +30,10 @@ pub struct CanaryArgs {
     /// Only calls of this method; repeatable
     #[arg(long = "method", value_name = "METHOD")]
     pub methods: Vec<String>,
-    /// Get past findings of the check that may be got past
+    /// Override findings of the check that are forceable
     #[arg(long)]
     pub force: bool,
-    /// When it is too bad
+    /// When it fails
     #[command(flatten)]
     pub thresholds: ThresholdArgs,
     /// Print one line of JSON
@@ -42,10 +42,10 @@ pub struct CanaryArgs {
 }
 
 impl CanaryArgs {
-    /// Begins the canary and prints it.
+    /// Starts the canary and prints it.
     ///
     /// # Errors
-    /// The file cannot be read, no server answered, or it refused.
+    /// The file cannot be read, no server answered, or it refused the canary.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let file = ModuleFile::read(Some(&self.name), &self.file)?;
         let mut options = self.thresholds.query();

@@ -21,10 +21,10 @@ pub struct CheckArgs {
     /// The component
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The module it is to be a version of [default: the file's name]
+    /// The name of the module [default: the name of the file]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// Recorded calls that it is to answer as they were answered
+    /// A recording whose calls it must answer as recorded
     #[arg(long, value_name = "FILE")]
     pub recording: Option<PathBuf>,
     /// Print one line of JSON
@@ -33,7 +33,7 @@ pub struct CheckArgs {
 }
 
 impl CheckArgs {
-    /// Prints what the check found.
+    /// Checks the module and prints the report.
     ///
     /// # Errors
     /// A file cannot be read, or no server answered.

@@ -1,4 +1,4 @@
-//! A module's file, as the commands name it: `NAME=FILE`, or `FILE` where the name is the file's.
+//! The file of a module in the arguments: `NAME=FILE`, or `FILE`, which gives the name.
 
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use stowage_logic::MAX_MODULE_BYTES;
 use thiserror::Error;
 
-/// Why a file is no module's.
+/// Why a file cannot be used as a module.
 #[derive(Debug, Error)]
 pub enum FileError {
     /// It cannot be read.
@@ -14,18 +14,18 @@ pub enum FileError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// It is larger than the server takes.
+    /// It is larger than the server accepts.
     #[error("{path}: larger than the server takes ({mib} MiB)", path = path.display(), mib = most >> 20)]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// Bytes that it may have.
+        /// The most bytes that it may have.
         most: usize,
     },
-    /// The file's name gives none.
+    /// The name of the file is no name of a module.
     #[error("{path}: no module name can be made of the file's; write NAME={path}", path = path.display())]
     NoName {
         /// The file.
@@ -38,14 +38,14 @@ pub enum FileError {
 pub struct ModuleFile {
     /// The module.
     pub name: String,
-    /// Its bytes.
+    /// The bytes of the module.
     pub bytes: Vec<u8>,
-    /// The absolute path of the file, for the record.
+    /// The absolute path of the file, for the history.
     pub from: String,
 }
 
 impl ModuleFile {
-    /// Reads `NAME=FILE` or `FILE`. A file whose own name has an equals sign is written with a name before it.
+    /// Reads `NAME=FILE` or `FILE`. A file with an equals sign in its path needs a name before it.
     ///
     /// # Errors
     /// The file cannot be read, is too large, or has no name.
@@ -58,7 +58,7 @@ impl ModuleFile {
         }
     }
 
-    /// Reads a file; without a name it has the file's, less `.wasm`.
+    /// Reads a file. Without a name, the name is that of the file without `.wasm`.
     ///
     /// # Errors
     /// As [`parse`](Self::parse).
@@ -81,7 +81,7 @@ impl ModuleFile {
     }
 }
 
-/// The bytes of a file that is not larger than `most`.
+/// The bytes of a file of at most `most` bytes.
 pub(super) fn read_at_most(path: &Path, most: usize) -> Result<Vec<u8>, FileError> {
     let failed = |source| FileError::Read {
         path: path.to_owned(),

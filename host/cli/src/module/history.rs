@@ -10,7 +10,7 @@ use crate::locate::AdminArgs;
 use crate::output::printable;
 use stowage_deploy::api::HistoryEntry;
 
-/// Show what was live
+/// Show the history of the live modules
 #[derive(Debug, Args)]
 pub struct HistoryArgs {
     /// Which server
@@ -38,7 +38,7 @@ impl HistoryArgs {
     }
 }
 
-/// A line an entry: what changed against the one before it, where that is known too.
+/// One line an entry, with the changes since the entry before it.
 fn text(history: &[HistoryEntry]) -> String {
     let mut rows = vec![
         ["GENERATION", "AT", "ACTION", "BY", "MODULES"]
@@ -61,7 +61,8 @@ fn text(history: &[HistoryEntry]) -> String {
     show::table(&rows).join("\n")
 }
 
-/// The modules that came or went, as `+NAME VERSION` and `-NAME`; all of them for the oldest entry.
+/// The added and removed modules, as `+NAME VERSION` and `-NAME`. The oldest entry has all its
+/// modules.
 fn changes(entry: &HistoryEntry, before: Option<&HistoryEntry>) -> String {
     let old = before.map(|e| e.modules.as_slice()).unwrap_or_default();
     let came = entry.modules.iter().filter(|module| !old.contains(module));

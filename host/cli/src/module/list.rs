@@ -8,7 +8,7 @@ use super::admin::AdminClient;
 use super::show;
 use crate::locate::AdminArgs;
 
-/// Show what is live
+/// Show the live modules
 #[derive(Debug, Args)]
 pub struct ListArgs {
     /// Which server
@@ -20,7 +20,7 @@ pub struct ListArgs {
 }
 
 impl ListArgs {
-    /// Prints what is live.
+    /// Prints the live modules.
     ///
     /// # Errors
     /// No server answered.

@@ -1,4 +1,5 @@
-//! `stowage module promote`, `abort`, `rollback` and `unload`: changes of what is live that bring no new bytes.
+//! `stowage module promote`, `abort`, `rollback` and `unload`: changes of the live set without new
+//! bytes.
 
 use std::process::ExitCode;
 
@@ -11,7 +12,7 @@ use crate::locate::AdminArgs;
 use crate::output::printable;
 use stowage_deploy::api::Done;
 
-/// Put a shadow or a canary live
+/// Take a shadow or a canary live
 #[derive(Debug, Args)]
 pub struct PromoteArgs {
     /// Which server
@@ -20,7 +21,7 @@ pub struct PromoteArgs {
     /// The module
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// Get past findings of the check that may be got past
+    /// Override findings of the check that are forceable
     #[arg(long)]
     pub force: bool,
     /// How it goes live
@@ -32,10 +33,10 @@ pub struct PromoteArgs {
 }
 
 impl PromoteArgs {
-    /// Promotes, and prints what was done.
+    /// Promotes the version and prints the report.
     ///
     /// # Errors
-    /// No server answered, or it refused.
+    /// No server answered, or it refused the request.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let mut options = self.probation.query();
         options.push(("name", self.name));
@@ -61,7 +62,7 @@ pub struct AbortArgs {
 }
 
 impl AbortArgs {
-    /// Aborts.
+    /// Ends the trial.
     ///
     /// # Errors
     /// No server answered, or it refused.
@@ -89,7 +90,7 @@ pub struct RollbackArgs {
 }
 
 impl RollbackArgs {
-    /// Rolls back, and prints what was done.
+    /// Rolls back and prints the report.
     ///
     /// # Errors
     /// No server answered, or it refused.
@@ -100,7 +101,7 @@ impl RollbackArgs {
     }
 }
 
-/// Take a module out
+/// Unload a module
 #[derive(Debug, Args)]
 pub struct UnloadArgs {
     /// Which server
@@ -109,7 +110,7 @@ pub struct UnloadArgs {
     /// The module
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// Take it out even if nobody else serves some of its methods
+    /// Unload it even if no other module serves some of its methods
     #[arg(long)]
     pub force: bool,
     /// Print one line of JSON
@@ -118,7 +119,7 @@ pub struct UnloadArgs {
 }
 
 impl UnloadArgs {
-    /// Unloads, and prints what was done.
+    /// Unloads the module and prints the report.
     ///
     /// # Errors
     /// No server answered, or it refused.

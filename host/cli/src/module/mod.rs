@@ -1,7 +1,8 @@
-//! `stowage module`: what is live on the running server, and replacing it.
+//! `stowage module`: shows and replaces the live modules of the running server.
 //!
-//! A command ends with 0, with 1 where the server refused (a check failed, there is nothing to roll back, no such module), and with
-//! 2 where it did not come to that: usage, a file that cannot be read, no server, a wrong token.
+//! The exit status is 0 for success, 1 if the server refused (a check failed, nothing to roll back,
+//! no such module), and 2 for any other failure: usage, an unreadable file, no server, a wrong
+//! token.
 
 mod admin;
 mod args;
@@ -36,40 +37,40 @@ pub use swap::SwapArgs;
 
 use super::API_ERROR;
 
-/// See, check and replace modules
+/// Show, check and replace modules
 #[derive(Debug, Subcommand)]
 pub enum ModuleCommand {
-    /// Show what is live: since when, from which bytes, and how it does
+    /// Show the live modules: since when, which version, how many calls and failures
     List(ListArgs),
-    /// Check a module as a swap would, and change nothing
+    /// Check a module as a swap does, and change nothing
     Check(CheckArgs),
-    /// Put modules live, all of them at once
+    /// Take modules live, all of them together
     Swap(SwapArgs),
-    /// Run a version beside the live one, compare, and answer nothing with it
+    /// Run a version in shadow of the live one and compare them; it answers no calls
     Shadow(ShadowArgs),
-    /// Let a version answer a part of the calls
+    /// Let a version answer a share of the calls
     Canary(CanaryArgs),
-    /// Put a shadow or a canary live, or end the probation of what went live
+    /// Take a shadow or a canary live, or end a probation
     Promote(PromoteArgs),
     /// End a shadow or a canary
     Abort(AbortArgs),
-    /// Go back to what was live before
+    /// Go back to the modules that were live before
     Rollback(RollbackArgs),
-    /// Take a module out; methods that it had overridden are served as before
+    /// Unload a module; the methods that it overrode are served as before
     Unload(UnloadArgs),
-    /// Show what was live, when, who asked and why
+    /// Show what was live when, who changed it and why
     History(HistoryArgs),
     /// Write the crate of a new module
     New(NewArgs),
-    /// Build a module's crate and swap it in, again on every save; ctrl-c ends
+    /// Build the crate of a module and swap it in, on every save; ctrl-c ends
     Dev(DevArgs),
 }
 
 impl ModuleCommand {
-    /// Carries the command out.
+    /// Runs the command.
     ///
     /// # Errors
-    /// A file cannot be read, an argument is not usable, or no server answered.
+    /// A file cannot be read, an argument is malformed, or no server answered.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let done = match self {
             Self::List(args) => args.run().await,
@@ -89,7 +90,7 @@ impl ModuleCommand {
     }
 }
 
-/// Shows what the server refused and why; any other error stays one.
+/// Shows why the server refused. Returns any other error.
 pub(super) fn refused(error: anyhow::Error) -> anyhow::Result<ExitCode> {
     match error.downcast::<AdminError>() {
         Ok(AdminError::Refused { message, report }) => {

@@ -15,10 +15,10 @@ use crate::locate::AdminArgs;
 use crate::output;
 use stowage_deploy::api::ShadowReport;
 
-/// How often the report is asked for while it is watched.
+/// The time between two requests for the report while it is watched.
 const GLANCE: Duration = Duration::from_secs(1);
 
-/// Run a version beside the live one
+/// Run a version in shadow of the live one
 #[derive(Debug, Args)]
 pub struct ShadowArgs {
     /// Which server
@@ -33,22 +33,22 @@ pub struct ShadowArgs {
     /// Percent of the live calls that are compared
     #[arg(long, value_name = "PERCENT", default_value = "100", value_parser = percent)]
     pub percent: f64,
-    /// Show how it does until Ctrl-C; the shadow goes on
+    /// Show the report until Ctrl-C; the shadow continues
     #[arg(long)]
     pub watch: bool,
-    /// Show how the shadow that runs does; ends with 1 when calls differ
+    /// Show the report of the running shadow; the exit status is 1 if calls differ
     #[arg(long)]
     pub report: bool,
-    /// Print JSON, a line a report
+    /// Print JSON, one line for each report
     #[arg(long)]
     pub json: bool,
 }
 
 impl ShadowArgs {
-    /// Begins the shadow or asks for it, and prints how it does.
+    /// Starts the shadow or asks for its report, and prints the report.
     ///
     /// # Errors
-    /// The file cannot be read, no server answered, or it refused.
+    /// The file cannot be read, no server answered, or it refused the shadow.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let client = AdminClient::new(self.admin.client()?);
         let report = match &self.file {
@@ -77,7 +77,8 @@ impl ShadowArgs {
         })
     }
 
-    /// Prints what changes until Ctrl-C, until nobody reads it, or until the shadow ends. Gives the last report.
+    /// Prints changed reports until Ctrl-C, until stdout is closed, or until the shadow ends.
+    /// Returns the last report.
     async fn follow(&self, client: &AdminClient, mut report: ShadowReport) -> anyhow::Result<ShadowReport> {
         let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
         loop {

@@ -1,4 +1,4 @@
-//! Reports as people read them.
+//! The reports of the admin API as text.
 
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,10 +12,10 @@ use crate::size::ByteSize;
 use stowage_deploy::api::ModuleList;
 use stowage_deploy::api::{CanaryStatus, CheckReport, Difference, ProbationStatus, ShadowReport, SwapReport};
 
-/// Hex digits of a version that tell it from others.
+/// The number of hex digits that identify a version.
 const VERSION_DIGITS: usize = 12;
 
-/// Writes a report to stdout, as one line of JSON or as the text that `text` makes of it.
+/// Writes a report to stdout, as one line of JSON or as the text of `text`.
 pub(super) fn print<T: Serialize>(report: &T, json: bool, text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
     let shown = if json {
         serde_json::to_string(report)?
@@ -36,7 +36,7 @@ pub(super) fn time(ms: u64) -> String {
     let time = UNIX_EPOCH
         .checked_add(Duration::from_millis(ms))
         .unwrap_or(SystemTime::UNIX_EPOCH);
-    // Years that have more than four digits have no such form.
+    // Years with more than four digits have no such form.
     if ms < 253_402_300_800_000 {
         humantime::format_rfc3339_seconds(time).to_string()
     } else {
@@ -57,7 +57,7 @@ fn micros_or_dash(us: Option<u64>) -> String {
     us.map_or_else(|| "-".to_owned(), micros)
 }
 
-/// Rows under their heads, as wide as need be; the last column is not padded.
+/// A table with its heads. Columns are as wide as their widest cell; the last one is not padded.
 pub(super) fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
@@ -81,7 +81,7 @@ pub(super) fn table(rows: &[Vec<String>]) -> Vec<String> {
         .collect()
 }
 
-/// What is live: a line a module, and under it what is on trial beside it.
+/// The live modules: one line each, and under it the versions on trial.
 pub(super) fn modules(list: &ModuleList) -> String {
     let modules = &list.modules;
     const HEADS: [&str; 14] = [
@@ -163,7 +163,7 @@ pub(super) fn shadow_line(report: &ShadowReport) -> String {
     )
 }
 
-/// A shadow, and the calls that differ.
+/// A shadow and the calls that differ.
 pub(super) fn shadow(report: &ShadowReport) -> String {
     let mut text = shadow_line(report);
     for difference in &report.differences {
@@ -173,7 +173,7 @@ pub(super) fn shadow(report: &ShadowReport) -> String {
     text
 }
 
-/// A call in which a shadow did otherwise.
+/// A call that differs in a shadow.
 pub(super) fn difference(difference: &Difference) -> String {
     let mut text = format!(
         "  {} {}",
@@ -205,7 +205,7 @@ pub(super) fn canary_line(status: &CanaryStatus) -> String {
     )
 }
 
-/// A check, a line a step and the findings under it.
+/// A check: one line for each step, with its findings.
 pub(super) fn check(report: &CheckReport) -> String {
     let mut text = format!(
         "check of {} {}: {}",
@@ -228,7 +228,7 @@ pub(super) fn check(report: &CheckReport) -> String {
     text
 }
 
-/// What a swap did.
+/// The report of a swap.
 pub(super) fn swap(report: &SwapReport) -> String {
     let mut lines: Vec<String> = report.checks.iter().map(check).collect();
     if report.migrated_rows > 0 {

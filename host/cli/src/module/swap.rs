@@ -10,16 +10,17 @@ use super::file::ModuleFile;
 use super::show;
 use crate::locate::AdminArgs;
 
-/// Put modules live
+/// Take modules live
 #[derive(Debug, Args)]
 pub struct SwapArgs {
     /// Which server
     #[command(flatten)]
     pub admin: AdminArgs,
-    /// The components, NAME=FILE, or FILE where the module is called as the file; several go live together or not at all
+    /// The components, NAME=FILE, or FILE, which gives the name; several go live together or not at
+    /// all
     #[arg(value_name = "NAME=FILE", required = true)]
     pub files: Vec<String>,
-    /// Get past findings of the check that may be got past: removed or changed functions
+    /// Override findings of the check that are forceable: removed or changed functions
     #[arg(long)]
     pub force: bool,
     /// How they go live
@@ -31,10 +32,10 @@ pub struct SwapArgs {
 }
 
 impl SwapArgs {
-    /// Swaps, and prints what was checked and done.
+    /// Swaps the modules and prints the report.
     ///
     /// # Errors
-    /// A file cannot be read, no server answered, or it refused.
+    /// A file cannot be read, no server answered, or it refused the swap.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let files = self
             .files

@@ -15,30 +15,31 @@ use crate::password::PasswordArgs;
 use crate::size::ByteSize;
 use crate::{API_ERROR, output};
 
-/// Take local files into a space
+/// Import local files into a space
 #[derive(Debug, Args)]
 pub struct ImportArgs {
     /// Which space
     #[command(flatten)]
     pub space: SpaceArgs,
-    /// What the files become
+    /// The kind of the imported files
     #[arg(long = "as", value_enum, value_name = "KIND")]
     pub kind: ImportKind,
-    /// The folder: of favourites or backups by its name, of temp files the conversation; made if there is none
+    /// The folder: its name for favourites and backups, the conversation for temp files; created if
+    /// absent
     #[arg(long, value_name = "NAME")]
     pub folder: Option<String>,
-    /// Whether a password protects the files
+    /// Protection by a password
     #[command(flatten)]
     pub password: PasswordArgs,
-    /// Say the outcome as JSON, without progress bars
+    /// Print the report as JSON, without progress bars
     #[arg(long)]
     pub json: bool,
-    /// Files, and folders with all that is in them
+    /// Files, and folders with their contents
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 }
 
-/// What imported files become.
+/// The kind of imported files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ImportKind {
     /// IM favourites
@@ -76,7 +77,7 @@ impl ImportArgs {
     }
 
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        // Refused before anybody is asked for a password.
+        // Check this before the password is asked for.
         let mut plan = self.plan(None)?;
         let (space, url) = self.space.open().await?;
         plan.password = self
@@ -129,7 +130,7 @@ impl ImportArgs {
 /// The longest name of a folder, in characters.
 const FOLDER_NAME_LIMIT_CHARS: usize = 255;
 
-/// A folder's name as the API's own calls take it, so that none comes in that no client could have made.
+/// Checks the name of a folder by the rules of the API, so that a client could have created it.
 fn folder_name(name: &str) -> anyhow::Result<String> {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > FOLDER_NAME_LIMIT_CHARS || name.chars().any(char::is_control) {
@@ -155,7 +156,7 @@ fn summary(report: &Report) -> String {
     format!("imported {files}, {}{present}{left_out}", ByteSize(report.len_bytes))
 }
 
-/// A bar for the file that moves.
+/// A progress bar for the current file.
 struct ImportBars {
     bar: ProgressBar,
     quiet: bool,
@@ -179,7 +180,7 @@ impl ImportProgress for ImportBars {
         if self.quiet {
             return;
         }
-        // On stderr, and hidden by the library where that is no terminal.
+        // On stderr. The library hides it if that is no terminal.
         self.bar = ProgressBar::with_draw_target(Some(len_bytes), ProgressDrawTarget::stderr()).with_style(
             ProgressStyle::with_template("{prefix:30!} {bar:24.cyan/blue} {binary_bytes:>11} {percent:>3}%  {eta}")
                 .expect("a constant template that a test parses"),

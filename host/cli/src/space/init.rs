@@ -11,19 +11,20 @@ use super::place::{lasting_url, shown};
 use crate::output;
 use crate::size::ByteSize;
 
-/// The size of a space that nobody gave one.
+/// The default size of a space.
 pub const DEFAULT_TOTAL: ByteSize = ByteSize(10 << 30);
 
-/// Make a space
+/// Create a space
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// Where: an object-store URL (file:///…, s3://bucket/prefix, gs://…, az://…, https://… for WebDAV) or a directory
+    /// The space: an object-store URL (file:///…, s3://bucket/prefix, gs://…, az://…, https://… for
+    /// WebDAV) or a directory
     #[arg(value_name = "URL")]
     pub url: String,
-    /// How much it may hold
+    /// The size of the space
     #[arg(long, value_name = "SIZE", default_value = "10GB")]
     pub total: ByteSize,
-    /// Say the outcome as JSON
+    /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
 }

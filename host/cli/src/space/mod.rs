@@ -1,4 +1,4 @@
-//! `stowage space`: making, filling and checking a space, without a server.
+//! `stowage space`: creates, fills and checks a space, without a server.
 
 mod import;
 mod init;
@@ -15,22 +15,22 @@ pub use self::place::SpaceArgs;
 pub use self::place::{directory_url, shown, space_url};
 pub use self::verify::VerifyArgs;
 
-/// Make, fill and check a space
+/// Create, fill and check a space
 #[derive(Debug, Subcommand)]
 pub enum SpaceCommand {
-    /// Make a space
+    /// Create a space
     Init(InitArgs),
-    /// Take local files into a space
+    /// Import local files into a space
     Import(ImportArgs),
-    /// Check that a space is what its format says
+    /// Check that a space conforms to its format
     Verify(VerifyArgs),
 }
 
 impl SpaceCommand {
-    /// Carries the command out.
+    /// Runs the command.
     ///
     /// # Errors
-    /// The space cannot be reached, or an argument is not usable.
+    /// The space cannot be reached, or an argument is malformed.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Init(args) => args.run().await,

@@ -1,4 +1,4 @@
-//! Which space a command works on.
+//! The option that names a space.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,8 @@ use crate::data_dir::{SPACE_DIR, default_data_dir};
 /// Which space
 #[derive(Debug, Clone, Default, Args)]
 pub struct SpaceArgs {
-    /// The space: an object-store URL or a directory [default: the folder `space` of the data directory]
+    /// The space: an object-store URL or a directory [default: the folder `space` of the data
+    /// directory]
     #[arg(long, value_name = "URL", env = "STOWAGE_SPACE")]
     pub space: Option<String>,
     /// The data directory [default: the platform's, ~/.local/share/stowage on Linux]
@@ -21,7 +22,7 @@ pub struct SpaceArgs {
 }
 
 impl SpaceArgs {
-    /// Opens the space, which must be there.
+    /// Opens the space, which must exist.
     pub(super) async fn open(&self) -> anyhow::Result<(Space, String)> {
         let url = match &self.space {
             Some(place) => lasting_url(place)?,
@@ -43,9 +44,9 @@ impl SpaceArgs {
     }
 }
 
-/// A space's URL from what a person writes: a URL, or a directory.
+/// The URL of a space from the argument: a URL or a directory.
 pub fn space_url(place: &str) -> anyhow::Result<String> {
-    // One letter before the colon is a drive.
+    // One letter before a colon is a drive.
     let scheme = place.split_once(':').map_or("", |(scheme, _)| scheme);
     if scheme.len() > 1 && place[scheme.len()..].starts_with("://") {
         return Ok(place.to_owned());
@@ -53,7 +54,7 @@ pub fn space_url(place: &str) -> anyhow::Result<String> {
     directory_url(Path::new(place))
 }
 
-/// As [`space_url`], of a space that is there without its server.
+/// [`space_url`] for a space that exists without a server.
 pub(super) fn lasting_url(place: &str) -> anyhow::Result<String> {
     let url = space_url(place)?;
     if Url::parse(&url).is_ok_and(|parsed| parsed.scheme() == "memory") {
@@ -62,7 +63,7 @@ pub(super) fn lasting_url(place: &str) -> anyhow::Result<String> {
     Ok(url)
 }
 
-/// The URL of a directory, made absolute.
+/// The URL of a directory, which is made absolute.
 pub fn directory_url(path: &Path) -> anyhow::Result<String> {
     let absolute = std::path::absolute(path).with_context(|| format!("{} is no directory", path.display()))?;
     match Url::from_directory_path(&absolute) {
@@ -71,11 +72,11 @@ pub fn directory_url(path: &Path) -> anyhow::Result<String> {
     }
 }
 
-/// A URL without what it may hold of credentials.
+/// A URL without its credentials.
 pub fn shown(url: &str) -> String {
     match Url::parse(url) {
         Ok(mut parsed) => {
-            // Neither fails for a URL that has an authority, and one without has no credentials.
+            // Both succeed for a URL with an authority. A URL without one has no credentials.
             let _ = parsed.set_username("");
             let _ = parsed.set_password(None);
             parsed.set_query(None);

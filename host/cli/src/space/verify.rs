@@ -11,7 +11,7 @@ use super::place::{SpaceArgs, shown};
 use crate::size::ByteSize;
 use crate::{API_ERROR, output};
 
-/// Check that a space is what its format says
+/// Check that a space conforms to its format
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// Which space
@@ -53,7 +53,7 @@ impl VerifyArgs {
     }
 }
 
-/// The report for a person.
+/// The report as text.
 fn findings(report: &verify::Report, deep: bool) -> String {
     let mut text = String::new();
     for collection in &report.collections {

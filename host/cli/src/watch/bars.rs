@@ -8,15 +8,16 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::row::{Row, Standing, Task};
 
-/// Of the tasks that had ended before we looked, only so many of a snapshot are printed.
+/// The most tasks of a snapshot that ended before the watch and are printed.
 const MAX_ENDED_OF_SNAPSHOT: usize = 10;
 
 /// The most bars, however tall the terminal is.
 const MAX_BARS: usize = 40;
 
-/// Bars of the tasks under way, below the lines of those that have ended.
+/// The bars of running tasks, below the lines of ended ones.
 ///
-/// No more bars than the terminal has rows: the others wait for a place, newest rows last, and are counted.
+/// There are no more bars than the terminal has rows. Other tasks wait, the newest last, and are
+/// counted.
 pub(super) struct Bars {
     multi: MultiProgress,
     style: ProgressStyle,
@@ -35,7 +36,7 @@ impl Bars {
     }
 
     fn with(multi: MultiProgress, capacity: usize) -> Self {
-        // Names are cut at 30 columns, and wide characters counted as two.
+        // Names are cut at 30 columns. Wide characters count as two.
         let style = ProgressStyle::with_template("{prefix:30!} {bar:24.cyan/blue} {msg}")
             .expect("a constant template that the tests draw")
             .progress_chars("█▉▊▋▌▍▎▏░");
@@ -50,13 +51,13 @@ impl Bars {
         }
     }
 
-    /// Shows rows that are news.
+    /// Shows rows that have changed.
     pub(super) fn show(&mut self, rows: Vec<Row>, is_snapshot: bool) -> io::Result<()> {
         let (mut ended, active): (Vec<Row>, Vec<Row>) =
             rows.into_iter().partition(|row| row.state().1 != Standing::Active);
         if is_snapshot {
             ended.sort_by_key(Row::time);
-            // A task that has a bar ended while we looked: it always gets its line.
+            // A task with a bar has ended during the watch, and always gets its line.
             let (watched, mut earlier): (Vec<Row>, Vec<Row>) =
                 ended.into_iter().partition(|row| self.rows.contains_key(&row.task()));
             let left_out = earlier.len().saturating_sub(MAX_ENDED_OF_SNAPSHOT);
@@ -96,7 +97,7 @@ impl Bars {
         }
     }
 
-    /// Gives free places to those who wait, and counts the rest.
+    /// Gives free bars to waiting tasks, and counts the other ones.
     fn fill(&mut self) {
         while self.bars.len() < self.capacity {
             let Some(task) = self.queue.pop_front() else { break };
@@ -122,13 +123,13 @@ impl Bars {
         more.set_message(format!("… and {} more", self.queue.len()));
     }
 
-    /// Says something above the bars.
+    /// Prints a line above the bars.
     pub(super) fn note(&self, text: &str) {
-        // A terminal that cannot be written to shows nothing else either.
+        // If the terminal cannot be written to, nothing can be shown.
         let _ = self.multi.println(format!("-- {text}"));
     }
 
-    /// Leaves the bars as they stand.
+    /// Leaves the bars as they are.
     pub(super) fn close(&mut self) {
         for bar in self.bars.values() {
             bar.abandon();
@@ -149,7 +150,7 @@ fn draw(bar: &ProgressBar, row: &Row) {
     bar.set_message(row.figures());
 }
 
-/// The line that stays of a task that has ended.
+/// The line of a task that has ended.
 fn line(row: &Row) -> String {
     let mark = match row.state().1 {
         Standing::Done => "✔",
@@ -165,17 +166,17 @@ mod tests {
     use serde_json::json;
     use std::sync::{Arc, Mutex};
 
-    /// Keeps all that was ever written.
+    /// Keeps everything that was written.
     #[derive(Debug, Clone, Default)]
-    struct Paper(Arc<Mutex<String>>);
+    struct FakeTerminal(Arc<Mutex<String>>);
 
-    impl Paper {
+    impl FakeTerminal {
         fn contents(&self) -> String {
             self.0.lock().expect("no test panics while writing").clone()
         }
     }
 
-    impl TermLike for Paper {
+    impl TermLike for FakeTerminal {
         fn width(&self) -> u16 {
             120
         }
@@ -214,8 +215,8 @@ mod tests {
         }))
     }
 
-    fn bars(capacity: usize) -> (Bars, Paper) {
-        let term = Paper::default();
+    fn bars(capacity: usize) -> (Bars, FakeTerminal) {
+        let term = FakeTerminal::default();
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), 255);
         (Bars::with(MultiProgress::with_draw_target(target), capacity), term)
     }

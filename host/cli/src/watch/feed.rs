@@ -1,4 +1,4 @@
-//! The websocket: subscribing to topics and reading their frames.
+//! The websocket: subscribes topics and reads their frames.
 
 use std::collections::HashMap;
 use std::io;
@@ -22,13 +22,13 @@ use super::row::Row;
 use crate::client::{CONNECT_TIMEOUT, Client};
 use crate::reply::{ClientError, refusal_hint};
 
-/// The server pings every 20 s: after three pings that did not come the connection is dead.
+/// The server pings every 20 s. After three missing pings the connection counts as dead.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(65);
 
-/// The longest frame, in bytes: a snapshot of some hundred thousand rows.
+/// The most bytes of a frame: a snapshot of some hundred thousand rows.
 const MAX_FRAME_BYTES: usize = 128 << 20;
 
-/// What one key follows.
+/// The transfers that one key follows.
 #[derive(Debug, Clone)]
 pub(super) struct Topic {
     pub(super) direction: Direction,
@@ -37,13 +37,13 @@ pub(super) struct Topic {
     pub(super) key: String,
 }
 
-/// Why the feed gives no more frames.
+/// Why the feed ended.
 #[derive(Debug, Error)]
 pub(super) enum FeedError {
     /// The server could not be called.
     #[error(transparent)]
     Client(ClientError),
-    /// The method that subscribes answered with an error code.
+    /// The subscription was answered with an error code.
     #[error("the server answered code {code}: {message}")]
     Answered {
         /// The code.
@@ -57,10 +57,10 @@ pub(super) enum FeedError {
     /// The server closed the websocket.
     #[error("the server closed the connection")]
     Closed,
-    /// Not even a ping came.
+    /// No ping came in time.
     #[error("the server fell silent")]
     Silent,
-    /// A frame that is not one of the feed.
+    /// A frame is malformed.
     #[error("the server sent something that is no frame of the feed")]
     Malformed(#[source] serde_json::Error),
     /// Frames of a key are missing.
@@ -73,7 +73,7 @@ pub(super) enum FeedError {
 
 /// The rows of one frame.
 pub(super) struct Frame {
-    /// Whether it is the first of its key, with all rows that match.
+    /// Whether it is the first frame of its key, which has all matching rows.
     pub(super) is_snapshot: bool,
     pub(super) rows: Vec<Row>,
 }
@@ -97,8 +97,8 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// Subscribes to every topic, then connects. The server keeps a key for a minute without a connection, and begins
-    /// each with a snapshot, so nothing is missed between the two.
+    /// Subscribes every topic, then connects. The server keeps a key for a minute without a
+    /// connection, and starts each connection with a snapshot, so nothing is missed in between.
     pub(super) async fn open(client: &Client, topics: &[Topic]) -> Result<Self, FeedError> {
         for topic in topics {
             subscribe(client, topic).await?;
@@ -112,7 +112,7 @@ impl Feed {
         let config = WebSocketConfig::default()
             .max_message_size(Some(MAX_FRAME_BYTES))
             .max_frame_size(Some(MAX_FRAME_BYTES))
-            // We send nothing but pongs.
+            // We send only pongs.
             .max_write_buffer_size(256 << 10);
         let stream = client.connect().await?;
         let handshake = tokio_tungstenite::client_async_with_config(request, stream, Some(config));
@@ -140,7 +140,7 @@ impl Feed {
             match message {
                 Message::Text(text) => return self.order.accept(&text),
                 Message::Close(_) => return Err(FeedError::Closed),
-                // The library answers pings itself.
+                // The library answers pings.
                 Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_) => {}
             }
         }
@@ -181,7 +181,7 @@ fn refused(client: &Client, response: &http::Response<Option<Vec<u8>>>) -> FeedE
     })
 }
 
-/// Where each key is in its sequence of frames.
+/// The number of the last frame of each key.
 #[derive(Default)]
 struct Order {
     last: HashMap<String, u64>,
@@ -191,7 +191,7 @@ impl Order {
     fn accept(&mut self, text: &str) -> Result<Frame, FeedError> {
         let frame: WireFrame = serde_json::from_str(text).map_err(FeedError::Malformed)?;
         let last = self.last.get(&frame.key).copied();
-        // 1 again is a subscription that began anew, with a snapshot.
+        // 1 is a new subscription, with a snapshot.
         let seq = match (frame.seq, last) {
             (Some(1), _) | (None, _) => 1,
             (Some(seq), Some(last)) if last.checked_add(1) == Some(seq) => seq,
@@ -254,8 +254,8 @@ mod tests {
         assert!(matches!(order.accept("[]"), Err(FeedError::Malformed(_))));
     }
 
-    /// Answers every subscription, sends `frames` on the websocket that follows, and closes it. Gives back the keys
-    /// that were subscribed, then the websocket's request target.
+    /// Answers every subscription, sends `frames` on the websocket after them, and closes it.
+    /// Returns the subscribed keys, then the request target of the websocket.
     async fn serve(listener: TcpListener, frames: Vec<String>) -> (Vec<String>, String) {
         let mut keys = Vec::new();
         loop {

@@ -5,11 +5,11 @@ use std::io;
 use super::row::Row;
 use crate::output;
 
-/// Writes each row as it came, one a line.
+/// Writes each row as the server sent it, one a line.
 pub(super) struct Lines;
 
 impl Lines {
-    /// `false` when nobody reads any more.
+    /// Returns `false` if stdout is closed.
     pub(super) fn show(&self, rows: &[Row]) -> io::Result<bool> {
         for row in rows {
             if !output::line(&row.text)? {

@@ -1,4 +1,4 @@
-//! `stowage watch`: the progress of transfers, live.
+//! `stowage watch`: shows the progress of transfers.
 
 mod bars;
 mod feed;
@@ -20,16 +20,16 @@ use super::API_ERROR;
 use super::locate::ClientArgs;
 use super::reply::ClientError;
 
-/// The wait before the first attempt to connect again; it doubles up to [`MAX_BACKOFF`].
+/// The pause before the first reconnection. It doubles up to [`MAX_BACKOFF`].
 const MIN_BACKOFF: Duration = Duration::from_millis(250);
 
-/// The longest wait before an attempt to connect again.
+/// The longest pause before a reconnection.
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
 /// The highest platform of the feed.
 const MAX_PLATFORM: u8 = 4;
 
-/// Which way the bytes of a transfer go.
+/// The direction of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Direction {
     /// From this machine to the space
@@ -48,7 +48,7 @@ impl Direction {
     }
 }
 
-/// Live progress of transfers from the websocket
+/// Show the progress of transfers
 #[derive(Debug, Args)]
 pub struct WatchArgs {
     /// Which server
@@ -57,7 +57,8 @@ pub struct WatchArgs {
     /// Only transfers of one direction
     #[arg(long, value_enum)]
     pub direction: Option<Direction>,
-    /// Only transfers of one platform: 0 message backups, 1 temp files, 2 IM favourites, 3 cloud storage, 4 DAPP
+    /// Only transfers of one platform: 0 message backups, 1 temp files, 2 IM favourites, 3 cloud
+    /// storage, 4 DAPP
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=i64::from(MAX_PLATFORM)))]
     pub platform: Option<u8>,
     /// One JSON line per change, also on a terminal
@@ -65,11 +66,11 @@ pub struct WatchArgs {
     pub json: bool,
 }
 
-/// What ends the watching before the user does.
+/// Why the watch ends before Ctrl-C.
 enum Ended {
-    /// Whoever read stdout has gone.
+    /// Stdout is closed.
     OutputClosed,
-    /// The method that subscribes answered with an error code.
+    /// The subscription was answered with an error code.
     Answered { code: i64, message: String },
 }
 
@@ -77,7 +78,7 @@ impl WatchArgs {
     /// Shows transfers until Ctrl-C.
     ///
     /// # Errors
-    /// No server answered the first time, or it refuses us for good.
+    /// No server answered at first, or it refuses every request.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let mut view = if self.json || !std::io::stdout().is_terminal() {
             View::Lines(Lines)
@@ -98,7 +99,7 @@ impl WatchArgs {
         }
     }
 
-    /// What to subscribe to, each under a random key.
+    /// The topics to subscribe, each with a random key.
     fn topics(&self) -> Vec<Topic> {
         let directions = match self.direction {
             Some(direction) => vec![direction],
@@ -119,14 +120,15 @@ impl WatchArgs {
             .collect()
     }
 
-    /// Reads the feed, and connects again for as long as that can help. Only the first failure to connect is an error.
+    /// Reads the feed, and reconnects as long as that can help. Only a failure of the first
+    /// connection is an error.
     async fn follow(&self, view: &mut View) -> anyhow::Result<Ended> {
         let topics = self.topics();
         let mut seen = Seen::default();
         let mut backoff = MIN_BACKOFF;
         let mut was_connected = false;
         loop {
-            // The address is read again each time: a server that was restarted may listen elsewhere.
+            // The address is read again each time: a restarted server may have another one.
             let opened = match self.client.client() {
                 Ok(client) => Feed::open(&client, &topics).await,
                 Err(error) => Err(error.into()),
@@ -160,7 +162,7 @@ impl WatchArgs {
     }
 }
 
-/// Shows rows until the connection is lost (the `Err`) or nobody looks any more.
+/// Shows rows until the connection is lost (`Err`) or stdout is closed.
 async fn show(feed: &mut Feed, seen: &mut Seen, view: &mut View, backoff: &mut Duration) -> Result<Ended, FeedError> {
     loop {
         let frame = feed.next().await?;
@@ -173,14 +175,14 @@ async fn show(feed: &mut Feed, seen: &mut Seen, view: &mut View, backoff: &mut D
     }
 }
 
-/// Where the rows go.
+/// The output of the rows.
 enum View {
     Lines(Lines),
     Bars(Box<Bars>),
 }
 
 impl View {
-    /// Shows rows that are news. `false` when nobody reads the output any more.
+    /// Shows rows that have changed. Returns `false` if stdout is closed.
     fn show(&mut self, rows: Vec<Row>, is_snapshot: bool) -> std::io::Result<bool> {
         match self {
             Self::Lines(lines) => lines.show(&rows),
@@ -188,7 +190,7 @@ impl View {
         }
     }
 
-    /// Says something about the connection.
+    /// Prints a line about the connection.
     fn note(&self, text: &str) {
         match self {
             Self::Lines(_) => eprintln!("{text}"),

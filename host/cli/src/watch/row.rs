@@ -1,4 +1,4 @@
-//! A row of the feed, as a person reads it.
+//! A row of the feed, and its text.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,7 +10,7 @@ use super::Direction;
 use crate::output::printable;
 use crate::size::ByteSize;
 
-/// Which task a row is about: its `type`, its `shareIndex` and its `taskId`.
+/// The identity of a task: its `type`, its `shareIndex` and its `taskId`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Task {
     direction: i64,
@@ -18,27 +18,27 @@ pub(super) struct Task {
     id: String,
 }
 
-/// How a task stands.
+/// The state of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// Bytes move, or may at any moment.
+    /// It transfers bytes, or will soon.
     Active,
-    /// It has done what it was for.
+    /// It has completed.
     Done,
-    /// It has ended, or will not go on by itself, without that.
+    /// It has failed, or will not continue by itself.
     Stopped,
 }
 
 /// A row of the feed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Row {
-    /// As it came.
+    /// The JSON as the server sent it.
     pub(super) text: String,
     wire: Value,
 }
 
 impl Row {
-    /// What is not an object is a row of which nothing is known.
+    /// Parses a row. Of anything but an object nothing is known.
     pub(super) fn new(raw: &RawValue) -> Self {
         Self {
             text: raw.get().to_owned(),
@@ -74,7 +74,7 @@ impl Row {
         }
     }
 
-    /// What to call the file: its name, else its hash.
+    /// The name of the file, or its hash.
     pub(super) fn name(&self) -> String {
         match self.text("name") {
             "" => printable(self.text("hash")),
@@ -90,7 +90,7 @@ impl Row {
         }
     }
 
-    /// The state in a word, and whether it is the end.
+    /// The state in one word, and whether it is final.
     pub(super) fn state(&self) -> (&'static str, Standing) {
         use Direction::{Download, Upload};
         use Standing::{Active, Done, Stopped};
@@ -126,18 +126,18 @@ impl Row {
     pub(super) fn percent(&self) -> u64 {
         match self.state().1 {
             Standing::Done => 100,
-            // A server may give a fraction.
+            // The server may send a fraction.
             _ => self.wire["progress"].as_f64().unwrap_or(0.0).clamp(0.0, 100.0) as u64,
         }
     }
 
-    /// Bytes moved, as far as the percentage tells.
+    /// The transferred bytes, by the percentage.
     pub(super) fn moved(&self) -> u64 {
         let product = u128::from(self.size()) * u128::from(self.percent()) / 100;
         u64::try_from(product).unwrap_or(u64::MAX)
     }
 
-    /// `32 MB / 64 MB   50%  downloading`, the sizes only where they are known.
+    /// `32 MB / 64 MB   50%  downloading`. The sizes are left out if they are unknown.
     pub(super) fn figures(&self) -> String {
         let (word, standing) = self.state();
         let size = ByteSize(self.size());
@@ -154,8 +154,8 @@ impl Row {
     }
 }
 
-/// What was shown last of each task, so that the snapshot after a reconnection brings only news. It remembers a
-/// task's digest, not its row: some 100 bytes a task.
+/// What was last shown of each task, so that the snapshot after a reconnection shows only changes.
+/// It keeps a digest of each task, not its row: about 100 bytes.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     digests: HashMap<Task, u64>,

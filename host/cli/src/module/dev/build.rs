@@ -1,4 +1,4 @@
-//! Building a module's crate with cargo.
+//! Builds the crate of a module with cargo.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,21 +11,21 @@ use tokio::process::Command;
 /// The compiler's target for components.
 const TARGET: &str = "wasm32-wasip2";
 
-/// Why a directory is no crate of a module.
+/// Why a directory is not the crate of a module.
 #[derive(Debug, Error)]
 pub enum CrateError {
-    /// There is no cargo to ask.
+    /// There is no cargo.
     #[error("cargo does not start: install Rust with rustup, or put cargo into PATH")]
     NoCargo(#[source] io::Error),
-    /// Cargo does not take it.
+    /// Cargo refuses it.
     #[error("{} is no crate that cargo takes: {reason}", .dir.display())]
     Refused {
         /// The directory.
         dir: PathBuf,
-        /// What cargo says.
+        /// The message of cargo.
         reason: String,
     },
-    /// It makes no component.
+    /// It does not build a component.
     #[error("{} makes no component: expected `crate-type = [\"cdylib\"]` in the [lib] of its Cargo.toml", .dir.display())]
     NoComponent {
         /// The directory.
@@ -37,13 +37,13 @@ pub enum CrateError {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ModuleCrate {
     dir: PathBuf,
-    /// The package's name, which is the module's unless another is given.
+    /// The name of the package. It is the name of the module unless another one is given.
     pub(super) name: String,
-    /// Where the component comes to lie.
+    /// The path of the built component.
     pub(super) component: PathBuf,
 }
 
-/// What cargo tells of a crate, as far as it matters here.
+/// The used parts of `cargo metadata`.
 #[derive(Debug, Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
@@ -67,7 +67,7 @@ impl ModuleCrate {
     /// Asks cargo about the crate in a directory.
     ///
     /// # Errors
-    /// There is no cargo, or no crate of a component.
+    /// There is no cargo, or the directory is not the crate of a component.
     pub(super) async fn find(dir: &Path) -> Result<ModuleCrate, CrateError> {
         let refused = |reason: String| CrateError::Refused {
             dir: dir.to_owned(),
@@ -105,12 +105,13 @@ impl ModuleCrate {
         })
     }
 
-    /// The directory, as cargo names it.
+    /// The directory of the crate, as cargo names it.
     pub(super) fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Builds the component and says whether that went well; what the compiler says goes to stderr as it comes. A build that is dropped ends.
+    /// Builds the component, and returns whether that succeeded. The compiler prints to stderr.
+    /// Dropping the future ends the build.
     ///
     /// # Errors
     /// There is no cargo.

@@ -1,7 +1,8 @@
-//! `stowage module dev`: builds a module's crate and swaps it into the running server, again on every save.
+//! `stowage module dev`: builds the crate of a module and swaps it into the running server, on
+//! every save.
 
 mod build;
-mod changes;
+mod source_watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,9 +18,9 @@ use super::show;
 use crate::locate::AdminArgs;
 use crate::output;
 use build::ModuleCrate;
-use changes::Changes;
+use source_watch::SourceWatch;
 
-/// Build a module and swap it into the running server, again on every save
+/// Build a module and swap it into the running server, on every save
 #[derive(Debug, Args)]
 pub struct DevArgs {
     /// Which server
@@ -31,16 +32,17 @@ pub struct DevArgs {
     /// The module [default: the crate's name]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// Get past findings of the check that may be got past: removed or changed functions
+    /// Override findings of the check that are forceable: removed or changed functions
     #[arg(long)]
     pub force: bool,
 }
 
 impl DevArgs {
-    /// Goes on until ctrl-c. What does not compile, is refused, or finds no server is shown, and the next save tries again.
+    /// Runs until ctrl-c. If the build fails, the server refuses the module or no server answers,
+    /// it shows why, and the next save tries again.
     ///
     /// # Errors
-    /// The directory is no crate of a module, or cannot be watched.
+    /// The directory is not the crate of a module, or cannot be watched.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         tokio::select! {
             result = self.work() => result.map(|()| ExitCode::SUCCESS),
@@ -55,8 +57,8 @@ impl DevArgs {
         let module = ModuleCrate::find(&self.dir).await?;
         let name = self.name.as_deref().unwrap_or(&module.name);
         let watching = || format!("{} cannot be watched", self.dir.display());
-        // Before the first build, so that a save during it is not missed.
-        let mut changes = Changes::of(module.dir()).with_context(watching)?;
+        // Watch before the first build, so that no save during it is missed.
+        let mut changes = SourceWatch::of(module.dir()).with_context(watching)?;
         loop {
             match self.cycle(&module, name).await {
                 Ok(text) => {
@@ -69,21 +71,21 @@ impl DevArgs {
         }
     }
 
-    /// Builds and swaps once, and says what the swap did.
+    /// Builds and swaps once, and returns the report of the swap.
     async fn cycle(&self, module: &ModuleCrate, name: &str) -> anyhow::Result<String> {
         if !module.build().await? {
             anyhow::bail!("{name} does not build; what is live stays");
         }
         let path: &Path = &module.component;
         let file = ModuleFile::read(Some(name), path)?;
-        // A server that was started again may have another address.
+        // A restarted server may have another address.
         let client = AdminClient::new(self.admin.client()?);
         let report = client.swap(vec![file], vec![("force", self.force.to_string())]).await?;
         Ok(show::swap(&report))
     }
 }
 
-/// Shows why a cycle did not come to its end, with what the check found where that is why.
+/// Shows why a build or a swap failed, with the report of the check if there is one.
 fn report(error: &anyhow::Error) {
     if let Some(super::AdminError::Refused {
         report: Some(report), ..

@@ -1,4 +1,4 @@
-//! The files of a new crate, and how they come to disk.
+//! The files of a new crate, and how they are written.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,25 +8,25 @@ use std::path::{Path, PathBuf};
 /// Why a crate was not written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WriteError {
-    /// There is something in the place already.
+    /// The directory exists already.
     #[error("{} exists already and stays as it is: name another directory with --dir", .0.display())]
     Exists(PathBuf),
-    /// The file system refused.
+    /// A file cannot be written.
     #[error("{} cannot be written", .path.display())]
     Io {
-        /// What could not be written.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         source: io::Error,
     },
 }
 
-/// Texts by their path in the crate.
+/// The texts of the files, by their paths in the crate.
 #[derive(Debug, Default)]
 pub(super) struct Files(BTreeMap<String, String>);
 
 impl Files {
-    /// Adds a file; a path is one file's.
+    /// Adds a file. Each path is added once.
     pub(super) fn add(&mut self, path: &str, text: impl Into<String>) {
         self.0.insert(path.to_owned(), text.into());
     }
@@ -37,16 +37,16 @@ impl Files {
         self.0.keys().map(String::as_str)
     }
 
-    /// The text of a file, or nothing where there is none.
+    /// The text of a file, or an empty text if there is no file.
     #[cfg(test)]
     pub(super) fn text(&self, path: &str) -> &str {
         self.0.get(path).map_or("", String::as_str)
     }
 
-    /// Writes the files into a directory that is made for them. When that fails, nothing is left of it.
+    /// Writes the files into a new directory. If that fails, the directory is removed.
     ///
     /// # Errors
-    /// [`WriteError::Exists`] when there is anything in the place, an empty directory included.
+    /// [`WriteError::Exists`] if the path exists, even as an empty directory.
     pub(super) fn write(&self, dir: &Path) -> Result<(), WriteError> {
         if let Some(parent) = dir.parent() {
             fs::create_dir_all(parent).map_err(|source| failed(parent, source))?;
@@ -63,7 +63,7 @@ impl Files {
                 .map_err(|source| failed(&path, source))
         });
         if written.is_err() {
-            // The directory is ours alone; the first failure is the one to tell.
+            // The directory is new. The first error is the one to report.
             let _ = fs::remove_dir_all(dir);
         }
         written

@@ -1,16 +1,15 @@
-//! A method of the storage API, as the built-in module that serves it declares and implements it.
+//! A method of the storage API, with its declaration and its implementation in the built-in module.
 //!
-//! Both are read from the sources themselves: our own files, formatted by rustfmt, each function of an interface in one place. A test
-//! reads every method.
+//! Both are read from the sources, which rustfmt has formatted. A test reads every method.
 
 use stowage_logic::codec::fold_name;
 
 use super::sources::Sources;
 
-/// Where the interfaces of the storage API are.
+/// The directory of the interfaces of the storage API.
 const WIT: &str = "wit/deps/storage-api";
 
-/// A method that is not there.
+/// There is no such method.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{name:?} is no method of the storage API: expected one of {known}")]
 pub(super) struct UnknownMethod {
@@ -27,27 +26,28 @@ pub(super) struct Method {
     pub(super) interface: String,
     /// Its name in WIT: `get-im-favorite-list`.
     pub(super) name: String,
-    /// Its documentation, a line each.
+    /// Its documentation, line by line.
     pub(super) docs: Vec<String>,
     /// Its declaration in WIT, without the documentation.
     pub(super) declaration: String,
-    /// The types of its interface that it names.
+    /// The types of its interface that it uses.
     pub(super) types: Vec<String>,
-    /// The types of `types` that it names.
+    /// The types of the interface `types` that it uses.
     pub(super) shared_types: Vec<String>,
     /// Its parameters in Rust: name and type.
     pub(super) params: Vec<(String, String)>,
-    /// What it returns in Rust.
+    /// Its return type in Rust.
     pub(super) returns: String,
-    /// The built-in body: lines without common indentation, with `crate::` for the built-in crate and `&HostContext` for the context.
+    /// The body in the built-in module, line by line without common indentation. It has `crate::`
+    /// for the built-in crate and `&HostContext` for the context.
     pub(super) body: String,
 }
 
 impl Method {
-    /// The method of this name, in any spelling that the wire understands.
+    /// The method with this name, in any spelling that the API accepts.
     ///
     /// # Errors
-    /// Names the methods there are.
+    /// There is no such method. The message lists all methods.
     pub(super) fn find(sources: &Sources, name: &str) -> Result<Method, UnknownMethod> {
         let all = Method::all(sources);
         let folded = fold_name(name);

@@ -1,4 +1,4 @@
-//! `stowage module new`: a crate for a module, outside the repository.
+//! `stowage module new`: writes a crate for a module, outside of the repository.
 
 mod folder;
 mod method;
@@ -22,22 +22,22 @@ use sources::Sources;
 /// Write the crate of a new module
 #[derive(Debug, Args)]
 pub struct NewArgs {
-    /// What it is called, in kebab-case: also its directory and its place in the API
+    /// The name in kebab-case; also that of the directory and of the module in the API
     #[arg(value_name = "NAME")]
     pub name: ModuleName,
-    /// A method of the storage API that it serves in place of the built-in modules; repeatable [default: an interface of its own]
+    /// A method of the storage API that it overrides; repeatable [default: an interface of its own]
     #[arg(long = "override", value_name = "METHOD")]
     pub overrides: Vec<String>,
-    /// The directory to make [default: ./NAME]
+    /// The directory to create [default: ./NAME]
     #[arg(long, value_name = "PATH")]
     pub dir: Option<PathBuf>,
 }
 
 impl NewArgs {
-    /// Writes the crate and says what to do with it.
+    /// Writes the crate and prints the next steps.
     ///
     /// # Errors
-    /// No such method, the directory exists, or it cannot be written.
+    /// There is no such method, the directory exists, or it cannot be written.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let dir = self.dir.unwrap_or_else(|| self.name.to_string().into());
         let shown = dir.display().to_string();
@@ -63,7 +63,7 @@ fn write(name: &ModuleName, overrides: &[String], dir: &Path) -> anyhow::Result<
     Ok(())
 }
 
-/// Lets rustfmt, where there is one, set the lines that depend on the length of names.
+/// Formats the files with rustfmt, if there is one: line breaks depend on the length of names.
 fn format(dir: &Path) {
     let files = ["src", "tests", "wasmtime-tests"].into_iter().flat_map(|part| {
         let entries = std::fs::read_dir(dir.join(part)).into_iter().flatten();
@@ -72,7 +72,7 @@ fn format(dir: &Path) {
     let files: Vec<_> = files
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .collect();
-    // Without it the crate is as good, with some lines longer or shorter than rustfmt would have them.
+    // Without rustfmt the crate works too, and some line breaks differ.
     let _ = std::process::Command::new("rustfmt")
         .args(["--edition", "2024", "--config", "max_width=120"])
         .args(files)

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-/// The longest name, in characters; tables are named after the module, and their names have at most 64.
+/// The longest name, in characters. Tables are named after the module, and have at most 64.
 const MAX_CHARS: usize = 40;
 
-/// Names with a meaning of their own to Rust, Cargo, WIT or the server.
+/// Names that Rust, Cargo, WIT or the server reserve.
 const RESERVED: &[&str] = &[
-    // The server's own paths and the storage API's module, in the form in which names are compared.
+    // Paths of the server and the module of the storage API, in the form in which names are
+    // compared.
     "admin",
     "ws",
     "storageapi",
@@ -108,13 +109,13 @@ const RESERVED: &[&str] = &[
     "variant",
     "with",
     "world",
-    // Names of the crates it is built with.
+    // The names of crates that it depends on.
     "serde",
     "stowage-sdk",
     "wit-bindgen",
 ];
 
-/// Why a name is not taken.
+/// Why a name is refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum NameError {
     /// It is not in kebab-case.
@@ -123,26 +124,27 @@ pub enum NameError {
          begin with a letter, with `-` between them, for example `pin-board`"
     )]
     Form(String),
-    /// A built-in module has it; a module of that name would take its place.
+    /// A built-in module has it: a module with that name would replace it.
     #[error("{0:?} is the name of a built-in module: a module of that name would replace all of it; choose another")]
     BuiltIn(String),
-    /// It means something else.
+    /// It is reserved.
     #[error("{0:?} has a meaning of its own to the server, Rust or WIT: choose another name")]
     Reserved(String),
 }
 
-/// The modules inside the program.
+/// The built-in modules.
 pub const BUILTIN_MODULES: [&str; 5] = ["favorites", "temp-files", "backups", "cloud-storage", "common"];
 
-/// A module's name: kebab-case, so that it is a crate, a WIT package and a file name.
+/// The name of a module in kebab-case, so that it can be the name of a crate, a WIT package and a
+/// file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModuleName(String);
 
 impl ModuleName {
-    /// Takes a name that is one.
+    /// Checks a name.
     ///
     /// # Errors
-    /// Says what is expected.
+    /// The name is refused. The message says what is expected.
     pub fn new(name: &str) -> Result<ModuleName, NameError> {
         let is_word = |word: &str| {
             word.starts_with(|c: char| c.is_ascii_lowercase())
@@ -160,7 +162,7 @@ impl ModuleName {
         Ok(ModuleName(name.to_owned()))
     }
 
-    /// As Rust writes it: `pin_board`.
+    /// The name in Rust: `pin_board`.
     pub fn snake(&self) -> String {
         self.0.replace('-', "_")
     }

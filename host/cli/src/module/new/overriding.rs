@@ -1,7 +1,8 @@
-//! A module that serves some methods of the storage API in place of the built-in modules.
+//! The crate of a module that overrides methods of the storage API.
 //!
-//! A component exports an interface whole or not at all, so the module has an interface that holds nothing but these functions. The
-//! host goes by the package and the functions' names: the interface's name is free. The types are those of the built-in interface.
+//! A component exports a whole interface or none, so the module has an interface with only these
+//! functions. The host finds functions by package and name: the name of the interface is free. The
+//! types are those of the built-in interface.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -13,16 +14,16 @@ use super::own::{add_both, filled};
 use super::sources::Sources;
 use super::vendor;
 
-/// The methods of one interface, by their names.
+/// The methods of one interface, by name.
 type Part<'a> = BTreeMap<&'a str, &'a Method>;
 
-/// The longest line of the code that is written.
+/// The longest line of the written code.
 const LINE_CHARS: usize = 120;
 
-/// The most parameters that the compiler's lints let pass.
+/// The most parameters that clippy accepts.
 const FEW_PARAMS: usize = 7;
 
-/// The crate of a module that serves these methods; at least one.
+/// The crate of a module that overrides these methods, at least one.
 pub(super) fn files(sources: &Sources, name: &ModuleName, methods: &[Method]) -> Files {
     let mut parts: BTreeMap<&str, Part<'_>> = BTreeMap::new();
     for method in methods {
@@ -62,13 +63,13 @@ fn snake(kebab: &str) -> String {
     kebab.replace('-', "_")
 }
 
-/// The built-in crate of a part, in Rust.
+/// The name of the built-in crate in Rust.
 fn builtin(part: &Part<'_>) -> String {
     let module = part.values().next().map_or("", |method| &*method.module);
     format!("stowage_{}", snake(module))
 }
 
-/// The types of its interface that a part names.
+/// The types of the interface that the methods use.
 fn types<'a>(part: &Part<'a>) -> BTreeSet<&'a str> {
     part.values()
         .flat_map(|method| method.types.iter().map(String::as_str))
@@ -114,7 +115,7 @@ fn world(name: &ModuleName, parts: &BTreeMap<&str, Part<'_>>) -> String {
     text + "}\n"
 }
 
-/// The interface that holds nothing but the methods.
+/// The interface with only the methods.
 fn wit(interface: &str, part: &Part<'_>) -> String {
     let shared: BTreeSet<&str> = part
         .values()
@@ -122,8 +123,9 @@ fn wit(interface: &str, part: &Part<'_>) -> String {
         .collect();
     let mut text = format!(
         "package stowage:storage-api@1.0.0;\n\n\
-         /// What this module serves of `{interface}`. The host goes by the package and the functions' names; that of the\n\
-         /// interface is free. Parameters and results must stay as clients know them.\n\
+         /// The methods of `{interface}` that this module overrides. The host finds functions\n\
+         /// by package and name: the name of the interface is free. Parameters and results\n\
+         /// must stay as clients know them.\n\
          interface {interface}-override {{\n"
     );
     if !shared.is_empty() {
@@ -144,7 +146,8 @@ fn wit(interface: &str, part: &Part<'_>) -> String {
 
 fn bindings(name: &ModuleName, parts: &BTreeMap<&str, Part<'_>>) -> String {
     let mut text = format!(
-        "//! The world `module`, generated from `wit/`; what it imports is the SDK's, the types of its methods are the built-in modules'.\n\n\
+        "//! The world `module`, generated from `wit/`. The imports are those of the SDK, the types of\n\
+         //! the methods those of the built-in modules.\n\n\
          wit_bindgen::generate!({{\n    path: \"wit\",\n    world: \"local:{name}/module\",\n    with: {{\n"
     );
     for import in ["storage", "transfer", "cloud", "progress"] {
@@ -169,7 +172,7 @@ fn bindings(name: &ModuleName, parts: &BTreeMap<&str, Part<'_>>) -> String {
     text + "    },\n    additional_derives: [PartialEq],\n    generate_all,\n});\n"
 }
 
-/// The methods as plain functions, to be edited.
+/// The methods as plain functions, for the author to edit.
 fn functions(part: &Part<'_>) -> String {
     let builtin = builtin(part);
     let has_order = part
@@ -177,8 +180,9 @@ fn functions(part: &Part<'_>) -> String {
         .any(|method| method.shared_types.iter().any(|ty| ty == "order"));
     let order = if has_order { ", Order" } else { "" };
     let mut text = format!(
-        "//! What this module does in place of `{builtin}`. Each function does as the built-in one until you change it; its source\n\
-         //! is in `vendor/stowage/guest`.\n\nuse {builtin} as builtin;\n"
+        "//! The methods that override those of `{builtin}`. Each function calls the built-in one until\n\
+         //! you change it. The source of that is in `vendor/stowage/guest`.\n\n\
+         use {builtin} as builtin;\n"
     );
     if !types(part).is_empty() {
         line(&mut text, &format!("pub use {builtin}::bindings::api;"));
@@ -194,7 +198,7 @@ fn functions(part: &Part<'_>) -> String {
     text
 }
 
-/// A method as a function of a context.
+/// A method as a function that takes a context.
 fn function(visibility: &str, method: &Method) -> String {
     let mut params = vec!["ctx: &dyn Context".to_owned()];
     params.extend(method.params.iter().map(|(name, ty)| format!("{name}: {ty}")));
@@ -217,7 +221,7 @@ fn function(visibility: &str, method: &Method) -> String {
     text + "}\n"
 }
 
-/// The head of a function, on one line where it fits.
+/// The head of a function, on one line if it fits.
 fn head(indent: &str, visibility: &str, name: &str, params: &[String], returns: &str) -> String {
     let one = format!("{indent}{visibility}fn {name}({}) -> {returns} {{\n", params.join(", "));
     if one.len() <= LINE_CHARS {
@@ -234,8 +238,8 @@ fn head(indent: &str, visibility: &str, name: &str, params: &[String], returns: 
 fn exports(wire_names: &str, parts: &BTreeMap<&str, Part<'_>>) -> String {
     let mut text = format!(
         "//! Serves {wire_names} in place of the built-in modules.\n//!\n\
-         //! The exports below are thin; what they do is in plain functions that take a `Context`: the host in the component, memory in\n\
-         //! unit tests.\n\npub mod bindings;\n"
+         //! The exports below are thin. The logic is in plain functions that take a `Context`:\n\
+         //! the host in the component, memory in unit tests.\n\npub mod bindings;\n"
     );
     for interface in parts.keys() {
         line(&mut text, &format!("pub mod {};", snake(interface)));
@@ -291,7 +295,8 @@ fn exports(wire_names: &str, parts: &BTreeMap<&str, Part<'_>>) -> String {
 fn tests(name: &ModuleName, parts: &BTreeMap<&str, Part<'_>>) -> String {
     let crate_name = name.snake();
     let mut text = String::from(
-        "//! The methods on a context in memory: each answers and writes what the built-in one does. Change a test with its method.\n\n\
+        "//! The methods on a context in memory. Each answers and writes the same as the built-in one.\n\
+         //! Change a test with its method.\n\n\
          use stowage_sdk::MemoryContext;\n",
     );
     for (interface, part) in parts {
@@ -349,10 +354,11 @@ fn tests(name: &ModuleName, parts: &BTreeMap<&str, Part<'_>>) -> String {
 /// Tests that call each method of the component in wasmtime.
 fn wasmtime_tests(name: &ModuleName, methods: &[Method]) -> String {
     let mut text = format!(
-        "//! The component in wasmtime, as the server runs it, over storage in memory.\n//!\n\
-         //! `make test` builds it first and names it in `WASM`.\n#![cfg(test)]\n\n\
+        "//! Tests of the component in wasmtime, as the server runs it, over storage in memory.\n//!\n\
+         //! `make test` builds it first and sets `WASM` to its path.\n#![cfg(test)]\n\n\
          use serde_json::json;\nuse stowage_kit::Kit;\n\n\
-         /// The component; time and the random numbers of each call are known.\nasync fn kit() -> Kit {{\n    \
+         /// The component, with a known time and known random numbers.\n\
+         async fn kit() -> Kit {{\n    \
          let file = std::env::var(\"WASM\").unwrap_or_else(|_| {{\n        \
          concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/../target/wasm32-wasip2/release/{}.wasm\").to_owned()\n    }});\n    \
          let kit = Kit::load(file).await.expect(\"a component: `make build`\");\n    \
@@ -370,7 +376,7 @@ fn wasmtime_tests(name: &ModuleName, methods: &[Method]) -> String {
             "\n#[tokio::test]\nasync fn {function}_answers() {{\n    \
              let kit = kit().await;\n    \
              let answer = kit.json(\"{wire}\", json!({{{}}})).await;\n    \
-             // 300 is a method that nobody serves, 500 a call that failed; a rule of the API may say no.\n    \
+             // 300: no module serves the method. 500: the call failed.\n    \
              assert!(answer[\"code\"] != 300 && answer[\"code\"] != 500, \"{{answer}} {{:?}}\", kit.failure());\n}}\n",
             params.join(", "),
         );
@@ -378,7 +384,7 @@ fn wasmtime_tests(name: &ModuleName, methods: &[Method]) -> String {
     text
 }
 
-/// A parameter as JSON, for an example; none where it may be absent.
+/// An example of a parameter as JSON. `None` if it may be absent.
 fn example_json(name: &str, ty: &str) -> Option<String> {
     let value = match ty {
         "string" => "\"1\"",
@@ -391,7 +397,7 @@ fn example_json(name: &str, ty: &str) -> Option<String> {
     Some(format!("\"{name}\": {value}"))
 }
 
-/// A value for a parameter, for an example.
+/// An example value of a parameter.
 fn example(name: &str, ty: &str) -> String {
     match ty {
         "String" => "\"1\".to_owned()".to_owned(),
@@ -435,7 +441,7 @@ mod tests {
         let rust = files.text("src/im_favorites.rs");
         assert!(rust.contains("    builtin::create(ctx, &name)\n"), "{rust}");
         assert!(files.text("Cargo.toml").contains("stowage-favorites = {"));
-        // What is vendored is copied as it is.
+        // Vendored files are copied unchanged.
         for path in files.paths().filter(|path| !path.starts_with("vendor/")) {
             assert!(!files.text(path).contains("{{"), "{path}");
         }

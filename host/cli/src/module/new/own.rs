@@ -1,4 +1,4 @@
-//! A module with an interface of its own: the template as it stands.
+//! The crate of a module with an interface of its own: the filled template.
 
 use super::folder::Files;
 use super::name::ModuleName;
@@ -22,10 +22,10 @@ pub(super) fn files(sources: &Sources, name: &ModuleName) -> Files {
     files
 }
 
-/// Adds what every crate has.
+/// Adds the files of every crate.
 pub(super) fn add_both(sources: &Sources, name: &ModuleName, files: &mut Files) {
     for (path, text) in sources.under("host/template/both") {
-        // A file of this name would say what the repository ignores.
+        // A file named `.gitignore` in the template would apply to this repository.
         let path = if path == "gitignore" { ".gitignore" } else { path };
         files.add(path, filled(sources, name, text));
     }
@@ -33,7 +33,8 @@ pub(super) fn add_both(sources: &Sources, name: &ModuleName, files: &mut Files) 
         files.add(&format!("wit/deps/host/{path}"), text);
     }
     files.add("rustfmt.toml", sources.text("rustfmt.toml"));
-    // The versions that the built-in modules are built with; cargo drops what this crate does not use.
+    // The versions that the built-in modules are built with. Cargo removes what this crate does not
+    // use.
     for lock in ["Cargo.lock", "wasmtime-tests/Cargo.lock"] {
         files.add(lock, sources.text("Cargo.lock"));
     }
@@ -44,7 +45,7 @@ pub(super) fn add_both(sources: &Sources, name: &ModuleName, files: &mut Files) 
     );
 }
 
-/// A template's text with what the templates leave open.
+/// Fills in the placeholders of a template.
 pub(super) fn filled(sources: &Sources, name: &ModuleName, text: &str) -> String {
     text.replace("{{name}}", &name.to_string())
         .replace("{{snake}}", &name.snake())
@@ -61,7 +62,7 @@ mod tests {
     fn nothing_is_left_open_and_the_name_is_everywhere() {
         let name = ModuleName::new("pin-board").expect("a name");
         let files = files(&Sources::unpack(), &name);
-        // What is vendored is copied as it is.
+        // Vendored files are copied unchanged.
         for path in files.paths().filter(|path| !path.starts_with("vendor/")) {
             assert!(!files.text(path).contains("{{"), "{path}");
         }

@@ -1,13 +1,13 @@
-//! The sources inside the program that a new module's crate is written from.
+//! The sources in the program from which the crate of a new module is written.
 
 use std::collections::BTreeMap;
 
 include!(concat!(env!("OUT_DIR"), "/sources.rs"));
 
-/// One zlib stream: each file as its path and its length, a line each, and its text.
+/// One zlib stream: of each file the path, the length (a line each) and the text.
 const PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sources.zlib"));
 
-/// Texts by their path in the repository.
+/// The texts of the files, by their paths in the repository.
 #[derive(Debug)]
 pub(super) struct Sources(BTreeMap<String, String>);
 
@@ -15,7 +15,7 @@ impl Sources {
     /// Unpacks them.
     ///
     /// # Panics
-    /// When what the build put into the program is damaged.
+    /// The packed sources are malformed, which a test rules out.
     pub(super) fn unpack() -> Sources {
         let text = miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(PACKED, TEXT_BYTES)
             .ok()
@@ -33,7 +33,7 @@ impl Sources {
     /// The text of a file.
     ///
     /// # Panics
-    /// When the build does not pack it.
+    /// The build does not pack the file.
     pub(super) fn text(&self, path: &str) -> &str {
         self.0
             .get(path)
@@ -49,7 +49,7 @@ impl Sources {
     }
 }
 
-/// The first file of a packed text, and what is after it.
+/// The first file of a packed text, and the rest of the text.
 fn first_file(text: &str) -> Option<(&str, &str, &str)> {
     let (path, text) = text.split_once('\n')?;
     let (len, text) = text.split_once('\n')?;

@@ -1,4 +1,5 @@
-//! The project's crates as a new module's crate carries them: a workspace of their own under `vendor/stowage`.
+//! Copies of this repository's crates in the crate of a new module: a workspace under
+//! `vendor/stowage`.
 
 use std::collections::BTreeSet;
 
@@ -7,15 +8,15 @@ use toml::{Table, Value};
 use super::folder::Files;
 use super::sources::Sources;
 
-/// Where they are in the new crate.
+/// The directory of the copies.
 pub(super) const DIR: &str = "vendor/stowage";
 
-/// The test kit, with what it is made of.
+/// The test kit and its dependencies.
 pub(super) const KIT: &[&str] = &["host/logic", "host/recording", "host/storage", "tests/kit"];
 
 const HEADER: &str = "# A copy that `stowage module new` made. Edit your own crate instead.\n\n";
 
-/// Adds crates of the repository, named by their directories, and the WIT they are built from.
+/// Adds crates of the repository, by their directories, and the WIT that they need.
 pub(super) fn add(sources: &Sources, crates: &[&str], files: &mut Files) {
     let mut needed = BTreeSet::new();
     for dir in crates {
@@ -37,7 +38,7 @@ pub(super) fn add(sources: &Sources, crates: &[&str], files: &mut Files) {
     );
 }
 
-/// What the workspace says of a dependency, to be written into another manifest.
+/// The entry of a dependency in the workspace, for another manifest.
 pub(super) fn dependency(sources: &Sources, name: &str) -> String {
     let root = table(sources.text("Cargo.toml"));
     root["workspace"]["dependencies"][name].to_string()
@@ -50,13 +51,13 @@ pub(super) fn rust_version(sources: &Sources) -> String {
     version.expect("the workspace names its Rust").to_owned()
 }
 
-/// A crate's manifest without what only its own tests and lints need; notes what it takes from the workspace.
+/// The manifest of a crate without dev-dependencies and lints. Adds its dependencies to `needed`.
 fn manifest(text: &str, needed: &mut BTreeSet<String>) -> String {
     let mut manifest = table(text);
     manifest.remove("lints");
     manifest.remove("dev-dependencies");
     if let Some(Value::Table(lib)) = manifest.get_mut("lib") {
-        // A component is made of it nowhere but in the repository.
+        // Only the repository builds a component from it.
         lib.remove("crate-type");
     }
     if let Some(Value::Table(dependencies)) = manifest.get("dependencies") {
@@ -65,7 +66,7 @@ fn manifest(text: &str, needed: &mut BTreeSet<String>) -> String {
     format!("{HEADER}{manifest}")
 }
 
-/// The workspace's manifest with these members, and with the dependencies they need.
+/// The manifest of the workspace with these members and the dependencies that they need.
 fn workspace(text: &str, members: &[&str], needed: &BTreeSet<String>) -> String {
     let mut root = table(text);
     root.retain(|section, _| section == "workspace");

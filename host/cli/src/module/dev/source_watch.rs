@@ -1,4 +1,4 @@
-//! The saves in a crate's directory.
+//! Watches the directory of a crate for saves.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,42 +10,43 @@ use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-/// How long it must be quiet before a save counts as done: editors write a file in several steps.
+/// The quiet time that ends a save: editors write a file in several steps.
 const SETTLE: Duration = Duration::from_millis(150);
 
-/// How long a save may take at most; something that is written for ever does not keep us from building.
+/// The longest time of a save. A file that is written all the time does not prevent builds.
 const MOST_SETTLING: Duration = Duration::from_secs(3);
 
-/// Directories and files at any depth that no build depends on, and one that the build itself writes.
+/// Directories and files, at any depth, that no build depends on or that the build itself writes.
 fn is_ignored(name: &str) -> bool {
     name == "target" || name == "Cargo.lock" || name.starts_with('.') || name.ends_with('~') || name.ends_with(".swp")
 }
 
 /// Watches a directory.
-pub(super) struct Changes {
+pub(super) struct SourceWatch {
     dir: PathBuf,
     watcher: RecommendedWatcher,
     watched: BTreeSet<PathBuf>,
-    /// That something has changed; the queue holds one, for a second says no more.
+    /// The signal that something has changed. The queue holds one signal: a second one has no
+    /// meaning.
     changed: mpsc::Receiver<()>,
 }
 
-impl Changes {
-    /// Watches all of a directory but what no build depends on.
+impl SourceWatch {
+    /// Watches a directory, without what no build depends on.
     ///
     /// # Errors
-    /// The system does not watch it.
-    pub(super) fn of(dir: &Path) -> notify::Result<Changes> {
+    /// The system cannot watch it.
+    pub(super) fn of(dir: &Path) -> notify::Result<SourceWatch> {
         let (tell, changed) = mpsc::channel(1);
         let root = dir.to_owned();
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            // An error means that events were lost: there may have been a save.
+            // An error means that events were lost. There may have been a save.
             if event.map_or(true, |event| is_save(&root, &event)) {
-                // A full queue has one to tell already.
+                // If the queue is full, there is a signal already.
                 let _ = tell.try_send(());
             }
         })?;
-        let mut changes = Changes {
+        let mut changes = SourceWatch {
             dir: dir.to_owned(),
             watcher,
             watched: BTreeSet::new(),
@@ -56,12 +57,12 @@ impl Changes {
         Ok(changes)
     }
 
-    /// Waits for a save, and until it is done.
+    /// Waits for a save and for its end.
     ///
     /// # Errors
-    /// The system does not watch a new directory.
+    /// The system cannot watch a new directory.
     pub(super) async fn next(&mut self) -> notify::Result<()> {
-        // The sender lives as long as the watcher, so there is always one to come.
+        // The sender lives as long as the watcher, so the channel is never closed here.
         self.changed.recv().await;
         let end = Instant::now() + MOST_SETTLING;
         while timeout_at(end.min(Instant::now() + SETTLE), self.changed.recv())
@@ -72,8 +73,8 @@ impl Changes {
         self.watch_below()
     }
 
-    /// Watches the directories in the directory, each as a whole, without those that no build depends on: `target` alone may have
-    /// thousands.
+    /// Watches each directory in the directory with its contents, but none that no build depends
+    /// on: `target` may have thousands of directories.
     fn watch_below(&mut self) -> notify::Result<()> {
         let entries = fs::read_dir(&self.dir).map_err(notify::Error::io)?;
         let below: BTreeSet<PathBuf> = entries
@@ -90,10 +91,10 @@ impl Changes {
     }
 }
 
-/// Whether an event may change what a build makes of the directory.
+/// Whether an event may change the result of a build.
 fn is_save(dir: &Path, event: &Event) -> bool {
     let changes = match event.kind {
-        // A build reads files, and reading may touch their metadata.
+        // A build reads files, and reading may change their metadata.
         EventKind::Access(_) | EventKind::Modify(ModifyKind::Metadata(_)) => false,
         _ => true,
     };
@@ -110,10 +111,10 @@ fn is_save(dir: &Path, event: &Event) -> bool {
 mod tests {
     use super::*;
 
-    /// How long a save may take to be noticed.
+    /// The longest time until a save is noticed.
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    async fn noticed(changes: &mut Changes) {
+    async fn noticed(changes: &mut SourceWatch) {
         tokio::time::timeout(PATIENCE, changes.next())
             .await
             .expect("the save is noticed")
@@ -126,7 +127,7 @@ mod tests {
         let root = dir.path().canonicalize().expect("a path");
         fs::create_dir_all(root.join("src")).expect("writable");
         fs::create_dir_all(root.join("target/debug")).expect("writable");
-        let mut changes = Changes::of(&root).expect("watched");
+        let mut changes = SourceWatch::of(&root).expect("watched");
 
         fs::write(root.join("target/debug/out"), "built").expect("writable");
         fs::write(root.join("Cargo.lock"), "locked").expect("writable");
@@ -136,7 +137,8 @@ mod tests {
         noticed(&mut changes).await;
         assert!(changes.changed.try_recv().is_err(), "one save, however many events");
 
-        // Events come in order: had one of these been taken for a save, it would be there before the one that follows.
+        // Events are in order. If one of these had counted as a save, it would come before the next
+        // one.
         fs::write(root.join("target/debug/out"), "again").expect("writable");
         fs::write(root.join("Cargo.lock"), "again").expect("writable");
         fs::read(root.join("src/main.rs")).expect("readable");
