@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use stowage_tests::program::program;
 
 /// How long a server is watched to see whether it is idle.
 const GLANCE: Duration = Duration::from_millis(250);
@@ -34,14 +35,14 @@ impl Server {
 
     /// `more` are further flags.
     pub fn stowage(data: &Path, more: &[&str]) -> anyhow::Result<Server> {
-        let mut command = serve(data, more)?;
+        let mut command = serve(data, more);
         command.env("STOWAGE_LOG", "off");
         Self::start(command)
     }
 
     /// With the default log, in a file.
     pub fn stowage_logging(data: &Path, more: &[&str], log: &Path) -> anyhow::Result<Server> {
-        let mut command = serve(data, more)?;
+        let mut command = serve(data, more);
         command.env_remove("STOWAGE_LOG").stderr(File::create(log)?);
         Self::start(command)
     }
@@ -104,21 +105,12 @@ impl Drop for Server {
 }
 
 /// A server on a space in memory: the baseline has no cloud either. `more` are further flags.
-fn serve(data: &Path, more: &[&str]) -> anyhow::Result<Command> {
-    let mut command = Command::new(binary()?);
+fn serve(data: &Path, more: &[&str]) -> Command {
+    let mut command = Command::new(program());
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--data"])
         .arg(data)
         .args(["--space", "memory:///"])
         .args(more);
-    Ok(command)
-}
-
-/// The program that was built next to this one.
-fn binary() -> anyhow::Result<PathBuf> {
-    let own = std::env::current_exe()?;
-    let dir = own.parent().context("a directory")?;
-    let file = dir.join("stowage");
-    anyhow::ensure!(file.exists(), "{} is missing: run `make build`", file.display());
-    Ok(file)
+    command
 }
