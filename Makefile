@@ -40,8 +40,10 @@ test: build
 record-examples: build
 	STOWAGE_RECORD_EXAMPLES=1 $(CARGO) test --release --locked --workspace --test component the_recorded_examples
 
+# Formatting, the width of prose, and clippy for the host and for the components.
 lint: modules
 	$(CARGO) fmt --all --check
+	.ci/prose-width
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --release --locked --target wasm32-wasip2 $(COMPONENTS:%=-p stowage-%) -- -D warnings
 
