@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::backend::{BackendSnapshot, Change};
+use crate::backend::{BackendSnapshot, KeyUpdate};
 use crate::error::{BackendError, CommitError, Error};
 use crate::keys::Keys;
 use crate::merge;
@@ -87,7 +87,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The changes, sorted by key.
-    pub(crate) fn changes(&self) -> impl Iterator<Item = Change<'_>> {
+    pub(crate) fn changes(&self) -> impl Iterator<Item = KeyUpdate<'_>> {
         self.after
             .iter()
             .filter_map(|(key, after)| Some((*key, after.change()?)))

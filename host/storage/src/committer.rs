@@ -1,5 +1,8 @@
-//! The one thread that writes: it validates the transactions that wait, makes those that pass durable
-//! together, publishes the new snapshot, and answers.
+//! The committer: the only thread that writes.
+//!
+//! It takes the transactions that wait, validates each, makes the valid ones durable as one batch,
+//! publishes the new snapshot, and replies. It also owns the time of the backend: it waits for a
+//! request only until maintenance is due.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -8,61 +11,60 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout_at;
 
 use crate::backend::{Backend, BackendSnapshot, ClosedSnapshot};
 use crate::batch::Batch;
 use crate::config::Config;
 use crate::error::{BackendError, CommitError};
-use crate::freshness::Marks;
 use crate::history::History;
 use crate::point_cache::PointCache;
 use crate::read_set::ReadSet;
 use crate::snapshot::Published;
 use crate::stats::{Counters, count};
 use crate::store::Commit;
+use crate::table_versions::VersionRegistry;
 use crate::write_set::WriteSet;
 
-/// How long a backend that could not be opened is left alone by those who only read.
+/// The least time between two attempts of readers to reopen a failed backend.
 const REOPEN_INTERVAL: Duration = Duration::from_millis(100);
-/// The longest a batch waits for members who are likely to come.
-const MAX_PATIENCE: Duration = Duration::from_micros(500);
+/// The longest time that a batch waits for more members.
+const MAX_GATHER_TIME: Duration = Duration::from_micros(500);
+/// How long the committer sleeps between two looks at the queue while it gathers.
+const GATHER_INTERVAL: Duration = Duration::from_micros(50);
 
-/// How long the committer looks away while it waits for them.
-const GLANCE: Duration = Duration::from_micros(50);
-
-/// What the committer is asked.
+/// A message to the committer.
 pub(crate) enum Request {
     Commit(Pending),
     /// Somebody reads while the backend is out of service.
     Reopen,
-    /// The backend has something to look after.
-    News,
 }
 
-/// A transaction that waits to be committed.
+/// A transaction that waits for its commit.
 pub(crate) struct Pending {
-    /// The snapshot it read, by number: the committer need not keep the snapshot itself alive.
+    /// The number of the snapshot it read. The snapshot itself may be freed meanwhile.
     pub(crate) snapshot: u64,
     pub(crate) reads: ReadSet,
     pub(crate) writes: WriteSet,
-    /// Whether transactions on earlier snapshots conflict from then on.
-    pub(crate) fences: bool,
-    pub(crate) answer: oneshot::Sender<Answer>,
+    /// Whether all transactions on earlier snapshots conflict after this commit.
+    pub(crate) is_fence: bool,
+    pub(crate) reply: oneshot::Sender<CommitReply>,
 }
 
-/// What became of a transaction, and what it consisted of: its owner, who allocated it, gives the memory back.
-pub(crate) struct Answer {
+/// The verdict on a transaction. The caller allocated the read and write set, so it also frees them.
+pub(crate) struct CommitReply {
     pub(crate) verdict: Result<Commit, CommitError>,
-    _parts: (ReadSet, WriteSet),
+    _sets: (ReadSet, WriteSet),
 }
 
 impl Pending {
-    fn answer(self, verdict: Result<Commit, CommitError>) {
-        // A caller that no longer waits has no use for the answer.
-        let _ = self.answer.send(Answer {
+    fn reply(self, verdict: Result<Commit, CommitError>) {
+        // The caller may have gone. Nobody needs the reply then.
+        let _ = self.reply.send(CommitReply {
             verdict,
-            _parts: (self.reads, self.writes),
+            _sets: (self.reads, self.writes),
         });
     }
 }
@@ -78,33 +80,40 @@ pub(crate) struct Committer {
     /// The committed state.
     state: Arc<dyn BackendSnapshot>,
     points: Arc<PointCache>,
-    marks: Arc<Marks>,
+    versions: Arc<VersionRegistry>,
     shared: Arc<Shared>,
     history: History,
     /// The last committed transaction.
     sequence: u64,
-    /// Transactions on a snapshot before this one conflict.
+    /// Transactions on snapshots before this one conflict.
     fence: u64,
-    /// Why the backend is out of service, and when it was last tried.
+    /// If the backend is out of service: why, and when it was last reopened in vain.
     broken: Option<(BackendError, Instant)>,
     batch_transactions: usize,
     batch_bytes: usize,
 }
 
+/// What the committer waited for.
+enum Wakeup {
+    Request(Request),
+    MaintenanceDue,
+    /// All handles are gone and the queue is empty.
+    Closed,
+}
+
 impl Committer {
     /// # Errors
-    ///
-    /// Where the backend's state cannot be read.
+    /// If the state of the backend cannot be read.
     pub(crate) fn new(backend: Box<dyn Backend>, config: &Config) -> Result<(Self, Arc<Shared>), BackendError> {
         let state = backend.snapshot()?;
         let points = Arc::new(PointCache::new());
-        let marks = Arc::new(Marks::default());
+        let versions = Arc::new(VersionRegistry::default());
         let shared = Arc::new(Shared {
             published: ArcSwap::from_pointee(Published {
                 sequence: 0,
                 state: Arc::clone(&state),
                 points: Arc::clone(&points),
-                marks: Arc::clone(&marks),
+                versions: Arc::clone(&versions),
                 in_service: true,
             }),
             counters: Counters::default(),
@@ -113,7 +122,7 @@ impl Committer {
             backend,
             state,
             points,
-            marks,
+            versions,
             shared: Arc::clone(&shared),
             history: History::new(config.history_keys, config.history_bytes),
             sequence: 0,
@@ -125,27 +134,53 @@ impl Committer {
         Ok((committer, shared))
     }
 
-    /// Works until no handle can send any more and the queue is empty, then closes the backend.
-    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Request>) {
+    /// Runs until all handles are gone and the queue is empty, then closes the backend. `clock`
+    /// bounds the waits.
+    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Request>, clock: &Runtime) {
         let mut batch = Vec::new();
-        // The callers who were answered last are those who come back first: how many they were, and how long writing
-        // for them took.
-        let (mut expected, mut effort) = (0, Duration::ZERO);
-        while let Some(request) = queue.blocking_recv() {
-            self.gather(request, &mut queue, &mut batch, expected, effort / 4);
+        // Callers that got the last replies are likely to come back first: their number, and how
+        // long their batch took.
+        let (mut expected, mut last_duration) = (0, Duration::ZERO);
+        loop {
+            let request = match self.wait(&mut queue, clock) {
+                Wakeup::Request(request) => request,
+                Wakeup::MaintenanceDue => {
+                    self.maintain();
+                    continue;
+                }
+                Wakeup::Closed => break,
+            };
+            self.gather(request, &mut queue, &mut batch, expected, last_duration / 4);
             if !batch.is_empty() {
                 expected = batch.len();
                 let start = Instant::now();
                 self.commit_or_recover(&mut batch);
-                effort = start.elapsed();
+                last_duration = start.elapsed();
             }
         }
         self.close();
     }
 
-    /// Takes what waits into the batch. Where that is less than expected, gives the callers who are about to ask up to
-    /// `patience`: a durable write costs about the same for one as for many, so that starting it for the first who is
-    /// back would make all others wait for one more. A caller alone never waits.
+    /// Waits for a request, at most until maintenance is due.
+    fn wait(&self, queue: &mut mpsc::Receiver<Request>, clock: &Runtime) -> Wakeup {
+        let due = match self.broken {
+            Some(_) => None,
+            None => self.backend.maintenance_due(),
+        };
+        let received = match due {
+            None => queue.blocking_recv(),
+            Some(due) => match clock.block_on(async { timeout_at(due.into(), queue.recv()).await }) {
+                Ok(received) => received,
+                Err(_) => return Wakeup::MaintenanceDue,
+            },
+        };
+        received.map_or(Wakeup::Closed, Wakeup::Request)
+    }
+
+    /// Moves waiting transactions into the batch. If they are fewer than `expected`, waits up to
+    /// `patience` for the callers that are about to come. A durable write costs about the same for
+    /// one transaction as for many, so the first caller should not start it alone. A single caller
+    /// never waits.
     fn gather(
         &mut self,
         first: Request,
@@ -154,7 +189,7 @@ impl Committer {
         expected: usize,
         patience: Duration,
     ) {
-        let patience = patience.min(MAX_PATIENCE);
+        let patience = patience.min(MAX_GATHER_TIME);
         let mut bytes = 0;
         let mut next = Some(first);
         let mut since = None;
@@ -165,14 +200,13 @@ impl Committer {
                     batch.push(pending);
                 }
                 Some(Request::Reopen) => self.try_reopen(REOPEN_INTERVAL),
-                Some(Request::News) => self.look_after(),
                 None => {
                     let since = *since.get_or_insert_with(Instant::now);
                     if batch.len() >= expected || since.elapsed() >= patience {
                         return;
                     }
-                    // Asleep: those who are about to ask need the processor to get there.
-                    thread::sleep(GLANCE);
+                    // Sleeps, because the callers need the processor to get here.
+                    thread::sleep(GATHER_INTERVAL);
                 }
             }
             if batch.len() >= self.batch_transactions || bytes >= self.batch_bytes {
@@ -182,7 +216,7 @@ impl Committer {
         }
     }
 
-    /// Commits the batch and answers every member of it, whatever happens.
+    /// Commits the batch and replies to each member, whatever happens.
     fn commit_or_recover(&mut self, batch: &mut Vec<Pending>) {
         self.try_reopen(Duration::ZERO);
         let failure = match &self.broken {
@@ -194,12 +228,12 @@ impl Committer {
             },
         };
         for pending in batch.drain(..) {
-            pending.answer(Err(CommitError::Backend(failure.clone())));
+            pending.reply(Err(CommitError::Backend(failure.clone())));
         }
     }
 
-    /// Commits the members of the batch that pass and answers all; on an error nobody has been answered, and the
-    /// backend has to be opened again.
+    /// Commits the valid members of the batch and replies to all. On an error nobody got a reply, and
+    /// the backend must be reopened.
     fn commit(&mut self, batch: &mut Vec<Pending>) -> Result<(), BackendError> {
         let mut verdicts: Vec<Result<Commit, CommitError>> = Vec::with_capacity(batch.len());
         let mut folded = Batch::default();
@@ -214,7 +248,7 @@ impl Committer {
             let verdict = match admitted {
                 Ok(()) => {
                     sequence += 1;
-                    if pending.fences {
+                    if pending.is_fence {
                         fence = sequence;
                     }
                     Ok(Commit { sequence })
@@ -227,21 +261,21 @@ impl Committer {
         if sequence > self.sequence {
             let state = self.backend.apply(&mut folded.changes())?;
             self.points.advance(sequence, folded.changes().map(|(key, _)| key));
-            self.marks.advance(sequence, folded.changes().map(|(key, _)| key));
+            self.versions.advance(sequence, folded.changes().map(|(key, _)| key));
             self.publish(state, sequence);
             self.history.record(sequence, folded.keys());
             self.fence = fence;
         }
         drop(folded);
-        self.answer(batch, verdicts);
+        self.reply(batch, verdicts);
         Ok(())
     }
 
-    /// Validates a transaction against what was committed since its snapshot and against the batch so far, then adds it
-    /// to the batch as commit `sequence`.
+    /// Validates a transaction against the commits since its snapshot and against the batch so far,
+    /// then adds it to the batch as commit `sequence`.
     fn admit<'a>(&mut self, folded: &mut Batch<'a>, pending: &'a Pending, sequence: u64) -> Result<(), CommitError> {
         let reads = &pending.reads;
-        if !reads.is_empty() && !self.history.spares(pending.snapshot, reads, folded) {
+        if !reads.is_empty() && self.history.has_conflict(pending.snapshot, reads, folded) {
             return Err(CommitError::Conflict);
         }
         folded.include(&*self.state, &pending.writes)?;
@@ -256,13 +290,13 @@ impl Committer {
             sequence,
             state,
             points: Arc::clone(&self.points),
-            marks: Arc::clone(&self.marks),
+            versions: Arc::clone(&self.versions),
             in_service: true,
         }));
     }
 
-    fn answer(&mut self, batch: &mut Vec<Pending>, verdicts: Vec<Result<Commit, CommitError>>) {
-        // Counted before anybody is answered, so that a caller finds its own commit in the counts.
+    fn reply(&mut self, batch: &mut Vec<Pending>, verdicts: Vec<Result<Commit, CommitError>>) {
+        // Counted before the replies, so that a caller finds its own commit in the counts.
         let counters = &self.shared.counters;
         let (mut commits, mut conflicts, mut keys, mut bytes) = (0, 0, 0, 0);
         for (pending, verdict) in batch.iter().zip(&verdicts) {
@@ -285,52 +319,50 @@ impl Committer {
             counters.largest_batch.fetch_max(commits, Ordering::Relaxed);
         }
         for (pending, verdict) in batch.drain(..).zip(verdicts) {
-            pending.answer(verdict);
+            pending.reply(verdict);
         }
         let len = self.history.len() as u64;
         counters.history_keys.store(len, Ordering::Relaxed);
     }
 
-    fn look_after(&mut self) {
-        if self.broken.is_some() {
-            return;
-        }
-        match catch_unwind(AssertUnwindSafe(|| self.backend.look_after())) {
+    /// Does the maintenance of the backend that is due.
+    fn maintain(&mut self) {
+        match catch_unwind(AssertUnwindSafe(|| self.backend.maintain())) {
             Ok(Ok(Some(state))) => self.publish(state, self.sequence),
             Ok(Ok(None)) => {}
             Ok(Err(error)) => drop(self.fail(error)),
-            Err(_) => drop(self.fail(BackendError::Failed("looking after the storage panicked".into()))),
+            Err(_) => drop(self.fail(BackendError::Failed("the maintenance of the storage panicked".into()))),
         }
     }
 
-    /// Takes the backend out of service and tries at once to bring it back.
+    /// Takes the backend out of service, and tries to reopen it at once.
     fn fail(&mut self, error: BackendError) -> BackendError {
-        tracing::error!(%error, "the storage failed; opening it again");
+        tracing::error!(%error, "the storage failed; reopening it");
         count(&self.shared.counters.failed_batches, 1);
         self.retire(error.clone());
         self.try_reopen(Duration::ZERO);
         error
     }
 
-    /// From now on nothing can be read, and what was read before cannot be validated: the disk may hold the failed
-    /// batch or not.
+    /// Makes all reads fail, and all open transactions conflict: it is unknown whether the disk holds
+    /// the failed batch.
     fn retire(&mut self, error: BackendError) {
         self.sequence += 1;
         self.history.reset(self.sequence);
         self.points.clear(self.sequence);
-        self.marks.clear(self.sequence);
+        self.versions.clear(self.sequence);
         self.state = Arc::new(ClosedSnapshot);
         self.shared.published.store(Arc::new(Published {
             sequence: self.sequence,
             state: Arc::clone(&self.state),
             points: Arc::clone(&self.points),
-            marks: Arc::clone(&self.marks),
+            versions: Arc::clone(&self.versions),
             in_service: false,
         }));
         self.broken = Some((error, Instant::now()));
     }
 
-    /// Opens a backend that is out of service, unless that was tried less than `interval` ago.
+    /// Reopens a backend that is out of service, unless that was tried less than `interval` ago.
     fn try_reopen(&mut self, interval: Duration) {
         let Some((_, tried)) = &self.broken else {
             return;
@@ -343,17 +375,17 @@ impl Committer {
             backend.reopen()?;
             backend.snapshot()
         }))
-        .unwrap_or_else(|_| Err(BackendError::Failed("opening the storage panicked".into())));
+        .unwrap_or_else(|_| Err(BackendError::Failed("reopening the storage panicked".into())));
         match reopened {
             Ok(state) => {
-                tracing::warn!("the storage is open again");
+                tracing::warn!("the storage is in service again");
                 count(&self.shared.counters.reopens, 1);
                 self.broken = None;
                 let sequence = self.sequence;
                 self.publish(state, sequence);
             }
             Err(error) => {
-                tracing::error!(%error, "the storage could not be opened again");
+                tracing::error!(%error, "the storage could not be reopened");
                 self.broken = Some((error, Instant::now()));
             }
         }
@@ -365,12 +397,12 @@ impl Committer {
             sequence: self.sequence,
             state: Arc::clone(&self.state),
             points: Arc::clone(&self.points),
-            marks: Arc::clone(&self.marks),
+            versions: Arc::clone(&self.versions),
             in_service: true,
         }));
-        // No snapshot is the latest any more.
+        // No snapshot is current from now on.
         self.points.clear(u64::MAX);
-        self.marks.clear(u64::MAX);
+        self.versions.clear(u64::MAX);
         match catch_unwind(AssertUnwindSafe(|| self.backend.close())) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "closing the storage failed"),

@@ -5,9 +5,9 @@
 pub struct Config {
     /// Memory for cached pages of the file, in bytes; 32 MiB unless set. The memory backend has no cache.
     pub cache_size_bytes: usize,
-    /// Bytes of changes in the journal before the file takes them up; 32 MiB unless set, and at most. A few times as much memory
+    /// Bytes of changes in the wal before the file takes them up; 32 MiB unless set, and at most. A few times as much memory
     /// holds them meanwhile, and up to 16 times as much what only old snapshots see; of more, the oldest cannot be read any longer.
-    pub journal_bytes: usize,
+    pub wal_bytes: usize,
     /// What one transaction may do.
     pub limits: Limits,
     /// Commits that may wait for the committer, at least 1; 1024 unless set. Further callers wait for room.
@@ -33,7 +33,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             cache_size_bytes: 32 << 20,
-            journal_bytes: 32 << 20,
+            wal_bytes: 32 << 20,
             limits: Limits::default(),
             queue_capacity: 1024,
             batch_transactions: 512,

@@ -15,12 +15,12 @@ pub struct Footprint {
     /// Whether more was read than a read set keeps: `keys` and `ranges` then do not tell all.
     pub reads_cut: bool,
     /// Table, key and change of every key that was written, by table and key.
-    pub writes: Vec<(String, Vec<u8>, Change)>,
+    pub writes: Vec<(String, Vec<u8>, KeyWrite)>,
 }
 
 /// What happens to a key when the transaction commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+pub enum KeyWrite {
     /// It holds this value.
     Put(Vec<u8>),
     /// It is gone.
@@ -56,10 +56,10 @@ impl Footprint {
             .filter_map(|(key, op)| {
                 let (table, key) = split(key)?;
                 let change = match op {
-                    Op::Put(stored) => Change::Put(stored[..stored.len() - 1].to_vec()),
-                    Op::Delete => Change::Delete,
-                    Op::Add(delta) => Change::Add(*delta),
-                    Op::Counter(value) => Change::Counter(*value),
+                    Op::Put(stored) => KeyWrite::Put(stored[..stored.len() - 1].to_vec()),
+                    Op::Delete => KeyWrite::Delete,
+                    Op::Add(delta) => KeyWrite::Add(*delta),
+                    Op::Counter(value) => KeyWrite::Counter(*value),
                     Op::Touch => return None,
                 };
                 Some((table, key, change))

@@ -1,4 +1,4 @@
-//! The keys of recent batches, to tell whether what a transaction read has changed since.
+//! The keys of recent batches. They tell whether what a transaction read has changed since.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::BuildHasher as _;
@@ -10,15 +10,15 @@ use crate::keys::Keys;
 use crate::read_set::ReadSet;
 use crate::write_set::WriteSet;
 
-/// Few enough to stay close to the processor: every key that is written goes through them.
+/// Slots of the filter. Few enough to stay in the processor's cache: each written key touches one.
 const SLOTS: usize = 1 << 15;
 
-/// Keys written by recent batches: a snapshot is between two of them. Bounded: the oldest are forgotten, and a transaction whose snapshot
-/// is older than what is remembered cannot be validated.
+/// The keys that recent batches wrote. It is bounded: the oldest batches are forgotten, and a
+/// transaction on an older snapshot cannot be validated.
 pub(crate) struct History {
-    /// Every batch after the one that ended with this commit is remembered.
+    /// All batches after this commit are remembered.
     floor: u64,
-    /// The last commit that wrote a key of a slot, which its hash chooses.
+    /// For each slot, the last commit that wrote one of its keys. The hash of a key is its slot.
     last: Vec<u64>,
     hasher: RandomState,
     log: VecDeque<Record>,
@@ -28,7 +28,7 @@ pub(crate) struct History {
     max_bytes: usize,
 }
 
-/// The keys a batch wrote, and its last commit.
+/// The keys that a batch wrote, and its last commit.
 struct Record {
     sequence: u64,
     keys: Keys,
@@ -48,19 +48,19 @@ impl History {
         }
     }
 
-    /// Whether nothing that was read has been written after `snapshot`, nor by the batch in the making; also false where that is no longer
-    /// known.
-    pub(crate) fn spares(&self, snapshot: u64, reads: &ReadSet, batch: &Batch<'_>) -> bool {
+    /// Whether a key or range that was read has been written after `snapshot`, or by `batch`. Also
+    /// true if that is no longer known, because the snapshot is older than the history.
+    pub(crate) fn has_conflict(&self, snapshot: u64, reads: &ReadSet, batch: &Batch<'_>) -> bool {
         if snapshot < self.floor {
-            return false;
+            return true;
         }
-        // Most keys that were read share their slot with none that was written since.
+        // A key that shares its slot with no later write is clean. Few keys remain to be searched.
         let suspects = reads.points().filter(|key| self.last[self.slot(key)] > snapshot);
         let suspects: HashSet<&[u8], RandomState> = suspects.collect();
-        let of_batch = suspects.iter().any(|key| batch.writes(key))
+        let conflicts_with_batch = suspects.iter().any(|key| batch.writes(key))
             || reads.ranges().any(|(start, end)| batch.writes_between(start, end));
-        !of_batch
-            && !self
+        conflicts_with_batch
+            || self
                 .log
                 .iter()
                 .rev()
@@ -71,7 +71,8 @@ impl History {
                 })
     }
 
-    /// A transaction has become part of the batch in the making, as commit `sequence`, which is above all earlier ones.
+    /// Notes the writes of a transaction that joined the batch as commit `sequence`, which is higher
+    /// than all before.
     pub(crate) fn admit(&mut self, sequence: u64, writes: &WriteSet) {
         for key in writes.ops().keys() {
             let slot = self.slot(key);
@@ -79,7 +80,7 @@ impl History {
         }
     }
 
-    /// Remembers what a batch wrote whose transactions have been admitted, the last one as `sequence`.
+    /// Remembers the keys of a batch after it was committed. Its last commit is `sequence`.
     pub(crate) fn record(&mut self, sequence: u64, keys: Keys) {
         self.keys += keys.len();
         self.bytes += keys.bytes();
@@ -94,7 +95,7 @@ impl History {
         }
     }
 
-    /// Forgets everything: transactions on snapshots before `sequence` cannot be validated.
+    /// Forgets everything. Transactions on snapshots before `sequence` cannot be validated.
     pub(crate) fn reset(&mut self, sequence: u64) {
         self.log.clear();
         self.keys = 0;
@@ -102,7 +103,7 @@ impl History {
         self.floor = sequence;
     }
 
-    /// How many keys are remembered.
+    /// The number of remembered keys.
     pub(crate) fn len(&self) -> usize {
         self.keys
     }
@@ -122,10 +123,10 @@ mod tests {
 
     impl History {
         fn unchanged_since(&self, snapshot: u64, reads: &ReadSet) -> bool {
-            self.spares(snapshot, reads, &Batch::default())
+            !self.has_conflict(snapshot, reads, &Batch::default())
         }
 
-        /// A batch of one transaction.
+        /// Commits a batch of one transaction.
         fn commit(&mut self, sequence: u64, keys: &[&str]) {
             self.admit(sequence, &writes(keys));
             self.record(sequence, Keys::copied(keys.iter().map(|key| key.as_bytes())));
@@ -168,11 +169,11 @@ mod tests {
         let mut batch = Batch::default();
         batch.include(&state, &first).unwrap();
         history.admit(2, &first);
-        assert!(history.spares(1, &point("a"), &batch));
-        assert!(!history.spares(1, &point("b"), &batch));
+        assert!(!history.has_conflict(1, &point("a"), &batch));
+        assert!(history.has_conflict(1, &point("b"), &batch));
         let mut range = ReadSet::new(1024);
         range.insert_range(b"bb", b"cc");
-        assert!(!history.spares(1, &range, &batch));
+        assert!(history.has_conflict(1, &range, &batch));
         history.record(2, batch.keys());
         assert!(!history.unchanged_since(1, &range));
         assert!(history.unchanged_since(2, &range) && history.unchanged_since(2, &point("b")));

@@ -41,7 +41,6 @@ mod error;
 #[cfg(test)]
 mod faults;
 mod footprint;
-mod freshness;
 mod history;
 mod keys;
 mod merge;
@@ -55,18 +54,25 @@ mod snapshot;
 mod stats;
 mod store;
 mod stored;
+mod table_versions;
 mod transaction;
 mod walk;
 mod write_set;
 
 pub use config::{Config, Limits};
 pub use error::{BackendError, CommitError, Error, OpenError, UpdateError};
-pub use footprint::{Change, Footprint};
-pub use freshness::Freshness;
+/// The former name, until its users follow.
+#[doc(hidden)]
+pub use footprint::KeyWrite as Change;
+pub use footprint::{Footprint, KeyWrite};
 pub use range::{Entry, KeyRange, Page, ScanOptions};
 pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use store::{Commit, Store};
+pub use table_versions::TableVersions;
+/// The former name, until its users follow.
+#[doc(hidden)]
+pub use table_versions::TableVersions as Freshness;
 pub use transaction::Transaction;
 pub use walk::{Count, Found, Scan, Visitor, Walk};
 pub use write_set::Write;

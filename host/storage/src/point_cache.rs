@@ -5,8 +5,10 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// Parts with a lock of their own.
 const SHARDS: usize = 16;
@@ -100,7 +102,7 @@ impl PointCache {
     pub(crate) fn clear(&self, snapshot: u64) {
         self.current.store(snapshot, Ordering::SeqCst);
         for shard in &self.shards {
-            lock(shard).empty();
+            shard.lock().empty();
         }
     }
 
@@ -109,7 +111,7 @@ impl PointCache {
     }
 
     fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
-        lock(&self.shards[hash as usize % SHARDS])
+        self.shards[hash as usize % SHARDS].lock()
     }
 }
 
@@ -124,11 +126,6 @@ impl Shard {
         self.entries = HashMap::default();
         self.bytes = 0;
     }
-}
-
-/// Nothing panics while it holds the lock, and what it guards is only ever missing, never wrong.
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -181,7 +178,7 @@ mod tests {
         }
         assert_eq!(cache.get(0, b"large"), None);
         for shard in &cache.shards {
-            let shard = lock(shard);
+            let shard = shard.lock();
             assert!(shard.bytes <= SHARD_BYTES && shard.entries.len() <= SHARD_KEYS);
         }
     }

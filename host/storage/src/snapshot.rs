@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::backend::BackendSnapshot;
 use crate::error::BackendError;
-use crate::freshness::Marks;
 use crate::point_cache::PointCache;
 use crate::stored;
+use crate::table_versions::VersionRegistry;
 
 /// A committed state, which does not change. Cloning it is cheap; as long as a clone lives, the space of what has been
 /// overwritten since is not used again, so hold it no longer than needed.
@@ -21,7 +21,7 @@ pub(crate) struct Published {
     pub(crate) sequence: u64,
     pub(crate) state: Arc<dyn BackendSnapshot>,
     pub(crate) points: Arc<PointCache>,
-    pub(crate) marks: Arc<Marks>,
+    pub(crate) versions: Arc<VersionRegistry>,
     /// Whether the backend was working when this was published.
     pub(crate) in_service: bool,
 }
@@ -85,8 +85,8 @@ impl Snapshot {
         Ok(value)
     }
 
-    pub(crate) fn marks(&self) -> &Arc<Marks> {
-        &self.0.marks
+    pub(crate) fn versions(&self) -> &Arc<VersionRegistry> {
+        &self.0.versions
     }
 
     pub(crate) fn in_service(&self) -> bool {

@@ -2,16 +2,17 @@
 
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use parking_lot::Mutex;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::backend::Backend;
 use crate::backend::memory::MemoryBackend;
 use crate::backend::redb::RedbBackend;
-use crate::committer::{Answer, Committer, Pending, Request, Shared};
+use crate::committer::{CommitReply, Committer, Pending, Request, Shared};
 use crate::config::Config;
 use crate::error::{BackendError, CommitError, Error, OpenError, UpdateError};
 use crate::snapshot::Snapshot;
@@ -53,7 +54,7 @@ impl Store {
     /// [`OpenError::InUse`] while another store has the file, in this process or another; [`OpenError::FormatTooNew`];
     /// [`OpenError::NotAStore`]; [`OpenError::Backend`] where the file cannot be read or written.
     pub fn open(path: &Path, config: Config) -> Result<Self, OpenError> {
-        let backend = RedbBackend::open(path, config.cache_size_bytes, config.journal_bytes)?;
+        let backend = RedbBackend::open(path, config.cache_size_bytes, config.wal_bytes)?;
         Self::with_backend(Box::new(backend), config).map_err(|error| match error {
             StartError::Backend(source) => OpenError::Backend {
                 path: path.to_path_buf(),
@@ -73,23 +74,20 @@ impl Store {
             .expect("memory can always be read, and a system that starts no thread cannot go on")
     }
 
-    pub(crate) fn with_backend(mut backend: Box<dyn Backend>, config: Config) -> Result<Self, StartError> {
+    pub(crate) fn with_backend(backend: Box<dyn Backend>, config: Config) -> Result<Self, StartError> {
         let (sender, receiver) = mpsc::channel(config.queue_capacity.max(1));
-        let committer = sender.downgrade();
-        backend.on_news(Box::new(move || {
-            if let Some(committer) = committer.upgrade() {
-                // A full queue has commits in it, before which the backend is looked after as well.
-                let _ = committer.try_send(Request::News);
-            }
-        }));
+        // The committer waits on an async queue with a timeout. This runtime is the timer for it.
+        let clock = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let clock = clock.map_err(StartError::Thread)?;
         let (committer, shared) = Committer::new(backend, &config).map_err(StartError::Backend)?;
         let (alive, ended) = watch::channel(());
         let thread = thread::Builder::new()
             .name("storage-committer".to_owned())
             .spawn(move || {
-                // Dropped when the thread ends, a panic included, after the queue, whose callers must not wait on.
+                // Dropped when the thread ends, also by a panic, and after the queue: callers in the
+                // queue must not wait forever.
                 let _alive = alive;
-                committer.run(receiver);
+                committer.run(receiver, &clock);
             })
             .map_err(StartError::Thread)?;
         Ok(Self(Arc::new(Handle {
@@ -147,8 +145,8 @@ impl Store {
         self.submit(tx, true)
     }
 
-    async fn submit(&self, tx: Transaction, fences: bool) -> Result<Commit, CommitError> {
-        let verdict = match self.enqueue(tx, fences)? {
+    async fn submit(&self, tx: Transaction, is_fence: bool) -> Result<Commit, CommitError> {
+        let verdict = match self.enqueue(tx, is_fence)? {
             Enqueued::Done(commit) => return Ok(commit),
             Enqueued::Waits(verdict) => verdict,
             // Apart, for it is rare, and has room for all that waits.
@@ -159,28 +157,28 @@ impl Store {
         };
         // The committer answers all it takes, so that one without an answer died with the committer.
         match verdict.await {
-            Ok(answer) => answer.verdict,
+            Ok(reply) => reply.verdict,
             Err(_) => Err(CommitError::Backend(BackendError::Failed("the committer ended".into()))),
         }
     }
 
     /// Hands a transaction to the committer.
-    fn enqueue(&self, tx: Transaction, fences: bool) -> Result<Enqueued, CommitError> {
+    fn enqueue(&self, tx: Transaction, is_fence: bool) -> Result<Enqueued, CommitError> {
         let (snapshot, reads, writes) = tx.into_parts();
         let sequence = snapshot.sequence();
         drop(snapshot);
-        if writes.is_empty() && !fences {
+        if writes.is_empty() && !is_fence {
             count(&self.0.shared.counters.read_only_commits, 1);
             return Ok(Enqueued::Done(Commit { sequence }));
         }
         let queue = self.0.queue().ok_or(CommitError::Closed)?;
-        let (answer, verdict) = oneshot::channel();
+        let (reply, verdict) = oneshot::channel();
         let pending = Pending {
             snapshot: sequence,
             reads,
             writes,
-            fences,
-            answer,
+            is_fence,
+            reply,
         };
         match queue.try_send(Request::Commit(pending)) {
             Ok(()) => Ok(Enqueued::Waits(verdict)),
@@ -262,11 +260,11 @@ impl std::fmt::Debug for Store {
 enum Enqueued {
     /// It writes nothing.
     Done(Commit),
-    Waits(oneshot::Receiver<Answer>),
+    Waits(oneshot::Receiver<CommitReply>),
     /// The queue was full: it is handed over by the first.
     Full(
         Pin<Box<dyn Future<Output = Result<(), CommitError>> + Send>>,
-        oneshot::Receiver<Answer>,
+        oneshot::Receiver<CommitReply>,
     ),
 }
 
@@ -279,17 +277,17 @@ pub(crate) enum StartError {
 
 impl Handle {
     fn queue(&self) -> Option<mpsc::Sender<Request>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.queue.lock().clone()
     }
 
     /// Takes no further commits; the committer ends when it has done those that are under way.
     fn stop(&self) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.queue.lock().take();
     }
 
     fn join(&self) {
         // Held while joining, so that of two who close at once neither returns before the file is closed.
-        let mut committer = self.committer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut committer = self.committer.lock();
         if let Some(thread) = committer.take()
             && thread.join().is_err()
         {

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use crate::config::Limits;
 use crate::error::{BackendError, Error};
 use crate::footprint::Footprint;
-use crate::freshness::Freshness;
 use crate::merge;
 use crate::range::{KeyRange, Page, ScanOptions};
 use crate::read_set::ReadSet;
 use crate::snapshot::Snapshot;
 use crate::stored::{self, Kind};
+use crate::table_versions::TableVersions;
 use crate::walk::{Count, Found, Scan, Visitor, Walk};
 use crate::write_set::{OnValue, Op, Write, WriteSet};
 
@@ -302,13 +302,19 @@ impl Transaction {
         Footprint::new(&self.reads, &self.writes)
     }
 
-    /// What tells whether its reads still are as they were; `None` where it wrote anything, or read more than it recorded table by
-    /// table.
-    pub fn freshness(&self) -> Option<Freshness> {
+    /// The versions of the tables it read from. `None` if it wrote anything, or if its reads are not
+    /// recorded table by table.
+    pub fn table_versions(&self) -> Option<TableVersions> {
         match self.writes.is_empty() {
-            true => Freshness::new(self.snapshot.sequence(), self.snapshot.marks(), &self.reads),
+            true => TableVersions::new(self.snapshot.sequence(), self.snapshot.versions(), &self.reads),
             false => None,
         }
+    }
+
+    /// The former name, until its users follow.
+    #[doc(hidden)]
+    pub fn freshness(&self) -> Option<TableVersions> {
+        self.table_versions()
     }
 
     /// Keys and values written so far, in bytes, as [`Limits::write_bytes`] counts them: table names included.

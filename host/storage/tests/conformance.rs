@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
 use stowage_storage::{
-    BackendError, Change, CommitError, Config, Error, KeyRange, Limits, ScanOptions, Store, UpdateError, Write,
+    BackendError, CommitError, Config, Error, KeyRange, KeyWrite, Limits, ScanOptions, Store, UpdateError, Write,
 };
 use support::{Answer, Fixture, Model, Op, run};
 
@@ -473,9 +473,9 @@ async fn a_footprint_tells_what_was_read_and_written(make: Make) {
     assert_eq!(
         footprint.writes,
         [
-            ("t".to_owned(), b"b".to_vec(), Change::Put(vec![1])),
-            ("t".to_owned(), b"c".to_vec(), Change::Delete),
-            ("t".to_owned(), b"n".to_vec(), Change::Add(2)),
+            ("t".to_owned(), b"b".to_vec(), KeyWrite::Put(vec![1])),
+            ("t".to_owned(), b"c".to_vec(), KeyWrite::Delete),
+            ("t".to_owned(), b"n".to_vec(), KeyWrite::Add(2)),
         ]
     );
     assert!(!footprint.reads_cut);
@@ -491,15 +491,18 @@ async fn reads_that_count_as_fresh_would_be_the_same_again(make: Make) {
         for ops in transactions {
             let mut tx = store.begin();
             let answers: Vec<_> = ops.iter().map(|op| run(&mut tx, op)).collect();
-            let freshness = tx.freshness();
-            prop_assert_eq!(freshness.is_none(), tx.has_writes());
-            if let Some(freshness) = freshness {
-                prop_assert!(freshness.is_fresh());
-                read.push((ops, answers, freshness));
+            let table_versions = tx.table_versions();
+            prop_assert_eq!(table_versions.is_none(), tx.has_writes());
+            if let Some(table_versions) = table_versions {
+                prop_assert!(table_versions.are_current());
+                read.push((ops, answers, table_versions));
             }
             // A blind addition to a value fails the commit and changes nothing.
             let _ = runtime.block_on(store.commit(tx));
-            for (ops, answers, _) in read.iter().filter(|(_, _, freshness)| freshness.is_fresh()) {
+            for (ops, answers, _) in read
+                .iter()
+                .filter(|(_, _, table_versions)| table_versions.are_current())
+            {
                 let mut again = store.begin();
                 let found: Vec<_> = ops.iter().map(|op| run(&mut again, op)).collect();
                 prop_assert_eq!(&found, answers);
@@ -517,21 +520,21 @@ async fn reads_are_fresh_while_other_tables_change(make: Make) {
     let mut tx = store.begin();
     tx.get("t", b"a").unwrap();
     tx.count("u", &KeyRange::all()).unwrap();
-    let freshness = tx.freshness().unwrap();
-    assert!(freshness.has_reads() && freshness.is_fresh());
+    let table_versions = tx.table_versions().unwrap();
+    assert!(table_versions.has_reads() && table_versions.are_current());
     let mut other = store.begin();
     other.put("other", b"k", b"v".to_vec()).unwrap();
     store.commit(other).await.unwrap();
-    assert!(freshness.is_fresh());
+    assert!(table_versions.are_current());
     store.commit(put(store, &[("b", "2")])).await.unwrap();
-    assert!(!freshness.is_fresh());
+    assert!(!table_versions.are_current());
     let last = store.begin();
-    assert!(!last.freshness().unwrap().has_reads());
+    assert!(!last.table_versions().unwrap().has_reads());
     let mut tx = store.begin();
     tx.get("t", b"a").unwrap();
-    let freshness = tx.freshness().unwrap();
+    let table_versions = tx.table_versions().unwrap();
     store.close().await;
-    assert!(!freshness.is_fresh(), "of a closed store nothing is known");
+    assert!(!table_versions.are_current(), "of a closed store nothing is known");
 }
 
 async fn a_walk_in_pieces_finds_what_one_at_one_go_finds(make: Make) {

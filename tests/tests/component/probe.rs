@@ -354,7 +354,7 @@ async fn running_calls_end_on_the_modules_they_began_with() {
 async fn a_call_whose_snapshot_is_dropped_runs_again() {
     let dir = tempfile::tempdir().unwrap();
     let config = stowage_storage::Config {
-        journal_bytes: 64 << 10,
+        wal_bytes: 64 << 10,
         ..stowage_storage::Config::default()
     };
     let store = Store::open(&dir.path().join("stowage.redb"), config).unwrap();

@@ -352,7 +352,7 @@ async fn a_protected_file_needs_its_password() {
     assert_eq!(fs::read(scene.downloads(3).join("secret.txt")).unwrap(), plaintext);
     assert_eq!(files(&scene.downloads(3)), ["secret.txt"]);
     assert!(!host.log().contains("correct horse"), "passwords are not in the log");
-    for file in ["stowage.redb", "stowage.journal"] {
+    for file in ["stowage.redb", "stowage.wal"] {
         let bytes = fs::read(host.data().join(file)).unwrap();
         assert!(!bytes.windows(13).any(|w| w == b"correct horse"), "nor in {file}");
     }

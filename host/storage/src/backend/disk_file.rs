@@ -2,7 +2,7 @@
 //!
 //! The database writes thousands of pages one by one, in no order, and then syncs them. Here they gather until then: those that lie side by
 //! side become one write, and the disk gets a few large pieces instead of many small ones. It gets them bit by bit, for a sync of the
-//! journal that falls in between would wait for all that has been written, and every call with it.
+//! wal that falls in between would wait for all that has been written, and every call with it.
 
 use std::collections::BTreeMap;
 use std::io;

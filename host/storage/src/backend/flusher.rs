@@ -1,151 +1,99 @@
-//! The thread that has the database take up memtables.
+//! The thread that writes memtables into the database.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redb::Database;
 
-use super::News;
-use super::database::Settlement;
+use super::database::FlushTransaction;
 use super::memtable::Memtable;
 use crate::error::BackendError;
 
-/// How long changes lie in a memtable before it is flushed when no more come, and how long none have come then.
-const AGE: Duration = Duration::from_secs(2);
-const QUIET: Duration = Duration::from_millis(200);
-/// How long they lie there at most. The longer, the more of them find the database writing their page anyway.
-const LONGEST: Duration = Duration::from_secs(10);
+/// How often the thread checks whether flushed memtables are still in use.
+const RETENTION_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How often memtables are looked at that somebody still sees.
-const RETENTION: Duration = Duration::from_millis(20);
+/// Keys of one database transaction. Each key may dirty a page of its own. Small in tests, so that
+/// the simulated power loss falls between chunks.
+const CHUNK_KEYS: usize = if cfg!(test) { 16 } else { 4096 };
 
-/// Keys that the database takes up in one transaction: each may touch a page of its own. Few in tests, so that power is lost between pieces.
-const PIECE_KEYS: usize = if cfg!(test) { 16 } else { 4096 };
-
-enum Job {
-    /// Take up a memtable, whose last batch it is.
-    Flush(Arc<Memtable>, u64),
-    /// Remind of the memtable that is filled now, at this time.
-    Remind(Instant),
+/// A memtable to write, and the last batch in it.
+struct FlushCommand {
+    memtable: Arc<Memtable>,
+    last_batch: u64,
 }
 
-/// The thread, which takes up one memtable at a time.
+/// The handle of the thread. It flushes one memtable at a time, so both channels hold one message.
 pub(super) struct Flusher {
-    /// None once it has been stopped.
-    jobs: Option<Sender<Job>>,
-    flushed: Receiver<Result<(), BackendError>>,
+    /// `None` after [`Flusher::stop`].
+    commands: Option<SyncSender<FlushCommand>>,
+    results: Receiver<Result<(), BackendError>>,
     thread: Option<JoinHandle<()>>,
-    /// Whether it has not been told yet how taking up the last memtable ended.
-    busy: bool,
-    /// When changes came first and last into the memtable that is filled now.
-    span: Option<(Instant, Instant)>,
-    /// When news is to come of it.
-    reminder: Option<Instant>,
+    /// Whether the result of the last flush has not been received yet.
+    is_busy: bool,
 }
 
 impl Flusher {
-    /// Memtables that snapshots see take up to `held_bytes`; of more, the oldest are given up.
+    /// Starts the thread. Flushed memtables that snapshots still read take up to `retained_bytes`;
+    /// beyond that, the oldest are discarded.
     ///
     /// # Errors
-    /// Where the system starts no thread.
-    pub(super) fn start(
-        db: &Arc<Database>,
-        news: &Arc<OnceLock<News>>,
-        held_bytes: usize,
-    ) -> Result<Self, BackendError> {
-        let (jobs, to_do) = mpsc::channel();
-        let (done, flushed) = mpsc::channel();
-        let (db, news) = (Arc::clone(db), Arc::clone(news));
+    /// If the system starts no thread.
+    pub(super) fn start(db: &Arc<Database>, retained_bytes: usize) -> Result<Self, BackendError> {
+        let (commands, pending) = mpsc::sync_channel(1);
+        let (done, results) = mpsc::sync_channel(1);
+        let db = Arc::clone(db);
         let thread = thread::Builder::new()
             .name("storage-flusher".to_owned())
-            .spawn(move || work(&db, &to_do, &done, &news, held_bytes))?;
+            .spawn(move || run(&db, &pending, &done, retained_bytes))?;
         Ok(Self {
-            jobs: Some(jobs),
-            flushed,
+            commands: Some(commands),
+            results,
             thread: Some(thread),
-            busy: false,
-            span: None,
-            reminder: None,
+            is_busy: false,
         })
     }
 
-    /// Changes have come into the memtable that is filled now. Gives news when it may be due.
-    pub(super) fn remind(&mut self) {
-        let now = Instant::now();
-        let (first, _) = self.span.unwrap_or((now, now));
-        self.span = Some((first, now));
-        // Whoever was told may not have heard.
-        if self.reminder.is_none_or(|at| at <= now) {
-            self.remind_again();
-        }
-    }
-
-    /// Gives news once more when the memtable that is filled now may be due.
-    pub(super) fn remind_again(&mut self) {
-        if let Some((first, last)) = self.span {
-            let at = due(first, last);
-            self.reminder = Some(at);
-            // Where the thread is gone, the next flush says so.
-            let _ = self.send(Job::Remind(at));
-        }
-    }
-
-    /// Whether the changes in the memtable that is filled now have lain for a while.
-    pub(super) fn is_due(&self) -> bool {
-        self.span
-            .is_some_and(|(first, last)| due(first, last) <= Instant::now())
-    }
-
-    /// Another memtable is filled from now on.
-    pub(super) fn begin_anew(&mut self) {
-        self.span = None;
-    }
-
-    /// Has the database take up a memtable, whose last batch this is, and gives news when it has. Another one
-    /// is filled from now on.
+    /// Starts to flush a memtable. The caller has received the result of the flush before it.
     ///
     /// # Errors
-    /// Where the thread is gone.
-    pub(super) fn flush(&mut self, memtable: Arc<Memtable>, batch: u64) -> Result<(), BackendError> {
-        self.begin_anew();
-        self.busy = true;
-        self.send(Job::Flush(memtable, batch))
+    /// If the thread has ended.
+    pub(super) fn begin(&mut self, memtable: Arc<Memtable>, last_batch: u64) -> Result<(), BackendError> {
+        let commands = self.commands.as_ref().ok_or_else(thread_ended)?;
+        let command = FlushCommand { memtable, last_batch };
+        commands.send(command).map_err(|_| thread_ended())?;
+        self.is_busy = true;
+        Ok(())
     }
 
-    /// How taking up the last memtable ended, if it has and was not told before.
-    pub(super) fn flushed(&mut self) -> Option<Result<(), BackendError>> {
-        let flushed = self.flushed.try_recv().ok()?;
-        self.busy = false;
-        Some(flushed)
+    /// The result of the last flush, if it has ended. Each result is returned once.
+    pub(super) fn try_result(&mut self) -> Option<Result<(), BackendError>> {
+        let result = self.results.try_recv().ok()?;
+        self.is_busy = false;
+        Some(result)
     }
 
-    /// Waits until the last memtable has been taken up.
+    /// Waits until the last flush has ended.
     ///
     /// # Errors
-    /// Where that failed, also where it has been told before.
+    /// If that flush failed, now or when [`Flusher::try_result`] returned its result.
     pub(super) fn wait(&mut self) -> Result<(), BackendError> {
-        match std::mem::replace(&mut self.busy, false) {
-            true => self.flushed.recv().unwrap_or_else(|_| Err(gone())),
-            false => Err(BackendError::Failed("a memtable could not be flushed".into())),
+        match std::mem::replace(&mut self.is_busy, false) {
+            true => self.results.recv().unwrap_or_else(|_| Err(thread_ended())),
+            false => Err(BackendError::Failed("an earlier flush failed".into())),
         }
     }
 
-    /// Ends the thread, which has nothing to do.
+    /// Ends the thread after the flush it is doing.
     pub(super) fn stop(&mut self) {
-        drop(self.jobs.take());
+        drop(self.commands.take());
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the thread that flushes memtables panicked");
+            tracing::error!("the flusher thread panicked");
         }
-    }
-
-    fn send(&self, job: Job) -> Result<(), BackendError> {
-        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
-        jobs.send(job).map_err(|_| gone())
     }
 }
 
@@ -155,107 +103,65 @@ impl Drop for Flusher {
     }
 }
 
-/// When a memtable is due into which changes came first and last at these times, if no more come.
-fn due(first: Instant, last: Instant) -> Instant {
-    (first + AGE).max(last + QUIET).min(first + LONGEST)
+fn thread_ended() -> BackendError {
+    BackendError::Failed("the flusher thread has ended".into())
 }
 
-fn gone() -> BackendError {
-    BackendError::Failed("the thread that flushes memtables is gone".into())
-}
-
-fn work(
+fn run(
     db: &Database,
-    jobs: &Receiver<Job>,
-    done: &Sender<Result<(), BackendError>>,
-    news: &OnceLock<News>,
-    held_bytes: usize,
+    commands: &Receiver<FlushCommand>,
+    done: &SyncSender<Result<(), BackendError>>,
+    retained_bytes: usize,
 ) {
-    let tell = || {
-        if let Some(news) = news.get() {
-            news();
-        }
-    };
-    // When to remind of the memtable that is filled now.
-    let mut due: Option<Instant> = None;
-    // Memtables that snapshots still see, or those who wait for this thread. Whoever lets go of one last has all its keys to free: that
-    // is to be nobody else.
-    let mut flushed = Vec::new();
+    // Flushed memtables that snapshots still read. The last owner frees a memtable, which takes
+    // long: this thread does it, so that no call and no commit has to.
+    let mut retained: Vec<Arc<Memtable>> = Vec::new();
     loop {
-        flushed.retain(|memtable| Arc::strong_count(memtable) > 1);
-        let look_again = (!flushed.is_empty()).then(|| Instant::now() + RETENTION);
-        let job = match due.into_iter().chain(look_again).min() {
-            None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(until) => jobs.recv_timeout(until.saturating_duration_since(Instant::now())),
+        retained.retain(|memtable| Arc::strong_count(memtable) > 1);
+        let command = match retained.is_empty() {
+            true => commands.recv().map_err(RecvTimeoutError::from),
+            false => commands.recv_timeout(RETENTION_INTERVAL),
         };
-        match job {
-            Ok(Job::Remind(at)) => due = Some(at),
-            Ok(Job::Flush(memtable, batch)) => {
-                let result = catch_unwind(AssertUnwindSafe(|| flush(db, &memtable, batch)))
-                    .unwrap_or_else(|_| Err(BackendError::Failed("flushing a memtable panicked".into())));
-                flushed.push(memtable);
-                while flushed.iter().map(|memtable| memtable.bytes()).sum::<usize>() > held_bytes && flushed.len() > 1 {
-                    flushed.remove(0).give_up();
-                }
+        match command {
+            Ok(FlushCommand { memtable, last_batch }) => {
+                let result = catch_unwind(AssertUnwindSafe(|| flush(db, &memtable, last_batch)))
+                    .unwrap_or_else(|_| Err(BackendError::Failed("the flush of a memtable panicked".into())));
+                retained.push(memtable);
+                discard_beyond(&mut retained, retained_bytes);
                 if done.send(result).is_err() {
                     return;
                 }
-                tell();
             }
-            Err(RecvTimeoutError::Timeout) => {
-                if due.is_some_and(|due| due <= Instant::now()) {
-                    due = None;
-                    tell();
-                }
-            }
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
 }
 
-/// Has the database take up a memtable, whose last batch this is. Piece by piece: the database keeps the pages of one in memory until
-/// it is durable, and would write those of many more than that holds before, read them again, and write them once more. Until the last
-/// piece names the batch, the journal counts.
-pub(super) fn flush(db: &Database, memtable: &Memtable, batch: u64) -> Result<(), BackendError> {
-    let mut last = None;
-    loop {
-        let mut settlement = Settlement::begin(db)?;
-        last = memtable.drain_into(last.as_ref(), PIECE_KEYS, |changes| settlement.take_up(changes))?;
-        if last.is_none() {
-            return settlement.finish(batch);
-        }
-        settlement.finish_piece()?;
+/// Discards the oldest memtables beyond this many bytes. The newest one always stays.
+fn discard_beyond(retained: &mut Vec<Arc<Memtable>>, bytes: usize) {
+    while retained.len() > 1 && retained.iter().map(|memtable| memtable.bytes()).sum::<usize>() > bytes {
+        retained.remove(0).discard();
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_memtable_is_due_when_no_more_changes_come_and_after_a_while() {
-        let first = Instant::now();
-        let after = |time| due(first, first + time) - first;
-        assert_eq!(after(Duration::ZERO), AGE);
-        assert_eq!(after(AGE - QUIET / 2), AGE + QUIET / 2);
-        assert_eq!(after(AGE * 3), AGE * 3 + QUIET);
-        assert_eq!(after(LONGEST - QUIET / 2), LONGEST);
-        assert_eq!(after(LONGEST * 2), LONGEST);
-    }
-
-    #[test]
-    fn news_that_nobody_heard_comes_again() {
-        let backend = redb::backends::InMemoryBackend::new();
-        let db = Arc::new(Database::builder().create_with_backend(backend).unwrap());
-        let (tell, told) = mpsc::channel();
-        let news: Arc<OnceLock<News>> = Arc::default();
-        let tell = move || tell.send(()).expect("somebody listens");
-        assert!(news.set(Box::new(tell)).is_ok());
-        let mut flusher = Flusher::start(&db, &news, 0).unwrap();
-        for _ in 0..2 {
-            flusher.remind();
-            told.recv_timeout(LONGEST * 3).unwrap();
+/// Writes a memtable into the database.
+///
+/// It takes several transactions of [`CHUNK_KEYS`] keys, because redb keeps the dirty pages of a
+/// transaction in its cache; with more than the cache holds it writes them early, reads them back
+/// and writes them again. The last transaction names `last_batch`. Until then the write-ahead log
+/// stays the authority, and a crash replays it.
+///
+/// # Errors
+/// If the database cannot be written.
+pub(super) fn flush(db: &Database, memtable: &Memtable, last_batch: u64) -> Result<(), BackendError> {
+    let mut last_key = None;
+    loop {
+        let mut transaction = FlushTransaction::begin(db)?;
+        last_key = memtable.read_chunk(last_key.as_ref(), CHUNK_KEYS, |updates| transaction.write(updates))?;
+        if last_key.is_none() {
+            return transaction.commit_batch(last_batch);
         }
-        assert!(flusher.is_due());
+        transaction.commit()?;
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::{Backend, BackendSnapshot, Change, Visit};
+use super::{Backend, BackendSnapshot, KeyUpdate, Visit};
 use crate::error::BackendError;
 
 /// Keys and values in memory, gone when the store is closed.
@@ -71,7 +71,7 @@ impl Backend for MemoryBackend {
 
     fn apply(
         &mut self,
-        changes: &mut dyn Iterator<Item = Change<'_>>,
+        changes: &mut dyn Iterator<Item = KeyUpdate<'_>>,
     ) -> Result<Arc<dyn BackendSnapshot>, BackendError> {
         let shared = Arc::clone(&self.shared);
         let mut rows = shared.rows.write().unwrap_or_else(PoisonError::into_inner);

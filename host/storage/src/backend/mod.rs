@@ -1,69 +1,72 @@
-//! What a store needs of the place it keeps its bytes in: snapshots, and batches that become durable as one.
+//! What a store needs from the place that keeps its bytes: snapshots, and atomic durable batches.
 
 mod database;
 pub(crate) mod disk_file;
 mod flusher;
-mod journal;
+mod format;
 mod key_map;
+mod layers;
 pub(crate) mod memory;
 mod memtable;
 pub(crate) mod redb;
+mod wal;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::error::BackendError;
 
-/// A change of one key in a batch: its stored value from now on, or `None` to remove it.
-pub(crate) type Change<'a> = (&'a [u8], Option<&'a [u8]>);
+/// A key and the stored value it holds after a batch, or `None` if the batch removes the key.
+pub(crate) type KeyUpdate<'a> = (&'a [u8], Option<&'a [u8]>);
 
-/// What a walk hands each stored key and stored value to.
+/// A walk calls this with each stored key and stored value, until it breaks.
 pub(crate) type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'v;
 
-/// Called from any thread when the backend should be looked after.
-pub(crate) type News = Box<dyn Fn() + Send + Sync>;
-
-/// Keeps stored keys and values. Used by the committer alone.
+/// Keeps stored keys and values. Only the committer uses it.
 pub(crate) trait Backend: Send {
     /// The committed state.
     fn snapshot(&self) -> Result<Arc<dyn BackendSnapshot>, BackendError>;
 
-    /// Makes all changes durable, or none, and returns the state after them. They come sorted by key, each key once.
+    /// Makes all updates durable, or none, and returns the state after them. Updates are sorted by
+    /// key, and each key occurs once.
     ///
-    /// After an error the backend must be opened again; whether the changes are durable then is not known.
+    /// After an error the backend must be reopened. The updates may then be durable or not.
     fn apply(
         &mut self,
-        changes: &mut dyn Iterator<Item = Change<'_>>,
+        updates: &mut dyn Iterator<Item = KeyUpdate<'_>>,
     ) -> Result<Arc<dyn BackendSnapshot>, BackendError>;
 
-    /// Calls `news` from now on when there is something to look after.
-    fn on_news(&mut self, _news: News) {}
+    /// When [`Backend::maintain`] is due next; `None` while there is nothing to do.
+    fn maintenance_due(&self) -> Option<Instant> {
+        None
+    }
 
-    /// Does what has to be done from time to time, and returns the committed state where it is now read from somewhere else.
+    /// Does the maintenance that is due. Returns a snapshot if the committed state moved.
     ///
-    /// After an error the backend must be opened again.
-    fn look_after(&mut self) -> Result<Option<Arc<dyn BackendSnapshot>>, BackendError> {
+    /// After an error the backend must be reopened.
+    fn maintain(&mut self) -> Result<Option<Arc<dyn BackendSnapshot>>, BackendError> {
         Ok(None)
     }
 
-    /// Closes what is open and opens it again. Snapshots taken before may fail to read from then on.
+    /// Closes what is open and opens it again. Reads of earlier snapshots may fail from then on.
     fn reopen(&mut self) -> Result<(), BackendError>;
 
-    /// Closes for good. Snapshots may fail to read from then on.
+    /// Closes for good. Reads of snapshots may fail from then on.
     fn close(&mut self) -> Result<(), BackendError>;
 }
 
-/// A committed state that does not change.
+/// A committed state. It never changes.
 pub(crate) trait BackendSnapshot: Send + Sync {
     /// The stored value of a key.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError>;
 
-    /// Hands the keys from `start` up to, not including, `end` and their stored values to `visit`, until it
-    /// breaks. `start` is before `end`. `visit` must not call back into the snapshot.
+    /// Calls `visit` with the keys of the half-open range `start..end` and their stored values,
+    /// until it breaks. `start` is before `end`. `visit` must not call the snapshot.
     fn walk(&self, start: &[u8], end: &[u8], reverse: bool, visit: &mut Visit<'_>) -> Result<(), BackendError>;
 }
 
-/// What stands in for a snapshot while the backend is closed.
+/// The snapshot of a closed backend: every read fails.
 pub(crate) struct ClosedSnapshot;
 
 impl BackendSnapshot for ClosedSnapshot {

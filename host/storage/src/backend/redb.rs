@@ -1,78 +1,107 @@
-//! The backend on disk: a redb database, and beside it a journal.
+//! The backend on disk: a redb database with a write-ahead log and memtables in front of it.
 //!
-//! A batch is durable once it is in the journal, and is read from a memtable. When the half of the journal that is written is full, or has
-//! lain for a while, a thread of its own has the database take up its memtable, while the next batches go to the other half and another
-//! memtable. The database thus writes each of its pages once for thousands of batches, and what was written and removed again in
-//! the meantime not at all.
+//! A batch is durable once its record is in the log, and is read from the active memtable. When the
+//! current half of the log is full, or its batches are old, the active memtable is frozen: the
+//! flusher writes it into the database while the next batches go to the other half and a new
+//! memtable. So the database writes each page once for thousands of batches, and rows that are
+//! written and removed in between never reach it. See docs/storage.md.
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, StorageBackend};
 
-use super::database::{self, Settled, Settlement};
+use super::database::{DatabaseSnapshot, FlushTransaction};
 use super::disk_file::DiskFile;
 use super::flusher::{self, Flusher};
-use super::journal::{HALF_BYTES, Journal, Place};
-use super::memtable::{Layers, Memtable};
-use super::{Backend, BackendSnapshot, Change, News, Visit};
+use super::layers::Layers;
+use super::memtable::Memtable;
+use super::wal::{HALF_BYTES, RecordFit, Wal};
+use super::{Backend, BackendSnapshot, KeyUpdate, Visit, format};
 use crate::error::{BackendError, OpenError};
 
-/// Bytes of memtables that only old snapshots see, for each byte of a half of the journal that is filled.
-const HELD_PER_FILL: usize = 8;
+/// Bytes of flushed memtables that are kept for old snapshots, for each byte of a log half.
+const RETAINED_PER_HALF: usize = 8;
 
-/// What opens the two files.
+/// A memtable is flushed this long after its first batch, if no batch came for [`QUIET`].
+const MIN_AGE: Duration = Duration::from_secs(2);
+const QUIET: Duration = Duration::from_millis(200);
+/// A memtable is flushed this long after its first batch in any case. The longer it waits, the more
+/// of its keys share a page of the database.
+const MAX_AGE: Duration = Duration::from_secs(10);
+
+/// How often a flush in progress is checked for its end.
+const FLUSH_POLL: Duration = Duration::from_millis(20);
+
+/// Opens the two files.
 pub(crate) struct Opener {
     pub(crate) database: Box<dyn Fn() -> Result<Database, DatabaseError> + Send>,
-    pub(crate) journal: Box<dyn Fn() -> io::Result<Box<dyn StorageBackend>> + Send>,
-    /// Bytes of a half of the journal.
+    pub(crate) wal: Box<dyn Fn() -> io::Result<Box<dyn StorageBackend>> + Send>,
+    /// Bytes of a half of the log.
     pub(crate) half_bytes: usize,
-    /// Bytes of it that are filled before the database takes them up.
+    /// Bytes of a half that are filled before its memtable is flushed.
     pub(crate) fill_bytes: usize,
 }
 
-/// A redb database, which is opened anew after a failure.
+/// A redb database with its log. It can be reopened after a failure.
 pub(crate) struct RedbBackend {
     path: PathBuf,
     opener: Opener,
-    news: Arc<OnceLock<News>>,
-    open: Option<Open>,
+    open: Option<OpenFiles>,
 }
 
-struct Open {
+/// The open files and the state over them.
+struct OpenFiles {
     db: Arc<Database>,
-    journal: Journal,
+    wal: Wal,
     fill_bytes: usize,
     /// The last batch.
     batch: u64,
-    /// Changes since the half of the journal was begun.
+    /// The updates since the current half of the log was begun.
     active: Arc<Memtable>,
-    /// Those of the other half, while the database takes them up.
+    /// When `active` got its first and its last batch; `None` while it is empty.
+    filled: Option<FillTimes>,
+    /// The updates of the other half, while they are flushed.
     frozen: Option<Arc<Memtable>>,
-    /// What the database holds by itself.
-    settled: Arc<Settled>,
+    /// What the database itself holds.
+    flushed: Arc<DatabaseSnapshot>,
     flusher: Flusher,
 }
 
+/// When a memtable got its first and its last batch.
+#[derive(Debug, Clone, Copy)]
+struct FillTimes {
+    first: Instant,
+    last: Instant,
+}
+
+impl FillTimes {
+    /// When the memtable is due for a flush, if no more batches come.
+    fn due(self) -> Instant {
+        (self.first + MIN_AGE).max(self.last + QUIET).min(self.first + MAX_AGE)
+    }
+}
+
 impl RedbBackend {
-    /// Opens or creates the file at `path`, which no other process may have open, and its journal: `path` with the extension
-    /// `journal`.
+    /// Opens or creates the database at `path` and its log, which is `path` with the extension
+    /// `wal`. No other process may have them open.
     pub(crate) fn open(path: &Path, cache_size_bytes: usize, fill_bytes: usize) -> Result<Self, OpenError> {
-        let file = path.to_path_buf();
-        let journal = path.with_extension("journal");
+        let database = path.to_path_buf();
+        let wal = path.with_extension("wal");
         let opener = Opener {
             database: Box::new(move || {
-                let file = DiskFile::new(FileBackend::new(open_file(&file)?)?);
+                let file = DiskFile::new(FileBackend::new(open_file(&database)?)?);
                 Builder::new()
                     .set_cache_size(cache_size_bytes)
                     .create_with_backend(file)
             }),
-            journal: Box::new(move || {
-                let backend = FileBackend::new(open_file(&journal)?).map_err(io::Error::other)?;
-                Ok(Box::new(backend))
+            wal: Box::new(move || {
+                let file = FileBackend::new(open_file(&wal)?).map_err(io::Error::other)?;
+                Ok(Box::new(file))
             }),
             half_bytes: HALF_BYTES,
             fill_bytes,
@@ -80,14 +109,12 @@ impl RedbBackend {
         Self::open_with(path, opener)
     }
 
-    /// Opens with `opener`, now and after each failure. `path` is named in errors.
+    /// Opens with `opener`, now and after each failure. Errors name `path`.
     pub(crate) fn open_with(path: &Path, opener: Opener) -> Result<Self, OpenError> {
-        let news = Arc::default();
-        let open = Open::new(path, &opener, &news)?;
+        let open = OpenFiles::new(path, &opener)?;
         Ok(Self {
             path: path.to_path_buf(),
             opener,
-            news,
             open: Some(open),
         })
     }
@@ -106,33 +133,31 @@ impl Backend for RedbBackend {
 
     fn apply(
         &mut self,
-        changes: &mut dyn Iterator<Item = Change<'_>>,
+        updates: &mut dyn Iterator<Item = KeyUpdate<'_>>,
     ) -> Result<Arc<dyn BackendSnapshot>, BackendError> {
         let open = self.open.as_mut().ok_or(BackendError::Closed)?;
-        open.apply(&changes.collect::<Vec<_>>())?;
+        open.apply(&updates.collect::<Vec<_>>())?;
         Ok(open.snapshot())
     }
 
-    fn on_news(&mut self, news: News) {
-        // Set once, by the one who works with this backend.
-        let _ = self.news.set(news);
+    fn maintenance_due(&self) -> Option<Instant> {
+        self.open.as_ref()?.maintenance_due()
     }
 
-    fn look_after(&mut self) -> Result<Option<Arc<dyn BackendSnapshot>>, BackendError> {
+    fn maintain(&mut self) -> Result<Option<Arc<dyn BackendSnapshot>>, BackendError> {
         let open = self.open.as_mut().ok_or(BackendError::Closed)?;
-        let settled = open.take_settled()?;
-        match open.is_due() {
-            true => open.freeze()?,
-            false => open.flusher.remind_again(),
+        let has_moved = open.finish_flush()?;
+        if open.is_due() {
+            open.freeze()?;
         }
-        Ok(settled.then(|| open.snapshot()))
+        Ok(has_moved.then(|| open.snapshot()))
     }
 
     fn reopen(&mut self) -> Result<(), BackendError> {
         if let Err(error) = self.close() {
-            tracing::warn!(path = %self.path.display(), %error, "closing the failed storage failed as well");
+            tracing::warn!(path = %self.path.display(), %error, "the failed storage could not be closed cleanly");
         }
-        let open = Open::new(&self.path, &self.opener, &self.news).map_err(|error| match error {
+        let open = OpenFiles::new(&self.path, &self.opener).map_err(|error| match error {
             OpenError::Backend { source, .. } => source,
             OpenError::InUse { .. }
             | OpenError::FormatTooNew { .. }
@@ -151,174 +176,234 @@ impl Backend for RedbBackend {
     }
 }
 
-impl Open {
-    /// Opens the database, and has it take up what the journal holds beyond it.
-    fn new(path: &Path, opener: &Opener, news: &Arc<OnceLock<News>>) -> Result<Self, OpenError> {
-        let db = database::open(path, &opener.database)?;
-        Self::take_up_journal(db, opener, news).map_err(|source| OpenError::Backend {
+impl OpenFiles {
+    /// Opens the database and recovers what only the log holds.
+    fn new(path: &Path, opener: &Opener) -> Result<Self, OpenError> {
+        let db = format::open(path, &opener.database)?;
+        Self::recover(db, opener).map_err(|source| OpenError::Backend {
             path: path.to_path_buf(),
             source,
         })
     }
 
-    fn take_up_journal(db: Database, opener: &Opener, news: &Arc<OnceLock<News>>) -> Result<Self, BackendError> {
-        let (file, settled) = database::identity(&db)?;
-        let journal = Journal::open((opener.journal)()?, file, opener.half_bytes)?;
-        // Sorted, and in pieces, as any other memtable.
-        let left = Memtable::default();
-        let batch = journal.replay(settled, |batch, changes| left.insert(batch, changes))?;
-        if batch > settled {
-            flusher::flush(&db, &left, batch)?;
+    /// Replays the records after the last batch of the database into a memtable, and flushes it.
+    fn recover(db: Database, opener: &Opener) -> Result<Self, BackendError> {
+        let (file_id, flushed_batch) = format::identity(&db)?;
+        let wal = Wal::open((opener.wal)()?, file_id, opener.half_bytes)?;
+        let recovered = Memtable::default();
+        let batch = wal.replay(flushed_batch, |batch, updates| recovered.insert(batch, updates))?;
+        if batch > flushed_batch {
+            flusher::flush(&db, &recovered, batch)?;
         }
         let db = Arc::new(db);
         Ok(Self {
-            settled: Arc::new(Settled::read(&db)?),
-            flusher: Flusher::start(&db, news, HELD_PER_FILL.saturating_mul(opener.fill_bytes))?,
+            flushed: Arc::new(DatabaseSnapshot::open(&db)?),
+            flusher: Flusher::start(&db, RETAINED_PER_HALF.saturating_mul(opener.fill_bytes))?,
             db,
-            journal,
+            wal,
             fill_bytes: opener.fill_bytes,
             batch,
             active: Arc::default(),
+            filled: None,
             frozen: None,
         })
     }
 
     fn snapshot(&self) -> Arc<dyn BackendSnapshot> {
-        // What comes into one that is empty now is of later batches.
+        // Later batches alone will fill a memtable that is empty now.
         let active = Some(&self.active).filter(|memtable| !memtable.is_empty());
-        Arc::new(State {
+        Arc::new(StoreSnapshot {
             memtables: active.into_iter().chain(&self.frozen).map(Arc::clone).collect(),
-            settled: Arc::clone(&self.settled),
+            flushed: Arc::clone(&self.flushed),
             batch: self.batch,
         })
     }
 
-    fn apply(&mut self, changes: &[Change<'_>]) -> Result<(), BackendError> {
-        self.take_settled()?;
+    fn apply(&mut self, updates: &[KeyUpdate<'_>]) -> Result<(), BackendError> {
+        self.finish_flush()?;
         let batch = self.batch + 1;
-        self.journal.begin(batch);
-        for change in changes {
-            self.journal.push(*change);
+        self.wal.begin(batch);
+        for update in updates {
+            self.wal.push(*update);
         }
-        let is_full = self.journal.used_bytes() >= self.fill_bytes;
-        match self.journal.place() {
-            Place::Nowhere => self.settle_with(batch, changes)?,
-            Place::Here if !is_full && !self.is_due() => self.write(batch, changes)?,
-            Place::Here | Place::NextHalf => {
-                // Where batches come faster than the database takes them up, they wait for it here.
-                self.wait_for_settled()?;
+        let is_full = self.wal.used_bytes() >= self.fill_bytes;
+        match self.wal.fit() {
+            RecordFit::TooLong => self.apply_to_database(batch, updates)?,
+            RecordFit::CurrentHalf if !is_full && !self.is_due() => self.log(batch, updates)?,
+            RecordFit::CurrentHalf | RecordFit::NextHalf => {
+                // Backpressure: if batches come faster than they are flushed, they wait here.
+                self.wait_for_flush()?;
                 self.freeze()?;
-                self.write(batch, changes)?;
+                self.log(batch, updates)?;
             }
         }
         self.batch = batch;
         Ok(())
     }
 
-    /// Whether the memtable has lain for a while, and the one before is out of the way.
+    fn maintenance_due(&self) -> Option<Instant> {
+        match self.frozen {
+            Some(_) => Some(Instant::now() + FLUSH_POLL),
+            None => self.filled.map(FillTimes::due),
+        }
+    }
+
+    /// Whether the active memtable should be flushed now. Only one flush runs at a time.
     fn is_due(&self) -> bool {
-        self.frozen.is_none() && self.flusher.is_due()
+        self.frozen.is_none() && self.filled.is_some_and(|filled| filled.due() <= Instant::now())
     }
 
-    /// Makes a batch durable in the journal, and lets it be read.
-    fn write(&mut self, batch: u64, changes: &[Change<'_>]) -> Result<(), BackendError> {
-        self.journal.write()?;
-        self.active.insert(batch, changes);
-        self.flusher.remind();
+    /// Makes a batch durable in the log, then lets snapshots read it.
+    fn log(&mut self, batch: u64, updates: &[KeyUpdate<'_>]) -> Result<(), BackendError> {
+        self.wal.write()?;
+        self.active.insert(batch, updates);
+        let now = Instant::now();
+        let first = self.filled.map_or(now, |filled| filled.first);
+        self.filled = Some(FillTimes { first, last: now });
         Ok(())
     }
 
-    /// Has the database take up a batch that is too long for the journal, with all before it.
-    fn settle_with(&mut self, batch: u64, changes: &[Change<'_>]) -> Result<(), BackendError> {
-        self.settle_all()?;
-        let mut settlement = Settlement::begin(&self.db)?;
-        settlement.take_up(changes.iter().copied())?;
-        settlement.finish(batch)?;
-        self.settled = Arc::new(Settled::read(&self.db)?);
+    /// Writes a batch that is too long for the log into the database, after everything before it.
+    fn apply_to_database(&mut self, batch: u64, updates: &[KeyUpdate<'_>]) -> Result<(), BackendError> {
+        self.flush_all()?;
+        let mut transaction = FlushTransaction::begin(&self.db)?;
+        transaction.write(updates.iter().copied())?;
+        transaction.commit_batch(batch)?;
+        self.flushed = Arc::new(DatabaseSnapshot::open(&self.db)?);
         self.active = Arc::default();
-        self.flusher.begin_anew();
-        self.journal.turn_over();
+        self.filled = None;
+        self.wal.turn_over();
         Ok(())
     }
 
-    /// Has the database take up everything, here and now.
-    fn settle_all(&mut self) -> Result<(), BackendError> {
-        self.wait_for_settled()?;
+    /// Flushes both memtables on this thread.
+    fn flush_all(&mut self) -> Result<(), BackendError> {
+        self.wait_for_flush()?;
         match self.active.is_empty() {
             true => Ok(()),
             false => flusher::flush(&self.db, &self.active, self.batch),
         }
     }
 
-    /// Lets the database take up the memtable, and begins another with the other half of the journal, which it holds by itself.
+    /// Starts to flush the active memtable. The next batches go to a new one and to the other half
+    /// of the log, whose batches the database holds already.
     fn freeze(&mut self) -> Result<(), BackendError> {
         let frozen = std::mem::take(&mut self.active);
-        self.flusher.flush(Arc::clone(&frozen), self.batch)?;
+        self.filled = None;
+        self.flusher.begin(Arc::clone(&frozen), self.batch)?;
         self.frozen = Some(frozen);
-        self.journal.turn_over();
+        self.wal.turn_over();
         Ok(())
     }
 
-    /// Where the database has taken up the frozen memtable, reads what was in it from there.
-    fn take_settled(&mut self) -> Result<bool, BackendError> {
-        match self.flusher.flushed() {
+    /// If the flush has ended, lets later snapshots read its rows from the database.
+    fn finish_flush(&mut self) -> Result<bool, BackendError> {
+        match self.flusher.try_result() {
             None => Ok(false),
-            Some(flushed) => self.settle_frozen(flushed),
+            Some(result) => {
+                self.release_frozen(result)?;
+                Ok(true)
+            }
         }
     }
 
-    fn wait_for_settled(&mut self) -> Result<(), BackendError> {
+    fn wait_for_flush(&mut self) -> Result<(), BackendError> {
         if self.frozen.is_some() {
-            let flushed = self.flusher.wait();
-            self.settle_frozen(flushed)?;
+            let result = self.flusher.wait();
+            self.release_frozen(result)?;
         }
         Ok(())
     }
 
-    fn settle_frozen(&mut self, flushed: Result<(), BackendError>) -> Result<bool, BackendError> {
+    fn release_frozen(&mut self, flushed: Result<(), BackendError>) -> Result<(), BackendError> {
         flushed?;
-        self.settled = Arc::new(Settled::read(&self.db)?);
+        self.flushed = Arc::new(DatabaseSnapshot::open(&self.db)?);
         self.frozen = None;
-        Ok(true)
+        Ok(())
     }
 
-    /// Closes both files, of which the database then holds everything by itself.
+    /// Flushes everything, closes both files and empties the log.
     fn close(mut self) -> Result<(), BackendError> {
-        self.settle_all()?;
+        self.flush_all()?;
         self.flusher.stop();
-        drop(self.settled);
+        drop(self.flushed);
         match Arc::into_inner(self.db) {
             Some(db) => db.close().map_err(redb::Error::from)?,
-            None => return Err(BackendError::Failed("the database is still being written".into())),
+            None => return Err(BackendError::Failed("the database is still in use".into())),
         }
-        Ok(self.journal.empty()?)
+        Ok(self.wal.empty()?)
     }
 }
 
-/// What batches have left behind up to one of them.
-struct State {
-    /// The latest first.
+/// The state after a batch.
+struct StoreSnapshot {
+    /// The newest first.
     memtables: Vec<Arc<Memtable>>,
-    settled: Arc<Settled>,
+    flushed: Arc<DatabaseSnapshot>,
     batch: u64,
 }
 
-impl State {
-    fn layers(&self) -> Layers<'_, Settled> {
+impl StoreSnapshot {
+    fn layers(&self) -> Layers<'_, DatabaseSnapshot> {
         Layers {
             memtables: &self.memtables,
-            base: &*self.settled,
+            base: &*self.flushed,
             batch: self.batch,
         }
     }
 }
 
-impl BackendSnapshot for State {
+impl BackendSnapshot for StoreSnapshot {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
         self.layers().get(key)
     }
 
     fn walk(&self, start: &[u8], end: &[u8], reverse: bool, visit: &mut Visit<'_>) -> Result<(), BackendError> {
         self.layers().walk(start, end, reverse, visit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_memtable_is_due_when_batches_stop_and_at_last_when_it_is_old() {
+        let first = Instant::now();
+        let after = |time| {
+            FillTimes {
+                first,
+                last: first + time,
+            }
+            .due()
+                - first
+        };
+        assert_eq!(after(Duration::ZERO), MIN_AGE);
+        assert_eq!(after(MIN_AGE - QUIET / 2), MIN_AGE + QUIET / 2);
+        assert_eq!(after(MIN_AGE * 3), MIN_AGE * 3 + QUIET);
+        assert_eq!(after(MAX_AGE - QUIET / 2), MAX_AGE);
+        assert_eq!(after(MAX_AGE * 2), MAX_AGE);
+    }
+
+    /// Without a batch or a message, the committer's own clock alone leads to a flush.
+    #[test]
+    fn maintenance_falls_due_by_itself_until_the_memtable_is_flushed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut backend = RedbBackend::open(&dir.path().join("test.redb"), 1 << 20, 1 << 20).unwrap();
+        assert_eq!(backend.maintenance_due(), None);
+        backend
+            .apply(&mut [(&b"t\0k"[..], Some(&b"v\0"[..]))].into_iter())
+            .unwrap();
+        let mut rounds = 0;
+        while let Some(due) = backend.maintenance_due() {
+            std::thread::park_timeout(due.saturating_duration_since(Instant::now()));
+            backend.maintain().unwrap();
+            rounds += 1;
+            assert!(rounds < 10_000, "the flush never ends");
+        }
+        assert!(rounds >= 2, "one to freeze and one to release");
+        assert!(backend.open.as_ref().unwrap().active.is_empty());
+        assert_eq!(backend.snapshot().unwrap().get(b"t\0k").unwrap().unwrap(), b"v\0");
+        backend.close().unwrap();
     }
 }

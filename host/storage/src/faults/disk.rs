@@ -19,7 +19,7 @@ pub(super) struct Disk {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Name {
     Database,
-    Journal,
+    Wal,
 }
 
 #[derive(Debug, Default)]

@@ -1,14 +1,16 @@
-//! A backend that can be held up, made to fail, and kept from being opened again.
+//! A backend that a test can block, make fail, and keep from being reopened.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
+use std::time::Instant;
 
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::Notify;
 
-use crate::backend::{Backend, BackendSnapshot, Change, News};
+use crate::backend::{Backend, BackendSnapshot, KeyUpdate};
 use crate::error::BackendError;
 
-/// What the next batch does; without a plan, it succeeds.
+/// What the next batch does. Without a plan, it succeeds.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Plan {
     Succeed,
@@ -45,13 +47,13 @@ pub(super) fn gated(inner: Box<dyn Backend>) -> (Gated, Arc<Gate>) {
 }
 
 impl Gate {
-    /// From now on a batch waits before it is written.
+    /// Makes each batch wait before it is written.
     pub(super) fn close(&self) {
-        self.state.lock().unwrap().closed = true;
+        self.state.lock().closed = true;
     }
 
     pub(super) fn open(&self) {
-        self.state.lock().unwrap().closed = false;
+        self.state.lock().closed = false;
         self.opened.notify_all();
     }
 
@@ -61,20 +63,20 @@ impl Gate {
     }
 
     pub(super) fn plan(&self, plans: impl IntoIterator<Item = Plan>) {
-        self.state.lock().unwrap().plans.extend(plans);
+        self.state.lock().plans.extend(plans);
     }
 
     pub(super) fn refuse_reopening(&self, refuse: bool) {
-        self.state.lock().unwrap().refuse_reopening = refuse;
+        self.state.lock().refuse_reopening = refuse;
     }
 
     fn pass(&self) -> Plan {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state.lock();
         if state.closed {
             self.entered.notify_one();
         }
         while state.closed {
-            state = self.opened.wait(state).unwrap();
+            self.opened.wait(&mut state);
         }
         state.plans.pop_front().unwrap_or(Plan::Succeed)
     }
@@ -87,25 +89,25 @@ impl Backend for Gated {
 
     fn apply(
         &mut self,
-        changes: &mut dyn Iterator<Item = Change<'_>>,
+        updates: &mut dyn Iterator<Item = KeyUpdate<'_>>,
     ) -> Result<Arc<dyn BackendSnapshot>, BackendError> {
         match self.gate.pass() {
-            Plan::Succeed => self.inner.apply(changes),
+            Plan::Succeed => self.inner.apply(updates),
             Plan::Fail => Err(BackendError::Failed("as planned".into())),
             Plan::Panic => panic!("as planned"),
         }
     }
 
-    fn on_news(&mut self, news: News) {
-        self.inner.on_news(news);
+    fn maintenance_due(&self) -> Option<Instant> {
+        self.inner.maintenance_due()
     }
 
-    fn look_after(&mut self) -> Result<Option<Arc<dyn BackendSnapshot>>, BackendError> {
-        self.inner.look_after()
+    fn maintain(&mut self) -> Result<Option<Arc<dyn BackendSnapshot>>, BackendError> {
+        self.inner.maintain()
     }
 
     fn reopen(&mut self) -> Result<(), BackendError> {
-        if self.gate.state.lock().unwrap().refuse_reopening {
+        if self.gate.state.lock().refuse_reopening {
             return Err(BackendError::Failed("as planned".into()));
         }
         self.inner.reopen()

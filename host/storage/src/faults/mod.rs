@@ -13,18 +13,18 @@ use crate::backend::memory::MemoryBackend;
 use crate::backend::redb::{Opener, RedbBackend};
 use crate::{BackendError, Commit, CommitError, Config, Error, KeyRange, Store, Transaction};
 
-/// Bytes of a half of the journal: with few, the database takes it up all the time.
+/// Bytes of a half of the wal: with few, the database takes it up all the time.
 const HALVES: [usize; 3] = [1 << 20, 16 << 10, 256];
 
 fn on_disk(disk: &Arc<Disk>, half_bytes: usize) -> Store {
-    let (database, journal) = (Arc::clone(disk), Arc::clone(disk));
+    let (database, wal) = (Arc::clone(disk), Arc::clone(disk));
     let opener = Opener {
         database: Box::new(move || {
             redb::Builder::new()
                 .set_cache_size(1 << 20)
                 .create_with_backend(DiskFile::new(database.attach(Name::Database)))
         }),
-        journal: Box::new(move || Ok(Box::new(journal.attach(Name::Journal)))),
+        wal: Box::new(move || Ok(Box::new(wal.attach(Name::Wal)))),
         half_bytes,
         fill_bytes: half_bytes,
     };

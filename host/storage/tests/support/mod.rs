@@ -28,10 +28,10 @@ pub fn in_file(config: Config) -> Fixture {
     Fixture { store, dir: Some(dir) }
 }
 
-/// A file that takes up what is in the journal all the time.
+/// A file that takes up what is in the wal all the time.
 pub fn in_file_flushed_often(config: Config) -> Fixture {
     in_file(Config {
-        journal_bytes: 512,
+        wal_bytes: 512,
         ..config
     })
 }

@@ -101,7 +101,7 @@ async fn a_changed_rounding_is_reported_with_its_call() {
 #[tokio::test]
 async fn a_call_on_a_dropped_snapshot_is_not_compared() {
     let storage = stowage_storage::Config {
-        journal_bytes: 512,
+        wal_bytes: 512,
         ..stowage_storage::Config::default()
     };
     let stage = Stage::storing(storage, config(), built_in(plain('a'))).await;
