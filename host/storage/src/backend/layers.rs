@@ -7,7 +7,6 @@ use std::vec;
 
 use bytes::Bytes;
 
-use super::key_map::Held;
 use super::memtable::Memtable;
 use super::{BackendSnapshot, Visit};
 use crate::error::BackendError;
@@ -102,7 +101,7 @@ impl<'a> Cursor<'a> {
         }
         let rows = self.memtable.rows();
         self.outdated.set(self.outdated.get() || rows.is_discarded);
-        let mut range = rows.map.range(start, end);
+        let mut range = rows.map.range::<[u8], _>((start, end));
         let mut copied = Vec::new();
         let mut last = None;
         let mut left = self.next_count;
@@ -116,7 +115,7 @@ impl<'a> Cursor<'a> {
             left -= 1;
             last = Some(key);
             if let Some(version) = versions.at(self.batch) {
-                copied.push((key.to_bytes(), version.value.clone()));
+                copied.push((key.clone(), version.value.clone()));
             }
         }
         self.next_count = if left > 0 {
@@ -124,7 +123,7 @@ impl<'a> Cursor<'a> {
         } else {
             (self.next_count * 2).min(MAX_KEYS)
         };
-        self.last = last.map(Held::to_bytes);
+        self.last = last.cloned();
         self.copied = copied.into_iter();
     }
 }

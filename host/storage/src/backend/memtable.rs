@@ -3,6 +3,7 @@
 //! It keeps each version of a key that a batch wrote, so that a snapshot still sees its own version
 //! after later batches. It lives as long as a snapshot reads it, unless it is discarded before.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ops::Bound;
 
@@ -10,7 +11,6 @@ use bytes::{Bytes, BytesMut};
 use parking_lot::{RwLock, RwLockReadGuard};
 
 use super::KeyUpdate;
-use super::key_map::{Held, KeyMap};
 use crate::error::BackendError;
 
 /// Updates that are inserted under one lock. Readers wait meanwhile.
@@ -26,7 +26,7 @@ pub(crate) struct Memtable {
 
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    pub(super) map: KeyMap<Versions>,
+    pub(super) map: BTreeMap<Bytes, Versions>,
     bytes: usize,
     pub(super) is_discarded: bool,
 }
@@ -133,13 +133,13 @@ impl Memtable {
         let rows = self.rows();
         let start = after.map_or(Bound::Unbounded, |key| Bound::Excluded(&**key));
         let (mut last, mut left) = (None, limit);
-        let chunk = rows.map.range(start, Bound::Unbounded).take(limit);
+        let chunk = rows.map.range::<[u8], _>((start, Bound::Unbounded)).take(limit);
         write(&mut chunk.map(|(key, versions)| {
             left -= 1;
             last = Some(key);
             (&**key, versions.latest.value.as_deref())
         }))?;
-        Ok(last.filter(|_| left == 0).map(Held::to_bytes))
+        Ok(last.filter(|_| left == 0).cloned())
     }
 
     pub(super) fn rows(&self) -> RwLockReadGuard<'_, Rows> {

@@ -4,7 +4,6 @@ mod database;
 pub(crate) mod disk_file;
 mod flusher;
 mod format;
-mod key_map;
 mod layers;
 pub(crate) mod memory;
 mod memtable;
