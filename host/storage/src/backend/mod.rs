@@ -1,7 +1,6 @@
 //! What a store needs from the place that keeps its bytes: snapshots, and atomic durable batches.
 
 mod database;
-pub(crate) mod disk_file;
 mod flusher;
 mod format;
 mod layers;

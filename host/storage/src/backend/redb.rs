@@ -16,7 +16,6 @@ use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, StorageBackend};
 
 use super::database::{DatabaseSnapshot, FlushTransaction};
-use super::disk_file::DiskFile;
 use super::flusher::{self, Flusher};
 use super::layers::Layers;
 use super::memtable::Memtable;
@@ -94,7 +93,7 @@ impl RedbBackend {
         let wal = path.with_extension("wal");
         let opener = Opener {
             database: Box::new(move || {
-                let file = DiskFile::new(FileBackend::new(open_file(&database)?)?);
+                let file = FileBackend::new(open_file(&database)?)?;
                 Builder::new()
                     .set_cache_size(cache_size_bytes)
                     .create_with_backend(file)

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use self::disk::{Disk, Name};
 use self::gate::{Gate, Plan};
-use crate::backend::disk_file::DiskFile;
 use crate::backend::memory::MemoryBackend;
 use crate::backend::redb::{Opener, RedbBackend};
 use crate::{BackendError, Commit, CommitError, Config, Error, KeyRange, Store, Transaction};
@@ -22,7 +21,7 @@ fn on_disk(disk: &Arc<Disk>, half_bytes: usize) -> Store {
         database: Box::new(move || {
             redb::Builder::new()
                 .set_cache_size(1 << 20)
-                .create_with_backend(DiskFile::new(database.attach(Name::Database)))
+                .create_with_backend(database.attach(Name::Database))
         }),
         wal: Box::new(move || Ok(Box::new(wal.attach(Name::Wal)))),
         half_bytes,
