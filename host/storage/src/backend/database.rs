@@ -1,13 +1,8 @@
 //! Transactions and snapshots of the redb database.
 
 use std::collections::HashSet;
-use std::iter::Peekable;
-use std::ops::Bound;
 
-use redb::{
-    CursorError, Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageError, Table,
-    WriteTransaction,
-};
+use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageError, WriteTransaction};
 
 use super::format::{KV, set_last_batch};
 use super::{BackendSnapshot, KeyUpdate, Visit};
@@ -25,16 +20,10 @@ impl FlushTransaction {
     /// Writes these updates. They are cheapest if they are sorted by key.
     pub(super) fn write<'u>(&mut self, updates: impl Iterator<Item = KeyUpdate<'u>>) -> Result<(), BackendError> {
         let mut table = self.0.open_table(KV).map_err(redb::Error::from)?;
-        let mut changes = updates.peekable();
-        let mut lookout = Lookout::default();
-        while let Some((key, value)) = changes.next() {
+        for (key, value) in updates {
             match value {
                 Some(value) => table.insert(key, value).map(drop)?,
                 None => table.remove(key).map(drop)?,
-            }
-            if lookout.is_worth_it(key) {
-                let beside = insert_beside(&mut table, key, &mut changes)?;
-                lookout.found(beside);
             }
         }
         Ok(())
@@ -53,67 +42,6 @@ impl FlushTransaction {
             .set_durability(Durability::Immediate)
             .map_err(redb::Error::from)?;
         Ok(self.0.commit().map_err(redb::Error::from)?)
-    }
-}
-
-/// Inserts those of the next changes that lie between a key of the table and the one after it, and says how many these were.
-fn insert_beside<'c>(
-    table: &mut Table<'_, &[u8], &[u8]>,
-    key: &[u8],
-    changes: &mut Peekable<impl Iterator<Item = KeyUpdate<'c>>>,
-) -> Result<usize, BackendError> {
-    let mut gap = table.upper_bound_mut(Bound::Included(key))?;
-    let mut inserted = 0;
-    while let Some((key, Some(value))) = changes.peek() {
-        match gap.insert_before(*key, *value) {
-            Ok(()) => inserted += 1,
-            Err(CursorError::UnorderedKey) => break,
-            Err(error) => return Err(redb::Error::from(error).into()),
-        }
-        changes.next();
-    }
-    gap.close()?;
-    Ok(inserted)
-}
-
-/// Says after which keys to look whether the next ones lie beside them. Where keys come in no order, as random identifiers do, looking is
-/// in vain, and would cost as much as inserting one.
-#[derive(Default)]
-struct Lookout {
-    table: Vec<u8>,
-    /// Keys to let pass after a look in vain, and how many of them are left.
-    patience: usize,
-    left: usize,
-}
-
-impl Lookout {
-    /// Keys beside another that are worth a look.
-    const MANY: usize = 4;
-    /// The most keys to let pass, and the fewest.
-    const LONGEST: usize = 1024;
-    const SHORTEST: usize = 8;
-
-    fn is_worth_it(&mut self, key: &[u8]) -> bool {
-        let table = stored::table_of(key).unwrap_or_default();
-        if table != self.table {
-            *self = Self::default();
-            self.table.extend_from_slice(table);
-        }
-        match self.left.checked_sub(1) {
-            Some(left) => {
-                self.left = left;
-                false
-            }
-            None => true,
-        }
-    }
-
-    fn found(&mut self, beside: usize) {
-        self.patience = match beside < Self::MANY {
-            true => (2 * self.patience).clamp(Self::SHORTEST, Self::LONGEST),
-            false => 0,
-        };
-        self.left = self.patience;
     }
 }
 
@@ -246,24 +174,5 @@ mod tests {
                 assert_eq!(found, model, "seed {seed}, round {round}");
             }
         }
-    }
-
-    #[test]
-    fn keys_in_no_order_are_rarely_looked_beside() {
-        let mut lookout = Lookout::default();
-        let mut looks = |table: &str, keys: usize, beside: usize| {
-            let mut looks = 0;
-            for n in 0..keys {
-                if lookout.is_worth_it(format!("{table}\0{n}").as_bytes()) {
-                    looks += 1;
-                    lookout.found(beside);
-                }
-            }
-            looks
-        };
-        assert_eq!(looks("in-order", 10, 400), 10, "each found many");
-        let scattered = looks("scattered", 4096, 0);
-        assert!((1..16).contains(&scattered), "{scattered}");
-        assert_eq!(looks("also-in-order", 10, 400), 10, "another table");
     }
 }
