@@ -20,7 +20,6 @@ use crate::batch::Batch;
 use crate::config::Config;
 use crate::error::{BackendError, CommitError};
 use crate::history::History;
-use crate::point_cache::PointCache;
 use crate::read_set::ReadSet;
 use crate::snapshot::Published;
 use crate::stats::{Counters, count};
@@ -79,7 +78,6 @@ pub(crate) struct Committer {
     backend: Box<dyn Backend>,
     /// The committed state.
     state: Arc<dyn BackendSnapshot>,
-    points: Arc<PointCache>,
     versions: Arc<VersionRegistry>,
     shared: Arc<Shared>,
     history: History,
@@ -106,13 +104,11 @@ impl Committer {
     /// If the state of the backend cannot be read.
     pub(crate) fn new(backend: Box<dyn Backend>, config: &Config) -> Result<(Self, Arc<Shared>), BackendError> {
         let state = backend.snapshot()?;
-        let points = Arc::new(PointCache::new());
         let versions = Arc::new(VersionRegistry::default());
         let shared = Arc::new(Shared {
             published: ArcSwap::from_pointee(Published {
                 sequence: 0,
                 state: Arc::clone(&state),
-                points: Arc::clone(&points),
                 versions: Arc::clone(&versions),
                 in_service: true,
             }),
@@ -121,7 +117,6 @@ impl Committer {
         let committer = Self {
             backend,
             state,
-            points,
             versions,
             shared: Arc::clone(&shared),
             history: History::new(config.history_keys, config.history_bytes),
@@ -260,7 +255,6 @@ impl Committer {
         }
         if sequence > self.sequence {
             let state = self.backend.apply(&mut folded.changes())?;
-            self.points.advance(sequence, folded.changes().map(|(key, _)| key));
             self.versions.advance(sequence, folded.changes().map(|(key, _)| key));
             self.publish(state, sequence);
             self.history.record(sequence, folded.keys());
@@ -289,7 +283,6 @@ impl Committer {
         self.shared.published.store(Arc::new(Published {
             sequence,
             state,
-            points: Arc::clone(&self.points),
             versions: Arc::clone(&self.versions),
             in_service: true,
         }));
@@ -349,13 +342,11 @@ impl Committer {
     fn retire(&mut self, error: BackendError) {
         self.sequence += 1;
         self.history.reset(self.sequence);
-        self.points.clear(self.sequence);
         self.versions.clear(self.sequence);
         self.state = Arc::new(ClosedSnapshot);
         self.shared.published.store(Arc::new(Published {
             sequence: self.sequence,
             state: Arc::clone(&self.state),
-            points: Arc::clone(&self.points),
             versions: Arc::clone(&self.versions),
             in_service: false,
         }));
@@ -396,12 +387,10 @@ impl Committer {
         self.shared.published.store(Arc::new(Published {
             sequence: self.sequence,
             state: Arc::clone(&self.state),
-            points: Arc::clone(&self.points),
             versions: Arc::clone(&self.versions),
             in_service: true,
         }));
         // No snapshot is current from now on.
-        self.points.clear(u64::MAX);
         self.versions.clear(u64::MAX);
         match catch_unwind(AssertUnwindSafe(|| self.backend.close())) {
             Ok(Ok(())) => {}

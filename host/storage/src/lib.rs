@@ -45,7 +45,6 @@ mod history;
 mod keys;
 mod merge;
 mod overlay;
-mod point_cache;
 #[cfg(test)]
 mod random;
 mod range;

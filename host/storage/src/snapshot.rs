@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use crate::backend::BackendSnapshot;
 use crate::error::BackendError;
-use crate::point_cache::PointCache;
 use crate::stored;
 use crate::table_versions::VersionRegistry;
 
@@ -20,7 +19,6 @@ pub(crate) struct Published {
     /// The last transaction in it.
     pub(crate) sequence: u64,
     pub(crate) state: Arc<dyn BackendSnapshot>,
-    pub(crate) points: Arc<PointCache>,
     pub(crate) versions: Arc<VersionRegistry>,
     /// Whether the backend was working when this was published.
     pub(crate) in_service: bool,
@@ -71,18 +69,7 @@ impl Snapshot {
 
     /// The stored value of a stored key.
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
-        let Published {
-            sequence,
-            state,
-            points,
-            ..
-        } = &*self.0;
-        if let Some(known) = points.get(*sequence, key) {
-            return Ok(known);
-        }
-        let value = state.get(key)?;
-        points.insert(*sequence, key, value.as_deref());
-        Ok(value)
+        self.0.state.get(key)
     }
 
     pub(crate) fn versions(&self) -> &Arc<VersionRegistry> {
