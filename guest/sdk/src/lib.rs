@@ -66,6 +66,8 @@
 //! | rows of the built-in modules | [`rows`] |
 //! | the interfaces of the host | [`Context`], [`bindings`] |
 
+#![warn(unreachable_pub)]
+
 pub mod bindings;
 mod codec;
 mod collection;
