@@ -9,16 +9,16 @@ use stowage_logic::{MAX_MODULE_BYTES, Version};
 
 use super::error::DeployError;
 
-/// The directory. Its functions block: call them on a thread for that.
+/// The directory. Its functions block.
 #[derive(Clone, Debug)]
-pub(super) struct Blobs {
+pub(crate) struct Blobs {
     dir: PathBuf,
 }
 
 impl Blobs {
     /// # Errors
-    /// When the directory cannot be made.
-    pub(super) fn open(dir: PathBuf) -> Result<Blobs, DeployError> {
+    /// When the directory cannot be created.
+    pub(crate) fn open(dir: PathBuf) -> Result<Blobs, DeployError> {
         let blobs = Blobs { dir };
         fs::create_dir_all(&blobs.dir).map_err(blobs.failed(&blobs.dir))?;
         Ok(blobs)
@@ -28,12 +28,12 @@ impl Blobs {
         self.dir.join(format!("{version:#}.wasm"))
     }
 
-    /// Makes the bytes durable. What already lies there under the name is believed if it has their length; it is compared when it is
-    /// read. Says whether they are new.
+    /// Makes the bytes durable. Returns whether they are new. An existing file of the same length is
+    /// trusted here; its hash is checked when it is read.
     ///
     /// # Errors
-    /// When the disk does not take them.
-    pub(super) fn keep(&self, version: Version, bytes: &[u8]) -> Result<bool, DeployError> {
+    /// When the disk fails.
+    pub(crate) fn keep(&self, version: Version, bytes: &[u8]) -> Result<bool, DeployError> {
         let file = self.file(version);
         if fs::metadata(&file).is_ok_and(|m| m.is_file() && m.len() == bytes.len() as u64) {
             return Ok(false);
@@ -43,7 +43,7 @@ impl Blobs {
     }
 
     fn write(&self, file: &Path, bytes: &[u8]) -> io::Result<()> {
-        // Not this process alone may have died in the middle: the sweep removes what is left.
+        // A process that dies here leaves the temporary file; the sweep removes it.
         let temporary = file.with_extension(format!("{}.tmp", std::process::id()));
         let mut out = File::create(&temporary)?;
         out.write_all(bytes)?;
@@ -52,27 +52,30 @@ impl Blobs {
         File::open(&self.dir)?.sync_all()
     }
 
-    /// The bytes of a version, as they were kept.
+    /// The bytes of a version.
     ///
     /// # Errors
-    /// When there is no such file, or it holds something else.
-    pub(super) fn read(&self, version: Version) -> Result<Vec<u8>, DeployError> {
+    /// When there is no such file, or its hash is wrong.
+    pub(crate) fn read(&self, version: Version) -> Result<Vec<u8>, DeployError> {
         let file = self.file(version);
         let read = || {
             if fs::metadata(&file)?.len() > MAX_MODULE_BYTES as u64 {
-                return Err(io::Error::other("it is larger than a module may be"));
+                return Err(io::Error::other("the file is larger than a module may be"));
             }
             let bytes = fs::read(&file)?;
             if Version::of(&bytes) != version {
-                return Err(io::Error::other("it is damaged: its SHA-256 is not its name"));
+                return Err(io::Error::other(
+                    "the file is damaged: its SHA-256 does not match its name",
+                ));
             }
             Ok(bytes)
         };
         read().map_err(self.failed(&file))
     }
 
-    /// Removes every file of the deployer's that is not in `kept`; other files stay. What cannot be removed is reported.
-    pub(super) fn sweep(&self, kept: &BTreeSet<Version>) {
+    /// Removes the module files that are not in `kept`, and temporary files. Other files stay. A file that
+    /// cannot be removed is logged.
+    pub(crate) fn sweep(&self, kept: &BTreeSet<Version>) {
         let entries = match fs::read_dir(&self.dir) {
             Ok(entries) => entries,
             Err(error) => {
@@ -112,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_come_back_and_damaged_ones_do_not() {
+    fn bytes_are_read_back_and_damaged_ones_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let blobs = Blobs::open(dir.path().join("modules")).unwrap();
         let version = Version::of(b"module");

@@ -1,11 +1,13 @@
-//! Why a change did not happen. Whatever it was, what served before still does.
+//! Why the deployer did not make a change. In every case the modules that served before still serve.
+
+use std::path::PathBuf;
 
 use stowage_logic::{LoadError, Version};
 use stowage_storage::{BackendError, CommitError, Error, UpdateError};
 
 use super::api::CheckReport;
 
-/// Why the deployer did not do what it was asked.
+/// Why the deployer did not do what was requested.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
     /// No live module has this name.
@@ -14,14 +16,14 @@ pub enum DeployError {
         /// The name.
         name: String,
     },
-    /// Nothing runs beside the live module of this name.
+    /// The live module of this name has nothing to promote or abort.
     #[error("{name} has neither a shadow nor a canary, and is not on probation")]
     NoTrial {
         /// The name.
         name: String,
     },
     /// A module did not pass its check.
-    #[error("{}", refusal(report))]
+    #[error("{}", describe_refusal(report))]
     Refused {
         /// What the check found.
         report: CheckReport,
@@ -32,55 +34,55 @@ pub enum DeployError {
         /// Why.
         reason: String,
     },
-    /// A module is older than the rows it would read and write.
-    #[error("{name} {version} keeps rows of version {schema}, and those stored are of version {data}")]
+    /// A module's data version is older than that of the stored rows.
+    #[error("{name} {version} has data version {schema}, but the stored rows have version {data}")]
     Older {
         /// The module.
         name: String,
         /// Its version.
         version: Version,
-        /// The version of the rows it knows.
+        /// The data version that it reads and writes.
         schema: u32,
-        /// The version of the stored rows.
+        /// The data version of the stored rows.
         data: u32,
     },
-    /// The rows could not be brought to the version of the module; they are as they were.
-    #[error("{name}: the migration from version {old} to {new} failed, the data is as it was: {reason}")]
+    /// The stored rows could not be migrated to the module's data version; they are unchanged.
+    #[error("{name}: the migration from data version {old} to {new} failed, the data is unchanged: {reason}")]
     Migration {
         /// The module.
         name: String,
-        /// The version of the stored rows.
+        /// The data version of the stored rows.
         old: u32,
-        /// The version they were to have.
+        /// The data version that they were to have.
         new: u32,
         /// What the module or the host said.
         reason: String,
     },
-    /// Without the module nobody would serve these methods.
-    #[error("{name} cannot be unloaded: nobody else serves {}", methods.join(", "))]
+    /// Without the module, no module would serve these methods.
+    #[error("{name} cannot be unloaded: no other module serves {}", methods.join(", "))]
     StillNeeded {
         /// The module.
         name: String,
-        /// The methods, as they are called on the wire.
+        /// The methods, as clients call them.
         methods: Vec<String>,
     },
-    /// Something else is under way that has to end first.
+    /// Something else is running that has to end first.
     #[error("{name}: {reason}")]
     Busy {
         /// The module.
         name: String,
-        /// What is under way, and how to end it.
+        /// What is running, and how to end it.
         reason: String,
     },
-    /// A parameter is not what it has to be.
+    /// A parameter has an unexpected value.
     #[error("{field}: expected {expected}")]
     BadInput {
         /// The parameter.
         field: String,
-        /// What it has to be, and what was found.
+        /// The expected value, and the one found.
         expected: String,
     },
-    /// A module that the host needs could not be loaded.
+    /// A module could not be loaded.
     #[error("{from}: {source}")]
     Load {
         /// Where its bytes came from.
@@ -92,17 +94,51 @@ pub enum DeployError {
     #[error("{}: {source}", path.display())]
     Bytes {
         /// The file or directory.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// Why not.
         source: std::io::Error,
     },
     /// The database failed.
     #[error("storage: {0}")]
-    Storage(String),
+    Storage(#[source] StorageError),
+    /// A row of the deployer is damaged, or a newer program wrote it.
+    #[error("{row} cannot be read: {source}")]
+    Row {
+        /// The row.
+        row: &'static str,
+        /// Why not.
+        source: rmp_serde::decode::Error,
+    },
+    /// A noted row of a migration refers to an old value that is missing.
+    #[error("an undo note of a migration lacks its old value")]
+    UndoValueMissing,
+    /// The task that made the change panicked.
+    #[error("the change failed: {0}")]
+    Panicked(#[source] tokio::task::JoinError),
+}
+
+/// Why the database could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// A transaction could not read or write.
+    #[error(transparent)]
+    Transaction(#[from] Error),
+    /// A snapshot could not be read.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// A transaction could not be committed.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// Other transactions kept changing what was read.
+    #[error("gave up after {attempts} conflicts")]
+    Contended {
+        /// How often the transaction ran.
+        attempts: u32,
+    },
 }
 
 impl DeployError {
-    /// The status of an HTTP answer with this error.
+    /// The HTTP status of a response with this error.
     pub fn status(&self) -> u16 {
         match self {
             DeployError::BadInput { .. } => 400,
@@ -113,12 +149,17 @@ impl DeployError {
             | DeployError::Migration { .. }
             | DeployError::StillNeeded { .. } => 409,
             DeployError::Busy { .. } => 503,
-            DeployError::Load { .. } | DeployError::Bytes { .. } | DeployError::Storage(_) => 500,
+            DeployError::Load { .. }
+            | DeployError::Bytes { .. }
+            | DeployError::Storage(_)
+            | DeployError::Row { .. }
+            | DeployError::UndoValueMissing
+            | DeployError::Panicked(_) => 500,
         }
     }
 }
 
-fn refusal(report: &CheckReport) -> String {
+fn describe_refusal(report: &CheckReport) -> String {
     let failed = report.steps.iter().find(|step| !step.passed);
     let (step, line) = failed.map_or(("check", ""), |step| {
         (&*step.name, step.lines.first().map_or("", String::as_str))
@@ -128,19 +169,19 @@ fn refusal(report: &CheckReport) -> String {
 
 impl From<Error> for DeployError {
     fn from(error: Error) -> Self {
-        DeployError::Storage(error.to_string())
+        DeployError::Storage(error.into())
     }
 }
 
 impl From<BackendError> for DeployError {
     fn from(error: BackendError) -> Self {
-        DeployError::Storage(error.to_string())
+        DeployError::Storage(error.into())
     }
 }
 
 impl From<CommitError> for DeployError {
     fn from(error: CommitError) -> Self {
-        DeployError::Storage(error.to_string())
+        DeployError::Storage(error.into())
     }
 }
 
@@ -148,7 +189,8 @@ impl From<UpdateError<DeployError>> for DeployError {
     fn from(error: UpdateError<DeployError>) -> Self {
         match error {
             UpdateError::Aborted(error) => error,
-            UpdateError::Contended { .. } | UpdateError::Commit(_) => DeployError::Storage(error.to_string()),
+            UpdateError::Contended { attempts } => DeployError::Storage(StorageError::Contended { attempts }),
+            UpdateError::Commit(error) => error.into(),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What has served: a bounded list of generations.
+//! The history: a bounded list of generations.
 //!
-//! `host.module-history`: the generation's number, 8 bytes, big-endian → the entry, MessagePack with field names. Numbers count up and none is
-//! given twice.
+//! `host.module-history`: the generation's number, 8 bytes, big-endian → [`Entry`], MessagePack with
+//! field names. Numbers count up and are never reused.
 
 use serde::{Deserialize, Serialize};
 use stowage_logic::Version;
@@ -9,23 +9,24 @@ use stowage_storage::{KeyRange, ScanOptions, Store, Transaction};
 
 use super::api::HistoryEntry;
 use super::error::DeployError;
-use super::live::{self, LiveModule, decode, encode};
+use super::live_set::{self, LiveModule};
+use super::rows::{decode, encode};
 
 const HISTORY: &str = "host.module-history";
-/// Entries that are kept.
-pub(super) const MOST_ENTRIES: u64 = 1000;
+/// Entries that are kept; older ones are removed.
+pub(crate) const MAX_ENTRIES: u64 = 1000;
 /// Entries read at a time.
 const PAGE: u32 = 100;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Action {
+pub(crate) enum Action {
     Start,
     Swap,
     Unload,
     Promote,
     Rollback,
-    /// A version on trial was given up; the set is the one that did not come to be.
+    /// A version on trial was given up. The entry has the set that did not go live.
     Abort,
 }
 
@@ -42,18 +43,18 @@ impl Action {
     }
 }
 
-/// A generation that was live, or was to be.
+/// A generation that was live, or that was to go live.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Entry {
-    pub(super) generation: u64,
+pub(crate) struct Entry {
+    pub(crate) generation: u64,
     /// Milliseconds since 1970.
-    pub(super) at_ms: u64,
-    pub(super) by: String,
-    pub(super) action: Action,
-    pub(super) reason: Option<String>,
-    pub(super) modules: Vec<LiveModule>,
-    /// Where the set was first live, if it was gone back to.
-    pub(super) origin: Option<u64>,
+    pub(crate) at_ms: u64,
+    pub(crate) by: String,
+    pub(crate) action: Action,
+    pub(crate) reason: Option<String>,
+    pub(crate) modules: Vec<LiveModule>,
+    /// The generation in which the set was first live, if it was rolled back to.
+    pub(crate) origin: Option<u64>,
 }
 
 impl From<Entry> for HistoryEntry {
@@ -73,8 +74,8 @@ impl From<Entry> for HistoryEntry {
     }
 }
 
-/// The number of the latest entry; 0 where there is none.
-pub(super) fn last(tx: &mut Transaction) -> Result<u64, DeployError> {
+/// The number of the latest entry; 0 if there is none.
+pub(crate) fn last(tx: &mut Transaction) -> Result<u64, DeployError> {
     let options = ScanOptions {
         reverse: true,
         limit: 1,
@@ -89,10 +90,10 @@ pub(super) fn last(tx: &mut Transaction) -> Result<u64, DeployError> {
         .map_or(0, u64::from_be_bytes))
 }
 
-/// Writes an entry, and lets go of those that are too many.
-pub(super) fn write(tx: &mut Transaction, entry: &Entry) -> Result<(), DeployError> {
+/// Writes an entry, and removes the oldest ones beyond [`MAX_ENTRIES`].
+pub(crate) fn write(tx: &mut Transaction, entry: &Entry) -> Result<(), DeployError> {
     tx.put(HISTORY, &entry.generation.to_be_bytes(), encode(entry))?;
-    if let Some(first_kept) = (entry.generation + 1).checked_sub(MOST_ENTRIES) {
+    if let Some(first_kept) = (entry.generation + 1).checked_sub(MAX_ENTRIES) {
         let old = KeyRange {
             start: None,
             end: Some(first_kept.to_be_bytes().to_vec()),
@@ -103,16 +104,16 @@ pub(super) fn write(tx: &mut Transaction, entry: &Entry) -> Result<(), DeployErr
 }
 
 /// The entry of a generation.
-pub(super) fn read(tx: &mut Transaction, generation: u64) -> Result<Option<Entry>, DeployError> {
+pub(crate) fn read(tx: &mut Transaction, generation: u64) -> Result<Option<Entry>, DeployError> {
     match tx.get(HISTORY, &generation.to_be_bytes())? {
         Some(bytes) => decode("an entry of the modules' history", &bytes).map(Some),
         None => Ok(None),
     }
 }
 
-/// Entries with numbers below `before`, newest first, until `take` has enough and answers false. An entry that cannot be read is
-/// reported and passed over.
-pub(super) fn walk(store: &Store, before: Option<u64>, mut take: impl FnMut(Entry) -> bool) -> Result<(), DeployError> {
+/// Passes the entries with numbers below `before` to `take`, newest first, until `take` returns false.
+/// An entry that cannot be read is logged and skipped.
+pub(crate) fn walk(store: &Store, before: Option<u64>, mut take: impl FnMut(Entry) -> bool) -> Result<(), DeployError> {
     let mut tx = store.begin();
     let mut range = KeyRange {
         start: None,
@@ -132,7 +133,7 @@ pub(super) fn walk(store: &Store, before: Option<u64>, mut take: impl FnMut(Entr
                         return Ok(());
                     }
                 }
-                Err(error) => tracing::warn!(%error, key = ?row.key, "left out"),
+                Err(error) => tracing::warn!(%error, key = ?row.key, "an entry of the modules' history is skipped"),
             }
         }
         match page.cursor {
@@ -142,16 +143,17 @@ pub(super) fn walk(store: &Store, before: Option<u64>, mut take: impl FnMut(Entr
     }
 }
 
-/// The generation to go back to from the live set: the latest before it that was live with other modules. A set that was itself
-/// gone back to stands where it was first live, so that going back twice leads further back.
-pub(super) fn previous(store: &Store, live: &live::LiveSet) -> Result<Option<Entry>, DeployError> {
+/// The generation that a rollback of the live set goes to: the latest earlier one that was live with
+/// other modules. A set that was itself rolled back to counts as the generation in which it was first
+/// live, so that a second rollback goes further back.
+pub(crate) fn previous(store: &Store, live: &live_set::LiveSet) -> Result<Option<Entry>, DeployError> {
     let mut below = live.origin.unwrap_or(live.generation);
     let mut found = None;
     walk(store, Some(below), |entry| {
         if entry.generation >= below || entry.action == Action::Abort {
             return true;
         }
-        if live::versions(&entry.modules) == live.versions() {
+        if live_set::versions(&entry.modules) == live.versions() {
             below = entry.origin.unwrap_or(entry.generation);
             return true;
         }
@@ -161,8 +163,8 @@ pub(super) fn previous(store: &Store, live: &live::LiveSet) -> Result<Option<Ent
     Ok(found)
 }
 
-/// The versions of a module that were live, newest first, each once.
-pub(super) fn versions_of(store: &Store, name: &str) -> Result<Vec<LiveModule>, DeployError> {
+/// The versions of a module that were live, newest first, without duplicates.
+pub(crate) fn versions_of(store: &Store, name: &str) -> Result<Vec<LiveModule>, DeployError> {
     let mut found: Vec<LiveModule> = Vec::new();
     walk(store, None, |entry| {
         if entry.action != Action::Abort {
@@ -177,8 +179,8 @@ pub(super) fn versions_of(store: &Store, name: &str) -> Result<Vec<LiveModule>, 
     Ok(found)
 }
 
-/// The latest `most` versions of every module that the history names.
-pub(super) fn kept_versions(store: &Store, most: usize) -> Result<std::collections::BTreeSet<Version>, DeployError> {
+/// The latest `most` versions of every module in the history.
+pub(crate) fn kept_versions(store: &Store, most: usize) -> Result<std::collections::BTreeSet<Version>, DeployError> {
     let mut by_name: std::collections::BTreeMap<String, Vec<Version>> = std::collections::BTreeMap::new();
     walk(store, None, |entry| {
         if entry.action != Action::Abort {
@@ -199,7 +201,7 @@ mod tests {
     use stowage_storage::Config;
 
     use super::*;
-    use crate::live::LiveSet;
+    use crate::live_set::LiveSet;
 
     fn module(name: &str, bytes: &[u8]) -> LiveModule {
         LiveModule {
@@ -243,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn going_back_twice_leads_further_back() {
+    async fn a_second_rollback_goes_further_back() {
         let entries = [
             entry(1, Action::Start, b"a", None),
             entry(2, Action::Swap, b"b", None),
@@ -258,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_rolled_back_and_what_never_went_live_is_not_gone_back_to() {
+    async fn a_rollback_skips_what_was_rolled_back_and_what_never_went_live() {
         let entries = [
             entry(1, Action::Start, b"a", None),
             entry(2, Action::Swap, b"bad", None),
@@ -274,17 +276,17 @@ mod tests {
 
     #[tokio::test]
     async fn the_history_is_bounded_and_keeps_the_newest() {
-        let store = store((1..=MOST_ENTRIES + 5).map(|n| entry(n, Action::Swap, &n.to_be_bytes(), None))).await;
+        let store = store((1..=MAX_ENTRIES + 5).map(|n| entry(n, Action::Swap, &n.to_be_bytes(), None))).await;
         let mut numbers = Vec::new();
         walk(&store, None, |entry| {
             numbers.push(entry.generation);
             true
         })
         .unwrap();
-        assert_eq!(numbers.len() as u64, MOST_ENTRIES);
-        assert_eq!((numbers[0], numbers[numbers.len() - 1]), (MOST_ENTRIES + 5, 6));
-        assert_eq!(last(&mut store.begin()).unwrap(), MOST_ENTRIES + 5);
+        assert_eq!(numbers.len() as u64, MAX_ENTRIES);
+        assert_eq!((numbers[0], numbers[numbers.len() - 1]), (MAX_ENTRIES + 5, 6));
+        assert_eq!(last(&mut store.begin()).unwrap(), MAX_ENTRIES + 5);
         assert_eq!(kept_versions(&store, 10).unwrap().len(), 10);
-        assert_eq!(versions_of(&store, "m").unwrap().len() as u64, MOST_ENTRIES);
+        assert_eq!(versions_of(&store, "m").unwrap().len() as u64, MAX_ENTRIES);
     }
 }

@@ -1,52 +1,65 @@
 //! The deployer: which modules serve, where they came from, and how they are replaced.
 //!
 //! ```text
-//! bytes ─▶ compile ─▶ check ─▶ (shadow | canary) ─▶ migrate ─▶ rows of the store ─▶ one pointer ─▶ probation ─▶ live
-//!                       └ refused, with a report       └──── one transaction ────┘                    └ too bad: rolled back
+//! bytes ─▶ compile ─▶ check ─▶ (shadow | canary) ─▶ migrate ─▶ rows of the store ─▶ publish ─▶ probation ─▶ live
+//!                       └ refused, with a report      └───── one transaction ────┘               └ rolled back
 //! ```
 //!
-//! The *live set* names the modules by the SHA-256 of their bytes, in the order they are loaded; it and its history are rows of the
-//! store, the bytes lie in `DATA/modules/SHA.wasm`. A row names bytes only after they are durable. Every change makes a new
-//! generation and takes the number after the last one of the history. One change happens at a time, in a task of its own: a client
-//! that hangs up does not leave one half done.
+//! The *live set* names the modules by the SHA-256 of their bytes, in load order. The live set and its
+//! history are rows of the store; the bytes are in `DATA/modules/SHA.wasm`. A row names bytes only after
+//! they are durable. Every change makes a new generation, whose number follows the last one of the
+//! history. One change is made at a time, in a task of its own: a client that disconnects does not
+//! interrupt it.
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `deployer`, `beside`, `inner` | the handle and its changes; shadows and canaries; what its handles share |
-//! | `start` | the live set as the process begins, and what becomes of new built-in modules |
-//! | `live`, `history` | the rows: what serves, and what has served |
+//! | `deployer` | the handle, and what it tells |
+//! | `swap`, `rollback`, `rollout` | the changes: modules go live, go back, run as shadows and canaries |
+//! | `supervisor` | rolls back or aborts versions that exceed their thresholds |
+//! | `start` | the live set when the process begins |
+//! | `switch`, `publish` | a change is committed and published |
+//! | `migration` | stored rows are brought to another data version |
+//! | `check`, `lifecycle` | what is found out before anything is visible; the functions that modules export for it |
+//! | `shared`, `serving` | what all handles share; what this process serves |
+//! | `candidate`, `trials`, `probation` | versions that are not live, or not for good |
+//! | `change`, `live_set`, `history`, `rows` | the rows of a change |
 //! | `blobs` | the bytes of modules on disk |
-//! | `check`, `interview` | what is found out before anything is visible; what a module says about itself |
-//! | `switch`, `migration`, `undo` | data and code change as one |
-//! | `now`, `trials` | what this process serves, and what runs beside it |
-//! | `probation` | acts on versions that do worse |
-//! | `api` | the JSON of the admin API |
 //! | `recordings` | the recording of calls that the admin API starts and stops |
 //! | `watched` | the directory whose modules go live by themselves |
+//! | `api` | the JSON of the admin API |
+
+#![warn(unreachable_pub)]
 
 pub mod api;
-mod beside;
 mod blobs;
+mod candidate;
+mod change;
 mod check;
+mod clock;
 mod deployer;
 mod error;
 mod history;
-mod inner;
-mod interview;
-mod live;
+mod lifecycle;
+mod live_set;
 mod migration;
-mod now;
 mod options;
 mod probation;
+mod publish;
 mod recordings;
-mod replay;
+mod rollback;
+mod rollout;
+mod rows;
+mod serving;
+mod shared;
 mod start;
+mod supervisor;
+mod swap;
 mod switch;
 mod trials;
-mod undo;
 pub mod watched;
+mod wire;
 
 pub use deployer::Deployer;
-pub use error::DeployError;
+pub use error::{DeployError, StorageError};
 pub use options::{CanaryOptions, PROBATION, Source, SwapOptions};
 pub use recordings::{Recordings, RecordingsError};

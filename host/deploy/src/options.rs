@@ -1,4 +1,4 @@
-//! What a change is asked with.
+//! The parameters of swaps and canaries.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use stowage_logic::{MAX_MODULE_BYTES, Thresholds};
 
 use super::error::DeployError;
 
-/// How long a version is watched after it went live, unless the swap says otherwise.
+/// The default length of a probation.
 pub const PROBATION: Duration = Duration::from_secs(60);
-/// A longer probation is cut: it keeps the version before in memory.
-const LONGEST_PROBATION: Duration = Duration::from_secs(24 * 60 * 60);
-/// Modules of one swap.
-const MOST_AT_ONCE: usize = 64;
-/// Bytes of a module's name.
-const LONGEST_NAME: usize = 64;
+/// Longer probations are cut to this, because a probation keeps the previous version in memory.
+const MAX_PROBATION: Duration = Duration::from_secs(24 * 60 * 60);
+/// Most modules of one swap.
+const MAX_SOURCES: usize = 64;
+/// Most bytes of a module's name.
+const MAX_NAME_BYTES: usize = 64;
 
-/// A module to be.
+/// A module that is to be checked or to go live.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
-    /// What people call it: 1 to 64 of `a-z`, `A-Z`, `0-9`, `-`, `_` and `.`, the first a letter or digit.
+    /// Its name: 1 to 64 of `a-z`, `A-Z`, `0-9`, `-`, `_` and `.`, the first a letter or digit.
     pub name: String,
     /// The component.
     pub bytes: Vec<u8>,
@@ -26,16 +26,16 @@ pub struct Source {
     pub from: String,
 }
 
-/// How modules are put in place of the live ones.
+/// How modules go live.
 #[derive(Clone, Debug)]
 pub struct SwapOptions {
-    /// Goes on where a step of the check failed that may be forced.
+    /// Overrides failed steps of the check that are marked as forceable.
     pub force: bool,
-    /// Who asked: `command`, `watch`.
+    /// Who asked, as the history shows it: `command`, `watch`.
     pub by: &'static str,
-    /// How long the new versions are watched: 60 s unless given, at most a day; zero for not at all.
+    /// How long the new versions are on probation: 60 s by default, at most a day; zero for no probation.
     pub probation: Option<Duration>,
-    /// When they are too bad and the swap is undone.
+    /// Thresholds above which the swap is rolled back.
     pub thresholds: Thresholds,
 }
 
@@ -51,23 +51,23 @@ impl Default for SwapOptions {
 }
 
 impl SwapOptions {
-    /// How long the probation lasts; none for none.
-    pub(super) fn lasts(&self) -> Option<Duration> {
-        let lasts = self.probation.unwrap_or(PROBATION).min(LONGEST_PROBATION);
+    /// How long the probation lasts; none for no probation.
+    pub(crate) fn lasts(&self) -> Option<Duration> {
+        let lasts = self.probation.unwrap_or(PROBATION).min(MAX_PROBATION);
         (!lasts.is_zero()).then_some(lasts)
     }
 }
 
-/// Which calls a canary answers, and when it is too bad.
+/// Which calls a canary answers, and when it is aborted.
 #[derive(Clone, Debug)]
 pub struct CanaryOptions {
     /// Percent of the calls, more than 0, at most 100.
     pub percent: f64,
-    /// The methods; empty means all it has.
+    /// The methods it answers; empty means all it has.
     pub methods: Vec<String>,
-    /// When it is too bad and is aborted.
+    /// Thresholds above which it is aborted.
     pub thresholds: Thresholds,
-    /// Goes on where a step of the check failed that may be forced.
+    /// Overrides failed steps of the check that are marked as forceable.
     pub force: bool,
 }
 
@@ -84,18 +84,18 @@ impl Default for CanaryOptions {
 
 impl Source {
     /// # Errors
-    /// When the name cannot be a file's, or the module is too large.
-    pub(super) fn validate(&self) -> Result<(), DeployError> {
+    /// When the name is not usable as a file name, or the module is too large.
+    pub(crate) fn validate(&self) -> Result<(), DeployError> {
         let letters = |c: char| c.is_ascii_alphanumeric();
-        let fits = self.name.len() <= LONGEST_NAME
+        let fits = self.name.len() <= MAX_NAME_BYTES
             && self.name.starts_with(letters)
             && self.name.chars().all(|c| letters(c) || "-_.".contains(c));
         if !fits {
             return Err(DeployError::BadInput {
                 field: "name".into(),
                 expected: format!(
-                    "1 to {LONGEST_NAME} letters, digits, '-', '_' and '.', the first a letter or digit; found {:?}",
-                    self.name.chars().take(LONGEST_NAME).collect::<String>()
+                    "1 to {MAX_NAME_BYTES} letters, digits, '-', '_' and '.', the first a letter or digit; found {:?}",
+                    self.name.chars().take(MAX_NAME_BYTES).collect::<String>()
                 ),
             });
         }
@@ -110,12 +110,12 @@ impl Source {
 }
 
 /// # Errors
-/// When there are no sources, too many, or one that cannot be taken.
-pub(super) fn validate(sources: &[Source]) -> Result<(), DeployError> {
-    if sources.is_empty() || sources.len() > MOST_AT_ONCE {
+/// When there are no sources, too many, two of the same name, or an invalid one.
+pub(crate) fn validate(sources: &[Source]) -> Result<(), DeployError> {
+    if sources.is_empty() || sources.len() > MAX_SOURCES {
         return Err(DeployError::BadInput {
             field: "modules".into(),
-            expected: format!("1 to {MOST_AT_ONCE} modules, found {}", sources.len()),
+            expected: format!("1 to {MAX_SOURCES} modules, found {}", sources.len()),
         });
     }
     for (i, source) in sources.iter().enumerate() {
@@ -123,7 +123,7 @@ pub(super) fn validate(sources: &[Source]) -> Result<(), DeployError> {
         if sources[..i].iter().any(|other| other.name == source.name) {
             return Err(DeployError::BadInput {
                 field: source.name.clone(),
-                expected: "a module's name once in a swap".into(),
+                expected: "each module once in a swap".into(),
             });
         }
     }
@@ -131,8 +131,8 @@ pub(super) fn validate(sources: &[Source]) -> Result<(), DeployError> {
 }
 
 /// # Errors
-/// When a share of the calls is none.
-pub(super) fn validate_percent(percent: f64) -> Result<(), DeployError> {
+/// When the percentage is not above 0 and at most 100.
+pub(crate) fn validate_percent(percent: f64) -> Result<(), DeployError> {
     if percent > 0.0 && percent <= 100.0 {
         return Ok(());
     }
@@ -143,8 +143,8 @@ pub(super) fn validate_percent(percent: f64) -> Result<(), DeployError> {
 }
 
 /// # Errors
-/// When a threshold could never be reached, or always is.
-pub(super) fn validate_thresholds(thresholds: &Thresholds) -> Result<(), DeployError> {
+/// When a threshold could never be exceeded, or always is.
+pub(crate) fn validate_thresholds(thresholds: &Thresholds) -> Result<(), DeployError> {
     let Thresholds {
         faults,
         errors_percent,
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_no_file_names_are_refused() {
+    fn names_that_are_not_file_names_are_refused() {
         for name in ["favorites", "im-favorites", "a.b_c", "9"] {
             assert!(named(name).validate().is_ok(), "{name}");
         }
@@ -182,14 +182,14 @@ mod tests {
     }
 
     #[test]
-    fn a_swap_names_each_module_once() {
+    fn a_swap_takes_each_module_once() {
         assert!(validate(&[named("a"), named("b")]).is_ok());
         assert!(validate(&[named("a"), named("a")]).is_err());
         assert!(validate(&[]).is_err());
     }
 
     #[test]
-    fn shares_and_thresholds_that_mean_nothing_are_refused() {
+    fn meaningless_percentages_and_thresholds_are_refused() {
         for percent in [0.0, -1.0, 100.1, f64::NAN] {
             assert!(validate_percent(percent).is_err(), "{percent}");
         }

@@ -1,8 +1,8 @@
-//! The one recording that a server may be making, for the admin API.
+//! The recording of calls that the admin API starts and stops. A server makes one at a time.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use stowage_logic::{Generation, Logic};
 use stowage_recording::{Bounds, RecordError, Recorder, Summary};
 
@@ -11,28 +11,29 @@ use super::api::{RecordRequest, RecordStatus};
 /// Why a recording cannot be started or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingsError {
-    /// One is going on.
-    #[error("a recording to {} goes on: stop it first", file.display())]
+    /// A recording is being made already.
+    #[error("a recording to {} is being made already; stop it first", file.display())]
     Busy {
         /// Its file.
         file: PathBuf,
     },
-    /// None is going on.
-    #[error("no recording goes on")]
+    /// No recording is being made.
+    #[error("no recording is being made")]
     None,
-    /// The file's path depends on where the server was started.
+    /// The path of the file is relative: its meaning depends on where the server was started.
     #[error("file: expected an absolute path, not {}", file.display())]
     Relative {
         /// The path.
         file: PathBuf,
     },
-    /// The file cannot be made or written.
+    /// The file cannot be created or written.
     #[error(transparent)]
     Record(#[from] RecordError),
 }
 
-/// The recording of a server. It sees the calls of a generation that went through [`Recordings::observe`]: after
-/// [`Recordings::start`] and [`Recordings::stop`] the table that serves is to be published again.
+/// The recording of a server. It sees the calls of generations that went through
+/// [`Recordings::observe`]. Publish the generation again after [`Recordings::start`] and
+/// [`Recordings::stop`].
 #[derive(Debug)]
 pub struct Recordings {
     logic: Logic,
@@ -40,7 +41,7 @@ pub struct Recordings {
 }
 
 impl Recordings {
-    /// No recording yet, of the calls of `logic`.
+    /// For the calls of `logic`; no recording is being made.
     pub fn new(logic: Logic) -> Recordings {
         Recordings {
             logic,
@@ -48,10 +49,10 @@ impl Recordings {
         }
     }
 
-    /// Begins one. It makes a file, which may block for a moment.
+    /// Starts a recording. Creating the file may block for a moment.
     ///
     /// # Errors
-    /// When one goes on, or the file cannot be made.
+    /// When a recording is being made already, or the file cannot be created.
     pub fn start(&self, request: RecordRequest) -> Result<(), RecordingsError> {
         let RecordRequest {
             file,
@@ -62,7 +63,7 @@ impl Recordings {
         if !file.is_absolute() {
             return Err(RecordingsError::Relative { file });
         }
-        let mut current = self.lock();
+        let mut current = self.current.lock();
         if let Some((file, _)) = &*current {
             return Err(RecordingsError::Busy { file: file.clone() });
         }
@@ -76,35 +77,31 @@ impl Recordings {
         Ok(())
     }
 
-    /// The one that goes on.
+    /// The recording that is being made.
     pub fn status(&self) -> Option<RecordStatus> {
-        self.lock().as_ref().map(|(file, recorder)| RecordStatus {
+        self.current.lock().as_ref().map(|(file, recorder)| RecordStatus {
             file: file.clone(),
             open: recorder.is_open(),
             calls: recorder.calls(),
         })
     }
 
-    /// Ends it, and says what the file holds.
+    /// Ends the recording and returns what the file holds.
     ///
     /// # Errors
-    /// When none goes on, or the file could not be written to its end.
+    /// When no recording is being made, or the file could not be written to its end.
     pub async fn stop(&self) -> Result<Summary, RecordingsError> {
-        let current = self.lock().take();
+        let current = self.current.lock().take();
         let (_, recorder) = current.ok_or(RecordingsError::None)?;
         Ok(recorder.stop().await?)
     }
 
-    /// The table with the recording looking on, if one goes on.
+    /// The generation with the recording as its observer, if one is being made.
     #[must_use]
     pub fn observe(&self, generation: Generation) -> Generation {
-        match &*self.lock() {
+        match &*self.current.lock() {
             Some((_, recorder)) => generation.observed_on_every_version(&recorder.observer()),
             None => generation,
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<(PathBuf, Recorder)>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -304,7 +304,7 @@ async fn a_recording_that_cannot_begin_is_refused_with_the_reason() {
             &["record", &nowhere],
             "no/such/directory/x: the recording cannot be made",
         ),
-        (&["record", "--stop"], "no recording goes on"),
+        (&["record", "--stop"], "no recording is being made"),
     ] {
         let refused = host.cli(args).fails(1).await;
         assert!(
@@ -331,7 +331,7 @@ async fn a_recording_that_cannot_begin_is_refused_with_the_reason() {
     let recorder = recorder(host, &first, &[]).await;
     let second = host.cli(["record", &at(dir, "second")]).fails(1).await;
     assert!(
-        second.stderr.contains(&format!("a recording to {first} goes on")),
+        second.stderr.contains(&format!("a recording to {first} is being made")),
         "{second}"
     );
     assert!(!dir.join("second").exists());

@@ -1,43 +1,44 @@
-//! What rows were before the steps of a migration changed them.
+//! The old values of the rows that the steps of a migration change.
 //!
-//! `host.module-undo`: step and place in it, 8 and 4 bytes, big-endian → table, key and what it held, MessagePack with field names.
-//! `host.module-undo-values`: the same key → the value that was held, where it was one.
+//! `host.module-undo`: step and index in the step, 8 and 4 bytes, big-endian → [`Note`], MessagePack with
+//! field names.
+//! `host.module-undo-values`: the same key → the old value, if the row held a value.
 
 use serde::{Deserialize, Serialize};
 use stowage_storage::{Error, KeyRange, ScanOptions, Snapshot, Store, Transaction};
 
-use super::error::DeployError;
-use super::live::{decode, encode};
+use crate::error::DeployError;
+use crate::rows::{decode, encode};
 
-const ROWS: &str = "host.module-undo";
+const NOTES: &str = "host.module-undo";
 const VALUES: &str = "host.module-undo-values";
-/// Tables of the host, which are not undone: what a step asked of the host has been set going.
+/// Prefix of the host's tables. They are not undone: what a step requested from the host was released.
 const HOST_TABLES: &str = "host.";
-/// A transaction takes no further rows once it writes this much.
+/// A transaction is committed once it writes this many bytes.
 const ENOUGH_BYTES: usize = 8 << 20;
-/// Rows of one transaction.
+/// Most notes of one transaction.
 const PAGE: u32 = 1000;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Row {
+struct Note {
     table: String,
     key: Vec<u8>,
-    was: Was,
+    old: OldValue,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-enum Was {
+enum OldValue {
     Absent,
     Counter(i64),
-    /// The value lies in a row of its own, for it may be as long as a value can.
+    /// The value is in a row of its own, because it may have the maximal length of a value.
     Value,
 }
 
-/// Table and key.
-pub(super) type Place = (String, Vec<u8>);
+/// Table and key of a row.
+pub(crate) type RowKey = (String, Vec<u8>);
 
-/// The keys of modules that a transaction writes.
-pub(super) fn places(transaction: &Transaction) -> Vec<Place> {
+/// The rows of modules that a transaction writes.
+pub(crate) fn written_keys(transaction: &Transaction) -> Vec<RowKey> {
     transaction
         .writes()
         .filter(|(table, ..)| !table.starts_with(HOST_TABLES))
@@ -45,30 +46,31 @@ pub(super) fn places(transaction: &Transaction) -> Vec<Place> {
         .collect()
 }
 
-/// Notes durably what the keys that `step` is about to write hold now. While it is at it nobody else writes them: calls are held back.
-/// Noting a step again overwrites what was noted; what is left of a longer note is true as well.
-pub(super) async fn note(store: &Store, step: u64, snapshot: &Snapshot, places: &[Place]) -> Result<(), DeployError> {
+/// Notes durably what the rows that `step` is about to write hold now. Nobody else writes them
+/// meanwhile, because calls are held. Noting a step again overwrites its notes; notes that remain of a
+/// longer attempt are correct too.
+pub(crate) async fn note(store: &Store, step: u64, snapshot: &Snapshot, keys: &[RowKey]) -> Result<(), DeployError> {
     let mut before = store.begin_at(snapshot);
     let mut notes = store.begin();
-    for (place, (table, key)) in places.iter().enumerate() {
-        let at = [&step.to_be_bytes()[..], &(place as u32).to_be_bytes()].concat();
-        let was = match before.get(table, key)? {
-            None => Was::Absent,
+    for (index, (table, key)) in keys.iter().enumerate() {
+        let at = [&step.to_be_bytes()[..], &(index as u32).to_be_bytes()].concat();
+        let old = match before.get(table, key)? {
+            None => OldValue::Absent,
             Some(value) => match before.counter(table, key) {
-                Ok(counter) => Was::Counter(counter),
+                Ok(counter) => OldValue::Counter(counter),
                 Err(Error::NotACounter { .. }) => {
                     notes.put(VALUES, &at, value)?;
-                    Was::Value
+                    OldValue::Value
                 }
                 Err(error) => return Err(error.into()),
             },
         };
-        let row = Row {
+        let note = Note {
             table: table.clone(),
             key: key.clone(),
-            was,
+            old,
         };
-        notes.put(ROWS, &at, encode(&row))?;
+        notes.put(NOTES, &at, encode(&note))?;
         if notes.write_bytes() >= ENOUGH_BYTES {
             store.commit(std::mem::replace(&mut notes, store.begin())).await?;
         }
@@ -77,38 +79,36 @@ pub(super) async fn note(store: &Store, step: u64, snapshot: &Snapshot, places: 
     Ok(())
 }
 
-/// Gives every noted key back what it held, the latest notes first, and removes the notes.
-pub(super) async fn restore(store: &Store) -> Result<(), DeployError> {
+/// Restores the old values, the latest notes first, and removes the notes.
+pub(crate) async fn restore(store: &Store) -> Result<(), DeployError> {
     while store.update(restore_page).await? {}
     Ok(())
 }
 
-/// Whether there was anything to restore.
+/// Restores one page of notes. Returns whether there was any.
 fn restore_page(tx: &mut Transaction) -> Result<bool, DeployError> {
     let options = ScanOptions {
         reverse: true,
         limit: PAGE,
         ..ScanOptions::default()
     };
-    let page = tx.scan(ROWS, &KeyRange::all(), &options)?;
+    let page = tx.scan(NOTES, &KeyRange::all(), &options)?;
     let any = !page.entries.is_empty();
     for entry in page.entries {
-        let Row { table, key, was } = decode("a row of an undone migration", &entry.value)?;
-        match was {
-            Was::Absent => tx.delete(&table, &key)?,
-            Was::Counter(counter) => {
+        let Note { table, key, old } = decode("an undo note of a migration", &entry.value)?;
+        match old {
+            OldValue::Absent => tx.delete(&table, &key)?,
+            OldValue::Counter(counter) => {
                 tx.delete(&table, &key)?;
                 tx.add(&table, &key, counter)?;
             }
-            Was::Value => {
-                let value = tx
-                    .get(VALUES, &entry.key)?
-                    .ok_or_else(|| DeployError::Storage("a row of an undone migration lacks its value".into()))?;
+            OldValue::Value => {
+                let value = tx.get(VALUES, &entry.key)?.ok_or(DeployError::UndoValueMissing)?;
                 tx.put(&table, &key, value)?;
                 tx.delete(VALUES, &entry.key)?;
             }
         }
-        tx.delete(ROWS, &entry.key)?;
+        tx.delete(NOTES, &entry.key)?;
         if tx.write_bytes() >= ENOUGH_BYTES {
             break;
         }
@@ -117,8 +117,8 @@ fn restore_page(tx: &mut Transaction) -> Result<bool, DeployError> {
 }
 
 /// Removes all notes.
-pub(super) async fn forget(store: &Store) -> Result<(), DeployError> {
-    for table in [ROWS, VALUES] {
+pub(crate) async fn forget(store: &Store) -> Result<(), DeployError> {
+    for table in [NOTES, VALUES] {
         let page = |tx: &mut Transaction| -> Result<bool, DeployError> {
             let options = ScanOptions {
                 limit: PAGE,
@@ -145,7 +145,7 @@ mod tests {
     async fn step(store: &Store, number: u64, change: impl Fn(&mut Transaction)) {
         let mut tx = store.begin();
         change(&mut tx);
-        note(store, number, tx.snapshot(), &places(&tx)).await.unwrap();
+        note(store, number, tx.snapshot(), &written_keys(&tx)).await.unwrap();
         store.commit(tx).await.unwrap();
     }
 
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_noted_comes_back_values_counters_and_absences() {
+    async fn values_counters_and_absences_are_restored() {
         let store = Store::in_memory(Config::default());
         let begin: Result<(), _> = store
             .update::<_, DeployError>(|tx| {
@@ -193,12 +193,12 @@ mod tests {
         assert_ne!(state(&store), before);
         restore(&store).await.unwrap();
         assert_eq!(state(&store), before);
-        // It is a counter again and not eight bytes.
+        // A counter, not a value of eight bytes.
         assert_eq!(store.begin().counter("sums", b"n").unwrap(), 5);
     }
 
     #[tokio::test]
-    async fn notes_that_are_not_needed_go() {
+    async fn forget_removes_all_notes() {
         let store = Store::in_memory(Config::default());
         step(&store, 0, |tx| tx.put("rows", b"a", vec![7; 100]).unwrap()).await;
         step(&store, 1, |tx| tx.put("rows", b"a", vec![8; 100]).unwrap()).await;

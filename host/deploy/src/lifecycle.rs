@@ -1,4 +1,5 @@
-//! What a module says about itself: its self-test, the version of its rows, a step of its migration.
+//! The functions that a module may export for the host to manage it: its self-test, the data version of
+//! its rows, and the steps of its migration.
 
 use std::sync::Arc;
 
@@ -9,33 +10,34 @@ use wasmtime::component::Val;
 
 const HOST_PACKAGE: &str = "stowage:host";
 
-/// How far a migration has come.
+/// The result of one step of a module's migration.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Step {
-    /// Where to go on; none when it is done.
-    pub(super) cursor: Option<Vec<u8>>,
+pub(crate) struct MigrationStep {
+    /// Where the next step begins; none when the migration is done.
+    pub(crate) cursor: Option<Vec<u8>>,
     /// Rows that the step changed.
-    pub(super) rows: u64,
-    /// Rows there are to change in all, if that is known.
-    pub(super) total: Option<u64>,
+    pub(crate) rows: u64,
+    /// Rows that the migration changes in total, if that is known.
+    pub(crate) total: Option<u64>,
 }
 
 /// A step that has run and is not committed.
-pub(super) struct Stepped {
-    pub(super) step: Step,
-    /// As the step left it, without a deadline.
-    pub(super) transaction: Transaction,
-    /// What it asked for, to be released after the commit.
-    pub(super) effects: DryRun,
+pub(crate) struct UncommittedStep {
+    pub(crate) step: MigrationStep,
+    /// As the step left it.
+    pub(crate) transaction: Transaction,
+    /// What it requested from the host, to be released after the commit.
+    pub(crate) effects: DryRun,
 }
 
-/// A function in which a module speaks about itself; none where it does not.
+/// One of these functions; none if the module does not export it.
 fn find(module: &Arc<Module>, interface: &str, function: &str) -> Option<Function> {
     Function::find(module, interface, function).filter(|f| f.export().interface.package == HOST_PACKAGE)
 }
 
-/// Asks the module whether it works on what the transaction sees; none where it has no self-test. The transaction is dropped.
-pub(super) async fn self_test(
+/// Runs the module's self-test on what the transaction sees; none if it has no self-test. The transaction
+/// is dropped.
+pub(crate) async fn self_test(
     logic: &Logic,
     module: &Arc<Module>,
     transaction: Transaction,
@@ -44,11 +46,11 @@ pub(super) async fn self_test(
     let dry_run = logic
         .run_in_transaction(transaction, &function, &[], &Moment::now())
         .await;
-    Some(answer(&dry_run).map(drop))
+    Some(returned(&dry_run).map(drop))
 }
 
-/// The version of the module's rows; none where it names none.
-pub(super) async fn schema(
+/// The data version that the module declares; none if it declares none.
+pub(crate) async fn data_version(
     logic: &Logic,
     module: &Arc<Module>,
     transaction: Transaction,
@@ -59,41 +61,42 @@ pub(super) async fn schema(
     let dry_run = logic
         .run_in_transaction(transaction, &function, &[], &Moment::now())
         .await;
-    let value = answer(&dry_run)?;
+    let value = returned(&dry_run)?;
     match value.as_u64().and_then(|v| u32::try_from(v).ok()) {
         Some(version) => Ok(Some(version)),
-        None => Err(format!("schema.version answers {value}, expected a u32")),
+        None => Err(format!("schema.version returned {value}, expected a u32")),
     }
 }
 
-/// Runs a step of the module's migration from version `old` in a transaction that the caller commits.
-pub(super) async fn migrate(
+/// Runs a step of the module's migration from data version `old`, in a transaction that the caller
+/// commits. An error is text for the report.
+pub(crate) async fn migrate(
     logic: &Logic,
     module: &Arc<Module>,
     transaction: Transaction,
     old: u32,
     cursor: Option<&[u8]>,
     moment: &Moment,
-) -> Result<Stepped, String> {
+) -> Result<UncommittedStep, String> {
     let Some(function) = find(module, "schema", "migrate") else {
         return Err("the module exports no schema.migrate".into());
     };
     let cursor = cursor.map(|bytes| Box::new(Val::List(bytes.iter().copied().map(Val::U8).collect())));
     let params = [Val::U32(old), Val::Option(cursor)];
     let mut effects = logic.run_in_transaction(transaction, &function, &params, moment).await;
-    let value = answer(&effects)?;
-    let step = step(&value).ok_or_else(|| format!("schema.migrate answers {value}, expected a step"))?;
+    let value = returned(&effects)?;
+    let step = step(&value).ok_or_else(|| format!("schema.migrate returned {value}, expected a step"))?;
     let Some(transaction) = effects.transaction.take() else {
         return Err("the step left no transaction".into());
     };
-    Ok(Stepped {
+    Ok(UncommittedStep {
         step,
         transaction,
         effects,
     })
 }
 
-fn step(value: &Value) -> Option<Step> {
+fn step(value: &Value) -> Option<MigrationStep> {
     let cursor = match value.get("cursor")? {
         Value::Null => None,
         Value::Array(bytes) => Some(
@@ -104,15 +107,15 @@ fn step(value: &Value) -> Option<Step> {
         ),
         _ => return None,
     };
-    Some(Step {
+    Some(MigrationStep {
         cursor,
         rows: value.get("rows")?.as_u64()?,
         total: value.get("total")?.as_u64(),
     })
 }
 
-/// What a function answered, as JSON. An error of its own is its text.
-fn answer(dry_run: &DryRun) -> Result<Value, String> {
+/// The value that a function returned, as JSON. If it returned an error, the text of that.
+fn returned(dry_run: &DryRun) -> Result<Value, String> {
     match dry_run.outcome.as_ref().map_err(ToString::to_string)? {
         Outcome::Done(json) => serde_json::from_slice(json).map_err(|error| error.to_string()),
         Outcome::Failed(failure) => Err(match serde_json::from_slice(&failure.json) {
@@ -129,9 +132,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_is_read_from_its_record_and_from_nothing_else() {
+    fn only_a_record_with_the_fields_of_a_step_is_one() {
         let all = json!({"cursor": [1, 255], "rows": 3, "total": 9});
-        let expected = Step {
+        let expected = MigrationStep {
             cursor: Some(vec![1, 255]),
             rows: 3,
             total: Some(9),

@@ -1,0 +1,280 @@
+//! The start of the deployer: which modules are live when the process begins.
+//!
+//! Usually these are the modules that were live before. The program is started with modules of its own:
+//! the built-in ones, and files. They are compared with those of the last start. A module that comes
+//! again unchanged changes nothing, so that swaps, rollbacks and unloads survive. A changed file goes
+//! live. A changed built-in module goes live if the live one is built-in too. A live module whose bytes
+//! are lost is replaced by its latest version that loads.
+
+mod plan;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::future;
+use stowage_logic::{Logic, Module, Version};
+use stowage_storage::Store;
+
+use crate::blobs::Blobs;
+use crate::change::{LiveSetChange, PendingMigration};
+use crate::deployer::Deployer;
+use crate::error::DeployError;
+use crate::history::{self, Action};
+use crate::lifecycle;
+use crate::live_set::{self, LiveModule, LiveSet, ProbationRow};
+use crate::migration::{record, undo};
+use crate::options::{Source, validate};
+use crate::shared::{Shared, run_blocking};
+use plan::{BY, PlannedModule, StartupModule, find, plan};
+
+/// A module that the start has loaded.
+struct LoadedModule {
+    row: LiveModule,
+    module: Arc<Module>,
+    migration: Option<PendingMigration>,
+}
+
+impl Deployer {
+    /// Opens the deployer of a store and serves the modules that were live before; at the first start,
+    /// `startup`. An unfinished migration is finished, or undone, before anything is served. `dir` holds
+    /// the bytes of modules; it is created if it is missing.
+    ///
+    /// # Errors
+    /// When a module of `startup` that is to be live does not load, when storage fails, and, at the
+    /// first start, when the migration of a module fails.
+    pub async fn open(logic: Logic, store: Store, dir: PathBuf, startup: Vec<Source>) -> Result<Deployer, DeployError> {
+        if !startup.is_empty() {
+            validate(&startup)?;
+        }
+        let startup: Vec<_> = startup.into_iter().map(StartupModule::new).collect();
+        let blobs = run_blocking(move || Blobs::open(dir)).await?;
+        let deployer = Deployer(Arc::new(Shared::new(logic, store, blobs)));
+        let shared = &deployer.0;
+        shared.end_migration(&startup).await?;
+        let stored = live_set::read(&mut shared.store.begin()).unwrap_or_else(|error| {
+            tracing::error!(%error, "the live set is lost; the modules of this start serve");
+            None
+        });
+        shared.begin(&startup, stored).await?;
+        shared.sweep().await;
+        Ok(deployer)
+    }
+}
+
+impl Shared {
+    /// Finishes or undoes the migration that the previous process did not finish.
+    async fn end_migration(&self, startup: &[StartupModule]) -> Result<(), DeployError> {
+        if let Some(row) = record::unfinished(&self.store)? {
+            let set = row.change.set.clone();
+            tracing::warn!("a migration was interrupted");
+            let loading = set.modules.iter().map(|m| self.load_version(m, find(startup, m)));
+            let modules = future::try_join_all(loading).await;
+            if let Some(reason) = self.resume_migration(row, modules).await? {
+                for module in set.modules.into_iter().filter(|m| m.since_ms == 0) {
+                    let reason = format!("its migration was interrupted and could not be finished: {reason}");
+                    self.record_abort(module, BY, Some(reason)).await?;
+                }
+            }
+        }
+        undo::forget(&self.store).await
+    }
+
+    /// Serves the stored set with the changes of this start, or without them if they cannot be migrated.
+    async fn begin(&self, startup: &[StartupModule], stored: Option<LiveSet>) -> Result<(), DeployError> {
+        let Some(stored) = stored else {
+            return self.begin_with(startup, LiveSet::default(), true).await;
+        };
+        match self.begin_with(startup, stored.clone(), true).await {
+            Err(error @ (DeployError::Migration { .. } | DeployError::Older { .. })) => {
+                tracing::error!(%error, "the new modules of this start do not go live; the previous ones serve");
+                self.begin_with(startup, stored, false).await
+            }
+            done => done,
+        }
+    }
+
+    /// Serves `stored`; with `take_new`, new modules of `startup` go live.
+    async fn begin_with(&self, startup: &[StartupModule], stored: LiveSet, take_new: bool) -> Result<(), DeployError> {
+        let planned = plan(startup, &stored, take_new);
+        let (loaded, reasons) = self.load_planned(&planned, startup).await?;
+        let bytes = loaded
+            .iter()
+            .filter_map(|l| find(startup, &l.row).map(|s| (s.version, Arc::clone(&s.bytes))))
+            .collect();
+        self.keep(bytes).await?;
+        let versions: BTreeMap<_, _> = startup.iter().map(|s| (s.source.name.clone(), s.version)).collect();
+        let is_same = loaded
+            .iter()
+            .map(|l| (&*l.row.name, l.row.version))
+            .eq(stored.versions());
+        if is_same && stored.generation != 0 {
+            return self.continue_with(loaded, stored, take_new.then_some(versions)).await;
+        }
+        let (mut modules, mut migrations) = (Vec::new(), Vec::new());
+        for LoadedModule { row, module, migration } in loaded {
+            modules.push((row, module));
+            migrations.extend(migration);
+        }
+        // The change refers to the set before it.
+        self.serving().set = stored.clone();
+        let change = LiveSetChange {
+            reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
+            migrations,
+            startup: Some(if take_new { versions } else { stored.startup }),
+            ..LiveSetChange::new(modules, Action::Start, BY)
+        };
+        self.apply(change).await.map(drop)
+    }
+
+    /// Loads the planned modules. A live module that is lost is replaced; the reasons say by what.
+    async fn load_planned(
+        &self,
+        planned: &[PlannedModule<'_>],
+        startup: &[StartupModule],
+    ) -> Result<(Vec<LoadedModule>, Vec<String>), DeployError> {
+        let mut loaded = Vec::with_capacity(planned.len());
+        let mut reasons = Vec::new();
+        let loading = planned.iter().map(|p| self.load_version(&p.row, p.startup));
+        for (planned, result) in planned.iter().zip(future::join_all(loading).await) {
+            match result {
+                Ok(module) => loaded.push(self.with_data_version(planned, module).await?),
+                // A new module of this start has to load.
+                Err(error) if planned.is_new => return Err(error),
+                Err(error) => {
+                    tracing::error!(
+                        module = %planned.row.name, version = %planned.row.version, %error, "a live module is lost"
+                    );
+                    let (replacement, reason) = self.replacement_of(&planned.row, startup).await?;
+                    reasons.push(format!("{}: {error}; {reason}", planned.row.name));
+                    loaded.extend(replacement);
+                }
+            }
+        }
+        Ok((loaded, reasons))
+    }
+
+    /// Serves the stored set unchanged, with its probation. `startup` are the modules of this start, to
+    /// be stored if they differ.
+    async fn continue_with(
+        &self,
+        loaded: Vec<LoadedModule>,
+        mut set: LiveSet,
+        startup: Option<BTreeMap<String, Version>>,
+    ) -> Result<(), DeployError> {
+        let now_ms = crate::clock::now_ms();
+        set.probation = set.probation.filter(|probation| probation.until_ms > now_ms);
+        if let Some(probation) = &set.probation {
+            match self.previous_modules(probation).await {
+                Ok(previous) => self.serving().modules = previous,
+                Err(error) => {
+                    tracing::warn!(%error, "the probation ends early: the previous modules cannot be loaded");
+                    set.probation = None;
+                }
+            }
+        }
+        if let Some(startup) = startup.filter(|startup| *startup != set.startup) {
+            set.startup = startup;
+            self.store
+                .update::<_, DeployError>(|tx| live_set::write(tx, &set))
+                .await?;
+        }
+        self.publish(set, loaded.into_iter().map(|l| l.module).collect(), None);
+        Ok(())
+    }
+
+    /// The modules of the generation that a probation rolls back to.
+    async fn previous_modules(&self, probation: &ProbationRow) -> Result<Vec<Arc<Module>>, DeployError> {
+        let entry = history::read(&mut self.store.begin(), probation.previous)?;
+        let entry = entry.ok_or_else(|| DeployError::NothingToRollBack {
+            reason: format!("generation {} is no longer in the history", probation.previous),
+        })?;
+        future::try_join_all(entry.modules.iter().map(|row| self.fetch(row))).await
+    }
+
+    /// Loads the version of a row, from the bytes of `startup` or from those on disk.
+    async fn load_version(
+        &self,
+        row: &LiveModule,
+        startup: Option<&StartupModule>,
+    ) -> Result<Arc<Module>, DeployError> {
+        let Some(startup) = startup else {
+            return self.fetch(row).await;
+        };
+        let loaded = self.logic.load(&row.name, Vec::clone(&startup.bytes)).await;
+        let module = loaded.map_err(|source| DeployError::Load {
+            from: startup.source.from.clone(),
+            source,
+        })?;
+        tracing::info!(module = %row.name, version = %module.version, functions = module.exports.len(), "loaded");
+        Ok(Arc::new(module))
+    }
+
+    /// Asks a new module for its data version, and whether the stored rows have to be migrated to it.
+    async fn with_data_version(
+        &self,
+        planned: &PlannedModule<'_>,
+        module: Arc<Module>,
+    ) -> Result<LoadedModule, DeployError> {
+        let mut row = planned.row.clone();
+        if !planned.is_new {
+            return Ok(LoadedModule {
+                row,
+                module,
+                migration: None,
+            });
+        }
+        let declared = lifecycle::data_version(&self.logic, &module, self.store.begin()).await;
+        let data = live_set::data_version(&mut self.store.begin(), &row.name)?;
+        row.schema = declared.map_err(|reason| DeployError::Migration {
+            name: row.name.clone(),
+            old: data,
+            new: data,
+            reason: format!("schema.version: {reason}"),
+        })?;
+        self.check_data_versions(std::slice::from_ref(&row))?;
+        let migration = row.schema.filter(|new| *new > data).map(|new| PendingMigration {
+            name: row.name.clone(),
+            old: data,
+            new,
+        });
+        Ok(LoadedModule { row, module, migration })
+    }
+
+    /// What serves in place of a live module that is lost: its latest other version that loads and fits
+    /// the data, else the module of its name in `startup`, else nothing. The text says which.
+    async fn replacement_of(
+        &self,
+        lost: &LiveModule,
+        startup: &[StartupModule],
+    ) -> Result<(Option<LoadedModule>, String), DeployError> {
+        let data = live_set::data_version(&mut self.store.begin(), &lost.name)?;
+        let fits = |row: &LiveModule| row.version != lost.version && row.schema.unwrap_or(0) == data;
+        for mut row in history::versions_of(&self.store, &lost.name)?.into_iter().filter(fits) {
+            match self.load_version(&row, find(startup, &row)).await {
+                Ok(module) => {
+                    row.since_ms = 0;
+                    row.by = BY.to_owned();
+                    let reason = format!("version {} serves instead", row.version);
+                    let migration = None;
+                    return Ok((Some(LoadedModule { row, module, migration }), reason));
+                }
+                Err(error) => {
+                    tracing::warn!(module = %row.name, version = %row.version, %error, "this version is lost too");
+                }
+            }
+        }
+        let Some(startup) = startup.iter().find(|s| s.source.name == lost.name) else {
+            return Ok((None, "no other version of it is left".into()));
+        };
+        let planned = PlannedModule::new(startup);
+        let loaded = match self.load_version(&planned.row, planned.startup).await {
+            Ok(module) => self.with_data_version(&planned, module).await,
+            Err(error) => Err(error),
+        };
+        Ok(match loaded {
+            Ok(loaded) => (Some(loaded), format!("{} serves instead", startup.source.from)),
+            Err(error) => (None, format!("no other version of it is left ({error})")),
+        })
+    }
+}
