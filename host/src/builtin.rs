@@ -1,4 +1,4 @@
-//! The modules inside the binary, and those of a directory that replace them.
+//! The modules inside the binary, and those of a directory.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
 
-/// Name and bytes of the built-in modules, in the order they are loaded.
+/// Name and bytes of the built-in modules, in load order.
 pub fn builtin_modules() -> Vec<(String, Vec<u8>)> {
     BUILTIN
         .iter()
@@ -14,7 +14,7 @@ pub fn builtin_modules() -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// The `NAME.wasm` files of a directory, by name.
+/// Name and bytes of the `NAME.wasm` files of a directory, sorted by name.
 ///
 /// # Errors
 /// When the directory or a file of it cannot be read, or a file is too large for a module.
@@ -34,7 +34,7 @@ pub fn read_modules(dir: &Path) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
         let size = path.metadata().with_context(|| path.display().to_string())?.len();
         anyhow::ensure!(
             size <= stowage_logic::MAX_MODULE_BYTES as u64,
-            "{}: larger than a module may be ({} MiB)",
+            "{}: expected a module of at most {} MiB",
             path.display(),
             stowage_logic::MAX_MODULE_BYTES >> 20
         );

@@ -1,5 +1,5 @@
-//! Functions of modules that the host itself calls: rows of a sync, steps of an upload. Each call is
-//! a transaction of its own.
+//! The functions of modules that the cloud and the transfers call: for rows of a sync, and for steps of an
+//! upload. Each call is a transaction of its own.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,11 +12,11 @@ use stowage_storage::Transaction;
 use stowage_transfer::{HookError, Refusal, UploadHook, UploadRequest};
 use wasmtime::component::Val;
 
-/// The modules that keep rows, as a sync sees them that a call asked for.
+/// The modules that keep rows, for a sync that a call requested.
 #[derive(Clone, Copy)]
 pub struct RowModules<'a>(pub &'a dyn RowHooks);
 
-/// The modules as the cloud and the transfers see them.
+/// The modules, for the cloud and the transfers.
 #[derive(Clone)]
 pub struct Hooks(pub Logic);
 
@@ -41,7 +41,7 @@ impl Invocation for RowInvocation<'_> {
                 Ok(value) => upserts.push(value),
                 Err(error) => {
                     skipped += 1;
-                    tracing::debug!(collection, %error, "a row of the space is left out");
+                    tracing::debug!(collection, %error, "a row of the space is skipped");
                 }
             }
         }
@@ -79,9 +79,9 @@ impl RowSink for RowModules<'_> {
                 ))),
                 Err(CallError::NoRoute) => Err(SinkError::from(format!("no module keeps {collection}"))),
                 Err(error) => {
-                    tracing::error!(call_id = %id, collection, %error, "rows of the space were not taken over");
+                    tracing::error!(call_id = %id, collection, %error, "rows of the space could not be applied");
                     Err(SinkError::from(format!(
-                        "rows of {collection} were not taken over (call {id})"
+                        "rows of {collection} could not be applied (call {id})"
                     )))
                 }
             }
@@ -122,7 +122,7 @@ impl Hooks {
             Ok(Outcome::Failed(refusal)) if refusal.json == br#""noSpace""# => Ok(Err(Refusal::NoSpace)),
             Ok(Outcome::Failed(_)) => Ok(Err(Refusal::Gone)),
             Err(error) => {
-                tracing::error!(call_id = %id, function, %error, "an upload's module failed");
+                tracing::error!(call_id = %id, function, %error, "the upload hook of a module failed");
                 Err(HookError(format!("{error} (call {id})").into()))
             }
         }

@@ -1,6 +1,6 @@
 //! **Stowage**: a local storage server whose business logic is hot-swappable WASI components.
 //!
-//! The way of a request:
+//! The path of a request:
 //!
 //! ```text
 //! server ─▶ server::gate ─▶ logic: rpc (codec) ─▶ call ─▶ a component's function
@@ -11,15 +11,18 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`server`] | sockets: HTTP/1.1, the gate, the websocket of the feed |
-//! | [`admin`] | the admin API: what is live, swapping it, and its token |
-//! | [`Services`], [`RowModules`], [`Hooks`] | what modules reach of the cloud, transfers and feed, and the other way |
-//! | [`serve`] | puts the parts together, and takes them apart in order |
+//! | [`admin`] | the admin API: shows and replaces the live modules; its token |
+//! | [`Services`] | what modules import: the cloud, transfers and the feed |
+//! | [`Hooks`], [`RowModules`] | the functions of modules that the cloud and transfers call |
+//! | [`serve`] | assembles the parts, and shuts them down in order |
 //! | [`settings`] | flags, environment, file |
-//! | [`demo`] | the set that `--demo` fills an empty space with |
+//! | [`demo`] | the files and rows that `--demo` fills an empty space with |
 //!
-//! Crates of their own are: which modules serve (`stowage-deploy`), the commands of a client (`stowage-cli`), running components
-//! (`stowage-logic`), recordings (`stowage-recording`), storage, cloud and transfers (`stowage-storage`, `stowage-cloud`,
-//! `stowage-transfer`). The last three know neither HTTP nor WebAssembly.
+//! The other parts are crates: `stowage-deploy` (which modules serve), `stowage-cli` (the commands of a
+//! client), `stowage-logic` (running components), `stowage-recording`, `stowage-storage`,
+//! `stowage-cloud` and `stowage-transfer`. The last three know neither HTTP nor WebAssembly.
+
+#![warn(unreachable_pub)]
 
 pub mod admin;
 mod builtin;

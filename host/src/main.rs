@@ -1,4 +1,4 @@
-//! The `stowage` program: reads its arguments and starts what they name.
+//! The `stowage` program: parses its arguments and runs the command.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,7 +10,8 @@ use stowage_cli::{CallArgs, ModuleCommand, RecordArgs, ReplayArgs, SpaceCommand,
 use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
 
-/// Calls allocate many small things on several threads, most of them for a short time; what compiling a module took goes back to the system.
+/// Calls make many small, short-lived allocations on several threads. jemalloc serves them quickly, and
+/// returns the memory of a compilation to the system.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -50,7 +51,7 @@ enum Command {
 }
 
 impl Command {
-    /// What is logged unless STOWAGE_LOG says otherwise. Only the server's log is read; others answer on their own.
+    /// The default of STOWAGE_LOG. Only the server logs its normal work; other commands print results.
     fn log_filter(&self) -> &'static str {
         match self {
             Command::Serve { .. } => "info",
@@ -59,7 +60,7 @@ impl Command {
     }
 }
 
-/// On one processor, how many tasks run between two looks for input. Those that take long take 2 ms each.
+/// On one processor, how many tasks run between two polls for I/O. A long task takes up to 2 ms.
 const EVENT_INTERVAL: u32 = 4;
 
 fn runtime() -> std::io::Result<Runtime> {
@@ -82,7 +83,7 @@ fn main() -> ExitCode {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("stowage: no threads to run on: {error}");
+            eprintln!("stowage: the runtime's threads cannot be started: {error}");
             return ExitCode::FAILURE;
         }
     };
@@ -101,7 +102,7 @@ fn main() -> ExitCode {
             Command::Compile => stowage_logic::compile_stdin().map(|()| ExitCode::SUCCESS),
         }
     });
-    // A thread that a file system holds up does not hold us up.
+    // A thread that blocks in the file system must not keep the process alive.
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     match result {
         Ok(code) => code,
@@ -117,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_server_logs_what_goes_well() {
+    fn only_the_server_logs_its_normal_work() {
         for (arguments, filter) in [
             (&["stowage", "serve"][..], "info"),
             (&["stowage", "space", "verify"], "warn"),

@@ -1,4 +1,4 @@
-//! The services behind the imports of modules: the cloud, the transfers and the feed.
+//! What modules import: the cloud, the transfers and the feed.
 
 use std::sync::Arc;
 
@@ -146,7 +146,7 @@ impl Services {
         Effect::Start(Box::new(move || transfers.release(staged)))
     }
 
-    /// The services as modules' imports take them.
+    /// The services for [`Logic::new`].
     pub fn shared(&self) -> Arc<dyn stowage_logic::Services> {
         Arc::new(self.clone())
     }

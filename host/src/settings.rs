@@ -1,4 +1,5 @@
-//! The settings of `stowage serve`: flags over `STOWAGE_*` over a TOML file over defaults, read once.
+//! The settings of `stowage serve`. A flag wins over its `STOWAGE_*` variable, this over the TOML file, this
+//! over the default. They are read once.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Deserialize;
 
-/// What a person may set. Every field is optional; in the TOML file its name is the flag's without the dashes.
+/// All settings; each is optional. In the TOML file, a setting is named as its flag, without `--`.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
@@ -17,22 +18,23 @@ pub struct Settings {
     /// The data directory: database, downloads, temp files, compiled modules
     #[arg(long, env = "STOWAGE_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// The cloud space: file:///DIR, memory:///, s3://BUCKET/PREFIX, gs://…, az://…, https://… [default: DATA/space]
+    /// The cloud space: file:///DIR, memory:///, s3://BUCKET/PREFIX, gs://…, az://…, https://…
+    /// [default: DATA/space]
     #[arg(long, env = "STOWAGE_SPACE", value_name = "URL")]
     pub space: Option<String>,
-    /// A directory of NAME.wasm modules that are loaded over the built-in ones
+    /// A directory of NAME.wasm modules; they replace built-in modules of the same name
     #[arg(long, env = "STOWAGE_MODULES", value_name = "DIR")]
     pub modules: Option<PathBuf>,
-    /// A directory whose NAME.wasm modules go live while the server runs, as they are put there
+    /// A directory whose NAME.wasm modules go live when they are put there, while the server runs
     #[arg(long, env = "STOWAGE_WATCH_MODULES", value_name = "DIR")]
     pub watch_modules: Option<PathBuf>,
-    /// Fill an empty space with a demo set
+    /// Fill an empty space with demo files
     #[arg(long, env = "STOWAGE_DEMO", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub demo: Option<bool>,
-    /// Clients must send this as `Authorization: Bearer TOKEN`; mandatory where the address is not loopback
+    /// The token that clients must send as `Authorization: Bearer TOKEN`; required beyond loopback
     #[arg(long, env = "STOWAGE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub token: Option<String>,
-    /// One more value of the Host header that is answered, for example a name in front of a proxy; repeatable
+    /// Accept one more value of the Host header, for example the name of a proxy; repeatable
     #[arg(long, env = "STOWAGE_ALLOW_HOST", value_delimiter = ',', value_name = "HOST[:PORT]")]
     pub allow_host: Option<Vec<String>>,
     /// An origin whose web pages may call the API; repeatable
@@ -41,19 +43,19 @@ pub struct Settings {
     /// One more directory that `downloadPath` may lie in; repeatable
     #[arg(long, env = "STOWAGE_DOWNLOAD_ROOT", value_delimiter = ',', value_name = "DIR")]
     pub download_root: Option<Vec<PathBuf>>,
-    /// Connections at once; further ones wait to be accepted [default: 1024]
+    /// Most connections; further ones wait [default: 1024]
     #[arg(long, env = "STOWAGE_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
-    /// Calls that run at once; further ones wait [default: 128]
+    /// Most calls that run at the same time; further ones wait [default: 128]
     #[arg(long, env = "STOWAGE_MAX_CALLS", value_name = "N")]
     pub max_calls: Option<usize>,
-    /// Transfers at once, for each direction [default: 4]
+    /// Most transfers that run at the same time, in each direction [default: 4]
     #[arg(long, env = "STOWAGE_MAX_TRANSFERS", value_name = "N")]
     pub max_transfers: Option<usize>,
-    /// Calls an instance of a module serves before it is replaced; 0 gives each call a fresh one [default: 1000]
+    /// Calls that one instance of a module serves; 0 for a new instance a call [default: 1000]
     #[arg(long, env = "STOWAGE_REUSE", value_name = "N")]
     pub reuse: Option<u32>,
-    /// Milliseconds on the processor that a call may use [default: 5000]
+    /// Milliseconds of processor time that a call may use [default: 5000]
     #[arg(long, env = "STOWAGE_CPU_MS", value_name = "MS")]
     pub cpu_ms: Option<u64>,
     /// Milliseconds a call may take, its commit aside [default: 60000]
@@ -62,13 +64,13 @@ pub struct Settings {
     /// MiB of linear memory a module may use [default: 64]
     #[arg(long, env = "STOWAGE_MEMORY_MIB", value_name = "MIB")]
     pub memory_mib: Option<usize>,
-    /// MiB of the database that are kept in memory [default: 32]
+    /// MiB of memory for the database's cache [default: 32]
     #[arg(long, env = "STOWAGE_CACHE_MIB", value_name = "MIB")]
     pub cache_mib: Option<usize>,
-    /// MiB of answers that are given again while nothing they came from has changed; 0 has every call run [default: 8]
+    /// MiB of memory for cached responses; 0 turns the cache off [default: 8]
     #[arg(long, env = "STOWAGE_RESPONSE_CACHE_MIB", value_name = "MIB")]
     pub response_cache_mib: Option<usize>,
-    /// Seconds that calls in flight have to end when the server stops [default: 20]
+    /// Seconds that requests in flight may take when the server stops [default: 20]
     #[arg(long, env = "STOWAGE_DRAIN_SECONDS", value_name = "S")]
     pub drain_seconds: Option<u64>,
 }
@@ -77,13 +79,13 @@ impl Settings {
     /// The settings of a TOML file.
     ///
     /// # Errors
-    /// Names the file, the line, the key and what was expected.
+    /// Names the file, the line, the key and the expected value.
     pub fn read(file: &Path) -> anyhow::Result<Settings> {
         let text = std::fs::read_to_string(file).with_context(|| format!("the settings file {}", file.display()))?;
         toml::from_str(&text).with_context(|| format!("the settings file {}", file.display()))
     }
 
-    /// These settings, and where they say nothing those of `other`.
+    /// These settings, completed by those of `other`.
     #[must_use]
     pub fn over(self, other: Settings) -> Settings {
         Settings {

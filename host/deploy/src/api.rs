@@ -1,32 +1,32 @@
-//! What the deployer tells: the JSON of the admin API and of the command line's `--json`. Times are milliseconds since 1970,
-//! versions are the SHA-256 of a module's bytes in hex.
+//! The JSON of the admin API, and of the command line's `--json`. Times are milliseconds since 1970.
+//! Versions are the SHA-256 of a module's bytes in hex.
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use stowage_logic::{Summary, Thresholds, Version, WatchReport};
 
-/// A module that serves.
+/// A live module.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModuleStatus {
-    /// What people call it.
+    /// Its name.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Its bytes.
+    /// Its length in bytes.
     pub size: u64,
     /// Where its bytes came from: `built-in`, a file's path, or `upload`.
     pub source: String,
-    /// Since when it is live.
+    /// When it went live.
     pub since: u64,
     /// Who asked for it: `start`, `command`, `watch`, `host`.
     pub by: String,
-    /// The methods it serves, as they are called on the wire; methods that a later module overrides are not among them.
+    /// The methods it serves, as clients call them; without those that a later module overrides.
     pub methods: Vec<String>,
-    /// The version of its data; none where it names none.
+    /// Its data version; none if it declares none.
     pub schema: Option<u32>,
-    /// What it has done since this process loaded it.
+    /// Its calls since this process loaded it.
     pub calls: Summary,
     /// Its probation, while it lasts.
     pub probation: Option<ProbationStatus>,
@@ -36,75 +36,76 @@ pub struct ModuleStatus {
     pub canary: Option<CanaryStatus>,
 }
 
-/// A version that went live a short while ago.
+/// The probation of a version that went live a short while ago.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProbationStatus {
     /// When it ends.
     pub until: u64,
-    /// When it is too bad.
+    /// Above these, it is rolled back or aborted.
     pub thresholds: Thresholds,
-    /// How it does.
+    /// What has been observed so far.
     pub watch: WatchReport,
 }
 
-/// A version that answers some calls.
+/// A canary: a version that answers a share of the calls.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CanaryStatus {
     /// The candidate's version.
     pub version: String,
-    /// Since when.
+    /// When it began.
     pub since: u64,
     /// Percent of the calls.
     pub percent: f64,
-    /// The methods; empty means all it has.
+    /// The methods it answers; empty means all it has.
     pub methods: Vec<String>,
-    /// When it is too bad.
+    /// Above these, it is rolled back or aborted.
     pub thresholds: Thresholds,
-    /// How it does.
+    /// What has been observed so far.
     pub watch: WatchReport,
     /// All of its calls.
     pub calls: Summary,
 }
 
-/// A version that runs beside live calls and answers none.
+/// A shadow: a version that repeats live calls for comparison and answers none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShadowReport {
     /// The shadow's version.
     pub version: String,
-    /// Since when.
+    /// When it began.
     pub since: u64,
-    /// The share of live calls that are looked at, 0 to 100 percent.
+    /// The share of live calls that it repeats, 0 to 100 percent.
     pub percent: f64,
     /// Live calls that were compared.
     pub compared: u64,
-    /// Live calls that were to be compared, but too many waited already.
+    /// Live calls that were skipped, because too many waited for comparison.
     pub skipped: u64,
-    /// Compared calls in which the shadow did otherwise.
+    /// Compared calls in which the shadow differed.
     pub different: u64,
-    /// Time that the live version took for the compared calls, in microseconds: half, and 99 of 100, took no longer.
+    /// Times of the live version for the compared calls, in microseconds: median and 99th percentile.
     pub live_us: [Option<u64>; 2],
-    /// The same of the shadow.
+    /// Times of the shadow for the same calls.
     pub shadow_us: [Option<u64>; 2],
     /// The first calls that differ, at most 20.
     pub differences: Vec<Difference>,
 }
 
-/// A call in which a shadow did otherwise.
+/// A call in which a shadow differed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
-    /// The method, as it is called on the wire.
+    /// The method, as clients call it.
     pub method: String,
     /// Its parameters as JSON.
     pub params: serde_json::Value,
-    /// What differs, a line each: the path in the answer, the key that is written or the effect, and both sides.
+    /// What differs, one line each: the path in the response, the key that is written, or the effect; and
+    /// both sides.
     pub lines: Vec<String>,
 }
 
-/// What the check of a module found.
+/// The result of the check of a module.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckReport {
@@ -112,7 +113,7 @@ pub struct CheckReport {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Whether it may go live without being forced.
+    /// Whether it may go live without `--force`.
     pub passed: bool,
     /// Every step, in order.
     pub steps: Vec<CheckStep>,
@@ -126,13 +127,13 @@ pub struct CheckStep {
     pub name: String,
     /// Whether it passed.
     pub passed: bool,
-    /// Whether `--force` gets past it.
+    /// Whether `--force` overrides a failure.
     pub forceable: bool,
-    /// What was found, a line each.
+    /// The findings, one line each.
     pub lines: Vec<String>,
 }
 
-/// What a swap did.
+/// The result of a swap.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SwapReport {
@@ -142,17 +143,17 @@ pub struct SwapReport {
     pub checks: Vec<CheckReport>,
     /// Rows that migrations changed.
     pub migrated_rows: u64,
-    /// From the check's end to the moment in which calls began on the new generation, in microseconds.
+    /// From the end of the checks to the first calls on the new generation, in microseconds.
     pub switch_us: u64,
-    /// Whether the modules were live already and nothing changed.
+    /// Whether the modules were live already, so that nothing changed.
     pub unchanged: bool,
 }
 
-/// A generation that was live, or that was to be.
+/// A generation that was live, or that was to go live.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryEntry {
-    /// Its number; they count up.
+    /// Its number. Numbers count up.
     pub generation: u64,
     /// When it went live.
     pub at: u64,
@@ -160,25 +161,25 @@ pub struct HistoryEntry {
     pub by: String,
     /// What was done: `start`, `swap`, `unload`, `promote`, `rollback`, `abort`.
     pub action: String,
-    /// Why, where the host did it by itself.
+    /// Why, if the host did it by itself.
     pub reason: Option<String>,
-    /// Name and version of every module, in the order they are loaded.
+    /// Name and version of every module, in load order.
     pub modules: Vec<(String, String)>,
 }
 
-/// What serves.
+/// The live modules.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModuleList {
     /// The number of the generation.
     pub generation: u64,
-    /// Its modules, in the order they are loaded.
+    /// Its modules, in load order.
     pub modules: Vec<ModuleStatus>,
-    /// Versions that are no longer live and have calls that are not over yet.
+    /// Versions that are no longer live and have calls in flight.
     pub draining: Vec<Draining>,
 }
 
-/// A version that only ends what it had begun.
+/// A version that only finishes its calls in flight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Draining {
@@ -197,41 +198,41 @@ impl From<(String, Version)> for Draining {
     }
 }
 
-/// What was live.
+/// The history of generations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct History {
-    /// The newest first.
+    /// Newest first.
     pub history: Vec<HistoryEntry>,
 }
 
-/// The migration that is under way.
+/// The running migration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Migration {
-    /// How far it is; null when there is none.
+    /// Its progress; null if there is none.
     pub migration: Option<MigrationStatus>,
 }
 
-/// The answer of what has nothing to tell: `{}`.
+/// A response without content: `{}`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Done {}
 
-/// A migration that is under way.
+/// The progress of a migration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MigrationStatus {
-    /// The module whose rows are changed.
+    /// The module whose rows are migrated.
     pub module: String,
     /// Rows changed so far.
     pub rows: u64,
-    /// Rows there are to change in all, if the module tells.
+    /// Rows to change in total, if the module says so.
     pub total: Option<u64>,
-    /// Since when, in milliseconds since 1970.
+    /// When it began.
     pub since: u64,
 }
 
-/// The body of an answer that is no success: `{"error": {"message", "report"}}`.
+/// The body of an error response: `{"error": {"message", "report"}}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ErrorBody {
     /// What went wrong.
@@ -241,37 +242,37 @@ pub struct ErrorBody {
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ErrorText {
-    /// One sentence; it names the parameter, module or setting and what was expected.
+    /// One sentence that names the parameter, module or setting, and what was expected.
     pub message: String,
-    /// What the check of a module found, where that is why it was refused.
+    /// The check of the module, if that is why it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<CheckReport>,
 }
 
-/// What is to be recorded: the body of `POST /admin/record`.
+/// A recording to start: the body of `POST /admin/record`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RecordRequest {
-    /// An absolute path on the server's machine; the file must not exist.
+    /// An absolute path on the server's machine. The file must not exist.
     pub file: PathBuf,
-    /// The methods, however they are written; all where none is named.
+    /// The methods, in any spelling; all if none is named.
     #[serde(default)]
     pub methods: Vec<String>,
-    /// The most calls.
+    /// Most calls.
     #[serde(default)]
     pub calls: Option<u64>,
-    /// The most bytes of the file; 1 GiB unless given.
+    /// Most bytes of the file; 1 GiB by default.
     #[serde(default)]
     pub bytes: Option<u64>,
 }
 
-/// The recording that goes on: the answer of `GET /admin/record`.
+/// The recording that is being made: the response to `GET /admin/record`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordStatus {
     /// The file.
     pub file: PathBuf,
-    /// Whether calls are still recorded: not once a bound was reached, or the disk was full.
+    /// Whether calls are still recorded. It is false once a bound was reached, or the disk failed.
     pub open: bool,
     /// Calls recorded so far.
     pub calls: u64,

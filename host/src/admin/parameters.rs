@@ -1,4 +1,4 @@
-//! The parameters of an admin request: those of the query, and the fields of a JSON body.
+//! The parameters of an admin request: those of the query and the fields of a JSON body.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,30 +10,31 @@ use stowage_logic::Thresholds;
 use super::problem::Problem;
 use stowage_deploy::SwapOptions;
 
-/// Parameters of one request; a repeated one counts each time.
-const MOST: usize = 1024;
+/// Most parameters of a request; a repeated one counts each time.
+const MAX_PARAMETERS: usize = 1024;
 
-/// The longest probation that may be asked for.
-const MOST_PROBATION_SECONDS: u64 = 86_400;
+/// The longest probation that a request may ask for.
+const MAX_PROBATION_SECONDS: u64 = 86_400;
 
-/// Names and values in the order they came. Each is taken once; what is left at the end is unknown.
+/// Names and values in the order of the request. Each handler takes the ones it knows; one that is left is
+/// unknown.
 #[derive(Debug)]
 pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Those of a query, percent-encoded.
+    /// The parameters of a percent-encoded query.
     pub(super) fn of_query(query: &str) -> Result<Parameters, Problem> {
         let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes())
             .into_owned()
-            .take(MOST + 1)
+            .take(MAX_PARAMETERS + 1)
             .collect();
-        if pairs.len() > MOST {
+        if pairs.len() > MAX_PARAMETERS {
             return Err(Problem::parameter("query", "at most 1024 parameters"));
         }
         Ok(Parameters(pairs))
     }
 
-    /// Adds the fields of a JSON object; nothing for no bytes.
+    /// Adds the fields of a JSON object. An empty body has none.
     pub(super) fn add_json(&mut self, body: &[u8]) -> Result<(), Problem> {
         if body.is_empty() {
             return Ok(());
@@ -55,12 +56,12 @@ impl Parameters {
         Ok(())
     }
 
-    /// Every value of a parameter that may be repeated.
+    /// All values of a parameter that may be repeated.
     pub(super) fn all(&mut self, name: &str) -> Vec<String> {
         self.0.extract_if(.., |(n, _)| n == name).map(|(_, v)| v).collect()
     }
 
-    /// The value of a parameter that may be left out.
+    /// The value of an optional parameter.
     pub(super) fn one<T: FromStr>(&mut self, name: &str, expected: &str) -> Result<Option<T>, Problem> {
         let mut values = self.all(name);
         match (values.pop(), values.is_empty()) {
@@ -70,19 +71,19 @@ impl Parameters {
         }
     }
 
-    /// The name of a module, which must be there.
+    /// The name of a module, which is required.
     pub(super) fn name(&mut self) -> Result<String, Problem> {
         self.one::<String>("name", "the name of a module")?
             .filter(|name| !name.is_empty())
             .ok_or_else(|| Problem::parameter("name", "the name of a module"))
     }
 
-    /// `true` or `false`; false where it is not there.
+    /// `true` or `false`; false if it is absent.
     pub(super) fn flag(&mut self, name: &str) -> Result<bool, Problem> {
         Ok(self.one(name, "true or false")?.unwrap_or(false))
     }
 
-    /// A share of the calls in percent, above 0.
+    /// A percentage above 0.
     pub(super) fn percent(&mut self, name: &str) -> Result<Option<f64>, Problem> {
         const EXPECTED: &str = "a number above 0, at most 100";
         match self.one::<f64>(name, EXPECTED)? {
@@ -110,7 +111,7 @@ impl Parameters {
     pub(super) fn swap_options(&mut self, by: &'static str) -> Result<SwapOptions, Problem> {
         const EXPECTED: &str = "whole seconds, at most 86400";
         let probation = match self.one::<u64>("probation", EXPECTED)? {
-            Some(seconds) if seconds > MOST_PROBATION_SECONDS => return Err(Problem::parameter("probation", EXPECTED)),
+            Some(seconds) if seconds > MAX_PROBATION_SECONDS => return Err(Problem::parameter("probation", EXPECTED)),
             seconds => seconds.map(Duration::from_secs),
         };
         Ok(SwapOptions {
@@ -121,7 +122,7 @@ impl Parameters {
         })
     }
 
-    /// Refuses what nobody has taken.
+    /// Refuses parameters that the handler has not taken.
     pub(super) fn end(self) -> Result<(), Problem> {
         match self.0.first() {
             None => Ok(()),
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn query_and_body_are_taken_alike() {
+    fn parameters_come_from_the_query_and_from_the_body() {
         let mut parameters = query("force=true&probation=5");
         parameters
             .add_json(br#"{"name": "favorites", "maxFaults": 7, "maxErrors": 2.5, "to": null}"#)
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn an_error_names_the_parameter() {
         let refused = |text: &str| {
             let mut parameters = query(text);
             let taken = parameters.name().and_then(|_| parameters.swap_options("command"));

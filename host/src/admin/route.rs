@@ -2,7 +2,7 @@
 
 use http::Method;
 
-/// What a path under `/admin/` means.
+/// The routes under `/admin/`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Route {
     List,
@@ -32,7 +32,7 @@ pub(super) enum BodyType {
 }
 
 impl Route {
-    /// The route of a path, percent-encoded as it came.
+    /// The route of a percent-encoded path.
     pub(super) fn of(path: &str) -> Option<Route> {
         let path = path.strip_prefix("/admin/")?;
         Some(match path {

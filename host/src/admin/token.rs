@@ -1,4 +1,5 @@
-//! The admin API's token: 32 random bytes that the server keeps in its data directory, where only its own user can read them.
+//! The admin API's token: 32 random bytes in a file of the data directory that only the server's user can
+//! read.
 
 use std::fmt;
 use std::fs;
@@ -8,26 +9,26 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-/// Bytes of a token; the file has them as twice as many hex digits and a line break.
+/// Bytes of a token. The file has them as hex digits, and a line break.
 const LEN: usize = 32;
 
-/// Why there is no token.
+/// Why the token could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The file cannot be read or written.
-    #[error("{path}: the admin token cannot be kept there", path = path.display())]
+    #[error("{path}: the admin token cannot be read or written", path = path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
     },
-    /// The system gives no random bytes.
-    #[error("the system gives no random bytes for the admin token")]
+    /// The system has no random bytes.
+    #[error("the system has no random bytes for the admin token")]
     Random(#[source] rand::rngs::SysError),
 }
 
-/// The token. Never shown.
+/// The token. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AdminToken(String);
 
@@ -38,11 +39,11 @@ impl fmt::Debug for AdminToken {
 }
 
 impl AdminToken {
-    /// The token of this file, so that scripts which know it go on after a restart; a new one, and a new file, where there is
-    /// none, or where others could read or have written the file.
+    /// Reads the token of a file, so that scripts which know it still work after a restart. If the file is
+    /// missing, or others could have read or written it, makes a new token and a new file.
     ///
     /// # Errors
-    /// The file cannot be read or written, or there are no random bytes.
+    /// When the file cannot be read or written, or the system has no random bytes.
     pub fn open(path: &Path) -> Result<AdminToken, TokenError> {
         let failed = |source| TokenError::File {
             path: path.to_owned(),
@@ -73,13 +74,14 @@ impl AdminToken {
         valid.then(|| AdminToken(text.to_owned()))
     }
 
-    /// The token's hash: comparing hashes tells nothing of the token by the time it takes.
+    /// The token's hash. The time of comparing hashes reveals nothing about the token.
     pub(crate) fn digest(&self) -> [u8; 32] {
         Sha256::digest(self.0.as_bytes()).into()
     }
 }
 
-/// The token of a file, or none where the file is missing, is another's, is open to others, or holds something else.
+/// The token of a file. None if the file is missing, belongs to another user, is readable by others, or
+/// holds no token.
 fn read(path: &Path) -> io::Result<Option<AdminToken>> {
     let nofollow = rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::NONBLOCK);
     let opened = fs::OpenOptions::new()
@@ -89,7 +91,7 @@ fn read(path: &Path) -> io::Result<Option<AdminToken>> {
     let file = match opened {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        // A symbolic link: what it points at is not ours to trust.
+        // A symbolic link is not trusted.
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => return Ok(None),
         Err(error) => return Err(error),
     };
@@ -107,7 +109,7 @@ fn read(path: &Path) -> io::Result<Option<AdminToken>> {
     }
 }
 
-/// Writes the file whole or not at all, and never into a file that somebody else has made.
+/// Replaces the file in one step, and never writes into a file that somebody else has created.
 fn write(path: &Path, token: &AdminToken) -> io::Result<()> {
     let temporary = path.with_extension(format!("token.{}.tmp", std::process::id()));
     match fs::remove_file(&temporary) {

@@ -1,4 +1,5 @@
-//! The bytes of modules in a request's body: one, or several one behind the other, and what may follow them.
+//! Module bytes in a request's body: one module, or several one after the other, and a recording after
+//! them.
 
 use std::time::Duration;
 
@@ -12,28 +13,28 @@ use super::parameters::Parameters;
 use super::problem::Problem;
 use stowage_deploy::Source;
 
-/// Bytes of a body, all modules together: a module may have half of it.
+/// Most bytes of a body with modules. One module may have half of them.
 pub(super) const MAX_BODY_BYTES: usize = 2 * MAX_MODULE_BYTES;
 
 /// How long the next piece of a body may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The longest text that says where a module's bytes came from.
-const MOST_FROM: usize = 4096;
+/// Most bytes of a text that says where a module came from.
+const MAX_FROM_BYTES: usize = 4096;
 
-/// What a body is cut into: told by the query, before the body is read.
+/// The parts of a body, as the query describes them.
 #[derive(Debug)]
 pub(super) struct Layout {
-    /// Name and origin of every module.
+    /// Name and `from` of every module.
     modules: Vec<(String, String)>,
-    /// Bytes of every module; none where there is one module and nothing else.
+    /// Bytes of every module; none if the body is one module.
     sizes: Option<Vec<usize>>,
-    /// Bytes that follow the modules; none where nothing was said of them.
+    /// Bytes of the recording after the modules; none if the query names no recording.
     recording: Option<usize>,
 }
 
 impl Layout {
-    /// Takes `name`, `size` and `from`, each once a module, and `recording` where it may be.
+    /// Takes `name`, `size` and `from`, each once per module, and `recording` if it is allowed.
     pub(super) fn take(parameters: &mut Parameters, with_recording: bool) -> Result<Layout, Problem> {
         const SIZE: &str = "a whole number of bytes";
         let names = parameters.all("name");
@@ -47,7 +48,7 @@ impl Layout {
         if from.is_empty() {
             from = vec!["upload".to_owned(); names.len()];
         }
-        if from.len() != names.len() || from.iter().any(|text| text.is_empty() || text.len() > MOST_FROM) {
+        if from.len() != names.len() || from.iter().any(|text| text.is_empty() || text.len() > MAX_FROM_BYTES) {
             return Err(Problem::parameter("from", "one for each name, at most 4096 bytes"));
         }
         let recording = if with_recording {
@@ -74,7 +75,7 @@ impl Layout {
         })
     }
 
-    /// Refuses anything but one module.
+    /// Requires exactly one module.
     pub(super) fn single(self) -> Result<Layout, Problem> {
         match self.modules.len() {
             1 => Ok(self),
@@ -82,7 +83,7 @@ impl Layout {
         }
     }
 
-    /// Cuts a body: the modules, and what follows them.
+    /// Splits a body into the modules and the recording.
     pub(super) fn cut(self, mut body: Vec<u8>) -> Result<(Vec<Source>, Option<Vec<u8>>), Problem> {
         let sizes = self.sizes.unwrap_or_else(|| vec![body.len()]);
         let whole = sizes
@@ -94,7 +95,7 @@ impl Layout {
                 &format!("sizes that add up to the body's {} bytes", body.len()),
             ));
         }
-        // From the back, so that each byte is copied at most once.
+        // From the end, so that each byte is copied at most once.
         let recording = self.recording.map(|size| body.split_off(body.len() - size));
         let mut sources = Vec::with_capacity(sizes.len());
         for ((name, from), size) in self.modules.into_iter().zip(sizes).rev() {
@@ -120,13 +121,18 @@ fn too_large(name: &str) -> Problem {
 pub(super) async fn read(mut body: Incoming, limit: usize) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     loop {
-        let frame = timeout(PATIENCE, body.frame())
+        let frame = timeout(READ_TIMEOUT, body.frame())
             .await
             .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "body: it did not arrive in time"))?;
         let Some(frame) = frame else {
             return Ok(bytes);
         };
-        let frame = frame.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "body: it ended early"))?;
+        let frame = frame.map_err(|_| {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "body: the connection ended before the body did",
+            )
+        })?;
         let Ok(data) = frame.into_data() else {
             continue;
         };
@@ -160,13 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn modules_lie_one_behind_the_other() {
+    fn modules_follow_one_another() {
         let named = |name: &str, bytes: &str| (name.to_owned(), bytes.to_owned());
         assert_eq!(cut("name=a", "xyz").expect("whole"), (vec![named("a", "xyz")], None));
         assert_eq!(
             cut("name=a&size=3&recording=0", "xyz").expect("whole"),
             (vec![named("a", "xyz")], Some(String::new())),
-            "an empty recording is one, and not a check without"
+            "an empty recording differs from none"
         );
         assert_eq!(
             cut("name=a&size=2&name=b&size=0&name=c&size=1&recording=3", "aacrrr").expect("whole"),
@@ -203,7 +209,7 @@ mod tests {
         }
         assert!(
             layout("name=a&size=1&recording=1", false).is_err(),
-            "no recording is taken here"
+            "no recording is allowed here"
         );
         assert!(
             layout("name=a&size=1&name=b&size=1", false)

@@ -1,4 +1,4 @@
-//! One request: the gate, then the feed, a preflight, the API or the admin API.
+//! One request: it passes the gate and goes to the feed, the API or the admin API.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -33,13 +33,13 @@ pub(super) async fn respond(
         return Ok(match shared.gate.check_admin(&request) {
             Ok(()) => shared.admin.respond(request).await,
             Err(refused) => {
-                tracing::debug!(%refused, "a request to the admin API was turned away");
+                tracing::debug!(%refused, "a request to the admin API was refused");
                 admin::refusal(refused.status(), &refused.to_string())
             }
         });
     }
     if let Err(refused) = shared.gate.check(&request) {
-        tracing::debug!(%refused, "a request was turned away");
+        tracing::debug!(%refused, "a request was refused");
         return Ok(refusal(refused.status(), &refused.to_string()));
     }
     let origin = request.headers().get(ORIGIN).cloned();
@@ -60,7 +60,7 @@ pub(super) async fn respond(
         }
     };
     if let Some(origin) = origin {
-        // The gate has let this origin through: its pages may read the answer.
+        // The gate allowed this origin: its pages may read the response.
         let headers = response.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(VARY, HeaderValue::from_static("origin"));
@@ -80,7 +80,12 @@ async fn api(shared: &Shared, uri: Uri, body: Incoming) -> HttpResponse {
                 &format!("body: expected at most {limit} bytes"),
             );
         }
-        Ok(Err(_)) => return refusal(StatusCode::BAD_REQUEST, "body: it ended early"),
+        Ok(Err(_)) => {
+            return refusal(
+                StatusCode::BAD_REQUEST,
+                "body: the connection ended before the body did",
+            );
+        }
         Err(Elapsed) => return refusal(StatusCode::REQUEST_TIMEOUT, "body: it did not arrive in time"),
     };
     json_response(
@@ -89,7 +94,7 @@ async fn api(shared: &Shared, uri: Uri, body: Incoming) -> HttpResponse {
     )
 }
 
-/// A refusal of the transport's own.
+/// A refusal by the server itself, with an HTTP status other than 200.
 pub(super) fn refusal(status: StatusCode, message: &str) -> HttpResponse {
     json_response(status, Envelope::failure(Code::OTHER, message).into_json())
 }

@@ -1,4 +1,4 @@
-//! The progress feed's websocket: frames out, nothing but control frames in.
+//! The websocket of the progress feed. The server sends frames and accepts only control frames.
 
 use std::time::Duration;
 
@@ -19,14 +19,15 @@ use super::connection::refusal;
 use super::{ConnectionPermit, Shared, gate};
 use crate::response::HttpResponse;
 
-/// How often the server pings.
-const PING: Duration = Duration::from_secs(20);
-/// A frame that a client does not take in this time ends the connection.
-const SEND: Duration = Duration::from_secs(60);
-/// Keys of one connection.
-const MOST_KEYS: usize = 64;
+/// How often the server sends a ping.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// If a client does not take a frame in this time, the connection ends.
+const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+/// Most keys of one connection.
+const MAX_KEYS: usize = 64;
 
-/// What a client may send is small; what it gets may be a snapshot of every task kept, and one frame is in the buffer at most.
+/// Clients may send little. A frame to a client may be a snapshot of every task; at most one frame is in
+/// the buffer.
 fn config() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(4 << 10)
@@ -41,7 +42,7 @@ pub(super) fn upgrade(shared: &Shared, mut request: Request<Incoming>, permit: C
         return refusal(StatusCode::UPGRADE_REQUIRED, "expected a websocket handshake");
     }
     let keys = keys(request.uri().query().unwrap_or_default());
-    if keys.len() > MOST_KEYS {
+    if keys.len() > MAX_KEYS {
         return refusal(StatusCode::BAD_REQUEST, "key: expected at most 64 on one connection");
     }
     let protocol = gate::protocol(request.headers()).and_then(|p| HeaderValue::from_str(p).ok());
@@ -79,11 +80,11 @@ async fn serve(socket: HyperWebsocket, mut frames: Connection, stop: Cancellatio
     let mut socket = match socket.await {
         Ok(socket) => socket,
         Err(error) => {
-            tracing::debug!(%error, "a websocket was not set up");
+            tracing::debug!(%error, "a websocket handshake failed");
             return;
         }
     };
-    let mut ping = interval_at(Instant::now() + PING, PING);
+    let mut ping = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let message = tokio::select! {
@@ -95,11 +96,11 @@ async fn serve(socket: HyperWebsocket, mut frames: Connection, stop: Cancellatio
             _ = ping.tick() => Message::Ping(Bytes::new()),
             received = socket.next() => match received {
                 Some(Ok(Message::Close(_))) => {
-                    // The protocol has queued the answer; it still has to be seen out.
-                    let _ = timeout(SEND, socket.close(None)).await;
+                    // The protocol has queued the reply, which is still to be written.
+                    let _ = timeout(SEND_TIMEOUT, socket.close(None)).await;
                     return;
                 }
-                // Pings are answered by the protocol; texts mean nothing here.
+                // The protocol answers pings; other messages have no meaning.
                 Some(Err(_)) | None => return,
                 Some(Ok(_)) => continue,
             },
@@ -115,16 +116,16 @@ async fn serve(socket: HyperWebsocket, mut frames: Connection, stop: Cancellatio
     send(&mut socket, Message::Close(Some(goodbye))).await;
 }
 
-/// Sends one message. While a slow client takes it the feed keeps only the latest state of what it is owed.
+/// Sends one message. Meanwhile the feed keeps only the latest state for a slow client.
 async fn send(socket: &mut HyperWebsocketStream, message: Message) -> bool {
-    match timeout(SEND, socket.send(message)).await {
+    match timeout(SEND_TIMEOUT, socket.send(message)).await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {
             tracing::debug!(%error, "a websocket ended");
             false
         }
         Err(_) => {
-            tracing::debug!("a websocket took no frame for {} s", SEND.as_secs());
+            tracing::debug!("a websocket client took no frame for {} s", SEND_TIMEOUT.as_secs());
             false
         }
     }

@@ -1,8 +1,9 @@
-//! Who may speak to the server: checked before routing, on every route and on the websocket.
+//! Decides who may call the server. It checks every request before routing, also that of the websocket.
 //!
-//! A web page of any origin can make a browser send requests to loopback, and can point a name of its own at it (DNS rebinding).
-//! So the Host must be one of ours, an Origin must be one we know, and a POST must be JSON, which no page can send
-//! elsewhere without asking first. The admin API has a token of its own and lets no page of another origin in.
+//! A web page of any origin can make a browser send requests to loopback, and can point its own host name
+//! there (DNS rebinding). So the Host must be one of the server's, an Origin must be allowed, and a POST
+//! must be JSON, which a page cannot send to another origin without a preflight. The admin API has a
+//! token of its own and accepts no page of another origin.
 
 use std::net::SocketAddr;
 
@@ -13,16 +14,17 @@ use sha2::{Digest, Sha256};
 use crate::admin::AdminToken;
 use crate::response::is_media_type;
 
-/// The websocket subprotocol that carries a bearer token, for browsers cannot set headers there: `stowage.bearer.TOKEN`.
+/// The websocket subprotocol that carries a bearer token, because browsers cannot set headers there:
+/// `stowage.bearer.TOKEN`.
 const BEARER_PROTOCOL: &str = "stowage.bearer.";
 
-/// A request that was turned away.
+/// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// No Host, more than one, or one that is not ours.
-    #[error("Host: expected exactly one, an address of this server; allow another with --allow-host")]
+    /// No Host, more than one, or one that is not the server's.
+    #[error("Host: expected exactly one, with an address of this server; allow another with --allow-host")]
     Host,
-    /// An Origin that is not on the list.
+    /// An Origin that is not allowed.
     #[error("Origin: this origin may not call the API; allow it with --allow-origin")]
     Origin,
     /// A POST whose content is not JSON.
@@ -31,7 +33,7 @@ pub enum Refused {
     /// No token, or a wrong one.
     #[error("Authorization: expected the server's bearer token")]
     Token,
-    /// A request to the admin API from a page of another origin.
+    /// A page of another origin called the admin API.
     #[error("Origin: no page of another origin may call the admin API")]
     AdminOrigin,
     /// A POST to the admin API that is neither a module nor JSON.
@@ -54,20 +56,21 @@ impl Refused {
     }
 }
 
-/// The rules.
+/// The rules for requests.
 #[derive(Clone, Debug)]
 pub struct Gate {
     hosts: Vec<String>,
     origins: Vec<String>,
     own_origins: Vec<String>,
-    /// The token's hash: comparing hashes tells nothing of the token by the time it takes.
+    /// The token's hash. The time of comparing hashes reveals nothing about the token.
     token: Option<[u8; 32]>,
-    /// The hash of the admin API's token; without one that API is closed.
+    /// The hash of the admin API's token; without it that API refuses every request.
     admin_token: Option<[u8; 32]>,
 }
 
 impl Gate {
-    /// The rules of a server that listens on `address`: its own names and pages, and those that were allowed besides.
+    /// The rules of a server that listens on `address`: it accepts its own hosts and origins, and the
+    /// given ones.
     pub fn new(address: SocketAddr, hosts: &[String], origins: &[String], token: Option<&str>) -> Gate {
         let port = address.port();
         let mut own = vec![
@@ -99,7 +102,7 @@ impl Gate {
         }
     }
 
-    /// Opens the admin API to those who have this token.
+    /// Opens the admin API to requests with this token.
     #[must_use]
     pub fn with_admin(mut self, token: &AdminToken) -> Gate {
         self.admin_token = Some(token.digest());
@@ -109,14 +112,14 @@ impl Gate {
     /// Checks a request's head.
     ///
     /// # Errors
-    /// The first rule it breaks.
+    /// The first rule that the request breaks.
     pub fn check<B>(&self, request: &Request<B>) -> Result<(), Refused> {
         let headers = request.headers();
         self.check_host(request.uri(), headers)?;
         if !origin_is_among(headers, &self.origins) {
             return Err(Refused::Origin);
         }
-        // A preflight carries no token; what it asks about is checked when it comes.
+        // A preflight has no token. The request that follows it is checked.
         if request.method() == Method::OPTIONS {
             return Ok(());
         }
@@ -127,11 +130,11 @@ impl Gate {
         Ok(())
     }
 
-    /// Checks the head of a request to the admin API. No setting opens it to other pages, a preflight is refused like anything
-    /// else without a token, and the token of the other API does not count.
+    /// Checks the head of a request to the admin API. No setting allows pages of other origins. A
+    /// preflight is refused, because it has no token. The token of the API is not accepted.
     ///
     /// # Errors
-    /// The first rule it breaks.
+    /// The first rule that the request breaks.
     pub fn check_admin<B>(&self, request: &Request<B>) -> Result<(), Refused> {
         let headers = request.headers();
         self.check_host(request.uri(), headers)?;
@@ -171,7 +174,7 @@ impl Gate {
     }
 }
 
-/// Whether there is no Origin, or one of these.
+/// Whether the Origin is absent or one of these.
 fn origin_is_among(headers: &HeaderMap, origins: &[String]) -> bool {
     !headers.contains_key(ORIGIN)
         || only(headers, &ORIGIN)
@@ -184,12 +187,12 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     only(headers, &AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-/// The token among the websocket subprotocols a client offers.
+/// The token among the websocket subprotocols that a client offers.
 fn token_protocol(headers: &HeaderMap) -> Option<&str> {
     protocol(headers)?.strip_prefix(BEARER_PROTOCOL)
 }
 
-/// The subprotocol to accept: the one that carried the token.
+/// The subprotocol to accept: the one that carries the token.
 pub(super) fn protocol(headers: &HeaderMap) -> Option<&str> {
     headers
         .get_all(SEC_WEBSOCKET_PROTOCOL)

@@ -1,10 +1,11 @@
-//! HTTP/1.1: connections accepted, limited and drained; each request through the gate and on to the API or the feed.
+//! HTTP/1.1: accepts, limits and drains connections. Each request passes the gate and goes on to the API,
+//! the admin API or the feed.
 
-mod bare;
 mod connection;
 mod feed;
 mod gate;
-mod stall;
+mod hyper_refusal;
+mod write_timeout;
 
 pub use gate::{Gate, Refused};
 
@@ -20,27 +21,28 @@ use stowage_logic::Logic;
 use stowage_transfer::Feed;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::Admin;
-use bare::Bare;
-use stall::Stall;
+use hyper_refusal::EnvelopedRefusals;
+use write_timeout::WriteTimeout;
 
-/// How connections are treated.
+/// The limits of connections.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Connections at once; further ones wait in the listener's queue.
+    /// Most connections; further ones wait in the listener's queue.
     pub connections: usize,
-    /// How long a client may take to send a request's head, the wait between two requests included.
+    /// Time limit for a request's head. It includes the wait between two requests.
     pub head_timeout: Duration,
-    /// How long a client may take to send a request's body.
+    /// Time limit for a request's body.
     pub body_timeout: Duration,
-    /// How long a client may take no byte of an answer.
+    /// How long a client may take no byte of a response.
     pub write_timeout: Duration,
-    /// Bytes of a request's body.
+    /// Most bytes of a request's body.
     pub body_bytes: usize,
-    /// How long calls in flight have when the server stops.
+    /// How long requests in flight may take when the server stops.
     pub drain: Duration,
 }
 
@@ -57,7 +59,7 @@ impl Default for Config {
     }
 }
 
-/// What every connection needs.
+/// What all connections share.
 struct Shared {
     logic: Logic,
     feed: Feed,
@@ -67,14 +69,25 @@ struct Shared {
     /// Cancelled when the server stops: websockets close.
     stop: CancellationToken,
     sockets: TaskTracker,
-    /// Cancelled when the time to drain is over.
+    /// Cancelled when the drain time is over: connections are cut off.
     cut: CancellationToken,
 }
 
-/// How long after the stop a connection on which nothing is answered is kept.
+/// How long a connection without a request in flight is kept after the stop.
 const IDLE_AFTER_STOP: Duration = Duration::from_secs(2);
+/// The pause after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Most bytes of a request's head.
+const MAX_HEAD_BYTES: usize = 64 << 10;
+/// Most headers of a request.
+const MAX_HEADERS: usize = 64;
 
-/// Serves until `stop` is cancelled; then accepts nothing more, lets requests in flight end, and closes the websockets.
+/// One of the [`Config::connections`] permits. The connection holds it, and the websocket that the
+/// connection may become.
+type ConnectionPermit = Arc<Option<OwnedSemaphorePermit>>;
+
+/// Serves until `stop` is cancelled. Then it accepts no more connections, lets requests in flight end,
+/// and closes the websockets.
 pub async fn run(
     listener: TcpListener,
     logic: Logic,
@@ -90,42 +103,12 @@ pub async fn run(
         admin,
         gate,
         config,
-        stop: stop.clone(),
+        stop,
         sockets: TaskTracker::new(),
         cut: CancellationToken::new(),
     });
-    let permits = Arc::new(Semaphore::new(shared.config.connections));
     let connections = TaskTracker::new();
-    let mut http = Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(shared.config.head_timeout)
-        .max_buf_size(64 << 10)
-        .max_headers(64);
-    loop {
-        let accepted = async {
-            // The semaphore is never closed.
-            let permit = Arc::clone(&permits).acquire_owned().await.ok();
-            (listener.accept().await, permit)
-        };
-        let (stream, permit) = tokio::select! {
-            () = stop.cancelled() => break,
-            (accepted, permit) = accepted => match accepted {
-                Ok((stream, _)) => (stream, permit),
-                Err(error) => {
-                    // Out of file descriptors, mostly: connections that end give some back.
-                    tracing::warn!(%error, "a connection was not accepted");
-                    tokio::task::yield_now().await;
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            },
-        };
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "small answers may be held back");
-        }
-        let stream = Stall::new(stream, shared.config.write_timeout);
-        connections.spawn(serve(http.clone(), stream, permit, Arc::clone(&shared)));
-    }
+    accept(&listener, &shared, &connections).await;
     drop(listener);
     connections.close();
     shared.sockets.close();
@@ -134,20 +117,51 @@ pub async fn run(
         shared.sockets.wait().await;
         shared.admin.drained().await;
     };
-    if tokio::time::timeout(shared.config.drain, drained).await.is_err() {
-        tracing::warn!("connections that did not end in time are cut off");
+    if timeout(shared.config.drain, drained).await.is_err() {
+        tracing::warn!("the drain time is over: the remaining connections are cut off");
         shared.cut.cancel();
         connections.wait().await;
         shared.sockets.wait().await;
     }
 }
 
-/// One of the [`Config::connections`] permits. The connection holds it, and the websocket that the
-/// connection may become.
-type ConnectionPermit = Arc<Option<OwnedSemaphorePermit>>;
+/// Accepts connections until the stop. A task of `connections` serves each.
+async fn accept(listener: &TcpListener, shared: &Arc<Shared>, connections: &TaskTracker) {
+    let permits = Arc::new(Semaphore::new(shared.config.connections));
+    let mut http = Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(shared.config.head_timeout)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .max_headers(MAX_HEADERS);
+    loop {
+        let accepted = async {
+            // The semaphore is never closed.
+            let permit = Arc::clone(&permits).acquire_owned().await.ok();
+            (listener.accept().await, permit)
+        };
+        let (accepted, permit) = tokio::select! {
+            () = shared.stop.cancelled() => return,
+            accepted = accepted => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Mostly the limit of open files: connections that end free some.
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY is not set: small responses may be delayed");
+        }
+        let stream = WriteTimeout::new(stream, shared.config.write_timeout);
+        connections.spawn(serve(http.clone(), stream, permit, Arc::clone(shared)));
+    }
+}
 
-/// Serves one connection to its end.
-async fn serve(http: Builder, stream: Stall, permit: Option<OwnedSemaphorePermit>, shared: Arc<Shared>) {
+/// Serves one connection until it ends.
+async fn serve(http: Builder, stream: WriteTimeout, permit: Option<OwnedSemaphorePermit>, shared: Arc<Shared>) {
     let permit: ConnectionPermit = Arc::new(permit);
     let answering = Arc::new(AtomicUsize::new(0));
     let service = {
@@ -156,7 +170,7 @@ async fn serve(http: Builder, stream: Stall, permit: Option<OwnedSemaphorePermit
             let (shared, permit) = (Arc::clone(&shared), Arc::clone(&permit));
             let answering = Answering::begin(&answering);
             async move {
-                // Made in here: a future that is taken along would have its room twice.
+                // Created inside this block: a captured future would take its space twice.
                 let answer = connection::respond(shared, request, permit).await;
                 drop(answering);
                 answer
@@ -164,7 +178,7 @@ async fn serve(http: Builder, stream: Stall, permit: Option<OwnedSemaphorePermit
         })
     };
     let mut connection = pin!(
-        http.serve_connection(TokioIo::new(Bare::new(stream)), service)
+        http.serve_connection(TokioIo::new(EnvelopedRefusals::new(stream)), service)
             .with_upgrades()
     );
     let ended = tokio::select! {
@@ -177,8 +191,8 @@ async fn serve(http: Builder, stream: Stall, permit: Option<OwnedSemaphorePermit
                     biased;
                     ended = connection.as_mut() => break ended,
                     () = shared.cut.cancelled() => break Ok(()),
-                    // Half a head is no request in flight; an answer has this long to be taken.
-                    () = tokio::time::sleep(IDLE_AFTER_STOP) => {
+                    // A partial head is no request in flight. A client has this long to take a response.
+                    () = sleep(IDLE_AFTER_STOP) => {
                         if answering.load(Ordering::Relaxed) == 0 {
                             break Ok(());
                         }
@@ -192,7 +206,7 @@ async fn serve(http: Builder, stream: Stall, permit: Option<OwnedSemaphorePermit
     }
 }
 
-/// Counts a request while it is answered.
+/// Counts a request while it is being answered.
 struct Answering(Arc<AtomicUsize>);
 
 impl Answering {

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use stowage_logic::MAX_MODULE_BYTES;
 use tokio::task::spawn_blocking;
 
-/// Modules that are looked at.
-const MOST_FILES: usize = 64;
+/// Most modules of the directory.
+const MAX_FILES: usize = 64;
 
-/// What tells without reading it that a file may have changed.
+/// If this changes, the content of a file may have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     pub(super) len: u64,
@@ -21,14 +21,14 @@ pub(super) struct Stamp {
     pub(super) inode: u64,
 }
 
-/// The files by the names of their modules.
+/// The files by module name.
 pub(super) type Files = BTreeMap<String, Stamp>;
 
-/// What a directory has.
+/// The files of a directory.
 #[derive(Debug)]
 pub(super) struct Listing {
     pub(super) files: Files,
-    /// Files beyond the most that are looked at.
+    /// How many files beyond [`MAX_FILES`] are ignored.
     pub(super) surplus: usize,
 }
 
@@ -52,7 +52,7 @@ impl Directory {
         self.path.join(format!("{name}.wasm"))
     }
 
-    /// Its `NAME.wasm` files. Hidden ones, which editors and copying programs make, are not among them.
+    /// Its `NAME.wasm` files, without the hidden ones that editors and copying programs create.
     pub(super) async fn list(&self) -> io::Result<Listing> {
         let path = self.path.clone();
         spawn_blocking(move || list(&path)).await.map_err(io::Error::other)?
@@ -74,7 +74,7 @@ fn list(path: &Path) -> io::Result<Listing> {
         else {
             continue;
         };
-        // One that is gone by now is no file of the directory.
+        // A file that is gone by now is skipped.
         let Ok(metadata) = fs::metadata(&file) else {
             continue;
         };
@@ -90,7 +90,7 @@ fn list(path: &Path) -> io::Result<Listing> {
             );
         }
     }
-    let surplus = files.len().saturating_sub(MOST_FILES);
+    let surplus = files.len().saturating_sub(MAX_FILES);
     for _ in 0..surplus {
         files.pop_last();
     }
@@ -98,7 +98,7 @@ fn list(path: &Path) -> io::Result<Listing> {
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // A pipe that took the file's place would keep us waiting for a writer.
+    // Without this flag, opening a pipe in place of the file would wait for a writer.
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let metadata = file.metadata()?;
@@ -153,11 +153,11 @@ mod tests {
     #[tokio::test]
     async fn a_full_directory_is_looked_at_in_part() {
         let dir = tempfile::tempdir().expect("a directory");
-        for i in 0..MOST_FILES + 3 {
+        for i in 0..MAX_FILES + 3 {
             fs::write(dir.path().join(format!("{i:03}.wasm")), b"").expect("writable");
         }
         let listing = Directory::new(dir.path().to_owned()).list().await.expect("readable");
-        assert_eq!((listing.files.len(), listing.surplus), (MOST_FILES, 3));
+        assert_eq!((listing.files.len(), listing.surplus), (MAX_FILES, 3));
         assert!(listing.files.contains_key("000"));
     }
 }

@@ -1,8 +1,9 @@
-//! What is known of each watched file, and what is ready to go live. Knows no disk and no server.
+//! The state of each watched file, and which files are ready to go live. It uses neither disk nor server.
 //!
-//! A file is *changing* from the look that finds it changed until its stamp and its content have been the same for the time to
-//! settle; then it is *settled*, and waits for others that are changing, so that what was put there together goes live together. What
-//! went live, or was refused, is *done* until its content is another.
+//! A file is *changing* from the scan that finds it changed until its stamp and its content have been the
+//! same for the settle time. Then it is *settled*, and waits for others that are changing: files that were
+//! put there together go live together. A version that went live, or was refused, is *done*: it is ignored
+//! until the content changes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -11,18 +12,18 @@ use tokio::time::Instant;
 
 use super::directory::{Files, Stamp};
 
-/// How long a settled file waits for those that change and change.
-const MOST_WAIT: Duration = Duration::from_secs(10);
+/// How long a settled file waits for files that keep changing.
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// How long a set waits that the deployer was too busy for.
+/// How long a set waits after the deployer was too busy for it.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
-/// What is ready.
+/// What is ready to go live.
 #[derive(Debug, PartialEq)]
 pub(super) enum Ready {
-    /// Nothing, and nothing is changing.
+    /// Nothing, and no file is changing.
     Nothing,
-    /// Something may be in this time.
+    /// Nothing, but something may be after this time.
     Wait(Duration),
     /// These names with these versions, to go live together.
     Set(Vec<(String, String)>),
@@ -31,35 +32,36 @@ pub(super) enum Ready {
 #[derive(Debug)]
 struct Entry {
     stamp: Stamp,
-    /// It was there at the first look and has not changed since.
+    /// It was there at the first scan and has not changed since.
     initial: bool,
     changing: Option<Changing>,
-    /// The version to go live, and since when it is ready.
+    /// The version that is to go live, and since when it is settled.
     settled: Option<(String, Instant)>,
-    /// The version that there is nothing to do about.
+    /// The version that went live or was refused.
     done: Option<String>,
-    /// The file that was refused when this one was to go live together with it: it goes along again when that changes.
-    with: Option<String>,
-    /// That it cannot be read has been said.
-    unreadable: bool,
+    /// The file of the same set that was refused. This one goes live with it when it changes.
+    waits_for: Option<String>,
+    /// It is logged that the file cannot be read.
+    is_unreadable: bool,
 }
 
 #[derive(Debug)]
 struct Changing {
     since: Instant,
-    /// What was read at the first look.
+    /// The version that was read since then.
     version: Option<String>,
 }
 
-/// The files that are watched.
+/// The states of the watched files.
 #[derive(Debug)]
 pub(super) struct Ledger {
     settle: Duration,
     entries: BTreeMap<String, Entry>,
-    looked: bool,
-    forgone: HashSet<(String, String)>,
-    /// Not before.
-    put_off: Option<Instant>,
+    has_scanned: bool,
+    /// Names and versions that are ignored at the first scan.
+    ignored: HashSet<(String, String)>,
+    /// Nothing goes live before this time.
+    postponed_to: Option<Instant>,
 }
 
 impl Ledger {
@@ -67,19 +69,19 @@ impl Ledger {
         Ledger {
             settle,
             entries: BTreeMap::new(),
-            looked: false,
-            forgone: HashSet::new(),
-            put_off: None,
+            has_scanned: false,
+            ignored: HashSet::new(),
+            postponed_to: None,
         }
     }
 
-    /// Does nothing about this version if it is there at the first look.
-    pub(super) fn forgo(&mut self, name: String, version: String) {
-        self.forgone.insert((name, version));
+    /// Ignores this version if the first scan finds it.
+    pub(super) fn ignore(&mut self, name: String, version: String) {
+        self.ignored.insert((name, version));
     }
 
-    /// Takes note of what the directory has. Gives the names that have gone.
-    pub(super) fn see(&mut self, files: &Files, now: Instant) -> Vec<String> {
+    /// Takes the files of a scan. Returns the names that are gone.
+    pub(super) fn update_files(&mut self, files: &Files, now: Instant) -> Vec<String> {
         let gone: Vec<String> = self
             .entries
             .keys()
@@ -106,23 +108,23 @@ impl Ledger {
                 None => {
                     let entry = Entry {
                         stamp: *stamp,
-                        initial: !self.looked,
+                        initial: !self.has_scanned,
                         changing,
                         settled: None,
                         done: None,
-                        with: None,
-                        unreadable: false,
+                        waits_for: None,
+                        is_unreadable: false,
                     };
                     self.entries.insert(name.clone(), entry);
                 }
             }
         }
-        self.looked = true;
+        self.has_scanned = true;
         gone
     }
 
     /// The files whose content is to be read now.
-    pub(super) fn to_read(&self, now: Instant) -> Vec<String> {
+    pub(super) fn due_for_reading(&self, now: Instant) -> Vec<String> {
         let due = |entry: &Entry| match &entry.changing {
             Some(Changing { version: None, .. }) => true,
             Some(changing) => now >= changing.since + self.settle,
@@ -132,18 +134,18 @@ impl Ledger {
         due.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Takes note of a file's content.
-    pub(super) fn read(&mut self, name: &str, version: String, now: Instant) {
+    /// Takes the version of a file's content.
+    pub(super) fn update_content(&mut self, name: &str, version: String, now: Instant) {
         let settle = self.settle;
         let Some(entry) = self.entries.get_mut(name) else {
             return;
         };
-        entry.unreadable = false;
+        entry.is_unreadable = false;
         let Some(changing) = &mut entry.changing else {
             return;
         };
         if changing.version.as_ref() != Some(&version) {
-            // The first look, or a change that the stamp does not tell of.
+            // The first reading, or a change that the stamp does not show.
             if changing.version.is_some() {
                 changing.since = now;
             }
@@ -151,22 +153,22 @@ impl Ledger {
         } else if now >= changing.since + settle {
             entry.changing = None;
             if entry.done.as_ref() != Some(&version) {
-                entry.with = None;
+                entry.waits_for = None;
                 entry.settled = Some((version, now));
             }
         }
     }
 
-    /// Takes note that a file cannot be read. Says whether that is new.
-    pub(super) fn unreadable(&mut self, name: &str) -> bool {
+    /// Notes that a file cannot be read. Returns whether that is new.
+    pub(super) fn mark_unreadable(&mut self, name: &str) -> bool {
         self.entries
             .get_mut(name)
-            .is_some_and(|entry| !std::mem::replace(&mut entry.unreadable, true))
+            .is_some_and(|entry| !std::mem::replace(&mut entry.is_unreadable, true))
     }
 
-    /// What is to go live, given what is.
+    /// What is to go live, given the live versions.
     pub(super) fn ready(&mut self, live: &HashMap<String, String>, now: Instant) -> Ready {
-        self.set_aside(live, now);
+        self.finish_live(live, now);
         let next = self.entries.values().filter_map(|e| e.changing.as_ref());
         let next = next
             .map(|c| (c.since + self.settle).saturating_duration_since(now))
@@ -175,16 +177,16 @@ impl Ledger {
         let Some(oldest) = settled().map(|(_, since)| *since).min() else {
             return next.map_or(Ready::Nothing, Ready::Wait);
         };
-        if let Some(time) = self.put_off.filter(|time| now < *time) {
+        if let Some(time) = self.postponed_to.filter(|time| now < *time) {
             return Ready::Wait(time - now);
         }
-        if let Some(next) = next.filter(|_| now < oldest + MOST_WAIT) {
+        if let Some(next) = next.filter(|_| now < oldest + MAX_WAIT) {
             return Ready::Wait(next);
         }
         let is_settled = |name: &String| self.entries.get(name).is_some_and(|e| e.settled.is_some());
         let set = self.entries.iter().filter_map(|(name, entry)| {
             let along = entry.done.as_ref().filter(|_| {
-                let with = entry.with.as_ref();
+                let with = entry.waits_for.as_ref();
                 entry.changing.is_none() && with.is_some_and(is_settled)
             });
             let version = entry.settled.as_ref().map(|(version, _)| version).or(along)?;
@@ -193,23 +195,23 @@ impl Ledger {
         Ready::Set(set.collect())
     }
 
-    /// Is done with what is live already, and with what was replaced before the first look.
-    fn set_aside(&mut self, live: &HashMap<String, String>, now: Instant) {
+    /// Marks versions as done that are live already, or that are ignored.
+    fn finish_live(&mut self, live: &HashMap<String, String>, now: Instant) {
         let mut released = Vec::new();
         for (name, entry) in &mut self.entries {
             let Some((version, _)) = &entry.settled else {
                 continue;
             };
             let is_live = live.get(name) == Some(version);
-            let is_forgone = entry.initial && self.forgone.contains(&(name.clone(), version.clone()));
-            if !is_live && !is_forgone {
+            let is_ignored = entry.initial && self.ignored.contains(&(name.clone(), version.clone()));
+            if !is_live && !is_ignored {
                 continue;
             }
-            if is_forgone && !is_live {
+            if is_ignored && !is_live {
                 tracing::info!(
                     module = name,
                     version,
-                    "left aside: this version of the watched directory was live before and has been replaced"
+                    "ignored: this version of the watched directory was live before and has been replaced"
                 );
             }
             entry.done = entry.settled.take().map(|(version, _)| version);
@@ -222,11 +224,11 @@ impl Ledger {
         }
     }
 
-    /// Lets those go that waited for a file.
+    /// Lets files go live that wait for this one.
     fn release(&mut self, name: &str, now: Instant) {
         for entry in self.entries.values_mut() {
-            if entry.with.as_deref() == Some(name) {
-                entry.with = None;
+            if entry.waits_for.as_deref() == Some(name) {
+                entry.waits_for = None;
                 if entry.changing.is_none() {
                     entry.settled = entry.done.take().map(|version| (version, now));
                 }
@@ -234,8 +236,8 @@ impl Ledger {
         }
     }
 
-    /// Begins anew with a file that was not what had been read.
-    pub(super) fn changed_again(&mut self, name: &str, now: Instant) {
+    /// Starts again with a file whose content has changed since it was read.
+    pub(super) fn restart(&mut self, name: &str, now: Instant) {
         if let Some(entry) = self.entries.get_mut(name) {
             entry.settled = None;
             entry.changing = Some(Changing {
@@ -245,34 +247,35 @@ impl Ledger {
         }
     }
 
-    /// Is done with a set.
-    pub(super) fn done(&mut self, set: &[(String, String)]) {
-        self.put_off = None;
+    /// Marks a set as done.
+    pub(super) fn finish(&mut self, set: &[(String, String)]) {
+        self.postponed_to = None;
         for (name, version) in set {
             if let Some(entry) = self.entries.get_mut(name) {
                 entry.settled = None;
                 entry.done = Some(version.clone());
-                entry.with = None;
+                entry.waits_for = None;
             }
         }
     }
 
-    /// Is done with a set until one of it, which was refused, changes; each of the others may also change by itself.
-    pub(super) fn refused(&mut self, set: &[(String, String)], culprit: &str) {
-        self.done(set);
+    /// Marks a set as done after the module `culprit` was refused. When that file changes, the others go live
+    /// with it; each may also change by itself.
+    pub(super) fn refuse(&mut self, set: &[(String, String)], culprit: &str) {
+        self.finish(set);
         if !set.iter().any(|(name, _)| name == culprit) {
             return;
         }
         for (name, _) in set.iter().filter(|(name, _)| name != culprit) {
             if let Some(entry) = self.entries.get_mut(name) {
-                entry.with = Some(culprit.to_owned());
+                entry.waits_for = Some(culprit.to_owned());
             }
         }
     }
 
-    /// Tries later. Says whether that is new.
-    pub(super) fn put_off(&mut self, now: Instant) -> bool {
-        self.put_off.replace(now + BUSY_WAIT).is_none()
+    /// Tries again later. Returns whether that is new.
+    pub(super) fn postpone(&mut self, now: Instant) -> bool {
+        self.postponed_to.replace(now + BUSY_WAIT).is_none()
     }
 }
 
@@ -313,27 +316,27 @@ mod tests {
             self.files.insert(name.into(), (stamp, text.into()));
         }
 
-        fn look(&mut self) -> Ready {
+        fn scan(&mut self) -> Ready {
             let files = self
                 .files
                 .iter()
                 .map(|(name, (stamp, _))| (name.clone(), *stamp))
                 .collect();
-            self.ledger.see(&files, self.now);
-            for name in self.ledger.to_read(self.now) {
-                self.ledger.read(&name, self.files[&name].1.clone(), self.now);
+            self.ledger.update_files(&files, self.now);
+            for name in self.ledger.due_for_reading(self.now) {
+                self.ledger.update_content(&name, self.files[&name].1.clone(), self.now);
             }
             self.ledger.ready(&self.live, self.now)
         }
 
         fn after(&mut self, ms: u64) -> Ready {
             self.now += Duration::from_millis(ms);
-            self.look()
+            self.scan()
         }
 
         /// The names that are ready once everything has settled.
         fn settled(&mut self) -> Vec<(String, String)> {
-            self.look();
+            self.scan();
             match self.after(500) {
                 Ready::Set(set) => set,
                 Ready::Nothing => Vec::new(),
@@ -349,15 +352,15 @@ mod tests {
     #[test]
     fn a_file_is_ready_when_it_has_been_the_same_for_long_enough() {
         let mut scene = Scene::new();
-        assert_eq!(scene.look(), Ready::Nothing);
+        assert_eq!(scene.scan(), Ready::Nothing);
         scene.write("a", "ha");
-        assert_eq!(scene.look(), Ready::Wait(SETTLE));
+        assert_eq!(scene.scan(), Ready::Wait(SETTLE));
         assert_eq!(scene.after(300), Ready::Wait(Duration::from_millis(200)));
         scene.write("a", "half");
         assert_eq!(scene.after(300), Ready::Wait(SETTLE), "it was still written");
         assert_eq!(scene.after(499), Ready::Wait(Duration::from_millis(1)));
         assert_eq!(scene.after(1), Ready::Set(set(&[("a", "half")])));
-        scene.ledger.done(&set(&[("a", "half")]));
+        scene.ledger.finish(&set(&[("a", "half")]));
         assert_eq!(scene.after(1000), Ready::Nothing);
     }
 
@@ -365,7 +368,7 @@ mod tests {
     fn a_change_that_the_stamp_hides_is_found() {
         let mut scene = Scene::new();
         scene.write("a", "old");
-        scene.look();
+        scene.scan();
         scene.files.get_mut("a").expect("written").1 = "new".into();
         assert_eq!(scene.after(500), Ready::Wait(SETTLE));
         assert_eq!(scene.after(500), Ready::Set(set(&[("a", "new")])));
@@ -375,7 +378,7 @@ mod tests {
     fn what_changes_together_goes_live_together() {
         let mut scene = Scene::new();
         scene.write("a", "1");
-        scene.look();
+        scene.scan();
         scene.write("b", "2");
         scene.after(400);
         assert_eq!(
@@ -390,7 +393,7 @@ mod tests {
     fn a_file_that_changes_for_ever_holds_up_nobody_for_long() {
         let mut scene = Scene::new();
         scene.write("a", "1");
-        scene.look();
+        scene.scan();
         let mut waited = 0;
         let ready = loop {
             scene.write("b", &waited.to_string());
@@ -411,7 +414,7 @@ mod tests {
         assert_eq!(scene.settled(), []);
         scene.write("b", "2");
         assert_eq!(scene.settled(), set(&[("b", "2")]));
-        scene.ledger.refused(&set(&[("b", "2")]), "b");
+        scene.ledger.refuse(&set(&[("b", "2")]), "b");
         scene.write("b", "2");
         assert_eq!(scene.settled(), [], "the same content again");
         scene.write("b", "3");
@@ -423,9 +426,9 @@ mod tests {
         let mut scene = Scene::new();
         scene.write("a", "1");
         let ready = scene.settled();
-        scene.ledger.done(&ready);
+        scene.ledger.finish(&ready);
         let file = scene.files.remove("a").expect("written");
-        assert_eq!(scene.look(), Ready::Nothing);
+        assert_eq!(scene.scan(), Ready::Nothing);
         scene.files.insert("a".into(), file);
         assert_eq!(scene.settled(), set(&[("a", "1")]));
     }
@@ -438,7 +441,7 @@ mod tests {
         scene.write("other", "1");
         let ready = scene.settled();
         assert_eq!(ready.len(), 3);
-        scene.ledger.refused(&ready, "bad");
+        scene.ledger.refuse(&ready, "bad");
         assert_eq!(scene.after(1000), Ready::Nothing);
         scene.write("other", "2");
         assert_eq!(
@@ -446,7 +449,7 @@ mod tests {
             set(&[("other", "2")]),
             "a change of its own is not held up"
         );
-        scene.ledger.done(&set(&[("other", "2")]));
+        scene.ledger.finish(&set(&[("other", "2")]));
         scene.write("bad", "2");
         assert_eq!(scene.settled(), set(&[("bad", "2"), ("good", "1")]));
     }
@@ -457,23 +460,23 @@ mod tests {
         scene.write("bad", "1");
         scene.write("good", "1");
         let ready = scene.settled();
-        scene.ledger.refused(&ready, "bad");
+        scene.ledger.refuse(&ready, "bad");
         scene.files.remove("bad");
-        assert_eq!(scene.look(), Ready::Set(set(&[("good", "1")])));
+        assert_eq!(scene.scan(), Ready::Set(set(&[("good", "1")])));
     }
 
     #[test]
     fn what_was_replaced_before_the_first_look_is_left_aside_until_it_changes() {
         let mut scene = Scene::new();
-        scene.ledger.forgo("a".into(), "1".into());
+        scene.ledger.ignore("a".into(), "1".into());
         scene.write("a", "1");
         scene.write("b", "1");
         let ready = scene.settled();
         assert_eq!(ready, set(&[("b", "1")]));
-        scene.ledger.done(&ready);
+        scene.ledger.finish(&ready);
         scene.write("a", "2");
         let ready = scene.settled();
-        scene.ledger.done(&ready);
+        scene.ledger.finish(&ready);
         scene.write("a", "1");
         assert_eq!(scene.settled(), set(&[("a", "1")]), "somebody has put it back");
     }
@@ -483,9 +486,9 @@ mod tests {
         let mut scene = Scene::new();
         scene.write("a", "1");
         let ready = scene.settled();
-        assert!(scene.ledger.put_off(scene.now), "told once");
-        assert_eq!(scene.look(), Ready::Wait(BUSY_WAIT));
+        assert!(scene.ledger.postpone(scene.now), "told once");
+        assert_eq!(scene.scan(), Ready::Wait(BUSY_WAIT));
         assert_eq!(scene.after(5000), Ready::Set(ready));
-        assert!(!scene.ledger.put_off(scene.now));
+        assert!(!scene.ledger.postpone(scene.now));
     }
 }

@@ -1,7 +1,7 @@
-//! The watched directory: a `NAME.wasm` that is put into it goes live once it has been written to its end.
+//! The watched directory: a `NAME.wasm` that is put into it goes live once it is completely written.
 //!
-//! The directory is looked at when the system says that something changed, and every second besides, for not every file system
-//! says so. What is ready is decided in `ledger.rs`.
+//! The directory is scanned when the system reports a change, and every second, because not every file
+//! system reports changes. `ledger.rs` decides which files are ready.
 
 mod directory;
 mod ledger;
@@ -25,33 +25,34 @@ use ledger::{Ledger, Ready};
 /// Who asked, as the history has it.
 const BY: &str = "watch";
 
-/// How long a file must have been the same before it is taken, and how far apart changes may be that go live together.
+/// How long a file must be unchanged before it goes live. Files that change within this time go live
+/// together.
 pub const SETTLE: Duration = Duration::from_millis(500);
 
-/// How often the directory is looked at when nothing is heard of it.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the directory is scanned when no change is reported.
+const SCAN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The least time between two looks, however often the system says that something changed.
-const LEAST: Duration = Duration::from_millis(50);
+/// The least time between two scans, however often changes are reported.
+const MIN_SCAN_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Entries of the history in which a version is looked for that has been live before.
-const HISTORY: usize = 100;
+/// Entries of the history that are searched for versions that were live before.
+const HISTORY_ENTRIES: usize = 100;
 
-/// Bytes of the modules that go live together.
-const MOST_SET_BYTES: usize = 256 << 20;
+/// Most bytes of modules that go live together.
+const MAX_SET_BYTES: usize = 256 << 20;
 
 /// Why a directory cannot be watched.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
-    /// It is missing, or is no directory.
+    /// It is missing, or not a directory.
     #[error("--watch-modules {path}: expected a directory", path = path.display())]
     NoDirectory {
         /// The directory.
         path: PathBuf,
-        /// What the system says.
+        /// Why.
         source: std::io::Error,
     },
-    /// The server writes there itself.
+    /// The server keeps its own files there.
     #[error("--watch-modules {path}: the server keeps its own files there; name another directory", path = path.display())]
     OwnDirectory {
         /// The directory.
@@ -64,16 +65,17 @@ pub enum WatchError {
 pub struct Watched {
     directory: Directory,
     ledger: Ledger,
-    /// That the directory cannot be read, or has too much, has been said.
+    /// It is logged that the directory cannot be read.
     is_unreadable: bool,
+    /// It is logged that the directory has too many modules.
     is_too_full: bool,
 }
 
 impl Watched {
-    /// Watches `dir`, which must not lie where the server itself keeps modules: in its data directory `data`.
+    /// Watches `dir`, which must not be one of the server's own folders in its data directory `data`.
     ///
     /// # Errors
-    /// It is no directory, or one of the server's own.
+    /// When it is not a directory, or one of the server's own.
     pub fn open(dir: &Path, data: &Path) -> Result<Watched, WatchError> {
         let no_directory = |source| WatchError::NoDirectory {
             path: dir.to_owned(),
@@ -82,7 +84,7 @@ impl Watched {
         let path = std::fs::canonicalize(dir).map_err(no_directory)?;
         std::fs::read_dir(&path).map_err(no_directory)?;
         for own in ["modules", "cache", "downloads", "temp"] {
-            // One that is not there yet is none to lie in.
+            // A folder that does not exist yet contains nothing.
             if std::fs::canonicalize(data.join(own)).is_ok_and(|own| path.starts_with(own)) {
                 return Err(WatchError::OwnDirectory { path });
             }
@@ -95,26 +97,26 @@ impl Watched {
         })
     }
 
-    /// Watches until `stop` is cancelled. Never forces a module.
+    /// Watches until `stop` is cancelled. It never overrides a failed check.
     pub async fn run(mut self, deployer: Deployer, stop: CancellationToken) {
-        self.forgo_replaced(&deployer).await;
+        self.ignore_replaced(&deployer).await;
         let (poke, mut pokes) = mpsc::channel(1);
         let _watcher = watcher(self.directory.path(), poke);
         loop {
-            let looked = Instant::now();
-            // Not broken off: a swap that has begun comes to its end.
-            let next = self.look(&deployer).await;
+            let scanned = Instant::now();
+            // Not interrupted: a swap that has begun ends.
+            let next = self.scan(&deployer).await;
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = sleep_until(looked + next.clamp(LEAST, LOOK)) => {}
-                Some(()) = pokes.recv() => sleep_until(looked + LEAST).await,
+                () = sleep_until(scanned + next.clamp(MIN_SCAN_INTERVAL, SCAN_INTERVAL)) => {}
+                Some(()) = pokes.recv() => sleep_until(scanned + MIN_SCAN_INTERVAL).await,
             }
         }
     }
 
-    /// Leaves aside the versions that were live once and are no longer: somebody, or a probation, has replaced them.
-    async fn forgo_replaced(&mut self, deployer: &Deployer) {
-        let history = match deployer.history(HISTORY).await {
+    /// Ignores versions that were live and are no longer: somebody, or a probation, has replaced them.
+    async fn ignore_replaced(&mut self, deployer: &Deployer) {
+        let history = match deployer.history(HISTORY_ENTRIES).await {
             Ok(history) => history,
             Err(error) => {
                 tracing::warn!(%error, "the history of the modules cannot be read");
@@ -124,20 +126,20 @@ impl Watched {
         let live = live(deployer);
         for (name, version) in history.into_iter().flat_map(|entry| entry.modules) {
             if live.get(&name) != Some(&version) {
-                self.ledger.forgo(name, version);
+                self.ledger.ignore(name, version);
             }
         }
     }
 
-    /// One look at the directory. Says in which time the next is due.
-    async fn look(&mut self, deployer: &Deployer) -> Duration {
+    /// Scans the directory and puts live what is ready. Returns when the next scan is due.
+    async fn scan(&mut self, deployer: &Deployer) -> Duration {
         let listing = match self.directory.list().await {
             Ok(listing) => listing,
             Err(error) => {
                 if !std::mem::replace(&mut self.is_unreadable, true) {
                     tracing::warn!(directory = %self.directory.path().display(), %error, "the watched directory cannot be read");
                 }
-                return LOOK;
+                return SCAN_INTERVAL;
             }
         };
         self.is_unreadable = false;
@@ -145,40 +147,40 @@ impl Watched {
         if !std::mem::replace(&mut self.is_too_full, surplus > 0) && surplus > 0 {
             tracing::warn!(
                 surplus,
-                "the watched directory has too many modules; the last by name are not looked at"
+                "the watched directory has too many modules; the last ones by name are ignored"
             );
         }
         let now = Instant::now();
-        for name in self.ledger.see(&files, now) {
+        for name in self.ledger.update_files(&files, now) {
             tracing::info!(
                 module = name,
                 "a file has left the watched directory; its module stays live until it is unloaded"
             );
         }
-        for name in self.ledger.to_read(now) {
+        for name in self.ledger.due_for_reading(now) {
             let bytes = match self.directory.read(&name).await {
                 Ok(bytes) => bytes,
                 Err(error) => {
-                    if self.ledger.unreadable(&name) {
+                    if self.ledger.mark_unreadable(&name) {
                         tracing::warn!(module = name, %error, "a file of the watched directory cannot be read");
                     }
                     continue;
                 }
             };
-            self.ledger.read(&name, version_of(&bytes), Instant::now());
+            self.ledger.update_content(&name, version_of(&bytes), Instant::now());
         }
         match self.ledger.ready(&live(deployer), Instant::now()) {
-            Ready::Nothing => LOOK,
+            Ready::Nothing => SCAN_INTERVAL,
             Ready::Wait(time) => time,
             Ready::Set(set) => {
-                self.take(deployer, set).await;
-                LEAST
+                self.swap(deployer, set).await;
+                MIN_SCAN_INTERVAL
             }
         }
     }
 
-    /// Puts a set live, or leaves it aside.
-    async fn take(&mut self, deployer: &Deployer, set: Vec<(String, String)>) {
+    /// Puts a set live. A set that is refused is ignored until it changes.
+    async fn swap(&mut self, deployer: &Deployer, set: Vec<(String, String)>) {
         let mut sources = Vec::with_capacity(set.len());
         for (name, version) in &set {
             match self.directory.read(name).await {
@@ -187,18 +189,18 @@ impl Watched {
                     bytes,
                     from: self.directory.file(name).display().to_string(),
                 }),
-                // It changed since it was looked at: all of them wait for it.
+                // It has changed since the scan: the whole set waits for it.
                 _ => {
-                    self.ledger.changed_again(name, Instant::now());
+                    self.ledger.restart(name, Instant::now());
                     return;
                 }
             }
-            if sources.iter().map(|source| source.bytes.len()).sum::<usize>() > MOST_SET_BYTES {
+            if sources.iter().map(|source| source.bytes.len()).sum::<usize>() > MAX_SET_BYTES {
                 tracing::error!(
-                    most_mib = MOST_SET_BYTES >> 20,
-                    "not taken from the watched directory: the files that changed together are too large"
+                    max_mib = MAX_SET_BYTES >> 20,
+                    "modules of the watched directory are ignored: those that changed together are too large"
                 );
-                self.ledger.done(&set);
+                self.ledger.finish(&set);
                 return;
             }
         }
@@ -211,8 +213,8 @@ impl Watched {
         let names: Vec<_> = set.iter().map(|(name, _)| name.as_str()).collect();
         match deployer.swap(sources, options).await {
             Ok(report) => {
-                tracing::info!(modules = %names.join(" "), generation = report.generation, "went live from the watched directory");
-                self.ledger.done(&set);
+                tracing::info!(modules = %names.join(" "), generation = report.generation, "modules of the watched directory went live");
+                self.ledger.finish(&set);
             }
             Err(DeployError::Refused { report }) => {
                 tracing::error!(
@@ -220,28 +222,28 @@ impl Watched {
                     refused = %report.name,
                     version = %report.version,
                     findings = %findings(&report),
-                    "not taken from the watched directory; left aside until the file changes"
+                    "modules of the watched directory were refused; they are ignored until the file changes"
                 );
-                self.ledger.refused(&set, &report.name);
+                self.ledger.refuse(&set, &report.name);
             }
             Err(DeployError::Busy { name, reason }) => {
-                if self.ledger.put_off(Instant::now()) {
-                    tracing::warn!(modules = %names.join(" "), module = name, reason, "the watched directory waits");
+                if self.ledger.postpone(Instant::now()) {
+                    tracing::warn!(modules = %names.join(" "), module = name, reason, "modules of the watched directory wait: the deployer is busy");
                 }
             }
             Err(error) => {
                 tracing::error!(
                     modules = %names.join(" "),
                     %error,
-                    "not taken from the watched directory; left aside until a file changes"
+                    "modules of the watched directory could not go live; they are ignored until a file changes"
                 );
-                self.ledger.done(&set);
+                self.ledger.finish(&set);
             }
         }
     }
 }
 
-/// The versions that are live.
+/// The live modules: names and versions.
 fn live(deployer: &Deployer) -> HashMap<String, String> {
     let modules = deployer.list().into_iter();
     modules.map(|module| (module.name, module.version)).collect()
@@ -251,7 +253,7 @@ fn version_of(bytes: &[u8]) -> String {
     format!("{:#}", Version::of(bytes))
 }
 
-/// What failed, on one line.
+/// The failed steps of a check, on one line.
 fn findings(report: &CheckReport) -> String {
     let failed = report.steps.iter().filter(|step| !step.passed);
     let lines: Vec<_> = failed
@@ -260,19 +262,20 @@ fn findings(report: &CheckReport) -> String {
     lines.join(" | ")
 }
 
-/// Somebody has closed a file that was open for writing.
+/// A file that was open for writing was closed.
 const WRITTEN: EventKind = EventKind::Access(AccessKind::Close(AccessMode::Write));
 
-/// Pokes when the system says that something changed. Without it the directory is looked at every second.
+/// Sends a poke when the system reports a change. If it cannot, the directory is still scanned every
+/// second.
 fn watcher(path: &Path, poke: mpsc::Sender<()>) -> Option<notify::RecommendedWatcher> {
     let made = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Our own reading is no change; events that were lost may have been one.
-        let is_news = match &event {
+        // Reading, as this program does, is no change. Lost events may have been changes.
+        let is_change = match &event {
             Ok(event) => !event.kind.is_access() || event.kind == WRITTEN,
             Err(_) => true,
         };
-        if is_news {
-            // One poke that waits is as good as many.
+        if is_change {
+            // If the channel is full, a poke waits already.
             let _ = poke.try_send(());
         }
     });
@@ -283,7 +286,7 @@ fn watcher(path: &Path, poke: mpsc::Sender<()>) -> Option<notify::RecommendedWat
     match watched {
         Ok(watcher) => Some(watcher),
         Err(error) => {
-            tracing::warn!(%error, "changes of the watched directory are not told; it is looked at every second");
+            tracing::warn!(%error, "the system does not report changes of the watched directory; it is scanned every second");
             None
         }
     }

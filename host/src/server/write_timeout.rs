@@ -1,4 +1,4 @@
-//! A stream whose peer must take what is written: hyper has no time limit for that.
+//! A time limit for writes that make no progress. hyper has none.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,30 +9,30 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A TCP stream that fails a write which stands still for too long.
-pub(super) struct Stall {
+/// A TCP stream whose writes fail when the peer takes no byte for too long.
+pub(super) struct WriteTimeout {
     stream: TcpStream,
-    patience: Duration,
-    /// Runs while a write stands still.
+    timeout: Duration,
+    /// Runs while a write makes no progress.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl Stall {
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> Stall {
-        Stall {
+impl WriteTimeout {
+    pub(super) fn new(stream: TcpStream, timeout: Duration) -> WriteTimeout {
+        WriteTimeout {
             stream,
-            patience,
+            timeout,
             timer: None,
         }
     }
 
-    /// What a write came to, or the end of the patience with it.
-    fn mind<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    /// Passes on the result of a write, or fails it after the timeout.
+    fn limit<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             self.timer = None;
             return polled;
         }
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.timeout;
         let timer = self
             .timer
             .get_or_insert_with(|| Box::pin(sleep(deadline - Instant::now())));
@@ -41,16 +41,16 @@ impl Stall {
     }
 }
 
-impl AsyncRead for Stall {
+impl AsyncRead for WriteTimeout {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
-impl AsyncWrite for Stall {
+impl AsyncWrite for WriteTimeout {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.mind(cx, polled)
+        self.limit(cx, polled)
     }
 
     fn poll_write_vectored(
@@ -59,7 +59,7 @@ impl AsyncWrite for Stall {
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
-        self.mind(cx, polled)
+        self.limit(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -83,11 +83,11 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_peer_that_takes_nothing_is_given_up() {
+    async fn a_peer_that_takes_no_bytes_times_out() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        let mut stream = Stall::new(stream, Duration::from_millis(50));
+        let mut stream = WriteTimeout::new(stream, Duration::from_millis(50));
         let chunk = vec![0; 1 << 20];
         let error = loop {
             if let Err(error) = stream.write_all(&chunk).await {

@@ -1,7 +1,8 @@
-//! The refusals that hyper writes by itself, when it cannot read a request's head, with the envelope that every answer has.
+//! Adds the envelope, which every response has, to the refusals that hyper writes by itself.
 //!
-//! hyper has no hook for them: it writes a head without a body, and then ends the connection. Whatever this server says
-//! of itself with such a status has a body, so that head is told from ours by its length of nothing.
+//! If hyper cannot read the head of a request, it writes a response head without a body and closes the
+//! connection. It has no hook for that. The server's own refusals always have a body, so that a refusal
+//! of hyper is recognized by its `content-length: 0`.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,13 +12,13 @@ use http::StatusCode;
 use stowage_logic::rpc::{Code, Envelope};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What hyper writes where there is no body.
-const NOTHING: &str = "\r\ncontent-length: 0\r\n";
+/// What hyper writes for an empty body.
+const EMPTY_BODY: &str = "\r\ncontent-length: 0\r\n";
 
-/// A stream on which hyper's bare refusals get an envelope.
-pub(super) struct Bare<S> {
+/// A stream that adds an envelope to hyper's refusals.
+pub(super) struct EnvelopedRefusals<S> {
     stream: S,
-    /// What is written in place of hyper's refusal.
+    /// What is being written in place of hyper's refusal.
     refusal: Option<Refusal>,
 }
 
@@ -26,19 +27,19 @@ struct Refusal {
     written: usize,
 }
 
-impl<S> Bare<S> {
-    pub(super) fn new(stream: S) -> Bare<S> {
-        Bare { stream, refusal: None }
+impl<S> EnvelopedRefusals<S> {
+    pub(super) fn new(stream: S) -> EnvelopedRefusals<S> {
+        EnvelopedRefusals { stream, refusal: None }
     }
 }
 
-/// The same refusal with an envelope, where these bytes are one of hyper's own.
+/// If these bytes are a refusal of hyper, the same refusal with an envelope.
 fn enveloped(bytes: &[u8]) -> Option<Vec<u8>> {
     if !bytes.starts_with(b"HTTP/1.") || bytes.get(8..10) != Some(b" 4") {
         return None;
     }
     let head = str::from_utf8(bytes).ok().filter(|head| head.ends_with("\r\n\r\n"))?;
-    let (status, headers) = head.split_once(NOTHING)?;
+    let (status, headers) = head.split_once(EMPTY_BODY)?;
     let message = match StatusCode::from_bytes(bytes.get(9..12)?).ok()? {
         StatusCode::BAD_REQUEST => "request: expected a head of HTTP/1.1",
         StatusCode::URI_TOO_LONG => "request: expected a path of at most 64 KiB",
@@ -54,15 +55,15 @@ fn enveloped(bytes: &[u8]) -> Option<Vec<u8>> {
     Some([described.as_bytes(), &body].concat())
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Bare<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for EnvelopedRefusals<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Bare<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for EnvelopedRefusals<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let Bare { stream, refusal } = &mut *self;
+        let EnvelopedRefusals { stream, refusal } = &mut *self;
         if refusal.is_none() {
             *refusal = enveloped(bytes).map(|bytes| Refusal { bytes, written: 0 });
         }
@@ -112,11 +113,11 @@ mod tests {
 
     const REFUSAL: &str = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\ndate: now\r\n\r\n";
 
-    /// What comes out of a pipe this narrow when these texts are written.
+    /// What arrives at the other end of a narrow pipe when these texts are written.
     async fn written(texts: &[&str]) -> String {
         let (stream, mut peer) = tokio::io::duplex(7);
         let write = async move {
-            let mut stream = Bare::new(stream);
+            let mut stream = EnvelopedRefusals::new(stream);
             for text in texts {
                 stream.write_all(text.as_bytes()).await.expect("the peer reads");
             }
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bare_refusal_gets_an_envelope_and_its_length() {
+    async fn a_refusal_of_hyper_gets_an_envelope_and_its_length() {
         let all = written(&["HTTP/1.1 200 OK\r\n\r\n", REFUSAL]).await;
         let (head, body) = all.rsplit_once("\r\n\r\n").expect("a head");
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 400 Bad Request\r\nconnection: close\r\n"));
@@ -137,12 +138,12 @@ mod tests {
             head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())),
             "{head}"
         );
-        assert!(!head.contains(NOTHING), "{head}");
+        assert!(!head.contains(EMPTY_BODY), "{head}");
         assert!(body.starts_with(r#"{"code":700,"message":"request: "#), "{body}");
     }
 
     #[tokio::test]
-    async fn what_else_is_written_stays_as_it_is() {
+    async fn other_bytes_are_unchanged() {
         for text in [
             "HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n",
             "HTTP/1.1 400 Bad Request\r\ncontent-length: 7\r\n\r\n",

@@ -1,0 +1,111 @@
+//! Assembles the parts of a server from its settings.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use stowage_cloud::{Cloud, Space};
+use stowage_deploy::{Deployer, Source};
+use stowage_logic::{Limits, Logic, Reuse};
+use stowage_storage::Store;
+use stowage_transfer::{Feed, Transfers};
+
+use super::data_dir::DataDir;
+use crate::builtin::{builtin_modules, read_modules};
+use crate::services::Services;
+use crate::settings::Settings;
+
+/// The modules, what they reach, and what replaces them.
+pub(super) struct Parts {
+    pub(super) logic: Logic,
+    pub(super) services: Services,
+    pub(super) deployer: Deployer,
+}
+
+impl Parts {
+    /// # Errors
+    /// When the database cannot be read, or a module cannot be loaded.
+    pub(super) async fn assemble(
+        settings: &Settings,
+        data: &DataDir,
+        store: Store,
+        space: Space,
+    ) -> anyhow::Result<Parts> {
+        let cloud = Cloud::open(space, store.clone())
+            .await
+            .context("the cloud's records in the database")?;
+        let feed = Feed::new();
+        let mut config = stowage_transfer::Config::new(data.path("downloads"), data.path("temp"));
+        config.download_roots = settings.download_root.clone().unwrap_or_default();
+        if let Some(transfers) = settings.max_transfers {
+            config.max_active = transfers.clamp(1, 256);
+        }
+        let transfers = Transfers::open(store.clone(), cloud.clone(), feed.clone(), config)
+            .context("the transfers' records in the database")?;
+        let services = Services { cloud, transfers, feed };
+        let logic = Logic::new(logic_config(settings, data), store.clone(), services.shared())?;
+        let deployer = Deployer::open(logic.clone(), store, data.path("modules"), startup_modules(settings)?)
+            .await
+            .context("the modules cannot be loaded")?;
+        Ok(Parts {
+            logic,
+            services,
+            deployer,
+        })
+    }
+}
+
+fn logic_config(settings: &Settings, data: &DataDir) -> stowage_logic::Config {
+    let mut config = stowage_logic::Config {
+        limits: limits(settings),
+        cache: Some(data.path("cache")),
+        compiler: std::env::current_exe().ok(),
+        ..stowage_logic::Config::default()
+    };
+    if let Some(calls) = settings.max_calls {
+        config.concurrency = calls.clamp(1, 4096);
+    }
+    if let Some(calls) = settings.reuse {
+        config.reuse = Reuse {
+            calls: calls.max(1),
+            ..config.reuse
+        };
+    }
+    if let Some(mib) = settings.response_cache_mib {
+        config.response_cache_bytes = mib.min(1 << 20) << 20;
+    }
+    config
+}
+
+fn limits(settings: &Settings) -> Limits {
+    let mut limits = Limits::default();
+    if let Some(ms) = settings.cpu_ms {
+        limits.cpu = Duration::from_millis(ms);
+    }
+    if let Some(ms) = settings.wall_ms {
+        limits.wall = Duration::from_millis(ms);
+    }
+    if let Some(mib) = settings.memory_mib {
+        limits.memory_bytes = mib.clamp(2, 4095) << 20;
+    }
+    limits
+}
+
+/// The built-in modules and those of `--modules`. A module of the directory replaces the built-in one of
+/// its name; others are loaded last.
+fn startup_modules(settings: &Settings) -> anyhow::Result<Vec<Source>> {
+    let source = |(name, bytes), from| Source { name, bytes, from };
+    let mut sources: Vec<Source> = builtin_modules()
+        .into_iter()
+        .map(|module| source(module, "built-in".into()))
+        .collect();
+    if let Some(dir) = &settings.modules {
+        for module in read_modules(dir)? {
+            let from = dir.join(format!("{}.wasm", module.0)).display().to_string();
+            match sources.iter_mut().find(|s| s.name == module.0) {
+                Some(replaced) => *replaced = source(module, from),
+                None => sources.push(source(module, from)),
+            }
+        }
+    }
+    Ok(sources)
+}

@@ -1,0 +1,70 @@
+//! The tasks that run beside the server, and the signals that stop it.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use stowage_deploy::Deployer;
+use stowage_deploy::watched::Watched;
+use stowage_logic::Logic;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::hooks::Hooks;
+use crate::services::Services;
+
+/// The tasks by name. Each ends after `stop` is cancelled.
+pub(super) struct Jobs(Vec<(&'static str, JoinHandle<()>)>);
+
+impl Jobs {
+    pub(super) fn start(
+        logic: &Logic,
+        services: &Services,
+        deployer: Deployer,
+        watched: Option<Watched>,
+        stop: &CancellationToken,
+    ) -> Jobs {
+        let hooks = Arc::new(Hooks(logic.clone()));
+        let cloud = {
+            let (cloud, hooks, stop) = (services.cloud.clone(), hooks.clone(), stop.clone());
+            tokio::spawn(async move { cloud.run(hooks, stop.cancelled_owned()).await })
+        };
+        let transfers = services.transfers.clone().run(hooks, stop.clone().cancelled_owned());
+        let mut jobs = vec![("cloud", cloud), ("transfers", tokio::spawn(transfers))];
+        if let Some(watched) = watched {
+            let watching = watched.run(deployer.clone(), stop.clone());
+            jobs.push(("watched directory", tokio::spawn(watching)));
+        }
+        jobs.push(("module supervisor", tokio::spawn(deployer.run(stop.clone()))));
+        Jobs(jobs)
+    }
+
+    /// Waits until all of them have ended.
+    pub(super) async fn join(self) {
+        for (name, job) in self.0 {
+            if let Err(error) = job.await {
+                tracing::error!(job = name, %error, "a job panicked");
+            }
+        }
+    }
+}
+
+/// Cancels `stop` on SIGTERM or SIGINT. A second signal ends the process at once.
+pub(super) fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("the handler of SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("the handler of SIGINT")?;
+    tokio::spawn(async move {
+        let mut signalled = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        signalled().await;
+        stop.cancel();
+        signalled().await;
+        tracing::warn!("a second signal: the server ends before everything is finished");
+        std::process::exit(130);
+    });
+    Ok(())
+}

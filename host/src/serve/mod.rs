@@ -1,0 +1,98 @@
+//! `stowage serve`: assembles the parts, serves until a signal, and shuts down in order.
+
+mod assemble;
+mod data_dir;
+mod jobs;
+mod network;
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use stowage_cli::data_dir::ADMIN_TOKEN_FILE;
+use stowage_cloud::Space;
+use stowage_deploy::watched::Watched;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{Admin, AdminToken};
+use crate::demo;
+use crate::hooks::RowModules;
+use crate::server;
+use crate::settings::Settings;
+use assemble::Parts;
+use data_dir::DataDir;
+use jobs::{Jobs, stop_on_signal};
+
+/// Runs the server until SIGTERM or SIGINT, then lets what is in flight end.
+///
+/// # Errors
+/// Says which setting, file or address is wrong, and what to do.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    network::check(&settings)?;
+    let data = DataDir::open(&settings)?;
+    let watched = settings
+        .watch_modules
+        .as_deref()
+        .map(|dir| Watched::open(dir, &data.root))
+        .transpose()?;
+    let token = AdminToken::open(&data.path(ADMIN_TOKEN_FILE))?;
+    // Bound before the slow parts, so that a port in use is reported at once. Connections wait until
+    // everything is ready.
+    let (listener, address) = network::bind(&settings).await?;
+
+    let store = data.open_store(&settings)?;
+    let space = data.open_space(&settings).await?;
+    let parts = Parts::assemble(&settings, &data, store.clone(), space.clone()).await?;
+    if settings.demo == Some(true) {
+        fill_demo(&parts, &space, &data).await?;
+    }
+    let Parts {
+        logic,
+        services,
+        deployer,
+    } = parts;
+    let stop = CancellationToken::new();
+    let admin = Admin::new(deployer.clone());
+    let jobs = Jobs::start(&logic, &services, deployer.clone(), watched, &stop);
+
+    data.announce(address)?;
+    stop_on_signal(stop.clone())?;
+    print_address(address)?;
+    let gate = network::gate(&settings, address, &token);
+    let config = network::server_config(&settings);
+    server::run(listener, logic, services.feed, admin, gate, config, stop.clone()).await;
+
+    tracing::info!("stopping");
+    if deployer.recording().is_some()
+        && let Err(error) = deployer.stop_recording().await
+    {
+        tracing::warn!(%error, "the recording could not be written to its end");
+    }
+    drop(deployer);
+    data.withdraw();
+    jobs.join().await;
+    store.close().await;
+    Ok(())
+}
+
+/// Fills an empty space and syncs its rows, so that the first call finds them.
+async fn fill_demo(parts: &Parts, space: &Space, data: &DataDir) -> anyhow::Result<()> {
+    if demo::fill(space, &data.path("temp")).await.context("the demo set")? {
+        tracing::info!(space = space.name(), "filled the space with the demo set");
+    }
+    parts
+        .services
+        .cloud
+        .sync(&RowModules(&parts.logic))
+        .await
+        .context("the first sync of the demo space")?;
+    Ok(())
+}
+
+/// Prints the one line on stdout, which scripts wait for.
+fn print_address(address: SocketAddr) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on http://{address}")
+        .and_then(|()| out.flush())
+        .context("stdout")
+}
