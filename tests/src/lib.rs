@@ -16,6 +16,8 @@
 //!
 //! Functions here panic with what they saw: a test has no use for errors.
 
+#![warn(unreachable_pub)]
+
 pub mod admin;
 pub mod changing;
 pub mod cli;

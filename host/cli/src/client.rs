@@ -16,14 +16,14 @@ use url::Url;
 use super::reply::{ClientError, Reply};
 
 /// The longest time to connect.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest time to wait for an answer. The deadlines of the server are shorter, except for the
 /// first sync of a large space.
-pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The most bytes of an answer that are read.
-pub const MAX_ANSWER_BYTES: usize = 256 << 20;
+pub(crate) const MAX_ANSWER_BYTES: usize = 256 << 20;
 
 /// The address of a server and the token for it. Every request has its own connection.
 #[derive(Debug, Clone)]

@@ -5,27 +5,26 @@
 //!
 //! [`ExitCode::SUCCESS`]: std::process::ExitCode::SUCCESS
 
-pub mod call;
-pub mod client;
+#![warn(unreachable_pub)]
+
+mod call;
+mod client;
 pub mod data_dir;
-pub mod locate;
+mod locate;
 pub mod module;
-pub mod output;
-pub mod password;
-pub mod record;
-pub mod replay;
-pub mod reply;
-pub mod size;
+mod output;
+mod password;
+mod record;
+mod replay;
+mod reply;
+mod size;
 pub mod space;
-pub mod watch;
+mod watch;
 
 pub use call::CallArgs;
-pub use client::Client;
-pub use locate::{AdminArgs, ClientArgs};
 pub use module::ModuleCommand;
 pub use record::RecordArgs;
 pub use replay::ReplayArgs;
-pub use reply::{ClientError, Envelope, Reply};
 pub use space::SpaceCommand;
 pub use watch::WatchArgs;
 

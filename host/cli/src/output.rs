@@ -7,7 +7,7 @@ use std::io::{self, Write};
 ///
 /// # Errors
 /// Any other failure to write.
-pub fn line(text: &str) -> io::Result<bool> {
+pub(crate) fn line(text: &str) -> io::Result<bool> {
     let mut out = io::stdout().lock();
     let written = out
         .write_all(text.as_bytes())
@@ -25,7 +25,7 @@ pub fn line(text: &str) -> io::Result<bool> {
 ///
 /// Other people choose file names.
 #[must_use]
-pub fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| {
             let steers = c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -37,7 +37,7 @@ pub fn printable(text: &str) -> String {
 /// Indents JSON by two spaces a level. The order of members and the form of numbers stay. The
 /// result for other texts is unspecified.
 #[must_use]
-pub fn indented(json: &str) -> String {
+pub(crate) fn indented(json: &str) -> String {
     let mut text = String::with_capacity(json.len() * 2);
     let mut depth = 0_usize;
     let mut in_string = false;

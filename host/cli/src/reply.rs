@@ -180,7 +180,7 @@ impl Reply {
 
 /// What to do about an HTTP status, as the end of a sentence.
 #[must_use]
-pub fn refusal_hint(status: u16) -> &'static str {
+pub(crate) fn refusal_hint(status: u16) -> &'static str {
     match status {
         401 => "; give the server's token with --token or STOWAGE_TOKEN",
         403 | 421 => "; use an address that the server's settings allow as Host",
