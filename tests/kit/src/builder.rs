@@ -36,8 +36,23 @@ enum Source {
     Bytes(Vec<u8>),
 }
 
+impl Kit {
+    /// A kit with the component in a file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the host refuses the module.
+    pub async fn load(path: impl AsRef<Path>) -> Result<Kit, KitError> {
+        Kit::builder().file(path).build().await
+    }
+
+    /// A kit with several modules, other limits, or a module from memory.
+    pub fn builder() -> KitBuilder {
+        KitBuilder::new()
+    }
+}
+
 impl KitBuilder {
-    pub(crate) fn new() -> KitBuilder {
+    fn new() -> KitBuilder {
         KitBuilder {
             modules: Vec::new(),
             limits: Limits::default(),

@@ -1,22 +1,18 @@
 //! The kit: modules over storage in memory, under conditions that the test chooses.
 
-use std::borrow::Cow;
-use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-use stowage_logic::codec::{Decoder, fold_name};
-use stowage_logic::{
-    CallError, Ending, Function, Generation, Invocation, Logic, Module, Request, Route, RowHooks, rpc,
-};
+use serde_json::Value;
+use stowage_logic::{Logic, Request, Route, rpc};
 use stowage_recording::{Recording, RecordingError, ReplayReport, replay};
-use stowage_storage::{Error, Store, Transaction, UpdateError};
-use wasmtime::component::{ComponentNamedList, Lift, Lower, Val};
+use stowage_storage::{Error, Store, UpdateError};
+use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
-use crate::builder::KitBuilder;
 use crate::call_log::CallLog;
+use crate::collection;
 use crate::conditions::TestConditions;
 use crate::error::KitError;
+use crate::function;
 use crate::recording;
 use crate::rows::{self, Row};
 use crate::script::Script;
@@ -35,19 +31,6 @@ pub struct Kit {
 }
 
 impl Kit {
-    /// A kit with the component in a file.
-    ///
-    /// # Errors
-    /// The file cannot be read, or the host refuses the module.
-    pub async fn load(path: impl AsRef<Path>) -> Result<Kit, KitError> {
-        Kit::builder().file(path).build().await
-    }
-
-    /// A kit with several modules, other limits, or a module from memory.
-    pub fn builder() -> KitBuilder {
-        KitBuilder::new()
-    }
-
     /// Sets the time of the next calls, in milliseconds since 1970.
     pub fn set_now(&self, now_ms: u64) -> &Kit {
         self.conditions.set_now(now_ms);
@@ -165,7 +148,7 @@ impl Kit {
         let Value::Object(params) = params else {
             return Err(KitError::Arguments("the parameters: expected a JSON object".into()));
         };
-        call(&self.logic, &route, &params).await
+        function::call(&self.logic, &route, &params).await
     }
 
     /// Hands rows of a collection, and the identities of removed rows, to the module that keeps the
@@ -174,7 +157,7 @@ impl Kit {
     /// # Errors
     /// No module keeps the collection, a row has other types, or the call failed.
     pub async fn apply(&self, collection: &str, upserts: &[Value], removals: &[&str]) -> Result<(), KitError> {
-        apply(&self.logic, collection, upserts, removals).await
+        collection::apply(&self.logic, collection, upserts, removals).await
     }
 
     /// The effects of all calls that succeeded, in their order, since the kit was made or
@@ -294,95 +277,6 @@ impl Kit {
     /// The route of `FUNCTION` or `INTERFACE/FUNCTION`, as in WIT or as on the wire.
     fn route(&self, function: &str) -> Result<Route, KitError> {
         let generation = self.logic.generation();
-        find(&generation, function).ok_or_else(|| KitError::NoFunction(function.to_owned()))
+        function::find(&generation, function).ok_or_else(|| KitError::NoFunction(function.to_owned()))
     }
-}
-
-/// The function of the last module that has it. A route of the table carries the observers.
-fn find(generation: &Generation, function: &str) -> Option<Route> {
-    let (interface, function) = match function.split_once('/') {
-        Some((interface, function)) => (Some(interface), fold_name(function)),
-        None => (None, fold_name(function)),
-    };
-    let wanted = |i: &str, f: &str| interface.is_none_or(|wanted| wanted == i) && fold_name(f) == function;
-    let of_table = generation.routes().find(|route| {
-        let export = route.export();
-        wanted(&export.interface.interface, &export.function)
-    });
-    of_table.cloned().or_else(|| {
-        // Hooks and collections are in no table.
-        generation.modules().iter().rev().find_map(|module: &Arc<Module>| {
-            let export = module
-                .exports
-                .iter()
-                .find(|e| wanted(&e.interface.interface, &e.function))?;
-            Function::find(module, &export.interface.interface, &export.function).map(Route::from)
-        })
-    })
-}
-
-/// Calls a function with its parameters as JSON.
-async fn call(logic: &Logic, route: &Route, params: &Map<String, Value>) -> Result<Result<Value, Value>, KitError> {
-    let params = decode(&route.export().params, params).map_err(KitError::Arguments)?;
-    let outcome = logic.call(route, &params, &logic.call_id()).await?;
-    Ok(match Ending::of(&outcome) {
-        Ending::Ok(value) => Ok(value),
-        Ending::Err(value) => Err(value),
-        Ending::Fault(reason) => return Err(KitError::Arguments(reason)),
-    })
-}
-
-/// Hands rows to the module that keeps their collection.
-pub(crate) async fn apply(
-    hooks: &dyn RowHooks,
-    collection: &str,
-    upserts: &[Value],
-    removals: &[&str],
-) -> Result<(), KitError> {
-    let invocation = ApplyRows { upserts, removals };
-    match hooks.apply(collection, &invocation).await.result {
-        Ok(outcome) => match Ending::of(&outcome) {
-            Ending::Ok(_) => Ok(()),
-            ending => Err(KitError::Arguments(format!(
-                "{collection}/apply refused the rows: {ending:?}"
-            ))),
-        },
-        Err(CallError::NoRoute) => Err(KitError::NoFunction(format!("{collection}/apply"))),
-        Err(CallError::Arguments(reason)) => Err(KitError::Arguments(format!("{collection}/apply: {reason}"))),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Rows for the `apply` of a collection, as JSON.
-struct ApplyRows<'a> {
-    upserts: &'a [Value],
-    removals: &'a [&'a str],
-}
-
-impl Invocation for ApplyRows<'_> {
-    fn params(&self, _: &mut Transaction, taken: &[(String, Decoder)]) -> Result<Cow<'_, [Val]>, CallError> {
-        let [(rows, _), (gone, _)] = taken else {
-            return Err(CallError::Arguments(
-                "expected two parameters, rows and identities".into(),
-            ));
-        };
-        let params = Map::from_iter([
-            (rows.clone(), Value::from(self.upserts)),
-            (gone.clone(), Value::from(self.removals)),
-        ]);
-        decode(taken, &params).map_err(CallError::Arguments).map(Cow::Owned)
-    }
-
-    fn after_return(&self, _: &mut Transaction) -> Result<(), Error> {
-        Ok(())
-    }
-}
-
-/// The arguments of a function from the JSON of its parameters.
-fn decode(taken: &[(String, Decoder)], params: &Map<String, Value>) -> Result<Vec<Val>, String> {
-    taken
-        .iter()
-        .map(|(name, decoder)| decoder.decode_member(params, name))
-        .collect::<Result<_, _>>()
-        .map_err(|error| error.to_string())
 }

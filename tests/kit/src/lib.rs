@@ -93,8 +93,10 @@
 
 mod builder;
 mod call_log;
+mod collection;
 mod conditions;
 mod error;
+mod function;
 mod kit;
 mod recording;
 mod rows;

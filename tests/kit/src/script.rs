@@ -12,7 +12,7 @@ use stowage_logic::{
 };
 use stowage_storage::Transaction;
 
-use crate::kit;
+use crate::collection;
 
 /// The size of the space until a test sets another: 10 GiB.
 const TOTAL_BYTES: u64 = 10 << 30;
@@ -100,7 +100,7 @@ impl Script {
         let rows: Vec<_> = self.0.lock().rows.drain(..).collect();
         let mut counts = SyncCounts::default();
         for (collection, rows) in rows {
-            kit::apply(hooks, &collection, &rows, &[])
+            collection::apply(hooks, &collection, &rows, &[])
                 .await
                 .map_err(|error| CloudFailure::Malformed(error.to_string()))?;
             counts.segments += 1;
