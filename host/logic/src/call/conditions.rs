@@ -6,7 +6,7 @@ use crate::api::error::CallError;
 use crate::api::moment::Moment;
 use crate::engine::function::Function;
 
-/// Decides for each call what the clock and chance decide otherwise. For tests.
+/// Decides about each call in place of the clock and of chance. For tests.
 pub trait Conditions: fmt::Debug + Send + Sync + 'static {
     /// The time and randomness of the next call.
     fn moment(&self) -> Moment;

@@ -17,7 +17,7 @@ pub(crate) struct ActiveCall {
     pub(crate) transaction: Transaction,
     pub(crate) now_ms: u64,
     pub(crate) effects: Vec<Effect>,
-    /// What the run asked for. Kept only where somebody compares or records it.
+    /// What the run asked for. Kept only for observers and comparisons.
     pub(crate) requests: Option<Vec<Request>>,
     pub(crate) facts: Facts,
     /// The question that ended the run.
@@ -64,7 +64,7 @@ impl ActiveCall {
         }
     }
 
-    /// Keeps a request where somebody compares or records what the call does.
+    /// Keeps a request for observers and comparisons.
     pub(crate) fn note(&mut self, request: impl FnOnce() -> Request) {
         if let Some(requests) = &mut self.requests {
             requests.push(request().without_password());

@@ -44,7 +44,7 @@ impl InterfaceName {
 }
 
 /// What a function serves. Two functions that serve the same are versions of each other.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Served {
     /// A method of the API, by folded wire module and folded name.
     Method { module: String, method: String },

@@ -58,7 +58,7 @@ struct Tally {
     kept: Mutex<Vec<Difference>>,
 }
 
-/// A call in which a shadow did otherwise.
+/// A call that differs between the shadow and the live version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
@@ -82,7 +82,7 @@ pub struct ShadowTally {
     pub compared: u64,
     /// Live calls that were not compared, because too many were waiting.
     pub skipped: u64,
-    /// Compared calls in which the shadow did otherwise.
+    /// Compared calls that differ.
     pub different: u64,
     /// The time of the live version for the compared calls, in microseconds: median and 99th
     /// percentile.

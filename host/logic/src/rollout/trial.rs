@@ -54,6 +54,8 @@ impl Rollout {
         live: &Target,
         call: &mut CallContext<'a>,
     ) -> Result<Output, Stopped> {
+        // No response is cached: another version may answer the next call.
+        call.sole_version = false;
         let (trial, before, watch) = match self {
             Rollout::Canary {
                 candidate,
@@ -61,12 +63,14 @@ impl Rollout {
                 watch,
             } => {
                 if watch.tripped() || !share.picks(&call.moment.seed) {
-                    return answer_instead(runtime, live, call).await;
+                    return retry::run(runtime, live, call, LimitClass::Live).await;
                 }
                 (candidate, Some(live), watch)
             }
             Rollout::Probation { previous, watch } => match previous {
-                Some(previous) if watch.tripped() => return answer_instead(runtime, previous, call).await,
+                Some(previous) if watch.tripped() => {
+                    return retry::run(runtime, previous, call, LimitClass::Live).await;
+                }
                 previous => (live, previous.as_ref(), watch),
             },
         };
@@ -85,7 +89,9 @@ impl Rollout {
         let before = match before {
             Some(before) if error.is_of_the_module() => before,
             // The version on trial may itself be what the long runs are crowded with.
-            Some(before) if matches!(error, CallError::Crowded) => return answer_instead(runtime, before, call).await,
+            Some(before) if matches!(error, CallError::Crowded) => {
+                return retry::run(runtime, before, call, LimitClass::Live).await;
+            }
             None if error.is_of_the_module() => {
                 watch.add_fault(call.id, function, error.to_string(), "has no such function".into());
                 return Err(Stopped::Failed(error));
@@ -100,24 +106,13 @@ impl Rollout {
                 "a call failed on trial; the version before answers it"
             );
         });
-        let answered = answer_instead(runtime, before, call).await;
+        let answered = retry::run(runtime, before, call, LimitClass::Live).await;
         // A call that neither version survives is not the new version's fault.
         if let Ok(output) = &answered {
             watch.add_fault(call.id, function, error.to_string(), output.outcome.describe());
         }
         answered
     }
-}
-
-/// Runs the call on the version that is not on trial. Its response is not cached, because the
-/// version on trial answers other calls of the route.
-async fn answer_instead<'a>(
-    runtime: &'a Runtime,
-    target: &Target,
-    call: &mut CallContext<'a>,
-) -> Result<Output, Stopped> {
-    call.sole_version = false;
-    retry::run(runtime, target, call, LimitClass::Live).await
 }
 
 /// Asks what the version before would have returned where the one on trial returned an error.
