@@ -10,6 +10,7 @@ use wasmtime::component::Val;
 use super::body;
 use super::envelope::{Code, Envelope};
 use super::target::{Target, Unroutable, decode_path};
+use crate::api::call_id::CallId;
 use crate::api::error::CallError;
 use crate::api::invocation::PlainInvocation;
 use crate::api::outcome::Outcome;
@@ -63,7 +64,7 @@ pub async fn answer(logic: &Logic, path: &str, body: Bytes) -> Envelope {
                 envelope
             }
             Err(error) => {
-                log_failure(&route, &id.to_string(), &error);
+                log_failure(&route, id, &error);
                 Envelope::failure(Code::FAILURE, &format!("failed; the log tells why under call {id}"))
             }
         };
@@ -74,11 +75,11 @@ pub async fn answer(logic: &Logic, path: &str, body: Bytes) -> Envelope {
     .await
 }
 
-fn log_failure(route: &Route, id: &str, error: &CallError) {
+fn log_failure(route: &Route, id: CallId, error: &CallError) {
     let module = route.module();
     module.log_failure(|| {
         tracing::error!(
-            call_id = id,
+            call_id = %id,
             method = %route.export().function,
             module = %module.name,
             version = %module.version,
