@@ -30,15 +30,15 @@ impl stowage_logic::Services for Services {
                 collection,
                 identity,
                 fields,
-            } => stowage_cloud::Change::PutRow {
+            } => stowage_cloud::SpaceChange::PutRow {
                 collection,
                 identity,
                 fields,
             },
             CloudChange::DeleteRow { collection, identity } => {
-                stowage_cloud::Change::DeleteRow { collection, identity }
+                stowage_cloud::SpaceChange::DeleteRow { collection, identity }
             }
-            CloudChange::DeleteBlob { hash } => stowage_cloud::Change::DeleteBlob {
+            CloudChange::DeleteBlob { hash } => stowage_cloud::SpaceChange::DeleteBlob {
                 hash: hash
                     .parse()
                     .map_err(|error| ServiceError::failed(format!("the hash of a blob: {error}")))?,

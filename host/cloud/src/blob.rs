@@ -176,7 +176,7 @@ impl Space {
     }
 
     /// Removes a blob, whether or not rows name it; one that is not there is no error. Hosts delete through
-    /// [`Change::DeleteBlob`](crate::Change), which looks for rows first.
+    /// [`SpaceChange::DeleteBlob`](crate::SpaceChange), which looks for rows first.
     ///
     /// # Errors
     /// [`Error::Unreachable`].

@@ -7,7 +7,7 @@ use crate::{Collection, Hash, row};
 
 /// A change of the space, carried out after the transaction that staged it, in order, until it succeeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Change {
+pub enum SpaceChange {
     /// Sets fields of a row, making the row if there is none. Fields that are not named stay as they are in the space. A row
     /// that was known here and that another host has removed since is made again only if the fields name a blob.
     PutRow {
@@ -34,7 +34,7 @@ pub enum Change {
 
 /// Why a change cannot be staged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ChangeError {
+pub enum SpaceChangeError {
     /// Format 1 has no such collection.
     #[error("the space has no collection {0:?}")]
     Collection(String),
@@ -54,30 +54,30 @@ pub enum ChangeError {
     TooLong,
 }
 
-impl Change {
+impl SpaceChange {
     /// Checks that the change can be carried out, so that nothing impossible enters the outbox.
     ///
     /// # Errors
-    /// [`ChangeError`] says why not.
-    pub fn check(&self) -> Result<(), ChangeError> {
+    /// [`SpaceChangeError`] says why not.
+    pub fn check(&self) -> Result<(), SpaceChangeError> {
         let Some((collection, identity)) = self.row() else {
             return Ok(());
         };
         let Some(known) = Collection::named(collection) else {
-            return Err(ChangeError::Collection(collection.to_owned()));
+            return Err(SpaceChangeError::Collection(collection.to_owned()));
         };
         if !row::is_identity(known, identity) {
-            return Err(ChangeError::Identity {
+            return Err(SpaceChangeError::Identity {
                 collection: collection.to_owned(),
                 identity: identity.to_owned(),
             });
         }
-        if let Change::PutRow { fields, .. } = self
+        if let SpaceChange::PutRow { fields, .. } = self
             && !row::surely_fits(known, identity, fields)
         {
             let line = row::render(known, identity, fields);
             if line.and_then(|line| row::parse(known, &line)).is_none() {
-                return Err(ChangeError::TooLong);
+                return Err(SpaceChangeError::TooLong);
             }
         }
         Ok(())
@@ -86,18 +86,18 @@ impl Change {
     /// The collection and identity of the row that is changed.
     pub fn row(&self) -> Option<(&str, &str)> {
         match self {
-            Change::PutRow {
+            SpaceChange::PutRow {
                 collection, identity, ..
             }
-            | Change::DeleteRow { collection, identity } => Some((collection, identity)),
-            Change::DeleteBlob { .. } => None,
+            | SpaceChange::DeleteRow { collection, identity } => Some((collection, identity)),
+            SpaceChange::DeleteBlob { .. } => None,
         }
     }
 
     /// The blob that the changed row will name, as far as this change says.
     pub(crate) fn wanted_blob(&self) -> Option<Hash> {
         match self {
-            Change::PutRow {
+            SpaceChange::PutRow {
                 fields,
                 identity,
                 collection,
@@ -105,7 +105,7 @@ impl Change {
                 let by_hash = Collection::named(collection)?.identity_is_hash;
                 if by_hash { identity.parse().ok() } else { None }
             }),
-            Change::DeleteRow { .. } | Change::DeleteBlob { .. } => None,
+            SpaceChange::DeleteRow { .. } | SpaceChange::DeleteBlob { .. } => None,
         }
     }
 }
@@ -114,9 +114,9 @@ impl Change {
 mod tests {
     use super::*;
 
-    fn put(collection: &str, identity: &str, fields: Value) -> Change {
+    fn put(collection: &str, identity: &str, fields: Value) -> SpaceChange {
         let fields = fields.as_object().expect("an object").clone();
-        Change::PutRow {
+        SpaceChange::PutRow {
             collection: collection.to_owned(),
             identity: identity.to_owned(),
             fields,
@@ -129,18 +129,18 @@ mod tests {
         assert_eq!(put("favorites", "a", none.clone()).check(), Ok(()));
         assert!(matches!(
             put("nowhere", "a", none.clone()).check(),
-            Err(ChangeError::Collection(_))
+            Err(SpaceChangeError::Collection(_))
         ));
         assert!(matches!(
             put("favorites", "", none.clone()).check(),
-            Err(ChangeError::Identity { .. })
+            Err(SpaceChangeError::Identity { .. })
         ));
         assert!(matches!(
             put("storage-files", "a", none).check(),
-            Err(ChangeError::Identity { .. })
+            Err(SpaceChangeError::Identity { .. })
         ));
         let long = serde_json::json!({ "name": "x".repeat(row::LINE_LIMIT_BYTES) });
-        assert_eq!(put("favorites", "a", long).check(), Err(ChangeError::TooLong));
+        assert_eq!(put("favorites", "a", long).check(), Err(SpaceChangeError::TooLong));
     }
 
     #[test]
@@ -169,14 +169,14 @@ mod tests {
                 "a",
                 serde_json::json!({ "hash": hash.to_string(), "size": 1, "n": null, "t": -5, "b": true }),
             ),
-            Change::DeleteRow {
+            SpaceChange::DeleteRow {
                 collection: "favorites".to_owned(),
                 identity: "a".to_owned(),
             },
-            Change::DeleteBlob { hash },
+            SpaceChange::DeleteBlob { hash },
         ] {
             let bytes = rmp_serde::to_vec_named(&change).expect("serialisable");
-            assert_eq!(rmp_serde::from_slice::<Change>(&bytes).expect("readable"), change);
+            assert_eq!(rmp_serde::from_slice::<SpaceChange>(&bytes).expect("readable"), change);
         }
     }
 }

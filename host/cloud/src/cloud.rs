@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::backoff::Backoff;
 use crate::holds::{BlobHold, Holds};
 use crate::password::{OpenSealedError, Passwords, SealedReader};
-use crate::{Change, ChangeError, Error, Hash, RowSink, Space, mirror, outbox, publish, reap, sync};
+use crate::{Error, Hash, RowSink, Space, SpaceChange, SpaceChangeError, mirror, outbox, publish, reap, sync};
 
 /// The least time between a change and its publishing, and between two rounds: changes that come together go together.
 const GATHER: Duration = Duration::from_millis(100);
@@ -51,7 +51,7 @@ pub struct SyncReport {
 pub enum StageError {
     /// It can never be carried out.
     #[error(transparent)]
-    Change(#[from] ChangeError),
+    Change(#[from] SpaceChangeError),
     /// The transaction took no more.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -127,7 +127,7 @@ impl Cloud {
     ///
     /// # Errors
     /// [`StageError::Change`] for a change that can never be carried out, [`StageError::Storage`]; nothing is staged.
-    pub fn stage(&self, tx: &mut Transaction, change: &Change) -> Result<(), StageError> {
+    pub fn stage(&self, tx: &mut Transaction, change: &SpaceChange) -> Result<(), StageError> {
         change.check()?;
         let number = self.inner.number.fetch_add(1, Ordering::Relaxed) + 1;
         outbox::stage(tx, number, change)?;

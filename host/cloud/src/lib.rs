@@ -44,7 +44,7 @@ pub mod verify;
 
 pub use batch::{Applied, BATCH_LIMIT_BYTES, BATCH_LIMIT_ROWS, Batch, RowSink, Rows, SinkError};
 pub use blob::{BlobInfo, Put};
-pub use change::{Change, ChangeError};
+pub use change::{SpaceChange, SpaceChangeError};
 pub use cloud::{CONFIRM_AFTER, Cloud, StageError, SyncReport};
 pub use collection::{COLLECTIONS, Collection};
 pub use error::{Error, Source};

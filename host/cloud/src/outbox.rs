@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use stowage_storage::{Error as StorageError, KeyRange, ScanOptions, Store, Transaction};
 
 use crate::cloud::update;
-use crate::{Change, Error, Hash};
+use crate::{Error, Hash, SpaceChange};
 
 const CHANGES: &str = "host.cloud-outbox";
 /// Rows are touched here, by their fingerprints, by those who stage a change of them, and depended on by those who ask about them. It holds
@@ -32,7 +32,7 @@ type Fingerprint = [u8; 16];
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Staged {
     pub number: u64,
-    pub change: Change,
+    pub change: SpaceChange,
 }
 
 /// The number of the last change in the outbox, 0 when it is empty.
@@ -45,7 +45,7 @@ pub(crate) fn last_number(tx: &mut Transaction) -> Result<u64, StorageError> {
     Ok(page.entries.first().map_or(0, |entry| number(&entry.key)))
 }
 
-pub(crate) fn stage(tx: &mut Transaction, number: u64, change: &Change) -> Result<(), StorageError> {
+pub(crate) fn stage(tx: &mut Transaction, number: u64, change: &SpaceChange) -> Result<(), StorageError> {
     if let Some((collection, identity)) = change.row() {
         let print = fingerprint(collection, identity);
         // Of two transactions that change one row at once the second runs again, and so stages after the first, with a later number.
@@ -58,7 +58,7 @@ pub(crate) fn stage(tx: &mut Transaction, number: u64, change: &Change) -> Resul
     tx.put(CHANGES, &change_key(number, change), encode(change))
 }
 
-fn encode(change: &Change) -> Vec<u8> {
+fn encode(change: &SpaceChange) -> Vec<u8> {
     rmp_serde::to_vec_named(change).expect("strings, numbers and maps of them are always serialisable to memory")
 }
 
@@ -181,7 +181,7 @@ fn number(key: &[u8]) -> u64 {
     key.first_chunk().map_or(0, |number| u64::from_be_bytes(*number))
 }
 
-fn change_key(number: u64, change: &Change) -> Vec<u8> {
+fn change_key(number: u64, change: &SpaceChange) -> Vec<u8> {
     let mut key = number.to_be_bytes().to_vec();
     if let Some((collection, identity)) = change.row() {
         key.extend_from_slice(&fingerprint(collection, identity));
@@ -222,8 +222,8 @@ mod tests {
         pending.contains(identity)
     }
 
-    fn delete(identity: &str) -> Change {
-        Change::DeleteRow {
+    fn delete(identity: &str) -> SpaceChange {
+        SpaceChange::DeleteRow {
             collection: "favorites".to_owned(),
             identity: identity.to_owned(),
         }
@@ -250,7 +250,7 @@ mod tests {
         let store = Store::in_memory(Config::default());
         let mut tx = store.begin();
         let hash = Hash::of(b"x");
-        let change = Change::PutRow {
+        let change = SpaceChange::PutRow {
             collection: "storage-files".to_owned(),
             identity: hash.to_string(),
             fields: serde_json::Map::new(),
@@ -299,7 +299,7 @@ mod tests {
         for n in 0..PAGE as u64 + 100 {
             stage(&mut tx, n + 1, &delete(&n.to_string())).expect("memory takes it");
         }
-        let blob = Change::DeleteBlob { hash: Hash::of(b"x") };
+        let blob = SpaceChange::DeleteBlob { hash: Hash::of(b"x") };
         stage(&mut tx, 100_000, &blob).expect("memory takes it");
         let (last, none) = ((PAGE + 99).to_string(), (PAGE + 100).to_string());
         let asked = ["0", "7", "none", &last, &none];

@@ -20,7 +20,7 @@ use crate::mirror::{self, Known, Place, SegmentState};
 use crate::outbox::{self, Staged};
 use crate::row::{self, UNKNOWN};
 use crate::segment::{self, Edit};
-use crate::{Change, Collection, Error};
+use crate::{Collection, Error, SpaceChange};
 
 /// Edits of rows by segment and identity.
 type Edits = BTreeMap<String, HashMap<String, Edit>>;
@@ -200,7 +200,7 @@ impl Plan {
         let mut wishes: BTreeMap<&str, Wish> = BTreeMap::new();
         for Staged { change, .. } in step {
             match change {
-                Change::PutRow { identity, fields, .. } => {
+                SpaceChange::PutRow { identity, fields, .. } => {
                     let wish = match wishes.remove(identity.as_str()) {
                         None => Wish::Set(fields.clone()),
                         Some(Wish::Remove) => Wish::Replace(fields.clone()),
@@ -209,8 +209,8 @@ impl Plan {
                     };
                     wishes.insert(identity, wish);
                 }
-                Change::DeleteRow { identity, .. } => drop(wishes.insert(identity, Wish::Remove)),
-                Change::DeleteBlob { .. } => {}
+                SpaceChange::DeleteRow { identity, .. } => drop(wishes.insert(identity, Wish::Remove)),
+                SpaceChange::DeleteBlob { .. } => {}
             }
         }
         let mut plan = Self { segments: Edits::new() };

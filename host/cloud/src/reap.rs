@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::cloud::{Pending, update};
 use crate::outbox::{self, Staged};
-use crate::{Change, Cloud, Error, Hash, RowSink, mirror};
+use crate::{Cloud, Error, Hash, RowSink, SpaceChange, mirror};
 
 /// How long after a sync began its word on a blob counts.
 const DECIDE_WITHIN: Duration = Duration::from_secs(30);
@@ -34,7 +34,7 @@ pub(crate) async fn blobs(cloud: &Cloud, sink: &dyn RowSink) -> Result<Pending, 
         let removals: Vec<_> = staged
             .into_iter()
             .filter_map(|staged| match staged.change {
-                Change::DeleteBlob { hash } => Some((hash, staged)),
+                SpaceChange::DeleteBlob { hash } => Some((hash, staged)),
                 _ => None,
             })
             .collect();

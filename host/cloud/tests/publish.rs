@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use common::fault::FaultStore;
 use common::{CREATE, Host, bounded, delete, memory, neighbours, put, read, store_blob, until, write};
 use serde_json::json;
-use stowage_cloud::{Change, Cloud, Error, Hash, Space, StageError, default_segment, verify};
+use stowage_cloud::{Cloud, Error, Hash, Space, SpaceChange, StageError, default_segment, verify};
 
 async fn faulty() -> (Space, FaultStore) {
     let store = FaultStore::default();
@@ -342,14 +342,14 @@ async fn a_blob_goes_when_its_last_row_is_gone_and_not_before() {
     // The other host names the blob as well, and this one has not heard of it.
     two.change(&[put("temp-files", "b", named)]).await;
     two.published().await;
-    one.change(&[delete("favorites", "a"), Change::DeleteBlob { hash }])
+    one.change(&[delete("favorites", "a"), SpaceChange::DeleteBlob { hash }])
         .await;
     until("deciding on the blob", async || one.pending() == 0).await;
     assert!(
         space.head_blob(&hash).await.unwrap().is_some(),
         "the other host's row names it"
     );
-    two.change(&[delete("temp-files", "b"), Change::DeleteBlob { hash }])
+    two.change(&[delete("temp-files", "b"), SpaceChange::DeleteBlob { hash }])
         .await;
     until("deciding on the blob", async || two.pending() == 0).await;
     assert_eq!(space.head_blob(&hash).await.unwrap(), None);
@@ -361,7 +361,7 @@ async fn a_blob_stays_while_something_here_is_about_to_name_it() {
     let host = Host::start(&space).await;
     let hash = store_blob(&space, b"again").await;
     let hold = host.cloud.hold_blob(&hash).await;
-    host.change(&[Change::DeleteBlob { hash }]).await;
+    host.change(&[SpaceChange::DeleteBlob { hash }]).await;
     tokio::time::sleep(std::time::Duration::from_secs(60)).await;
     assert!(host.cloud.confirm_blob(&hash, 5).await.unwrap());
     host.change(&[put("favorites", "a", json!({ "hash": hash.to_string() }))])
@@ -373,7 +373,7 @@ async fn a_blob_stays_while_something_here_is_about_to_name_it() {
     })
     .await;
     assert!(host.cloud.confirm_blob(&hash, 5).await.unwrap(), "a row names it now");
-    host.change(&[delete("favorites", "a"), Change::DeleteBlob { hash }])
+    host.change(&[delete("favorites", "a"), SpaceChange::DeleteBlob { hash }])
         .await;
     // The clock is paused: it moves on, and with it the publisher's rest, while everybody sleeps.
     until("deciding on the blob", async || {
@@ -396,7 +396,7 @@ async fn a_blob_that_a_row_of_an_unkept_collection_names_stays() {
         format!("{{\"hash\":\"{hash}\"}}\n"),
     )
     .await;
-    host.change(&[Change::DeleteBlob { hash }]).await;
+    host.change(&[SpaceChange::DeleteBlob { hash }]).await;
     until("deciding on the blob", async || host.pending() == 0).await;
     assert!(space.head_blob(&hash).await.unwrap().is_some());
 }
@@ -467,7 +467,7 @@ async fn publishing_goes_around_a_segment_that_is_too_large() {
     assert_eq!(host.sync().await, Default::default(), "it is reported when it changes");
     // It may name any blob.
     let blob = store_blob(&space, b"named somewhere").await;
-    host.change(&[Change::DeleteBlob { hash: blob }]).await;
+    host.change(&[SpaceChange::DeleteBlob { hash: blob }]).await;
     until("deciding on the blob", async || host.pending() == 0).await;
     assert!(space.head_blob(&blob).await.unwrap().is_some());
 }

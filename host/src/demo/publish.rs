@@ -3,7 +3,7 @@
 
 use anyhow::Context;
 use futures_util::future::BoxFuture;
-use stowage_cloud::{Applied, Batch, Change, Cloud, Hash, RowSink, SinkError, Space, StageError, verify};
+use stowage_cloud::{Applied, Batch, Cloud, Hash, RowSink, SinkError, Space, SpaceChange, StageError, verify};
 use stowage_storage::{Config, Store};
 
 /// The blobs of a space that has no list; `None` for a space that has one.
@@ -23,7 +23,7 @@ pub(super) async fn blobs_without_lists(space: &Space) -> anyhow::Result<Option<
 ///
 /// # Errors
 /// The space cannot be written. What was published until then stays.
-pub(super) async fn publish(space: &Space, changes: Vec<Change>) -> anyhow::Result<()> {
+pub(super) async fn publish(space: &Space, changes: Vec<SpaceChange>) -> anyhow::Result<()> {
     // An outbox for these changes alone; the server's own outbox is not touched.
     let outbox = Store::in_memory(Config::default());
     let cloud = Cloud::open(space.clone(), outbox.clone()).await?;

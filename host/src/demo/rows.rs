@@ -3,7 +3,7 @@
 
 use anyhow::Context;
 use serde_json::{Map, Value};
-use stowage_cloud::{Change, Collection};
+use stowage_cloud::{Collection, SpaceChange};
 
 /// The rows of a collection under `host/demo-files/rows`: one JSON object a line, as in a segment.
 macro_rules! list {
@@ -31,7 +31,7 @@ const LISTS: [(&str, &str); 8] = [
 ///
 /// # Errors
 /// A row is malformed, which a test rules out.
-pub(super) fn changes() -> anyhow::Result<Vec<Change>> {
+pub(super) fn changes() -> anyhow::Result<Vec<SpaceChange>> {
     let mut changes = Vec::new();
     for (collection, rows) in LISTS {
         for row in rows.lines() {
@@ -41,7 +41,7 @@ pub(super) fn changes() -> anyhow::Result<Vec<Change>> {
     Ok(changes)
 }
 
-fn put(collection: &str, row: &str) -> anyhow::Result<Change> {
+fn put(collection: &str, row: &str) -> anyhow::Result<SpaceChange> {
     let fields: Map<String, Value> = serde_json::from_str(row)?;
     let known = Collection::named(collection).context("the space format has no such collection")?;
     let identity = fields
@@ -49,7 +49,7 @@ fn put(collection: &str, row: &str) -> anyhow::Result<Change> {
         .and_then(Value::as_str)
         .context("the row has no identity")?
         .to_owned();
-    Ok(Change::PutRow {
+    Ok(SpaceChange::PutRow {
         collection: collection.to_owned(),
         identity,
         fields,

@@ -14,7 +14,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde_json::{Map, Value};
 use stowage_cloud::{
-    Applied, Batch, Change, Cloud, Collection, Hash, OpenOptions, RowSink, SinkError, Space, SyncReport,
+    Applied, Batch, Cloud, Collection, Hash, OpenOptions, RowSink, SinkError, Space, SpaceChange, SyncReport,
 };
 use stowage_storage::{CommitError, Config, KeyRange, ScanOptions, Store};
 use tokio::task::JoinHandle;
@@ -111,11 +111,11 @@ impl Host {
     }
 
     /// Changes the local rows and stages the same for the space, as a module does.
-    pub async fn change(&self, changes: &[Change]) {
+    pub async fn change(&self, changes: &[SpaceChange]) {
         let stage = |tx: &mut stowage_storage::Transaction| {
             for change in changes {
                 match change {
-                    Change::PutRow {
+                    SpaceChange::PutRow {
                         collection,
                         identity,
                         fields,
@@ -133,8 +133,10 @@ impl Host {
                             serde_json::to_vec(&row).unwrap(),
                         )?;
                     }
-                    Change::DeleteRow { collection, identity } => tx.delete(&table(collection), identity.as_bytes())?,
-                    Change::DeleteBlob { .. } => {}
+                    SpaceChange::DeleteRow { collection, identity } => {
+                        tx.delete(&table(collection), identity.as_bytes())?
+                    }
+                    SpaceChange::DeleteBlob { .. } => {}
                 }
                 self.cloud.stage(tx, change).unwrap();
             }
@@ -207,17 +209,17 @@ impl Drop for Host {
     }
 }
 
-pub fn put(collection: &str, identity: &str, fields: Value) -> Change {
+pub fn put(collection: &str, identity: &str, fields: Value) -> SpaceChange {
     let fields = fields.as_object().unwrap().clone();
-    Change::PutRow {
+    SpaceChange::PutRow {
         collection: collection.to_owned(),
         identity: identity.to_owned(),
         fields,
     }
 }
 
-pub fn delete(collection: &str, identity: &str) -> Change {
-    Change::DeleteRow {
+pub fn delete(collection: &str, identity: &str) -> SpaceChange {
+    SpaceChange::DeleteRow {
         collection: collection.to_owned(),
         identity: identity.to_owned(),
     }
