@@ -1,5 +1,5 @@
-//! The functions of modules that the cloud and the transfers call: for rows of a sync, and for steps of an
-//! upload. Each call is a transaction of its own.
+//! The functions of modules that the cloud and the transfers call: for rows of a sync, and for
+//! steps of an upload. Each call is a transaction of its own.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};

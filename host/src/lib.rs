@@ -18,8 +18,8 @@
 //! | [`settings`] | flags, environment, file |
 //! | [`demo`] | the files and rows that `--demo` fills an empty space with |
 //!
-//! The other parts are crates: `stowage-deploy` (which modules serve), `stowage-cli` (the commands of a
-//! client), `stowage-logic` (running components), `stowage-recording`, `stowage-storage`,
+//! The other parts are crates: `stowage-deploy` (which modules serve), `stowage-cli` (the commands
+//! of a client), `stowage-logic` (running components), `stowage-recording`, `stowage-storage`,
 //! `stowage-cloud` and `stowage-transfer`. The last three know neither HTTP nor WebAssembly.
 
 #![warn(unreachable_pub)]

@@ -10,8 +10,8 @@ use stowage_cli::{CallArgs, ModuleCommand, RecordArgs, ReplayArgs, SpaceCommand,
 use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
 
-/// Calls make many small, short-lived allocations on several threads. jemalloc serves them quickly, and
-/// returns the memory of a compilation to the system.
+/// Calls make many small, short-lived allocations on several threads. jemalloc serves them quickly,
+/// and returns the memory of a compilation to the system.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -51,7 +51,8 @@ enum Command {
 }
 
 impl Command {
-    /// The default of STOWAGE_LOG. Only the server logs its normal work; other commands print results.
+    /// The default of STOWAGE_LOG. Only the server logs its normal work; other commands print
+    /// results.
     fn log_filter(&self) -> &'static str {
         match self {
             Command::Serve { .. } => "info",

@@ -1,5 +1,5 @@
-//! The settings of `stowage serve`. A flag wins over its `STOWAGE_*` variable, this over the TOML file, this
-//! over the default. They are read once.
+//! The settings of `stowage serve`. A flag wins over its `STOWAGE_*` variable, this over the TOML
+//! file, this over the default. They are read once.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The JSON of the admin API, and of the command line's `--json`. Times are milliseconds since 1970.
-//! Versions are the SHA-256 of a module's bytes in hex.
+//! The JSON of the admin API, and of the command line's `--json`. Times are milliseconds since
+//! 1970. Versions are the SHA-256 of a module's bytes in hex.
 
 use std::path::PathBuf;
 
@@ -84,7 +84,8 @@ pub struct ShadowReport {
     pub skipped: u64,
     /// Compared calls in which the shadow differed.
     pub different: u64,
-    /// Times of the live version for the compared calls, in microseconds: median and 99th percentile.
+    /// Times of the live version for the compared calls, in microseconds: median and 99th
+    /// percentile.
     pub live_us: [Option<u64>; 2],
     /// Times of the shadow for the same calls.
     pub shadow_us: [Option<u64>; 2],
@@ -100,8 +101,8 @@ pub struct Difference {
     pub method: String,
     /// Its parameters as JSON.
     pub params: serde_json::Value,
-    /// What differs, one line each: the path in the response, the key that is written, or the effect; and
-    /// both sides.
+    /// What differs, one line each: the path in the response, the key that is written, or the
+    /// effect; and both sides.
     pub lines: Vec<String>,
 }
 

@@ -28,8 +28,8 @@ impl Blobs {
         self.dir.join(format!("{version:#}.wasm"))
     }
 
-    /// Makes the bytes durable. Returns whether they are new. An existing file of the same length is
-    /// trusted here; its hash is checked when it is read.
+    /// Makes the bytes durable. Returns whether they are new. An existing file of the same length
+    /// is trusted here; its hash is checked when it is read.
     ///
     /// # Errors
     /// When the disk fails.
@@ -73,8 +73,8 @@ impl Blobs {
         read().map_err(self.failed(&file))
     }
 
-    /// Removes the module files that are not in `kept`, and temporary files. Other files stay. A file that
-    /// cannot be removed is logged.
+    /// Removes the module files that are not in `kept`, and temporary files. Other files stay. A
+    /// file that cannot be removed is logged.
     pub(crate) fn sweep(&self, kept: &BTreeSet<Version>) {
         let entries = match fs::read_dir(&self.dir) {
             Ok(entries) => entries,

@@ -37,8 +37,8 @@ impl Deployer {
         self.0.migration().as_ref().map(|running| running.status.clone())
     }
 
-    /// Name and version of modules that serve no more and still have calls in flight. Limits bound every
-    /// call, and with it this list.
+    /// Name and version of modules that serve no more and still have calls in flight. Limits bound
+    /// every call, and with it this list.
     pub fn draining(&self) -> Vec<(String, Version)> {
         self.0.serving().draining()
     }

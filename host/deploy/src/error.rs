@@ -1,4 +1,5 @@
-//! Why the deployer did not make a change. In every case the modules that served before still serve.
+//! Why the deployer did not make a change. In every case the modules that served before still
+//! serve.
 
 use std::path::PathBuf;
 

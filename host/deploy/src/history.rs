@@ -1,7 +1,7 @@
 //! The history: a bounded list of generations.
 //!
-//! `host.module-history`: the generation's number, 8 bytes, big-endian → [`Entry`], MessagePack with
-//! field names. Numbers count up and are never reused.
+//! `host.module-history`: the generation's number, 8 bytes, big-endian → [`Entry`], MessagePack
+//! with field names. Numbers count up and are never reused.
 
 use serde::{Deserialize, Serialize};
 use stowage_logic::Version;
@@ -111,8 +111,8 @@ pub(crate) fn read(tx: &mut Transaction, generation: u64) -> Result<Option<Entry
     }
 }
 
-/// Passes the entries with numbers below `before` to `take`, newest first, until `take` returns false.
-/// An entry that cannot be read is logged and skipped.
+/// Passes the entries with numbers below `before` to `take`, newest first, until `take` returns
+/// false. An entry that cannot be read is logged and skipped.
 pub(crate) fn walk(store: &Store, before: Option<u64>, mut take: impl FnMut(Entry) -> bool) -> Result<(), DeployError> {
     let mut tx = store.begin();
     let mut range = KeyRange {
@@ -143,9 +143,9 @@ pub(crate) fn walk(store: &Store, before: Option<u64>, mut take: impl FnMut(Entr
     }
 }
 
-/// The generation that a rollback of the live set goes to: the latest earlier one that was live with
-/// other modules. A set that was itself rolled back to counts as the generation in which it was first
-/// live, so that a second rollback goes further back.
+/// The generation that a rollback of the live set goes to: the latest earlier one that was live
+/// with other modules. A set that was itself rolled back to counts as the generation in which it
+/// was first live, so that a second rollback goes further back.
 pub(crate) fn previous(store: &Store, live: &live_set::LiveSet) -> Result<Option<Entry>, DeployError> {
     let mut below = live.origin.unwrap_or(live.generation);
     let mut found = None;

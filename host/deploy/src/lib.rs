@@ -5,11 +5,11 @@
 //!                       └ refused, with a report      └───── one transaction ────┘               └ rolled back
 //! ```
 //!
-//! The *live set* names the modules by the SHA-256 of their bytes, in load order. The live set and its
-//! history are rows of the store; the bytes are in `DATA/modules/SHA.wasm`. A row names bytes only after
-//! they are durable. Every change makes a new generation, whose number follows the last one of the
-//! history. One change is made at a time, in a task of its own: a client that disconnects does not
-//! interrupt it.
+//! The *live set* names the modules by the SHA-256 of their bytes, in load order. The live set and
+//! its history are rows of the store; the bytes are in `DATA/modules/SHA.wasm`. A row names bytes
+//! only after they are durable. Every change makes a new generation, whose number follows the last
+//! one of the history. One change is made at a time, in a task of its own: a client that
+//! disconnects does not interrupt it.
 //!
 //! | file | what it is |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! The functions that a module may export for the host to manage it: its self-test, the data version of
-//! its rows, and the steps of its migration.
+//! The functions that a module may export for the host to manage it: its self-test, the data
+//! version of its rows, and the steps of its migration.
 
 use std::sync::Arc;
 
@@ -35,8 +35,8 @@ fn find(module: &Arc<Module>, interface: &str, function: &str) -> Option<Functio
     Function::find(module, interface, function).filter(|f| f.export().interface.package == HOST_PACKAGE)
 }
 
-/// Runs the module's self-test on what the transaction sees; none if it has no self-test. The transaction
-/// is dropped.
+/// Runs the module's self-test on what the transaction sees; none if it has no self-test. The
+/// transaction is dropped.
 pub(crate) async fn self_test(
     logic: &Logic,
     module: &Arc<Module>,

@@ -1,8 +1,8 @@
 //! The rows of the live set.
 //!
-//! `host.modules`: `live` → [`LiveSet`], MessagePack with field names.
-//! `host.module-schemas`: a module's name → the data version of its rows, 4 bytes, big-endian. The entry
-//! stays when the module is unloaded, because its rows stay.
+//! `host.modules`: `live` → [`LiveSet`], MessagePack with field names. `host.module-schemas`: a
+//! module's name → the data version of its rows, 4 bytes, big-endian. The entry stays when the
+//! module is unloaded, because its rows stay.
 
 use std::collections::BTreeMap;
 
@@ -56,8 +56,8 @@ pub(crate) struct LiveSet {
     pub(crate) origin: Option<u64>,
     pub(crate) modules: Vec<LiveModule>,
     pub(crate) probation: Option<ProbationRow>,
-    /// The modules that the program was last started with, by name. If the next start brings the same
-    /// version again, it changes nothing.
+    /// The modules that the program was last started with, by name. If the next start brings the
+    /// same version again, it changes nothing.
     pub(crate) startup: BTreeMap<String, Version>,
 }
 

@@ -33,7 +33,8 @@ pub struct SwapOptions {
     pub force: bool,
     /// Who asked, as the history shows it: `command`, `watch`.
     pub by: &'static str,
-    /// How long the new versions are on probation: 60 s by default, at most a day; zero for no probation.
+    /// How long the new versions are on probation: 60 s by default, at most a day; zero for no
+    /// probation.
     pub probation: Option<Duration>,
     /// Thresholds above which the swap is rolled back.
     pub thresholds: Thresholds,

@@ -41,7 +41,8 @@ impl Shared {
         Err(CommitError::Backend(error).into())
     }
 
-    /// Publishes a set whose rows are durable. With `hold`, held calls continue on the new generation.
+    /// Publishes a set whose rows are durable. With `hold`, held calls continue on the new
+    /// generation.
     pub(crate) fn publish(&self, set: LiveSet, modules: Vec<Arc<Module>>, hold: Option<CallHold>) {
         let mut serving = self.serving();
         let probation = set.probation.as_ref().map(|row| Probation {

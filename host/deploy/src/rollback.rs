@@ -20,7 +20,8 @@ impl Deployer {
     /// generation. The data stays as it is.
     ///
     /// # Errors
-    /// [`DeployError::NothingToRollBack`]; [`DeployError::Older`] if the data has been migrated since.
+    /// [`DeployError::NothingToRollBack`]; [`DeployError::Older`] if the data has been migrated
+    /// since.
     pub async fn rollback(&self, to: Option<u64>, by: &'static str) -> Result<SwapReport, DeployError> {
         let this = self.clone();
         run_detached(async move {
@@ -42,8 +43,8 @@ impl Deployer {
     /// Takes a module out. What it overrode is served again.
     ///
     /// # Errors
-    /// [`DeployError::NoSuchModule`]; [`DeployError::StillNeeded`] if no other module serves one of its
-    /// functions.
+    /// [`DeployError::NoSuchModule`]; [`DeployError::StillNeeded`] if no other module serves one of
+    /// its functions.
     pub async fn unload(&self, name: &str, by: &'static str) -> Result<SwapReport, DeployError> {
         self.take_out(name, by, false).await
     }

@@ -19,9 +19,9 @@ use super::trials::{Canary, Shadow};
 const MAX_TRIALS: usize = 8;
 
 impl Deployer {
-    /// Repeats live calls with a module and compares what it does. Clients and the disk see nothing of
-    /// it. It ends with [`Deployer::abort`], when the live version of its name changes, and with the
-    /// process.
+    /// Repeats live calls with a module and compares what it does. Clients and the disk see nothing
+    /// of it. It ends with [`Deployer::abort`], when the live version of its name changes, and with
+    /// the process.
     ///
     /// # Errors
     /// [`DeployError::Refused`] if the module does not load or start.
@@ -66,12 +66,12 @@ impl Deployer {
     }
 
     /// Lets a module answer a share of the calls. The canary ends with [`Deployer::promote`], with
-    /// [`Deployer::abort`], by itself when it exceeds a threshold, when the live version of its name
-    /// changes, and with the process.
+    /// [`Deployer::abort`], by itself when it exceeds a threshold, when the live version of its
+    /// name changes, and with the process.
     ///
     /// # Errors
-    /// [`DeployError::Refused`] with what the check found; [`DeployError::Busy`] while the live version
-    /// is on probation.
+    /// [`DeployError::Refused`] with what the check found; [`DeployError::Busy`] while the live
+    /// version is on probation.
     pub async fn canary(&self, source: Source, options: CanaryOptions) -> Result<CanaryStatus, DeployError> {
         source.validate()?;
         validate_percent(options.percent)?;

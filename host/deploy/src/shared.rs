@@ -122,7 +122,8 @@ impl Shared {
         let swept = run_blocking(move || {
             let mut kept: BTreeSet<Version> = history::kept_versions(&store, VERSIONS_KEPT)?;
             kept.extend(live);
-            // A migration that was interrupted continues at the next start, with the modules of its set.
+            // A migration that was interrupted continues at the next start, with the modules of its
+            // set.
             if let Some(row) = record::unfinished(&store)? {
                 kept.extend(row.change.set.modules.iter().map(|m| m.version));
             }
@@ -206,7 +207,8 @@ impl Shared {
         Ok(written.await?)
     }
 
-    /// Ends the canary of a module and returns it. With `watch`, only the canary of that watch ends.
+    /// Ends the canary of a module and returns it. With `watch`, only the canary of that watch
+    /// ends.
     pub(crate) fn end_canary(&self, name: &str, watch: Option<&Arc<Watch>>) -> Option<Canary> {
         let mut serving = self.serving();
         let canary = serving.canaries.get(name)?;

@@ -130,8 +130,8 @@ impl Deployer {
         self.0.apply(change).await.map(drop)
     }
 
-    /// Keeps a version that exceeded its thresholds, because there is no way back: records why, and ends
-    /// the probation.
+    /// Keeps a version that exceeded its thresholds, because there is no way back: records why, and
+    /// ends the probation.
     async fn keep_tripped(&self, reason: String) -> Result<(), DeployError> {
         tracing::error!(reason, "a new version exceeded its thresholds");
         self.0.note_reason(reason).await?;

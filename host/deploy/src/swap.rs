@@ -40,8 +40,8 @@ impl Deployer {
         }
     }
 
-    /// Puts modules live, all at once or none. A module takes the place of the live one of its name; a
-    /// module with a new name is loaded last.
+    /// Puts modules live, all at once or none. A module takes the place of the live one of its
+    /// name; a module with a new name is loaded last.
     ///
     /// While another swap is on probation, the rollback of this swap goes to that other swap.
     ///
@@ -82,7 +82,8 @@ impl Deployer {
         })
     }
 
-    /// Checks a candidate, when a permit is free. `after` are the modules that would be live with it.
+    /// Checks a candidate, when a permit is free. `after` are the modules that would be live with
+    /// it.
     pub(crate) async fn examine(
         &self,
         candidate: &Candidate,

@@ -7,7 +7,8 @@ use super::error::DeployError;
 use super::shared::Shared;
 
 impl Shared {
-    /// Makes a change. The caller holds the lock of changes, and the bytes of every module are durable.
+    /// Makes a change. The caller holds the lock of changes, and the bytes of every module are
+    /// durable.
     ///
     /// # Errors
     /// When storage or a migration fails. The previous set still serves, and its data is unchanged.

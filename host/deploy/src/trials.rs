@@ -12,7 +12,8 @@ use super::candidate::Candidate;
 pub(crate) struct Shadow {
     pub(crate) candidate: Candidate,
     pub(crate) percent: f64,
-    /// Observes the live calls. The comparison ends when the last generation that has it is dropped.
+    /// Observes the live calls. The comparison ends when the last generation that has it is
+    /// dropped.
     pub(crate) run: Arc<stowage_logic::Shadow>,
 }
 

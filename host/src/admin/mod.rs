@@ -1,5 +1,5 @@
-//! The admin API under `/admin/`: shows which modules are live and replaces them. Request bodies are
-//! module bytes or JSON parameters, responses are JSON. `docs/admin.md` is the reference.
+//! The admin API under `/admin/`: shows which modules are live and replaces them. Request bodies
+//! are module bytes or JSON parameters, responses are JSON. `docs/admin.md` is the reference.
 //!
 //! The server's gate checks a request before it arrives here: Host, Origin, the admin token and the
 //! content type.
@@ -110,8 +110,8 @@ impl Admin {
         })
     }
 
-    /// Reads module bytes, then runs a change with them as [`Admin::run_change`] does. A permit bounds
-    /// the memory of all uploads; it is held until the change has ended.
+    /// Reads module bytes, then runs a change with them as [`Admin::run_change`] does. A permit
+    /// bounds the memory of all uploads; it is held until the change has ended.
     async fn run_upload<F>(&self, body: Incoming, change: impl FnOnce(Vec<u8>) -> F) -> Result<HttpResponse, Problem>
     where
         F: Future<Output = Result<HttpResponse, Problem>> + Send + 'static,
@@ -166,8 +166,8 @@ impl AdminRequest {
     }
 }
 
-/// Whether a path belongs to the admin API. Methods of a module that is called `admin` on the wire can
-/// only be called by naming them in the body.
+/// Whether a path belongs to the admin API. Methods of a module that is called `admin` on the wire
+/// can only be called by naming them in the body.
 pub(crate) fn is_admin(path: &str) -> bool {
     path.starts_with("/admin/")
 }

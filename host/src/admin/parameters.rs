@@ -16,8 +16,8 @@ const MAX_PARAMETERS: usize = 1024;
 /// The longest probation that a request may ask for.
 const MAX_PROBATION_SECONDS: u64 = 86_400;
 
-/// Names and values in the order of the request. Each handler takes the ones it knows; one that is left is
-/// unknown.
+/// Names and values in the order of the request. Each handler takes the ones it knows; one that is
+/// left is unknown.
 #[derive(Debug)]
 pub(super) struct Parameters(Vec<(String, String)>);
 

@@ -1,5 +1,5 @@
-//! The admin API's token: 32 random bytes in a file of the data directory that only the server's user can
-//! read.
+//! The admin API's token: 32 random bytes in a file of the data directory that only the server's
+//! user can read.
 
 use std::fmt;
 use std::fs;
@@ -39,8 +39,8 @@ impl fmt::Debug for AdminToken {
 }
 
 impl AdminToken {
-    /// Reads the token of a file, so that scripts which know it still work after a restart. If the file is
-    /// missing, or others could have read or written it, makes a new token and a new file.
+    /// Reads the token of a file, so that scripts which know it still work after a restart. If the
+    /// file is missing, or others could have read or written it, makes a new token and a new file.
     ///
     /// # Errors
     /// When the file cannot be read or written, or the system has no random bytes.
@@ -80,8 +80,8 @@ impl AdminToken {
     }
 }
 
-/// The token of a file. None if the file is missing, belongs to another user, is readable by others, or
-/// holds no token.
+/// The token of a file. None if the file is missing, belongs to another user, is readable by
+/// others, or holds no token.
 fn read(path: &Path) -> io::Result<Option<AdminToken>> {
     let nofollow = rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::NONBLOCK);
     let opened = fs::OpenOptions::new()

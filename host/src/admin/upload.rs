@@ -1,5 +1,5 @@
-//! Module bytes in a request's body: one module, or several one after the other, and a recording after
-//! them.
+//! Module bytes in a request's body: one module, or several one after the other, and a recording
+//! after them.
 
 use std::time::Duration;
 

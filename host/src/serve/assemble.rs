@@ -90,8 +90,8 @@ fn limits(settings: &Settings) -> Limits {
     limits
 }
 
-/// The built-in modules and those of `--modules`. A module of the directory replaces the built-in one of
-/// its name; others are loaded last.
+/// The built-in modules and those of `--modules`. A module of the directory replaces the built-in
+/// one of its name; others are loaded last.
 fn startup_modules(settings: &Settings) -> anyhow::Result<Vec<Source>> {
     let source = |(name, bytes), from| Source { name, bytes, from };
     let mut sources: Vec<Source> = builtin_modules()

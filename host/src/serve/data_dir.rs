@@ -25,8 +25,8 @@ pub(super) struct DataDir {
 }
 
 impl DataDir {
-    /// Opens the directory of the settings and creates what is missing. New folders are readable by this
-    /// user only; existing ones keep their mode.
+    /// Opens the directory of the settings and creates what is missing. New folders are readable by
+    /// this user only; existing ones keep their mode.
     pub(super) fn open(settings: &Settings) -> anyhow::Result<DataDir> {
         let root = match &settings.data {
             Some(dir) => dir.clone(),
@@ -70,8 +70,8 @@ impl DataDir {
         })
     }
 
-    /// Opens the space of the settings, or the one in the data directory. A space that somebody named is
-    /// created only in memory or for the demo: a typing error must not make a new one.
+    /// Opens the space of the settings, or the one in the data directory. A space that somebody
+    /// named is created only in memory or for the demo: a typing error must not make a new one.
     pub(super) async fn open_space(&self, settings: &Settings) -> anyhow::Result<Space> {
         let (url, create) = match &settings.space {
             Some(space) => {

@@ -36,8 +36,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         .map(|dir| Watched::open(dir, &data.root))
         .transpose()?;
     let token = AdminToken::open(&data.path(ADMIN_TOKEN_FILE))?;
-    // Bound before the slow parts, so that a port in use is reported at once. Connections wait until
-    // everything is ready.
+    // Bound before the slow parts, so that a port in use is reported at once. Connections wait
+    // until everything is ready.
     let (listener, address) = network::bind(&settings).await?;
 
     let store = data.open_store(&settings)?;

@@ -1,4 +1,5 @@
-//! The network settings of a server: where it listens, who may call, and how many connections it takes.
+//! The network settings of a server: where it listens, who may call, and how many connections it
+//! takes.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;

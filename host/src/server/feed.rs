@@ -26,8 +26,8 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 /// Most keys of one connection.
 const MAX_KEYS: usize = 64;
 
-/// Clients may send little. A frame to a client may be a snapshot of every task; at most one frame is in
-/// the buffer.
+/// Clients may send little. A frame to a client may be a snapshot of every task; at most one frame
+/// is in the buffer.
 fn config() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(4 << 10)

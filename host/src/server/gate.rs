@@ -1,9 +1,10 @@
-//! Decides who may call the server. It checks every request before routing, also that of the websocket.
+//! Decides who may call the server. It checks every request before routing, also that of the
+//! websocket.
 //!
-//! A web page of any origin can make a browser send requests to loopback, and can point its own host name
-//! there (DNS rebinding). So the Host must be one of the server's, an Origin must be allowed, and a POST
-//! must be JSON, which a page cannot send to another origin without a preflight. The admin API has a
-//! token of its own and accepts no page of another origin.
+//! A web page of any origin can make a browser send requests to loopback, and can point its own
+//! host name there (DNS rebinding). So the Host must be one of the server's, an Origin must be
+//! allowed, and a POST must be JSON, which a page cannot send to another origin without a
+//! preflight. The admin API has a token of its own and accepts no page of another origin.
 
 use std::net::SocketAddr;
 
@@ -14,8 +15,8 @@ use sha2::{Digest, Sha256};
 use crate::admin::AdminToken;
 use crate::response::is_media_type;
 
-/// The websocket subprotocol that carries a bearer token, because browsers cannot set headers there:
-/// `stowage.bearer.TOKEN`.
+/// The websocket subprotocol that carries a bearer token, because browsers cannot set headers
+/// there: `stowage.bearer.TOKEN`.
 const BEARER_PROTOCOL: &str = "stowage.bearer.";
 
 /// Why a request is refused.
@@ -69,8 +70,8 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// The rules of a server that listens on `address`: it accepts its own hosts and origins, and the
-    /// given ones.
+    /// The rules of a server that listens on `address`: it accepts its own hosts and origins, and
+    /// the given ones.
     pub fn new(address: SocketAddr, hosts: &[String], origins: &[String], token: Option<&str>) -> Gate {
         let port = address.port();
         let mut own = vec![

@@ -1,8 +1,8 @@
 //! Adds the envelope, which every response has, to the refusals that hyper writes by itself.
 //!
-//! If hyper cannot read the head of a request, it writes a response head without a body and closes the
-//! connection. It has no hook for that. The server's own refusals always have a body, so that a refusal
-//! of hyper is recognized by its `content-length: 0`.
+//! If hyper cannot read the head of a request, it writes a response head without a body and closes
+//! the connection. It has no hook for that. The server's own refusals always have a body, so that a
+//! refusal of hyper is recognized by its `content-length: 0`.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -1,5 +1,5 @@
-//! HTTP/1.1: accepts, limits and drains connections. Each request passes the gate and goes on to the API,
-//! the admin API or the feed.
+//! HTTP/1.1: accepts, limits and drains connections. Each request passes the gate and goes on to
+//! the API, the admin API or the feed.
 
 mod connection;
 mod feed;
@@ -86,8 +86,8 @@ const MAX_HEADERS: usize = 64;
 /// connection may become.
 type ConnectionPermit = Arc<Option<OwnedSemaphorePermit>>;
 
-/// Serves until `stop` is cancelled. Then it accepts no more connections, lets requests in flight end,
-/// and closes the websockets.
+/// Serves until `stop` is cancelled. Then it accepts no more connections, lets requests in flight
+/// end, and closes the websockets.
 pub async fn run(
     listener: TcpListener,
     logic: Logic,
@@ -191,7 +191,8 @@ async fn serve(http: Builder, stream: WriteTimeout, permit: Option<OwnedSemaphor
                     biased;
                     ended = connection.as_mut() => break ended,
                     () = shared.cut.cancelled() => break Ok(()),
-                    // A partial head is no request in flight. A client has this long to take a response.
+                    // A partial head is no request in flight. A client has this long to take a
+                    // response.
                     () = sleep(IDLE_AFTER_STOP) => {
                         if answering.load(Ordering::Relaxed) == 0 {
                             break Ok(());

@@ -8,7 +8,8 @@ use super::report::forceable_step;
 use crate::api::CheckStep;
 use crate::wire::wire_name;
 
-/// Finds what clients would notice: functions that nobody would serve any more, or whose types change.
+/// Finds what clients would notice: functions that nobody would serve any more, or whose types
+/// change.
 pub(super) fn compare_exports(module: &Module, before: &[Arc<Module>], after: &[Arc<Module>]) -> CheckStep {
     let before = Generation::new(before.to_vec());
     let after = Generation::new(after.to_vec());

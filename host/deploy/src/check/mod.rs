@@ -45,8 +45,8 @@ impl CheckOutcome {
         })
     }
 
-    /// Fails the schema step of a module that would migrate data: a trial works on the rows of the live
-    /// version.
+    /// Fails the schema step of a module that would migrate data: a trial works on the rows of the
+    /// live version.
     pub(crate) fn forbid_migration(&mut self) {
         let data = self.data;
         let Some(version) = self.schema.filter(|schema| *schema != data) else {
@@ -122,9 +122,9 @@ impl Checker<'_> {
         })
     }
 
-    /// Compares the module's data version, which it writes to `schema`, with that of the stored rows. If
-    /// they are to be migrated, tries the first step. If that is the last step too, the self-test runs on
-    /// its result.
+    /// Compares the module's data version, which it writes to `schema`, with that of the stored
+    /// rows. If they are to be migrated, tries the first step. If that is the last step too, the
+    /// self-test runs on its result.
     async fn check_data_version(
         &self,
         module: &Arc<Module>,

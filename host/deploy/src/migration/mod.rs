@@ -1,14 +1,15 @@
 //! Migrates stored rows to the data version of the module that goes live.
 //!
-//! If the first step of each module does everything, the steps, the data versions and the live set are
-//! one transaction. It runs beside calls, and only its commit holds them (`single_commit`). Otherwise
-//! calls are held from the first step to the last (`stepwise`). The old values that a step overwrites
-//! are noted durably before the step commits (`undo`), and each step writes the migration's row
-//! (`record`).
+//! If the first step of each module does everything, the steps, the data versions and the live set
+//! are one transaction. It runs beside calls, and only its commit holds them (`single_commit`).
+//! Otherwise calls are held from the first step to the last (`stepwise`). The old values that a
+//! step overwrites are noted durably before the step commits (`undo`), and each step writes the
+//! migration's row (`record`).
 //!
-//! If a step fails, all noted values are restored. If the process dies, the next start continues after
-//! the last step. It undoes the migration if a module no longer loads or a step fails. What steps
-//! requested from the host (transfers, changes for the cloud) is released with each step and not undone.
+//! If a step fails, all noted values are restored. If the process dies, the next start continues
+//! after the last step. It undoes the migration if a module no longer loads or a step fails. What
+//! steps requested from the host (transfers, changes for the cloud) is released with each step and
+//! not undone.
 
 pub(crate) mod record;
 mod single_commit;
@@ -34,8 +35,8 @@ const RUNS_BESIDE_CALLS: u32 = 4;
 const MAX_RUNS: u32 = 64;
 
 impl Shared {
-    /// Migrates the data, writes the rows of the change, and publishes the set. Returns how many rows
-    /// were changed.
+    /// Migrates the data, writes the rows of the change, and publishes the set. Returns how many
+    /// rows were changed.
     pub(crate) async fn migrate(
         &self,
         change: &mut ChangeRecord,

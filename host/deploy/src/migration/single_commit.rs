@@ -23,8 +23,8 @@ pub(super) enum Outcome {
 }
 
 impl Shared {
-    /// Runs the first step of every module and commits all of them with the change. `hold` keeps calls
-    /// waiting across attempts; without one, calls are held for the commit only.
+    /// Runs the first step of every module and commits all of them with the change. `hold` keeps
+    /// calls waiting across attempts; without one, calls are held for the commit only.
     pub(super) async fn migrate_in_one(
         &self,
         change: &mut ChangeRecord,

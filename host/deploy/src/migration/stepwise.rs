@@ -21,7 +21,8 @@ const MAX_STEPS: u64 = 10_000_000;
 const UNDO_PAUSE: Duration = Duration::from_secs(1);
 
 impl Shared {
-    /// Runs all steps while calls are held, and publishes the set. If a step fails, undoes all of them.
+    /// Runs all steps while calls are held, and publishes the set. If a step fails, undoes all of
+    /// them.
     pub(super) async fn migrate_stepwise(
         &self,
         change: &mut ChangeRecord,
@@ -32,7 +33,8 @@ impl Shared {
     ) -> Result<u64, DeployError> {
         let hold = hold.unwrap_or_else(|| self.logic.hold());
         let mut row = MigrationRow::new(pending, change.clone());
-        // Notes that an earlier process left would be restored together with those of this migration.
+        // Notes that an earlier process left would be restored together with those of this
+        // migration.
         undo::forget(&self.store).await?;
         let mut tx = self.store.begin();
         row.write(&mut tx)?;
@@ -57,8 +59,8 @@ impl Shared {
         }
     }
 
-    /// Finishes the migration of the previous process with the modules of its set, or undoes it. Returns
-    /// the reason if it was undone.
+    /// Finishes the migration of the previous process with the modules of its set, or undoes it.
+    /// Returns the reason if it was undone.
     pub(crate) async fn resume_migration(
         &self,
         mut row: MigrationRow,
@@ -112,8 +114,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Runs and commits one step; the last one writes the live set too. Returns how many rows the module
-    /// has to change in total, if it said so.
+    /// Runs and commits one step; the last one writes the live set too. Returns how many rows the
+    /// module has to change in total, if it said so.
     async fn run_step(
         &self,
         row: &mut MigrationRow,
@@ -157,7 +159,8 @@ impl Shared {
         Err(failed(pending, "the host kept changing what a step read"))
     }
 
-    /// Undoes all steps. It waits for a disk that fails: nobody may call until the data is whole again.
+    /// Undoes all steps. It waits for a disk that fails: nobody may call until the data is whole
+    /// again.
     async fn undo(&self, mut row: MigrationRow) -> Result<(), DeployError> {
         row.undoing = true;
         loop {
@@ -190,8 +193,8 @@ impl Shared {
 }
 
 impl MigrationRow {
-    /// The row after `step`, written to `tx`. After the last step, the live set and the data versions are
-    /// written instead.
+    /// The row after `step`, written to `tx`. After the last step, the live set and the data
+    /// versions are written instead.
     fn after(&self, step: MigrationStep, tx: &mut Transaction) -> Result<MigrationRow, DeployError> {
         let mut after = self.clone();
         after.step += 1;

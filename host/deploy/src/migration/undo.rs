@@ -1,8 +1,8 @@
 //! The old values of the rows that the steps of a migration change.
 //!
-//! `host.module-undo`: step and index in the step, 8 and 4 bytes, big-endian → [`Note`], MessagePack with
-//! field names.
-//! `host.module-undo-values`: the same key → the old value, if the row held a value.
+//! `host.module-undo`: step and index in the step, 8 and 4 bytes, big-endian → [`Note`],
+//! MessagePack with field names. `host.module-undo-values`: the same key → the old value, if the
+//! row held a value.
 
 use serde::{Deserialize, Serialize};
 use stowage_storage::{Error, KeyRange, ScanOptions, Snapshot, Store, Transaction};
@@ -12,7 +12,8 @@ use crate::rows::{decode, encode};
 
 const NOTES: &str = "host.module-undo";
 const VALUES: &str = "host.module-undo-values";
-/// Prefix of the host's tables. They are not undone: what a step requested from the host was released.
+/// Prefix of the host's tables. They are not undone: what a step requested from the host was
+/// released.
 const HOST_TABLES: &str = "host.";
 /// A transaction is committed once it writes this many bytes.
 const ENOUGH_BYTES: usize = 8 << 20;
@@ -47,8 +48,8 @@ pub(crate) fn written_keys(transaction: &Transaction) -> Vec<RowKey> {
 }
 
 /// Notes durably what the rows that `step` is about to write hold now. Nobody else writes them
-/// meanwhile, because calls are held. Noting a step again overwrites its notes; notes that remain of a
-/// longer attempt are correct too.
+/// meanwhile, because calls are held. Noting a step again overwrites its notes; notes that remain
+/// of a longer attempt are correct too.
 pub(crate) async fn note(store: &Store, step: u64, snapshot: &Snapshot, keys: &[RowKey]) -> Result<(), DeployError> {
     let mut before = store.begin_at(snapshot);
     let mut notes = store.begin();

@@ -1,10 +1,10 @@
 //! The start of the deployer: which modules are live when the process begins.
 //!
-//! Usually these are the modules that were live before. The program is started with modules of its own:
-//! the built-in ones, and files. They are compared with those of the last start. A module that comes
-//! again unchanged changes nothing, so that swaps, rollbacks and unloads survive. A changed file goes
-//! live. A changed built-in module goes live if the live one is built-in too. A live module whose bytes
-//! are lost is replaced by its latest version that loads.
+//! Usually these are the modules that were live before. The program is started with modules of its
+//! own: the built-in ones, and files. They are compared with those of the last start. A module that
+//! comes again unchanged changes nothing, so that swaps, rollbacks and unloads survive. A changed
+//! file goes live. A changed built-in module goes live if the live one is built-in too. A live
+//! module whose bytes are lost is replaced by its latest version that loads.
 
 mod plan;
 
@@ -36,9 +36,9 @@ struct LoadedModule {
 }
 
 impl Deployer {
-    /// Opens the deployer of a store and serves the modules that were live before; at the first start,
-    /// `startup`. An unfinished migration is finished, or undone, before anything is served. `dir` holds
-    /// the bytes of modules; it is created if it is missing.
+    /// Opens the deployer of a store and serves the modules that were live before; at the first
+    /// start, `startup`. An unfinished migration is finished, or undone, before anything is served.
+    /// `dir` holds the bytes of modules; it is created if it is missing.
     ///
     /// # Errors
     /// When a module of `startup` that is to be live does not load, when storage fails, and, at the
@@ -80,7 +80,8 @@ impl Shared {
         undo::forget(&self.store).await
     }
 
-    /// Serves the stored set with the changes of this start, or without them if they cannot be migrated.
+    /// Serves the stored set with the changes of this start, or without them if they cannot be
+    /// migrated.
     async fn begin(&self, startup: &[StartupModule], stored: Option<LiveSet>) -> Result<(), DeployError> {
         let Some(stored) = stored else {
             return self.begin_with(startup, LiveSet::default(), true).await;
@@ -154,8 +155,8 @@ impl Shared {
         Ok((loaded, reasons))
     }
 
-    /// Serves the stored set unchanged, with its probation. `startup` are the modules of this start, to
-    /// be stored if they differ.
+    /// Serves the stored set unchanged, with its probation. `startup` are the modules of this
+    /// start, to be stored if they differ.
     async fn continue_with(
         &self,
         loaded: Vec<LoadedModule>,
@@ -210,7 +211,8 @@ impl Shared {
         Ok(Arc::new(module))
     }
 
-    /// Asks a new module for its data version, and whether the stored rows have to be migrated to it.
+    /// Asks a new module for its data version, and whether the stored rows have to be migrated to
+    /// it.
     async fn with_data_version(
         &self,
         planned: &PlannedModule<'_>,
@@ -241,8 +243,8 @@ impl Shared {
         Ok(LoadedModule { row, module, migration })
     }
 
-    /// What serves in place of a live module that is lost: its latest other version that loads and fits
-    /// the data, else the module of its name in `startup`, else nothing. The text says which.
+    /// What serves in place of a live module that is lost: its latest other version that loads and
+    /// fits the data, else the module of its name in `startup`, else nothing. The text says which.
     async fn replacement_of(
         &self,
         lost: &LiveModule,

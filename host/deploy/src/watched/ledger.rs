@@ -1,9 +1,10 @@
-//! The state of each watched file, and which files are ready to go live. It uses neither disk nor server.
+//! The state of each watched file, and which files are ready to go live. It uses neither disk nor
+//! server.
 //!
-//! A file is *changing* from the scan that finds it changed until its stamp and its content have been the
-//! same for the settle time. Then it is *settled*, and waits for others that are changing: files that were
-//! put there together go live together. A version that went live, or was refused, is *done*: it is ignored
-//! until the content changes.
+//! A file is *changing* from the scan that finds it changed until its stamp and its content have
+//! been the same for the settle time. Then it is *settled*, and waits for others that are changing:
+//! files that were put there together go live together. A version that went live, or was refused,
+//! is *done*: it is ignored until the content changes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -259,8 +260,8 @@ impl Ledger {
         }
     }
 
-    /// Marks a set as done after the module `culprit` was refused. When that file changes, the others go live
-    /// with it; each may also change by itself.
+    /// Marks a set as done after the module `culprit` was refused. When that file changes, the
+    /// others go live with it; each may also change by itself.
     pub(super) fn refuse(&mut self, set: &[(String, String)], culprit: &str) {
         self.finish(set);
         if !set.iter().any(|(name, _)| name == culprit) {

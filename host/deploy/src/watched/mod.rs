@@ -1,7 +1,8 @@
-//! The watched directory: a `NAME.wasm` that is put into it goes live once it is completely written.
+//! The watched directory: a `NAME.wasm` that is put into it goes live once it is completely
+//! written.
 //!
-//! The directory is scanned when the system reports a change, and every second, because not every file
-//! system reports changes. `ledger.rs` decides which files are ready.
+//! The directory is scanned when the system reports a change, and every second, because not every
+//! file system reports changes. `ledger.rs` decides which files are ready.
 
 mod directory;
 mod ledger;
@@ -25,8 +26,8 @@ use ledger::{Ledger, Ready};
 /// Who asked, as the history has it.
 const BY: &str = "watch";
 
-/// How long a file must be unchanged before it goes live. Files that change within this time go live
-/// together.
+/// How long a file must be unchanged before it goes live. Files that change within this time go
+/// live together.
 pub const SETTLE: Duration = Duration::from_millis(500);
 
 /// How often the directory is scanned when no change is reported.
@@ -72,7 +73,8 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Watches `dir`, which must not be one of the server's own folders in its data directory `data`.
+    /// Watches `dir`, which must not be one of the server's own folders in its data directory
+    /// `data`.
     ///
     /// # Errors
     /// When it is not a directory, or one of the server's own.
@@ -114,7 +116,8 @@ impl Watched {
         }
     }
 
-    /// Ignores versions that were live and are no longer: somebody, or a probation, has replaced them.
+    /// Ignores versions that were live and are no longer: somebody, or a probation, has replaced
+    /// them.
     async fn ignore_replaced(&mut self, deployer: &Deployer) {
         let history = match deployer.history(HISTORY_ENTRIES).await {
             Ok(history) => history,
@@ -265,8 +268,8 @@ fn findings(report: &CheckReport) -> String {
 /// A file that was open for writing was closed.
 const WRITTEN: EventKind = EventKind::Access(AccessKind::Close(AccessMode::Write));
 
-/// Sends a poke when the system reports a change. If it cannot, the directory is still scanned every
-/// second.
+/// Sends a poke when the system reports a change. If it cannot, the directory is still scanned
+/// every second.
 fn watcher(path: &Path, poke: mpsc::Sender<()>) -> Option<notify::RecommendedWatcher> {
     let made = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         // Reading, as this program does, is no change. Lost events may have been changes.
