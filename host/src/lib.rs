@@ -24,13 +24,13 @@
 
 #![warn(unreachable_pub)]
 
-pub mod admin;
+mod admin;
 mod builtin;
-pub mod demo;
+mod demo;
 mod hooks;
 mod response;
 pub mod serve;
-pub mod server;
+mod server;
 mod services;
 pub mod settings;
 

@@ -11,7 +11,7 @@ mod route;
 mod token;
 mod upload;
 
-pub use token::{AdminToken, TokenError};
+pub(crate) use token::AdminToken;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ const UPLOAD_WAIT: Duration = Duration::from_secs(60);
 
 /// The admin API. A cheap handle.
 #[derive(Clone)]
-pub struct Admin {
+pub(crate) struct Admin {
     deployer: Deployer,
     uploads: Arc<Semaphore>,
     changes: TaskTracker,
@@ -55,7 +55,7 @@ struct AdminRequest {
 
 impl Admin {
     /// The admin API of a deployer.
-    pub fn new(deployer: Deployer) -> Admin {
+    pub(crate) fn new(deployer: Deployer) -> Admin {
         Admin {
             deployer,
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),

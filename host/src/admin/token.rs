@@ -14,7 +14,7 @@ const LEN: usize = 32;
 
 /// Why the token could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum TokenError {
+pub(crate) enum TokenError {
     /// The file cannot be read or written.
     #[error("{path}: the admin token cannot be read or written", path = path.display())]
     File {
@@ -30,7 +30,7 @@ pub enum TokenError {
 
 /// The token. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct AdminToken(String);
+pub(crate) struct AdminToken(String);
 
 impl fmt::Debug for AdminToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,7 +44,7 @@ impl AdminToken {
     ///
     /// # Errors
     /// When the file cannot be read or written, or the system has no random bytes.
-    pub fn open(path: &Path) -> Result<AdminToken, TokenError> {
+    pub(crate) fn open(path: &Path) -> Result<AdminToken, TokenError> {
         let failed = |source| TokenError::File {
             path: path.to_owned(),
             source,

@@ -131,7 +131,7 @@ pub(super) static IN_SPACE: [File; 11] = [
         committed!("backup-202504091030.txt"),
         "5DehZo8AFVSFvv7RT4Zzehp9x9MMh6etixzGT8EyHPm",
     ),
-    // An `age` file that `PASSWORD` opens.
+    // An `age` file that the password `stowage` opens.
     File::whole(
         committed!("diary.txt.age"),
         "GsmJzuun3L7Q7ryX7fULkGyUiJY4f3Nm7BN9S7sEkJCD",

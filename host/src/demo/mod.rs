@@ -18,9 +18,6 @@ use tokio::io::AsyncWriteExt;
 
 use self::file::{File, IN_SPACE, LOCAL_ONLY};
 
-/// The password of the protected file of the set, `私密日记.txt`.
-pub const PASSWORD: &str = "stowage";
-
 /// Fills an empty space with the set, and `temp_dir` with the temp files that the space does not
 /// have, each named by the hex of its hash. Returns whether it did: a space that holds anything
 /// else is left alone.
@@ -30,7 +27,7 @@ pub const PASSWORD: &str = "stowage";
 ///
 /// # Errors
 /// The space or the directory cannot be read or written. What was put until then stays.
-pub async fn fill(space: &Space, temp_dir: &Path) -> anyhow::Result<bool> {
+pub(crate) async fn fill(space: &Space, temp_dir: &Path) -> anyhow::Result<bool> {
     let found = publish::blobs_without_lists(space)
         .await
         .context("the space cannot be read")?;
@@ -72,6 +69,9 @@ async fn put_local(temp_dir: &Path, file: &File) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The password of the protected file of the set, `私密日记.txt`.
+    const PASSWORD: &str = "stowage";
     use stowage_cloud::{OpenOptions, verify};
 
     async fn space(dir: &Path) -> Space {

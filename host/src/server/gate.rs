@@ -21,7 +21,7 @@ const BEARER_PROTOCOL: &str = "stowage.bearer.";
 
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub(crate) enum Refused {
     /// No Host, more than one, or one that is not the server's.
     #[error("Host: expected exactly one, with an address of this server; allow another with --allow-host")]
     Host,
@@ -47,7 +47,7 @@ pub enum Refused {
 
 impl Refused {
     /// The HTTP status of the refusal.
-    pub fn status(self) -> StatusCode {
+    pub(crate) fn status(self) -> StatusCode {
         match self {
             Refused::Host => StatusCode::MISDIRECTED_REQUEST,
             Refused::Origin | Refused::AdminOrigin => StatusCode::FORBIDDEN,
@@ -59,7 +59,7 @@ impl Refused {
 
 /// The rules for requests.
 #[derive(Clone, Debug)]
-pub struct Gate {
+pub(crate) struct Gate {
     hosts: Vec<String>,
     origins: Vec<String>,
     own_origins: Vec<String>,
@@ -72,7 +72,7 @@ pub struct Gate {
 impl Gate {
     /// The rules of a server that listens on `address`: it accepts its own hosts and origins, and
     /// the given ones.
-    pub fn new(address: SocketAddr, hosts: &[String], origins: &[String], token: Option<&str>) -> Gate {
+    pub(crate) fn new(address: SocketAddr, hosts: &[String], origins: &[String], token: Option<&str>) -> Gate {
         let port = address.port();
         let mut own = vec![
             format!("127.0.0.1:{port}"),
@@ -105,7 +105,7 @@ impl Gate {
 
     /// Opens the admin API to requests with this token.
     #[must_use]
-    pub fn with_admin(mut self, token: &AdminToken) -> Gate {
+    pub(crate) fn with_admin(mut self, token: &AdminToken) -> Gate {
         self.admin_token = Some(token.digest());
         self
     }
@@ -114,7 +114,7 @@ impl Gate {
     ///
     /// # Errors
     /// The first rule that the request breaks.
-    pub fn check<B>(&self, request: &Request<B>) -> Result<(), Refused> {
+    pub(crate) fn check<B>(&self, request: &Request<B>) -> Result<(), Refused> {
         let headers = request.headers();
         self.check_host(request.uri(), headers)?;
         if !origin_is_among(headers, &self.origins) {
@@ -136,7 +136,7 @@ impl Gate {
     ///
     /// # Errors
     /// The first rule that the request breaks.
-    pub fn check_admin<B>(&self, request: &Request<B>) -> Result<(), Refused> {
+    pub(crate) fn check_admin<B>(&self, request: &Request<B>) -> Result<(), Refused> {
         let headers = request.headers();
         self.check_host(request.uri(), headers)?;
         if !origin_is_among(headers, &self.own_origins) {

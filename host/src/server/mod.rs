@@ -7,7 +7,7 @@ mod gate;
 mod hyper_refusal;
 mod write_timeout;
 
-pub use gate::{Gate, Refused};
+pub(crate) use gate::Gate;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ use write_timeout::WriteTimeout;
 
 /// The limits of connections.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub(crate) struct Config {
     /// Most connections; further ones wait in the listener's queue.
     pub connections: usize,
     /// Time limit for a request's head. It includes the wait between two requests.
@@ -88,7 +88,7 @@ type ConnectionPermit = Arc<Option<OwnedSemaphorePermit>>;
 
 /// Serves until `stop` is cancelled. Then it accepts no more connections, lets requests in flight
 /// end, and closes the websockets.
-pub async fn run(
+pub(crate) async fn run(
     listener: TcpListener,
     logic: Logic,
     feed: Feed,
