@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
-use stowage_storage::Freshness as TableVersions;
+use stowage_storage::TableVersions;
 
 use crate::engine::module::Module;
 
@@ -36,7 +36,7 @@ impl ResponseCache {
     /// The response to this request, if it is cached and still valid.
     pub(crate) fn get(&self, path: &str, body: &[u8]) -> Option<Bytes> {
         let response = self.0.as_ref()?.get(&RequestRef { path, body })?;
-        if !response.tables.is_fresh() {
+        if !response.tables.are_current() {
             return None;
         }
         response.module.stats.count_cached();

@@ -69,9 +69,6 @@ pub use snapshot::Snapshot;
 pub use stats::Stats;
 pub use store::{Commit, Store};
 pub use table_versions::TableVersions;
-/// The former name, until its users follow.
-#[doc(hidden)]
-pub use table_versions::TableVersions as Freshness;
 pub use transaction::Transaction;
 pub use walk::{Count, Found, Scan, Visitor, Walk};
 pub use write_set::Write;

@@ -96,12 +96,6 @@ impl TableVersions {
         !self.tables.is_empty()
     }
 
-    /// The former name, until its users follow.
-    #[doc(hidden)]
-    pub fn is_fresh(&self) -> bool {
-        self.are_current()
-    }
-
     /// Whether a transaction that begins now would read the same. Once false, it stays false.
     pub fn are_current(&self) -> bool {
         let unchanged = |version: &AtomicU64| version.load(Ordering::SeqCst) <= self.sequence;

@@ -311,12 +311,6 @@ impl Transaction {
         }
     }
 
-    /// The former name, until its users follow.
-    #[doc(hidden)]
-    pub fn freshness(&self) -> Option<TableVersions> {
-        self.table_versions()
-    }
-
     /// Keys and values written so far, in bytes, as [`Limits::write_bytes`] counts them: table names included.
     pub fn write_bytes(&self) -> usize {
         self.writes.bytes()

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use stowage_storage::Freshness as TableVersions;
+use stowage_storage::TableVersions;
 
 use super::attempt::{self, AttemptError, FinishedRun, Start};
 use super::commit;
@@ -146,7 +146,7 @@ fn table_versions_to_cache(
     if !routed || !active.only_read() {
         return None;
     }
-    active.transaction.freshness().filter(TableVersions::has_reads)
+    active.transaction.table_versions().filter(TableVersions::has_reads)
 }
 
 fn observation(target: &Target, call: &CallContext<'_>, outcome: &Outcome, trace: &CallTrace) -> Observation {

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stowage_storage::Change;
+use stowage_storage::KeyWrite;
 
 use crate::api::effect::Request;
 use crate::api::fact::Question;
@@ -32,7 +32,7 @@ pub struct Behaviour {
     /// How it ended.
     pub ending: Ending,
     /// Every key of the modules' tables that it wrote: table, key and change, in this order.
-    pub writes: Vec<(String, Vec<u8>, Change)>,
+    pub writes: Vec<(String, Vec<u8>, KeyWrite)>,
     /// The effects it asked for, in order.
     pub requests: Vec<Request>,
 }
@@ -87,7 +87,7 @@ pub fn is_module_table(table: &str) -> bool {
     !table.starts_with(HOST_TABLES)
 }
 
-fn only_module_tables(mut writes: Vec<(String, Vec<u8>, Change)>) -> Vec<(String, Vec<u8>, Change)> {
+fn only_module_tables(mut writes: Vec<(String, Vec<u8>, KeyWrite)>) -> Vec<(String, Vec<u8>, KeyWrite)> {
     writes.retain(|(table, _, _)| is_module_table(table));
     writes
 }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use stowage_storage::Change;
+use stowage_storage::KeyWrite;
 
 use super::behaviour::{Behaviour, Ending};
 
@@ -132,7 +132,7 @@ fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-type Written = (String, Vec<u8>, Change);
+type Written = (String, Vec<u8>, KeyWrite);
 
 /// Compares writes. Both sides are in the order of table and key.
 fn writes(expected: &[Written], found: &[Written], lines: &mut Lines) {
@@ -166,8 +166,8 @@ fn writes(expected: &[Written], found: &[Written], lines: &mut Lines) {
     }
 }
 
-fn changes(place: &str, expected: &Change, found: &Change, lines: &mut Lines) {
-    if let (Change::Put(expected), Change::Put(found)) = (expected, found)
+fn changes(place: &str, expected: &KeyWrite, found: &KeyWrite, lines: &mut Lines) {
+    if let (KeyWrite::Put(expected), KeyWrite::Put(found)) = (expected, found)
         && let (Some(expected), Some(found)) = (decoded(expected), decoded(found))
         && !same(&expected, &found)
     {
@@ -180,15 +180,15 @@ fn place(table: &str, key: &[u8]) -> String {
     format!("write {table} {}", shown_key(key))
 }
 
-fn describe(change: &Change) -> String {
+fn describe(change: &KeyWrite) -> String {
     match change {
-        Change::Put(value) => match decoded(value) {
+        KeyWrite::Put(value) => match decoded(value) {
             Some(value) => format!("put {}", text(&value)),
             None => format!("put {}", cut(&shown_key(value))),
         },
-        Change::Delete => "delete".into(),
-        Change::Add(delta) => format!("add {delta}"),
-        Change::Counter(value) => format!("set the counter to {value}"),
+        KeyWrite::Delete => "delete".into(),
+        KeyWrite::Add(delta) => format!("add {delta}"),
+        KeyWrite::Counter(value) => format!("set the counter to {value}"),
     }
 }
 
@@ -252,11 +252,11 @@ mod tests {
         }
     }
 
-    fn row(value: Value) -> Change {
-        Change::Put(rmp_serde::to_vec_named(&value).unwrap())
+    fn row(value: Value) -> KeyWrite {
+        KeyWrite::Put(rmp_serde::to_vec_named(&value).unwrap())
     }
 
-    fn wrote(writes: Vec<(&str, &[u8], Change)>) -> Behaviour {
+    fn wrote(writes: Vec<(&str, &[u8], KeyWrite)>) -> Behaviour {
         Behaviour {
             writes: writes
                 .into_iter()
@@ -328,14 +328,14 @@ mod tests {
     #[test]
     fn writes_are_compared_key_by_key_and_rows_by_their_fields() {
         let expected = wrote(vec![
-            ("a", b"gone", Change::Delete),
+            ("a", b"gone", KeyWrite::Delete),
             ("a", b"row\x01", row(json!({"name": "x", "size": 1}))),
-            ("b", b"n", Change::Add(1)),
+            ("b", b"n", KeyWrite::Add(1)),
         ]);
         let found = wrote(vec![
             ("a", b"row\x01", row(json!({"name": "y", "size": 1}))),
-            ("b", b"n", Change::Add(2)),
-            ("c", "新".as_bytes(), Change::Put(vec![0xff])),
+            ("b", b"n", KeyWrite::Add(2)),
+            ("c", "新".as_bytes(), KeyWrite::Put(vec![0xff])),
         ]);
         assert_eq!(
             differences(&expected, &found),
@@ -351,8 +351,8 @@ mod tests {
     #[test]
     fn values_that_mean_the_same_in_other_bytes_still_differ() {
         // One of them is written as a 16-bit number, so a reader of the bytes sees another value.
-        let expected = wrote(vec![("t", b"k", Change::Put(vec![0x91, 0x01]))]);
-        let found = wrote(vec![("t", b"k", Change::Put(vec![0x91, 0xcd, 0x00, 0x01]))]);
+        let expected = wrote(vec![("t", b"k", KeyWrite::Put(vec![0x91, 0x01]))]);
+        let found = wrote(vec![("t", b"k", KeyWrite::Put(vec![0x91, 0xcd, 0x00, 0x01]))]);
         assert_eq!(differences(&expected, &found).len(), 1);
     }
 
