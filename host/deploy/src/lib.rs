@@ -23,6 +23,7 @@
 //! | `shared`, `serving` | what all handles share; what this process serves |
 //! | `candidate`, `trials`, `probation` | versions that are not live, or not for good |
 //! | `change`, `live_set`, `history`, `rows` | the rows of a change |
+//! | `migration_record` | the progress of a migration |
 //! | `blobs` | the bytes of modules on disk |
 //! | `recordings` | the recording of calls that the admin API starts and stops |
 //! | `watched` | the directory whose modules go live by themselves |
@@ -42,6 +43,7 @@ mod history;
 mod lifecycle;
 mod live_set;
 mod migration;
+mod migration_record;
 mod options;
 mod probation;
 mod publish;

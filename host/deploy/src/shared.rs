@@ -16,7 +16,7 @@ use super::clock::now_ms;
 use super::error::DeployError;
 use super::history::{self, Action, Entry};
 use super::live_set::{self, LiveModule};
-use super::migration::record::{self, RunningMigration};
+use super::migration_record::{self, RunningMigration};
 use super::recordings::Recordings;
 use super::serving::Serving;
 use super::trials::Canary;
@@ -124,7 +124,7 @@ impl Shared {
             kept.extend(live);
             // A migration that was interrupted continues at the next start, with the modules of its
             // set.
-            if let Some(row) = record::unfinished(&store)? {
+            if let Some(row) = migration_record::unfinished(&store)? {
                 kept.extend(row.change.set.modules.iter().map(|m| m.version));
             }
             blobs.sweep(&kept);

@@ -4,14 +4,13 @@
 //! are one transaction. It runs beside calls, and only its commit holds them (`single_commit`).
 //! Otherwise calls are held from the first step to the last (`stepwise`). The old values that a
 //! step overwrites are noted durably before the step commits (`undo`), and each step writes the
-//! migration's row (`record`).
+//! migration's row (`migration_record`).
 //!
 //! If a step fails, all noted values are restored. If the process dies, the next start continues
 //! after the last step. It undoes the migration if a module no longer loads or a step fails. What
 //! steps requested from the host (transfers, changes for the cloud) is released with each step and
 //! not undone.
 
-pub(crate) mod record;
 mod single_commit;
 mod stepwise;
 pub(crate) mod undo;
@@ -25,8 +24,8 @@ use crate::api::MigrationStatus;
 use crate::change::{ChangeRecord, PendingMigration};
 use crate::clock::now_ms;
 use crate::error::DeployError;
+use crate::migration_record::RunningMigration;
 use crate::shared::Shared;
-use record::RunningMigration;
 use single_commit::Outcome;
 
 /// Runs of a migration in one transaction beside calls, before calls are held for it.

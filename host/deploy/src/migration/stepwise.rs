@@ -7,12 +7,12 @@ use stowage_logic::{CallHold, Module, Moment};
 use stowage_storage::{CommitError, Transaction};
 use tokio_util::sync::CancellationToken;
 
-use super::record::{self, MigrationRow};
 use super::{MAX_RUNS, failed, module_of, undo};
 use crate::change::{ChangeRecord, PendingMigration};
 use crate::error::DeployError;
 use crate::lifecycle::{self, MigrationStep, UncommittedStep};
 use crate::live_set;
+use crate::migration_record::{self as record, MigrationRow};
 use crate::shared::Shared;
 
 /// A migration of more steps fails.

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use stowage_storage::{Store, Transaction};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::MigrationStatus;
-use crate::change::{ChangeRecord, PendingMigration};
-use crate::error::DeployError;
-use crate::rows::{decode, encode};
+use super::api::MigrationStatus;
+use super::change::{ChangeRecord, PendingMigration};
+use super::error::DeployError;
+use super::rows::{decode, encode};
 
 const TABLE: &str = "host.module-migration";
 const KEY: &[u8] = b"now";
@@ -24,23 +24,23 @@ pub(crate) struct RunningMigration {
 /// How far a migration in several steps has come.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct MigrationRow {
-    pub(super) pending: Vec<PendingMigration>,
+    pub(crate) pending: Vec<PendingMigration>,
     /// The index in `pending` of the module that is being migrated.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     /// Where its next step begins; none for its start.
-    pub(super) cursor: Option<Vec<u8>>,
+    pub(crate) cursor: Option<Vec<u8>>,
     /// The number of the next step, counted over all modules.
-    pub(super) step: u64,
+    pub(crate) step: u64,
     /// Rows changed so far.
-    pub(super) rows: u64,
+    pub(crate) rows: u64,
     /// The migration has failed and its changes are being undone.
-    pub(super) undoing: bool,
+    pub(crate) undoing: bool,
     /// What goes live after the last step.
     pub(crate) change: ChangeRecord,
 }
 
 impl MigrationRow {
-    pub(super) fn new(pending: Vec<PendingMigration>, change: ChangeRecord) -> MigrationRow {
+    pub(crate) fn new(pending: Vec<PendingMigration>, change: ChangeRecord) -> MigrationRow {
         MigrationRow {
             pending,
             at: 0,
@@ -52,13 +52,13 @@ impl MigrationRow {
         }
     }
 
-    pub(super) fn write(&self, tx: &mut Transaction) -> Result<(), DeployError> {
+    pub(crate) fn write(&self, tx: &mut Transaction) -> Result<(), DeployError> {
         Ok(tx.put(TABLE, KEY, encode(self))?)
     }
 }
 
 /// Removes the row: the migration is done, or undone.
-pub(super) fn remove(tx: &mut Transaction) -> Result<(), DeployError> {
+pub(crate) fn remove(tx: &mut Transaction) -> Result<(), DeployError> {
     Ok(tx.delete(TABLE, KEY)?)
 }
 
@@ -71,6 +71,6 @@ pub(crate) fn unfinished(store: &Store) -> Result<Option<MigrationRow>, DeployEr
 }
 
 /// Writes something without effect, to find out whether the store still commits.
-pub(super) fn touch(tx: &mut Transaction) -> Result<(), DeployError> {
+pub(crate) fn touch(tx: &mut Transaction) -> Result<(), DeployError> {
     Ok(tx.delete(TABLE, b"-")?)
 }
