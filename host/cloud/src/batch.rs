@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use stowage_storage::{Error as StorageError, Transaction};
 
-use crate::mirror::{self, Known, Place};
+use crate::mirror::{self, Known, RowLocation};
 use crate::row::{Row, UNKNOWN};
 use crate::{Collection, outbox};
 
@@ -21,7 +21,7 @@ pub const BATCH_LIMIT_BYTES: usize = 4 << 20;
 pub trait RowSink: Send + Sync {
     /// Applies a batch in one transaction: begins one, asks [`Batch::rows`] what there is to do, has the module of the
     /// collection do it, calls [`Batch::record`] and commits; all of that again on a conflict.
-    fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, SinkError>>;
+    fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, crate::SinkError>>;
 
     /// Whether a module keeps the collection. Rows of a collection that none keeps are noted, not applied, and come
     /// again once one does.
@@ -34,9 +34,6 @@ pub struct Applied {
     /// Rows of it that the module could not take, for example for the type of a field.
     pub skipped: u32,
 }
-
-/// Why a sink could not apply a batch.
-pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
 
 /// At most [`BATCH_LIMIT_ROWS`] rows of one collection that changed in the space.
 #[derive(Debug)]
@@ -231,8 +228,8 @@ impl Batch {
         }
     }
 
-    fn place<'a>(&'a self, segment: &'a str, identity: &'a str) -> Place<'a> {
-        Place {
+    fn place<'a>(&'a self, segment: &'a str, identity: &'a str) -> RowLocation<'a> {
+        RowLocation {
             collection: self.collection.name,
             segment,
             identity,

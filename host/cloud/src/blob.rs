@@ -59,7 +59,7 @@ impl Space {
     /// # Errors
     /// [`Error::Unreachable`].
     pub async fn head_blob(&self, hash: &Hash) -> Result<Option<BlobInfo>, Error> {
-        match self.get(&path(hash), GetOptions::new().with_head(true)).await {
+        match self.objects().get(&path(hash), GetOptions::new().with_head(true)).await {
             Ok(got) => Ok(Some(BlobInfo {
                 size: got.meta.size,
                 last_modified: got.meta.last_modified.into(),
@@ -88,7 +88,7 @@ impl Space {
             return Ok(self.clone().read_pieces(object, first, range));
         }
         let options = GetOptions::new().with_range(Some(GetRange::Bounded(range.clone())));
-        let got = self.get(&object, options).await?;
+        let got = self.objects().get(&object, options).await?;
         match got.payload {
             GetResultPayload::File(file, _) => Ok(read_file(object, file, range)),
             GetResultPayload::Stream(pieces) => Ok(exactly(object, range.end - range.start, pieces)),
@@ -102,6 +102,7 @@ impl Space {
     ) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
         let len_bytes = range.end - range.start;
         let got = self
+            .objects()
             .get(object, GetOptions::new().with_range(Some(GetRange::Bounded(range))))
             .await?;
         Ok(exactly(object.to_owned(), len_bytes, got.into_stream()))
@@ -138,7 +139,7 @@ impl Space {
     where
         R: AsyncRead + Send + Unpin,
     {
-        self.in_place()?;
+        self.objects().check_in_place()?;
         if self.head_blob(hash).await?.is_some_and(|info| info.size == size) {
             return Ok(Put::Present);
         }
@@ -151,13 +152,13 @@ impl Space {
         let object = path(hash);
         if size <= PART_BYTES {
             let bytes = source.all(&object).await?;
-            let put = self.put(&object, bytes, PutMode::Overwrite).await;
+            let put = self.objects().put(&object, bytes, PutMode::Overwrite).await;
             return put
                 .map(|_| Put::Stored)
                 .map_err(|error| Error::unreachable(&object, error));
         }
         let location = Path::parse(&object).map_err(|error| Error::malformed(&object, error))?;
-        match self.store().put_multipart(&location).await {
+        match self.objects().store().put_multipart(&location).await {
             Ok(upload) => send_parts(&object, upload, &mut source).await?,
             Err(StoreError::NotImplemented { .. } | StoreError::NotSupported { .. }) => {
                 if size > WHOLE_LIMIT_BYTES {
@@ -167,7 +168,7 @@ impl Space {
                     });
                 }
                 let bytes = source.all(&object).await?;
-                let put = self.put(&object, bytes, PutMode::Overwrite).await;
+                let put = self.objects().put(&object, bytes, PutMode::Overwrite).await;
                 put.map_err(|error| Error::unreachable(&object, error))?;
             }
             Err(error) => return Err(Error::unreachable(&object, error)),
@@ -181,7 +182,7 @@ impl Space {
     /// # Errors
     /// [`Error::Unreachable`].
     pub async fn delete_blob(&self, hash: &Hash) -> Result<(), Error> {
-        self.delete(&path(hash)).await
+        self.objects().delete(&path(hash)).await
     }
 }
 

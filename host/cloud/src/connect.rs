@@ -94,7 +94,7 @@ fn local(url: &str, parsed: &Url, create: bool) -> Result<Connection, Error> {
     }
     if !directory.is_dir() {
         return Err(Error::Missing {
-            object: crate::space::SPACE_JSON.to_owned(),
+            object: crate::layout::SPACE_JSON.to_owned(),
         });
     }
     let store = LocalFileSystem::new_with_prefix(&directory).map_err(|error| wrong(url, error))?;

@@ -3,11 +3,14 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use crate::Hash;
 use crate::redaction::{Redacted, redacted};
-use crate::{Hash, SinkError};
 
 /// An error that several waiting callers can be handed.
 pub type Source = Arc<dyn std::error::Error + Send + Sync>;
+
+/// Why a sink did not take rows.
+pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why an operation on the space failed. Cheap to clone: callers that waited for one operation all get it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -36,7 +39,7 @@ pub enum Error {
         reason: String,
     },
     /// The space was written by a newer version.
-    #[error("the space has format {found}, this program knows format {}", crate::space::FORMAT)]
+    #[error("the space has format {found}, this program knows format {}", crate::layout::FORMAT)]
     NewerFormat {
         /// The format that `space.json` names.
         found: u64,
@@ -160,5 +163,12 @@ impl Error {
 impl From<stowage_storage::Error> for Error {
     fn from(source: stowage_storage::Error) -> Self {
         Error::storage(source)
+    }
+}
+
+/// A commit that a sink ran itself has failed.
+impl From<stowage_storage::CommitError> for Error {
+    fn from(error: stowage_storage::CommitError) -> Self {
+        Error::storage(error)
     }
 }

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use object_store::path::Path;
-use object_store::{Error as StoreError, ObjectStoreExt as _, PutMode, UpdateVersion};
+use object_store::{Error as StoreError, PutMode, UpdateVersion};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use crate::Error;
 use crate::backoff::Backoff;
 use crate::lease::{Lease, LeaseLock};
-use crate::{Error, Space};
+use crate::objects::Objects;
 
 /// What a space uses against lost updates.
 #[derive(Debug)]
@@ -63,13 +63,13 @@ impl Guard {
 
 impl Exclusion {
     /// Finds out what the store can do, by trying, and says so where it is less than conditional puts.
-    pub(crate) async fn probe(space: &Space) -> Result<Self, Error> {
-        if let Some(directory) = space.directory() {
+    pub(crate) async fn probe(objects: &Objects) -> Result<Self, Error> {
+        if let Some(directory) = objects.directory() {
             let lock = FileLock::new(directory.join("lists").join(".lock"));
             match lock.try_take().await {
                 Ok(_) => {
                     tracing::info!(
-                        space = space.name(),
+                        space = objects.name(),
                         "no conditional puts in a directory: taking a file lock"
                     );
                     return Ok(Exclusion::File(lock));
@@ -77,20 +77,20 @@ impl Exclusion {
                 Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {}
                 Err(error) => return Err(Error::unreachable("lists/.lock", error)),
             }
-        } else if conditional_puts(space).await? {
+        } else if conditional_puts(objects).await? {
             return Ok(Exclusion::Conditional);
         }
-        let exclusion = match LeaseLock::probe(space).await? {
+        let exclusion = match LeaseLock::probe(objects).await? {
             Some(lock) => Exclusion::Lease(lock),
             None => Exclusion::Alone,
         };
         match &exclusion {
             Exclusion::Alone => tracing::error!(
-                space = space.name(),
+                space = objects.name(),
                 "the store has neither conditional puts nor locks: two writers at once lose changes"
             ),
             _ => tracing::warn!(
-                space = space.name(),
+                space = objects.name(),
                 "no conditional puts in this store: taking a lock object"
             ),
         }
@@ -98,8 +98,8 @@ impl Exclusion {
     }
 
     /// Waits for the right to change segments.
-    pub(crate) async fn enter(&self, space: &Space) -> Result<Guard, Error> {
-        space.in_place()?;
+    pub(crate) async fn enter(&self, objects: &Objects) -> Result<Guard, Error> {
+        objects.check_in_place()?;
         match self {
             Exclusion::Conditional => Ok(Guard::Conditional),
             Exclusion::Alone => Ok(Guard::Alone),
@@ -107,16 +107,16 @@ impl Exclusion {
                 .take()
                 .await
                 .map_err(|error| Error::unreachable("lists/.lock", error)),
-            Exclusion::Lease(lock) => Ok(Guard::Lease(lock.take(space).await?)),
+            Exclusion::Lease(lock) => Ok(Guard::Lease(lock.take(objects).await?)),
         }
     }
 }
 
 /// Whether the store refuses a put whose condition does not hold. Some ignore the condition, so it is tried.
-async fn conditional_puts(space: &Space) -> Result<bool, Error> {
+async fn conditional_puts(objects: &Objects) -> Result<bool, Error> {
     let object = format!("lists/.probe-{}", uuid::Uuid::new_v4());
-    let held = conditions_hold(space, &object).await;
-    let removed = space.delete(&object).await;
+    let held = conditions_hold(objects, &object).await;
+    let removed = objects.delete(&object).await;
     match held {
         Ok(held) => {
             removed?;
@@ -129,10 +129,10 @@ async fn conditional_puts(space: &Space) -> Result<bool, Error> {
     }
 }
 
-async fn conditions_hold(space: &Space, object: &str) -> Result<bool, StoreError> {
+async fn conditions_hold(objects: &Objects, object: &str) -> Result<bool, StoreError> {
     let text = Bytes::from_static;
-    let first = space.put(object, text(b"1"), PutMode::Create).await?;
-    match space.put(object, text(b"2"), PutMode::Create).await {
+    let first = objects.put(object, text(b"1"), PutMode::Create).await?;
+    match objects.put(object, text(b"2"), PutMode::Create).await {
         Err(StoreError::AlreadyExists { .. }) => {}
         Ok(_) => return Ok(false),
         Err(error) => return Err(error),
@@ -144,8 +144,8 @@ async fn conditions_hold(space: &Space, object: &str) -> Result<bool, StoreError
     if first.e_tag.is_none() && first.version.is_none() {
         return Ok(false);
     }
-    space.put(object, text(b"3"), PutMode::Update(first.clone())).await?;
-    match space.put(object, text(b"4"), PutMode::Update(first)).await {
+    objects.put(object, text(b"3"), PutMode::Update(first.clone())).await?;
+    match objects.put(object, text(b"4"), PutMode::Update(first)).await {
         Err(StoreError::Precondition { .. }) => Ok(true),
         Ok(_) => Ok(false),
         Err(error) => Err(error),
@@ -222,34 +222,6 @@ fn is_at(file: &std::fs::File, path: &std::path::Path) -> std::io::Result<bool> 
 fn is_at(_: &std::fs::File, _: &std::path::Path) -> std::io::Result<bool> {
     // A file that is open cannot be removed there.
     Ok(true)
-}
-
-/// Creates an object unless there is one. `None` where the store cannot.
-pub(crate) async fn create(space: &Space, object: &str, bytes: Bytes) -> Result<Option<bool>, Error> {
-    match space.put(object, bytes.clone(), PutMode::Create).await {
-        Ok(_) => return Ok(Some(true)),
-        Err(StoreError::AlreadyExists { .. }) => return Ok(Some(false)),
-        Err(StoreError::NotImplemented { .. } | StoreError::NotSupported { .. }) => {}
-        Err(error) => return Err(Error::from_store(object, error)),
-    }
-    // WebDAV puts blindly, but copies only where nothing is.
-    let staged = format!("{object}-{}", uuid::Uuid::new_v4());
-    let put = space.put(&staged, bytes, PutMode::Overwrite).await;
-    put.map_err(|error| Error::from_store(&staged, error))?;
-    let copied = copy(space, &staged, object).await;
-    space.delete(&staged).await?;
-    copied
-}
-
-/// Copies an object to where nothing is. `None` where the store cannot.
-pub(crate) async fn copy(space: &Space, from: &str, to: &str) -> Result<Option<bool>, Error> {
-    let parse = |object: &str| Path::parse(object).map_err(|error| Error::malformed(object, error));
-    match space.store().copy_if_not_exists(&parse(from)?, &parse(to)?).await {
-        Ok(()) => Ok(Some(true)),
-        Err(StoreError::AlreadyExists { .. } | StoreError::Precondition { .. }) => Ok(Some(false)),
-        Err(StoreError::NotImplemented { .. } | StoreError::NotSupported { .. }) => Ok(None),
-        Err(error) => Err(Error::from_store(from, error)),
-    }
 }
 
 #[cfg(test)]

@@ -206,7 +206,7 @@ impl Rows<'_> {
         }
         let exclusion = self.space.exclusion().await?;
         for (collection, key) in order {
-            let guard = exclusion.enter(self.space).await?;
+            let guard = exclusion.enter(self.space.objects()).await?;
             if let Some(edits) = segments.get(&key) {
                 self.space.edit_segment(&guard, collection, &key.1, edits).await?;
             }

@@ -14,8 +14,8 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
-use crate::exclusion::{copy, create};
-use crate::{Error, Hash, Space};
+use crate::objects::Objects;
+use crate::{Error, Hash};
 
 const LOCK: &str = "lists/.lock";
 const LOCK_LIMIT_BYTES: u64 = 4096;
@@ -32,22 +32,22 @@ pub(crate) struct LeaseLock {
 /// A holding of the lock. Dropping it gives the lock back in the background.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    space: Space,
+    objects: Objects,
     since: Instant,
     _turn: OwnedMutexGuard<()>,
 }
 
 impl LeaseLock {
     /// The lock, where the store can create without replacing.
-    pub(crate) async fn probe(space: &Space) -> Result<Option<Self>, Error> {
+    pub(crate) async fn probe(objects: &Objects) -> Result<Option<Self>, Error> {
         let object = format!("lists/.probe-{}", uuid::Uuid::new_v4());
-        let first = create(space, &object, Bytes::from_static(b"1")).await?;
-        let second = create(space, &object, Bytes::from_static(b"2")).await?;
-        space.delete(&object).await?;
+        let first = objects.create(&object, Bytes::from_static(b"1")).await?;
+        let second = objects.create(&object, Bytes::from_static(b"2")).await?;
+        objects.delete(&object).await?;
         Ok((first == Some(true) && second == Some(false)).then(Self::default))
     }
 
-    pub(crate) async fn take(&self, space: &Space) -> Result<Lease, Error> {
+    pub(crate) async fn take(&self, objects: &Objects) -> Result<Lease, Error> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(2));
         let mut watched = Watched::default();
@@ -55,15 +55,15 @@ impl LeaseLock {
             let since = Instant::now();
             let holding =
                 serde_json::json!({ "holder": uuid::Uuid::new_v4().to_string(), "leaseSeconds": LEASE.as_secs() });
-            match create(space, LOCK, Bytes::from(holding.to_string())).await? {
+            match objects.create(LOCK, Bytes::from(holding.to_string())).await? {
                 Some(true) => {
                     return Ok(Lease {
-                        space: space.clone(),
+                        objects: objects.clone(),
                         since,
                         _turn: turn,
                     });
                 }
-                Some(false) => watched.look(space).await?,
+                Some(false) => watched.look(objects).await?,
                 None => {
                     return Err(Error::unreachable(
                         LOCK,
@@ -84,8 +84,8 @@ struct Watched {
 }
 
 impl Watched {
-    async fn look(&mut self, space: &Space) -> Result<(), Error> {
-        let seen = match space.read(LOCK, LOCK_LIMIT_BYTES).await {
+    async fn look(&mut self, objects: &Objects) -> Result<(), Error> {
+        let seen = match objects.read(LOCK, LOCK_LIMIT_BYTES).await {
             Ok((text, _)) => Hash::of(&text),
             Err(Error::Missing { .. }) => return Ok(()),
             Err(error) => return Err(error),
@@ -93,7 +93,7 @@ impl Watched {
         match self.holding {
             Some((holding, since)) if holding == seen => {
                 if since.elapsed() > LEASE {
-                    self.remove(space, seen).await?;
+                    self.remove(objects, seen).await?;
                 }
             }
             _ => {
@@ -106,21 +106,21 @@ impl Watched {
         Ok(())
     }
 
-    async fn remove(&mut self, space: &Space, dead: Hash) -> Result<(), Error> {
+    async fn remove(&mut self, objects: &Objects, dead: Hash) -> Result<(), Error> {
         let claimed = Instant::now();
         let claim = format!("lists/.lock-expired-{}-{}", &dead.to_hex()[..16], self.removals);
-        let first = copy(space, LOCK, &claim).await? == Some(true);
+        let first = objects.copy(LOCK, &claim).await? == Some(true);
         // Who claimed it before us may have died since; then we wait for another lease and claim it once more.
         self.holding = Some((dead, Instant::now()));
         self.removals = self.removals.saturating_add(1);
-        let unchanged = match space.read(LOCK, LOCK_LIMIT_BYTES).await {
+        let unchanged = match objects.read(LOCK, LOCK_LIMIT_BYTES).await {
             Ok((text, _)) => Hash::of(&text) == dead,
             Err(Error::Missing { .. }) => false,
             Err(error) => return Err(error),
         };
         if first && unchanged && claimed.elapsed() < LEASE / 2 {
-            tracing::warn!(space = space.name(), "removing the lock of a writer that stopped");
-            space.delete(LOCK).await?;
+            tracing::warn!(space = objects.name(), "removing the lock of a writer that stopped");
+            objects.delete(LOCK).await?;
         }
         Ok(())
     }
@@ -142,10 +142,10 @@ impl Drop for Lease {
         let (Ok(()), Ok(runtime)) = (self.check(), tokio::runtime::Handle::try_current()) else {
             return;
         };
-        let space = self.space.clone();
+        let objects = self.objects.clone();
         runtime.spawn(async move {
-            if let Err(error) = space.delete(LOCK).await {
-                tracing::warn!(space = space.name(), %error, "the lock is left to expire");
+            if let Err(error) = objects.delete(LOCK).await {
+                tracing::warn!(space = objects.name(), %error, "the lock is left to expire");
             }
         });
     }
@@ -158,32 +158,31 @@ mod tests {
 
     use object_store::memory::InMemory;
 
-    async fn space() -> Space {
+    async fn objects() -> Objects {
         let options = crate::OpenOptions {
             create: Some(1),
             ..Default::default()
         };
-        Space::open_store(Arc::new(InMemory::new()), options)
-            .await
-            .expect("memory")
+        let space = crate::Space::open_store(Arc::new(InMemory::new()), options).await;
+        space.expect("memory").objects().clone()
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_lock_of_a_writer_that_died_is_superseded_after_its_lease_and_by_one_only() {
-        let space = space().await;
+        let objects = objects().await;
         assert_eq!(
-            create(&space, LOCK, Bytes::from_static(b"{}")).await.expect("memory"),
+            objects.create(LOCK, Bytes::from_static(b"{}")).await.expect("memory"),
             Some(true)
         );
         let begun = Instant::now();
         let holders = Arc::new(AtomicU32::new(0));
         let waiting = (0..4).map(|_| {
-            let (space, holders) = (space.clone(), Arc::clone(&holders));
+            let (objects, holders) = (objects.clone(), Arc::clone(&holders));
             tokio::spawn(async move {
                 // Each a process of its own.
                 let lock = LeaseLock::default();
                 for _ in 0..3 {
-                    let lease = lock.take(&space).await.expect("memory");
+                    let lease = lock.take(&objects).await.expect("memory");
                     assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "one holder at a time");
                     tokio::time::sleep(Duration::from_secs(1)).await;
                     holders.fetch_sub(1, Ordering::SeqCst);
@@ -194,7 +193,7 @@ mod tests {
         let waiting: Vec<_> = waiting.collect();
         tokio::time::sleep(LEASE - Duration::from_secs(1)).await;
         assert_eq!(
-            space.read(LOCK, 10).await.expect("still there").0,
+            objects.read(LOCK, 10).await.expect("still there").0,
             "{}",
             "the lease is respected"
         );
@@ -206,12 +205,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_holding_past_half_its_lease_puts_nothing_more() {
-        let space = space().await;
-        let lease = LeaseLock::default().take(&space).await.expect("memory");
+        let objects = objects().await;
+        let lease = LeaseLock::default().take(&objects).await.expect("memory");
         assert!(lease.check().is_ok());
         tokio::time::sleep(LEASE / 2).await;
         assert!(lease.check().is_err());
         drop(lease);
-        assert!(space.read(LOCK, 1000).await.is_ok(), "it is left to expire");
+        assert!(objects.read(LOCK, 1000).await.is_ok(), "it is left to expire");
     }
 }

@@ -85,7 +85,7 @@ impl Space {
 
     /// The segments of a collection, by name. Other objects in its folder are passed over.
     pub(crate) async fn segments(&self, collection: &'static Collection) -> Result<Vec<Listed>, Error> {
-        let listed = self.list(&format!("lists/{}", collection.name)).await?;
+        let listed = self.objects().list(&format!("lists/{}", collection.name)).await?;
         let mut segments: Vec<_> = listed
             .objects
             .iter()
@@ -117,7 +117,7 @@ impl Space {
         segment: &str,
     ) -> Result<(Segment, ObjectMeta), Error> {
         let object = segment::path(collection, segment);
-        let (text, meta) = self.read(&object, SEGMENT_LIMIT_BYTES).await?;
+        let (text, meta) = self.objects().read(&object, SEGMENT_LIMIT_BYTES).await?;
         let parsed = tokio::task::spawn_blocking(move || Segment::parse(collection, text));
         let parsed = parsed.await.map_err(|error| Error::unreachable(&object, error))?;
         Ok((parsed.map_err(|error| Error::malformed(&object, error))?, meta))
@@ -226,6 +226,6 @@ impl Space {
                 source: Box::new(error),
             });
         }
-        self.put(object, text, mode).await
+        self.objects().put(object, text, mode).await
     }
 }

@@ -45,13 +45,13 @@ pub(crate) type RowsPage = (Vec<(String, Known)>, Option<String>);
 
 /// A row's place.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct RowLocation<'a> {
     pub collection: &'a str,
     pub segment: &'a str,
     pub identity: &'a str,
 }
 
-impl Place<'_> {
+impl RowLocation<'_> {
     fn row_key(&self) -> Vec<u8> {
         key(&[self.collection, self.segment, self.identity])
     }
@@ -99,12 +99,12 @@ impl Known {
 }
 
 /// What is known of the row at a place.
-pub(crate) fn row(tx: &mut Transaction, place: Place<'_>) -> Result<Option<Known>, StorageError> {
+pub(crate) fn row(tx: &mut Transaction, place: RowLocation<'_>) -> Result<Option<Known>, StorageError> {
     Ok(tx.get(ROWS, &place.row_key())?.map(|bytes| Known::decode(&bytes)))
 }
 
 /// Notes a row at a place.
-pub(crate) fn put_row(tx: &mut Transaction, place: Place<'_>, known: Known) -> Result<(), StorageError> {
+pub(crate) fn put_row(tx: &mut Transaction, place: RowLocation<'_>, known: Known) -> Result<(), StorageError> {
     if let Some(Known { blob: Some(old), .. }) = row(tx, place)?
         && known.blob != Some(old)
     {
@@ -120,7 +120,7 @@ pub(crate) fn put_row(tx: &mut Transaction, place: Place<'_>, known: Known) -> R
 }
 
 /// Forgets the row at a place.
-pub(crate) fn remove_row(tx: &mut Transaction, place: Place<'_>) -> Result<(), StorageError> {
+pub(crate) fn remove_row(tx: &mut Transaction, place: RowLocation<'_>) -> Result<(), StorageError> {
     if let Some(Known { blob: Some(old), .. }) = row(tx, place)? {
         tx.delete(BLOBS, &place.blob_key(&old))?;
     }
@@ -158,7 +158,7 @@ pub(crate) fn in_default_segment(
     identity: &str,
 ) -> Result<Option<String>, StorageError> {
     let default = default_segment(identity);
-    let place = Place {
+    let place = RowLocation {
         collection,
         segment: &default,
         identity,
@@ -335,8 +335,8 @@ mod tests {
     use super::*;
     use stowage_storage::{Config, Store};
 
-    fn place<'a>(segment: &'a str, identity: &'a str) -> Place<'a> {
-        Place {
+    fn place<'a>(segment: &'a str, identity: &'a str) -> RowLocation<'a> {
+        RowLocation {
             collection: "favorites",
             segment,
             identity,

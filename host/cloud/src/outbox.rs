@@ -8,10 +8,9 @@
 use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest as _, Sha256};
-use stowage_storage::{Error as StorageError, KeyRange, ScanOptions, Store, Transaction};
+use stowage_storage::{Error as StorageError, KeyRange, ScanOptions, Transaction};
 
-use crate::cloud::update;
-use crate::{Error, Hash, SpaceChange};
+use crate::{Hash, SpaceChange};
 
 const CHANGES: &str = "host.cloud-outbox";
 /// Rows are touched here, by their fingerprints, by those who stage a change of them, and depended on by those who ask about them. It holds
@@ -19,8 +18,6 @@ const CHANGES: &str = "host.cloud-outbox";
 const ROWS: &str = "host.cloud-pending";
 /// Blob and number of a pending change that names it → nothing.
 const BLOBS: &str = "host.cloud-wanted";
-/// What earlier versions noted about rows with a pending change.
-const FORMER: [&str; 2] = [ROWS, "host.cloud-waiting"];
 
 /// How much of a table is read or written in one step.
 const PAGE: u32 = 10_000;
@@ -131,44 +128,6 @@ pub(crate) fn pending<'r>(
     }
 }
 
-/// Takes over what an earlier version of this program left, whose changes lie under their numbers alone, and which noted the rows elsewhere.
-/// It is done over again where it did not come to its end.
-pub(crate) async fn take_over(store: &Store) -> Result<(), Error> {
-    let mut left_over = false;
-    for table in FORMER {
-        left_over |= !store
-            .begin()
-            .scan(table, &KeyRange::all(), &keys(1))?
-            .entries
-            .is_empty();
-    }
-    if !left_over {
-        return Ok(());
-    }
-    let mut from = Some(0);
-    while let Some(last) = from {
-        let (staged, more) = after(&mut store.begin(), last, PAGE)?;
-        update(store, |tx| {
-            staged.iter().try_for_each(|Staged { number, change }| {
-                tx.delete(CHANGES, &number.to_be_bytes())?;
-                tx.put(CHANGES, &change_key(*number, change), encode(change))
-            })
-        })
-        .await?;
-        from = more;
-    }
-    for table in FORMER {
-        while !update(store, |tx| {
-            let page = tx.scan(table, &KeyRange::all(), &keys(PAGE))?;
-            page.entries.iter().try_for_each(|entry| tx.delete(table, &entry.key))?;
-            Ok(page.entries.is_empty())
-        })
-        .await?
-        {}
-    }
-    Ok(())
-}
-
 /// Whether a pending change makes a row name the blob.
 pub(crate) fn names(tx: &mut Transaction, hash: &Hash) -> Result<bool, StorageError> {
     Ok(!tx
@@ -215,6 +174,7 @@ fn blob_key(hash: &Hash, number: u64) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stowage_storage::Store;
     use stowage_storage::{CommitError, Config};
 
     fn is_pending(tx: &mut Transaction, collection: &str, identity: &str) -> bool {
@@ -306,41 +266,5 @@ mod tests {
         let named = pending(&mut tx, "favorites", asked.into_iter()).expect("readable");
         assert_eq!(named, HashSet::from(["0", "7", last.as_str()]));
         assert_eq!(last_number(&mut tx).expect("readable"), 100_000);
-    }
-
-    /// Two versions noted the rows in a table of their own: by name with the last number, and by number with the fingerprint around it.
-    #[tokio::test]
-    async fn what_earlier_versions_left_is_taken_over() {
-        for table in FORMER {
-            let store = Store::in_memory(Config::default());
-            let rows = PAGE as usize + 100;
-            for some in (0..rows).collect::<Vec<_>>().chunks(1000) {
-                update(&store, |tx| {
-                    some.iter().try_for_each(|n| {
-                        let number = *n as u64 + 1;
-                        tx.put(CHANGES, &number.to_be_bytes(), encode(&delete(&n.to_string())))?;
-                        tx.put(table, &number.to_be_bytes(), Vec::new())
-                    })
-                })
-                .await
-                .expect("memory takes it");
-            }
-            for _ in 0..2 {
-                take_over(&store).await.expect("memory takes it");
-                let mut tx = store.begin();
-                for n in [0, rows / 2, rows - 1] {
-                    assert!(is_pending(&mut tx, "favorites", &n.to_string()), "{n}");
-                }
-                assert!(!is_pending(&mut tx, "favorites", "none"));
-                assert_eq!(tx.count(table, &KeyRange::all()).expect("readable"), 0);
-                assert_eq!(tx.count(CHANGES, &KeyRange::all()).expect("readable"), rows as u64);
-            }
-            let mut from = 0;
-            while last_number(&mut store.begin()).expect("readable") > 0 {
-                let (staged, _) = after(&mut store.begin(), from, 1000).expect("readable");
-                from = staged.last().expect("a change").number;
-                update(&store, |tx| remove(tx, &staged)).await.expect("memory takes it");
-            }
-        }
     }
 }

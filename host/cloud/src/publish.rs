@@ -13,13 +13,14 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value};
 use stowage_storage::{Error as StorageError, Store, Transaction};
 
-use crate::cloud::{Inner, update};
 use crate::exclusion::Guard;
 use crate::list::Changed;
-use crate::mirror::{self, Known, Place, SegmentState};
+use crate::mirror::{self, Known, RowLocation, SegmentState};
 use crate::outbox::{self, Staged};
 use crate::row::{self, UNKNOWN};
 use crate::segment::{self, Edit};
+use crate::state::CloudState;
+use crate::update::update;
 use crate::{Collection, Error, SpaceChange};
 
 /// Edits of rows by segment and identity.
@@ -54,9 +55,9 @@ pub(crate) fn is_pending(store: &Store, until: u64) -> Result<bool, Error> {
 
 /// Publishes every row change of the outbox. Blobs to remove are passed over: a row that is published before its blob
 /// would be removed keeps the blob.
-pub(crate) async fn rows(inner: &Inner) -> Result<(), Error> {
+pub(crate) async fn rows(state: &CloudState) -> Result<(), Error> {
     let mut from = 0;
-    while let Some(cursor) = some_rows(inner, from).await? {
+    while let Some(cursor) = some_rows(state, from).await? {
         from = cursor;
     }
     Ok(())
@@ -64,10 +65,10 @@ pub(crate) async fn rows(inner: &Inner) -> Result<(), Error> {
 
 /// Publishes the row changes among the first that come after a number, and returns the number to go on after while there may be
 /// more.
-pub(crate) async fn some_rows(inner: &Inner, from: u64) -> Result<Option<u64>, Error> {
-    let _moving = inner.moving.lock().await;
+pub(crate) async fn some_rows(state: &CloudState, from: u64) -> Result<Option<u64>, Error> {
+    let _moving = state.moving.lock().await;
     // Reading so many takes a while, and the threads of the calls have no time for it.
-    let store = inner.store.clone();
+    let store = state.store.clone();
     let read = tokio::task::spawn_blocking(move || outbox::after(&mut store.begin(), from, TAKE));
     let (staged, more) = read.await.map_err(Error::storage)??;
     let mut rest = &staged[..];
@@ -79,29 +80,29 @@ pub(crate) async fn some_rows(inner: &Inner, from: u64) -> Result<Option<u64>, E
             .count();
         let (step, later) = rest.split_at(len);
         if let Some(collection) = collection {
-            publish_step(inner, collection, step).await?;
+            publish_step(state, collection, step).await?;
         }
         rest = later;
     }
     Ok(more)
 }
 
-async fn publish_step(inner: &Inner, collection: &str, step: &[Staged]) -> Result<(), Error> {
+async fn publish_step(state: &CloudState, collection: &str, step: &[Staged]) -> Result<(), Error> {
     let Some(collection) = Collection::named(collection) else {
         tracing::error!(
             collection,
             "dropping changes of a collection that this program does not know"
         );
-        return forget(inner, &step.iter().collect::<Vec<_>>()).await;
+        return forget(state, &step.iter().collect::<Vec<_>>()).await;
     };
-    let exclusion = inner.space.exclusion().await?;
-    let guard = exclusion.enter(&inner.space).await?;
-    let plan = Plan::of(collection, step, &mut inner.store.begin()).await?;
+    let exclusion = state.space.exclusion().await?;
+    let guard = exclusion.enter(state.space.objects()).await?;
+    let plan = Plan::of(collection, step, &mut state.store.begin()).await?;
     let edits = plan.segments;
     let held = &guard;
     // Owned items: a future that borrows them is not known to be `Send` for every lifetime.
     let outcomes: Vec<_> = stream::iter(edits)
-        .map(|(segment, edits)| async move { edit(inner, held, collection, &segment, &edits).await })
+        .map(|(segment, edits)| async move { edit(state, held, collection, &segment, &edits).await })
         .buffer_unordered(SEGMENTS_AT_ONCE)
         .collect()
         .await;
@@ -111,7 +112,7 @@ async fn publish_step(inner: &Inner, collection: &str, step: &[Staged]) -> Resul
     }
     let homeless = std::mem::take(&mut all.homeless);
     if !homeless.is_empty() {
-        rehome(inner, held, collection, homeless, &mut all).await;
+        rehome(state, held, collection, homeless, &mut all).await;
     }
     drop(guard);
     let Outcome {
@@ -130,14 +131,14 @@ async fn publish_step(inner: &Inner, collection: &str, step: &[Staged]) -> Resul
                 .is_some_and(|(_, identity)| !open.contains(identity))
         })
         .collect();
-    note(inner, collection, &done, &left).await?;
-    forget(inner, &published).await?;
+    note(state, collection, &done, &left).await?;
+    forget(state, &published).await?;
     failure.map_or(Ok(()), Err)
 }
 
 /// Notes what became of segments, a few at a time: what is noted and still in the outbox is published again, which does no harm.
 async fn note(
-    inner: &Inner,
+    state: &CloudState,
     collection: &Collection,
     done: &[(String, Changed)],
     left: &[String],
@@ -154,7 +155,7 @@ async fn note(
             })
             .count();
         let (some, later) = rest.split_at(len);
-        update(&inner.store, |tx| {
+        update(&state.store, |tx| {
             some.iter()
                 .try_for_each(|(segment, changed)| record(tx, collection, segment, changed))
         })
@@ -164,7 +165,7 @@ async fn note(
     if left.is_empty() {
         return Ok(());
     }
-    update(&inner.store, |tx| {
+    update(&state.store, |tx| {
         left.iter()
             .try_for_each(|segment| mirror::invalidate(tx, collection.name, segment))
     })
@@ -172,11 +173,11 @@ async fn note(
 }
 
 /// Takes changes out of the outbox.
-async fn forget(inner: &Inner, published: &[&Staged]) -> Result<(), Error> {
+async fn forget(state: &CloudState, published: &[&Staged]) -> Result<(), Error> {
     for some in published.chunks(RECORDS) {
-        update(&inner.store, |tx| outbox::remove(tx, some.iter().copied())).await?;
+        update(&state.store, |tx| outbox::remove(tx, some.iter().copied())).await?;
     }
-    inner.progress();
+    state.notify_published();
     Ok(())
 }
 
@@ -287,14 +288,14 @@ impl Outcome {
 }
 
 async fn edit(
-    inner: &Inner,
+    state: &CloudState,
     guard: &Guard,
     collection: &'static Collection,
     segment: &str,
     edits: &HashMap<String, Edit>,
 ) -> Outcome {
     let mut outcome = Outcome::default();
-    match inner.space.edit_segment(guard, collection, segment, edits).await {
+    match state.space.edit_segment(guard, collection, segment, edits).await {
         Ok(mut changed) => {
             report_refused(collection, segment, &changed, edits);
             outcome.homeless = homeless(&changed, edits);
@@ -316,7 +317,7 @@ async fn edit(
                     beside.insert(identity.clone(), Edit::Set(fields.clone()));
                 }
             }
-            settle(inner, guard, collection, stranded, &mut outcome).await;
+            settle(state, guard, collection, stranded, &mut outcome).await;
         }
         Err(error) => {
             outcome.open.extend(edits.keys().cloned());
@@ -339,13 +340,13 @@ fn homeless(changed: &Changed, edits: &HashMap<String, Edit>) -> HashMap<String,
 /// Looks for rows that left their segment and updates them where they are now. One that is nowhere was removed by another
 /// host: it is made again only if it names a blob, for then it is an upload that came after, and no edit.
 async fn rehome(
-    inner: &Inner,
+    state: &CloudState,
     guard: &Guard,
     collection: &'static Collection,
     homeless: HashMap<String, Map<String, Value>>,
     outcome: &mut Outcome,
 ) {
-    let found = inner
+    let found = state
         .space
         .places(collection, |_, identity| homeless.contains_key(identity));
     let places = match found.await {
@@ -372,7 +373,7 @@ async fn rehome(
         };
         segments.entry(segment).or_default().insert(identity, edit);
     }
-    settle(inner, guard, collection, segments, outcome).await;
+    settle(state, guard, collection, segments, outcome).await;
 }
 
 fn report_refused(collection: &Collection, segment: &str, changed: &Changed, edits: &HashMap<String, Edit>) {
@@ -387,9 +388,15 @@ fn report_refused(collection: &Collection, segment: &str, changed: &Changed, edi
 }
 
 /// Carries out edits that could not be carried out where they were to be.
-async fn settle(inner: &Inner, guard: &Guard, collection: &'static Collection, segments: Edits, outcome: &mut Outcome) {
+async fn settle(
+    state: &CloudState,
+    guard: &Guard,
+    collection: &'static Collection,
+    segments: Edits,
+    outcome: &mut Outcome,
+) {
     for (segment, edits) in segments {
-        match inner.space.edit_segment(guard, collection, &segment, &edits).await {
+        match state.space.edit_segment(guard, collection, &segment, &edits).await {
             Ok(changed) => {
                 report_refused(collection, &segment, &changed, &edits);
                 outcome.changed.push((segment, changed));
@@ -415,7 +422,7 @@ async fn settle(inner: &Inner, guard: &Guard, collection: &'static Collection, s
 fn record(tx: &mut Transaction, collection: &Collection, segment: &str, changed: &Changed) -> Result<(), StorageError> {
     let mut surprised = false;
     for (identity, edited) in &changed.rows {
-        let place = Place {
+        let place = RowLocation {
             collection: collection.name,
             segment,
             identity,

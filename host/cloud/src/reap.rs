@@ -16,21 +16,30 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::cloud::{Pending, update};
 use crate::outbox::{self, Staged};
-use crate::{Cloud, Error, Hash, RowSink, SpaceChange, mirror};
+use crate::state::CloudState;
+use crate::update::update;
+use crate::{Error, Hash, RowSink, SpaceChange, mirror, sync};
 
 /// How long after a sync began its word on a blob counts.
 const DECIDE_WITHIN: Duration = Duration::from_secs(30);
 /// Changes looked at in one step.
 const TAKE: u32 = 512;
 
-/// Carries out every removal in the outbox that can be.
-pub(crate) async fn blobs(cloud: &Cloud, sink: &dyn RowSink) -> Result<Pending, Error> {
-    let mut pending = Pending::Nothing;
+/// What is left of the removals in the outbox.
+pub(crate) enum BlobRemovals {
+    /// All were carried out.
+    Done,
+    /// A blob is still held by an upload of this process.
+    Held,
+}
+
+/// Carries out the removals in the outbox, except those of held blobs.
+pub(crate) async fn blobs(state: &CloudState, sink: &dyn RowSink) -> Result<BlobRemovals, Error> {
+    let mut pending = BlobRemovals::Done;
     let mut from = 0;
     loop {
-        let (staged, more) = outbox::after(&mut cloud.inner().store.begin(), from, TAKE)?;
+        let (staged, more) = outbox::after(&mut state.store.begin(), from, TAKE)?;
         let removals: Vec<_> = staged
             .into_iter()
             .filter_map(|staged| match staged.change {
@@ -39,9 +48,9 @@ pub(crate) async fn blobs(cloud: &Cloud, sink: &dyn RowSink) -> Result<Pending, 
             })
             .collect();
         if !removals.is_empty()
-            && let Pending::Held = remove(cloud, sink, removals).await?
+            && let BlobRemovals::Held = remove(state, sink, removals).await?
         {
-            pending = Pending::Held;
+            pending = BlobRemovals::Held;
         }
         match more {
             Some(cursor) => from = cursor,
@@ -50,19 +59,19 @@ pub(crate) async fn blobs(cloud: &Cloud, sink: &dyn RowSink) -> Result<Pending, 
     }
 }
 
-async fn remove(cloud: &Cloud, sink: &dyn RowSink, removals: Vec<(Hash, Staged)>) -> Result<Pending, Error> {
+async fn remove(state: &CloudState, sink: &dyn RowSink, removals: Vec<(Hash, Staged)>) -> Result<BlobRemovals, Error> {
     let mut synced = None;
-    let mut pending = Pending::Nothing;
+    let mut pending = BlobRemovals::Done;
     for (hash, staged) in removals {
         // Asked first without the network: a blob that is shared by rows here is the usual reason to keep it.
-        if !is_named(cloud, &hash)? {
+        if !is_named(state, &hash)? {
             if synced.is_none_or(|at: Instant| at.elapsed() > DECIDE_WITHIN / 2) {
                 let begun = Instant::now();
-                cloud.sync(sink).await?;
+                sync::publish_and_sync(state, sink).await?;
                 synced = Some(begun);
             }
-            let Some(_removing) = cloud.inner().holds.try_remove(hash) else {
-                pending = Pending::Held;
+            let Some(_removing) = state.holds.try_remove(hash) else {
+                pending = BlobRemovals::Held;
                 continue;
             };
             let in_time = synced.is_some_and(|at| at.elapsed() < DECIDE_WITHIN);
@@ -70,19 +79,19 @@ async fn remove(cloud: &Cloud, sink: &dyn RowSink, removals: Vec<(Hash, Staged)>
                 return Err(Error::unreachable("lists", "the sync took too long to decide on blobs"));
             }
             // Asked again: rows may have come with the sync, or have been staged before the blob was claimed.
-            if mirror::has_unread(&mut cloud.inner().store.begin())? {
+            if mirror::has_unread(&mut state.store.begin())? {
                 tracing::warn!(%hash, "keeping a blob: a segment that cannot be read may name it");
-            } else if !is_named(cloud, &hash)? {
-                cloud.space().delete_blob(&hash).await?;
+            } else if !is_named(state, &hash)? {
+                state.space.delete_blob(&hash).await?;
                 tracing::debug!(%hash, "removed a blob that no row names");
             }
         }
-        update(&cloud.inner().store, |tx| outbox::remove(tx, [&staged])).await?;
+        update(&state.store, |tx| outbox::remove(tx, [&staged])).await?;
     }
     Ok(pending)
 }
 
-fn is_named(cloud: &Cloud, hash: &Hash) -> Result<bool, Error> {
-    let mut tx = cloud.inner().store.begin();
+fn is_named(state: &CloudState, hash: &Hash) -> Result<bool, Error> {
+    let mut tx = state.store.begin();
     Ok(mirror::names(&mut tx, hash)? || outbox::names(&mut tx, hash)?)
 }

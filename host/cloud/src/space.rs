@@ -4,17 +4,15 @@ use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use object_store::path::Path;
-use object_store::{GetOptions, GetResult, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode};
+use object_store::{ObjectStore, PutMode};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::exclusion::Exclusion;
+use crate::layout::{FORMAT, SPACE_JSON};
+use crate::objects::Objects;
 use crate::{Error, connect};
 
-/// The newest format of a space that is understood.
-pub const FORMAT: u64 = 1;
-pub(crate) const SPACE_JSON: &str = "space.json";
 const SPACE_JSON_LIMIT_BYTES: u64 = 64 << 10;
 
 /// How [`Space::open`] opens a space.
@@ -34,10 +32,8 @@ pub struct Space {
 
 #[derive(Debug)]
 struct Inner {
-    store: Arc<dyn ObjectStore>,
-    name: String,
+    objects: Objects,
     identity: String,
-    directory: Option<std::path::PathBuf>,
     exclusion: OnceCell<Exclusion>,
 }
 
@@ -77,10 +73,8 @@ impl Space {
         };
         Self {
             inner: Arc::new(Inner {
-                store,
-                name,
+                objects: Objects::new(store, name, directory),
                 identity,
-                directory,
                 exclusion: OnceCell::new(),
             }),
         }
@@ -107,13 +101,20 @@ impl Space {
 
     async fn create(&self, total_bytes: u64) -> Result<(), Error> {
         let text = serde_json::json!({ "format": FORMAT, "totalBytes": total_bytes }).to_string();
-        match self.put(SPACE_JSON, Bytes::from(text + "\n"), PutMode::Create).await {
+        match self
+            .objects()
+            .put(SPACE_JSON, Bytes::from(text + "\n"), PutMode::Create)
+            .await
+        {
             Ok(_) => Ok(()),
             // Another host made it in the meantime, and its size counts.
             Err(object_store::Error::AlreadyExists { .. }) => self.total_bytes().await.map(drop),
             Err(object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. }) => {
                 let text = serde_json::json!({ "format": FORMAT, "totalBytes": total_bytes }).to_string();
-                let put = self.put(SPACE_JSON, Bytes::from(text + "\n"), PutMode::Overwrite).await;
+                let put = self
+                    .objects()
+                    .put(SPACE_JSON, Bytes::from(text + "\n"), PutMode::Overwrite)
+                    .await;
                 put.map(drop).map_err(|error| Error::from_store(SPACE_JSON, error))
             }
             Err(error) => Err(Error::from_store(SPACE_JSON, error)),
@@ -122,7 +123,7 @@ impl Space {
 
     /// The space's URL without credentials, for logs.
     pub fn name(&self) -> &str {
-        &self.inner.name
+        self.objects().name()
     }
 
     /// What tells this space from others, in the local database.
@@ -132,7 +133,7 @@ impl Space {
 
     /// The space's directory, where it is one on this machine.
     pub fn directory(&self) -> Option<&FilePath> {
-        self.inner.directory.as_deref()
+        self.objects().directory()
     }
 
     /// The space's size in bytes, read from `space.json`.
@@ -141,7 +142,7 @@ impl Space {
     /// [`Error::Missing`] without a `space.json`, [`Error::Malformed`] or [`Error::NewerFormat`] when it is not one of
     /// format 1, [`Error::Unreachable`].
     pub async fn total_bytes(&self) -> Result<u64, Error> {
-        let (text, _) = self.read(SPACE_JSON, SPACE_JSON_LIMIT_BYTES).await?;
+        let (text, _) = self.objects().read(SPACE_JSON, SPACE_JSON_LIMIT_BYTES).await?;
         let json: Value = serde_json::from_slice(&text).map_err(|error| Error::malformed(SPACE_JSON, error))?;
         match json.get("format").and_then(Value::as_u64) {
             Some(FORMAT) => {}
@@ -155,100 +156,24 @@ impl Space {
 
     /// How writers of this space keep out of each other's way; found out on first use.
     pub(crate) async fn exclusion(&self) -> Result<&Exclusion, Error> {
-        self.inner.exclusion.get_or_try_init(|| Exclusion::probe(self)).await
-    }
-
-    pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
-        &self.inner.store
-    }
-
-    /// Reads a whole object of at most `limit_bytes`.
-    pub(crate) async fn read(&self, object: &str, limit_bytes: u64) -> Result<(Bytes, ObjectMeta), Error> {
-        let got = self.get(object, GetOptions::default()).await?;
-        if got.meta.size > limit_bytes {
-            return Err(Error::malformed(object, format!("more than {limit_bytes} bytes")));
-        }
-        let meta = got.meta.clone();
-        let bytes = match got.payload {
-            // The store's own reader takes 8 KiB a step.
-            GetResultPayload::File(file, _) => read_file(object, file, limit_bytes).await?,
-            GetResultPayload::Stream(_) => got.bytes().await.map_err(|error| Error::from_store(object, error))?,
-        };
-        if bytes.len() as u64 != meta.size {
-            return Err(Error::unreachable(object, "the answer ended early"));
-        }
-        Ok((bytes, meta))
-    }
-
-    pub(crate) async fn get(&self, object: &str, options: GetOptions) -> Result<GetResult, Error> {
-        let path = Path::parse(object).map_err(|error| Error::malformed(object, error))?;
-        self.store()
-            .get_opts(&path, options)
-            .await
-            .map_err(|error| Error::from_store(object, error))
-    }
-
-    pub(crate) async fn put(
-        &self,
-        object: &str,
-        bytes: Bytes,
-        mode: PutMode,
-    ) -> object_store::Result<object_store::PutResult> {
-        self.store()
-            .put_opts(&Path::parse(object)?, bytes.into(), mode.into())
+        self.inner
+            .exclusion
+            .get_or_try_init(|| Exclusion::probe(self.objects()))
             .await
     }
 
-    /// Whether a space that is a directory is still there: the disk it is on may be gone, and what is put in its place would be lost.
-    pub(crate) fn in_place(&self) -> Result<(), Error> {
-        match self.directory() {
-            Some(directory) if !directory.join(SPACE_JSON).is_file() => Err(Error::unreachable(
-                SPACE_JSON,
-                "the directory holds no space any more; is its disk mounted?",
-            )),
-            _ => Ok(()),
-        }
+    /// The objects of the space.
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.inner.objects
     }
-
-    /// Removes an object; one that is not there is no error.
-    pub(crate) async fn delete(&self, object: &str) -> Result<(), Error> {
-        let path = Path::parse(object).map_err(|error| Error::malformed(object, error))?;
-        match self.store().delete(&path).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(Error::from_store(object, error)),
-        }
-    }
-
-    /// The objects and the folders directly in a folder. A folder that is not there is empty.
-    pub(crate) async fn list(&self, folder: &str) -> Result<object_store::ListResult, Error> {
-        let path = Path::parse(folder).map_err(|error| Error::malformed(folder, error))?;
-        match self.store().list_with_delimiter(Some(&path)).await {
-            Err(object_store::Error::NotFound { .. }) => Ok(object_store::ListResult {
-                common_prefixes: Vec::new(),
-                objects: Vec::new(),
-                extensions: Default::default(),
-            }),
-            listed => listed.map_err(|error| Error::from_store(folder, error)),
-        }
-    }
-}
-
-async fn read_file(object: &str, file: std::fs::File, limit_bytes: u64) -> Result<Bytes, Error> {
-    let read = tokio::task::spawn_blocking(move || {
-        use std::io::Read as _;
-        let mut bytes = Vec::new();
-        file.take(limit_bytes + 1).read_to_end(&mut bytes)?;
-        Ok::<_, std::io::Error>(Bytes::from(bytes))
-    });
-    read.await
-        .map_err(|error| Error::unreachable(object, error))?
-        .map_err(|error| Error::unreachable(object, error))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use object_store::ObjectStoreExt as _;
     use object_store::memory::InMemory;
+    use object_store::path::Path;
 
     async fn open_with(space_json: Option<&str>, options: OpenOptions) -> Result<Space, Error> {
         let store = Arc::new(InMemory::new());

@@ -14,12 +14,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::batch::{BATCH_LIMIT_BYTES, BATCH_LIMIT_ROWS, Removal, Upsert};
-use crate::cloud::{Inner, update};
 use crate::list::{Listed, Version};
 use crate::mirror::{self, SegmentState};
 use crate::row;
 use crate::segment::Segment;
-use crate::{Batch, COLLECTIONS, Collection, Error, RowSink, Space, SyncReport};
+use crate::state::CloudState;
+use crate::update::update;
+use crate::{Batch, COLLECTIONS, Collection, Error, RowSink, Space, SyncReport, publish};
 
 /// Segments fetched at once.
 const FETCHES_AT_ONCE: usize = 8;
@@ -32,14 +33,23 @@ const PASSES_LIMIT: u32 = 16;
 /// How long a modification time in whole seconds may still get a second change unnoticed.
 const SETTLE_MS: i64 = 3_000;
 
+/// Publishes the outbox, then syncs. One sync runs at a time.
+pub(crate) async fn publish_and_sync(state: &CloudState, sink: &dyn RowSink) -> Result<SyncReport, Error> {
+    let publish_then_sync = async {
+        publish::rows(state).await?;
+        run(state, sink).await
+    };
+    state.sync_runs.run(publish_then_sync).await
+}
+
 /// Runs one sync.
-pub(crate) async fn run(inner: &Inner, sink: &dyn RowSink) -> Result<SyncReport, Error> {
-    let _moving = inner.moving.lock().await;
-    let total_bytes = inner.space.total_bytes().await?;
-    update(&inner.store, |tx| mirror::put_total_bytes(tx, total_bytes)).await?;
+async fn run(state: &CloudState, sink: &dyn RowSink) -> Result<SyncReport, Error> {
+    let _moving = state.moving.lock().await;
+    let total_bytes = state.space.total_bytes().await?;
+    update(&state.store, |tx| mirror::put_total_bytes(tx, total_bytes)).await?;
     let mut report = SyncReport::default();
     for _ in 0..PASSES_LIMIT {
-        if !Pass::new(inner, sink, &mut report).run().await? {
+        if !Pass::new(state, sink, &mut report).run().await? {
             break;
         }
     }
@@ -61,7 +71,7 @@ struct Seen {
 }
 
 struct Pass<'a> {
-    inner: &'a Inner,
+    state: &'a CloudState,
     sink: &'a dyn RowSink,
     report: &'a mut SyncReport,
     upserts: Vec<Pending<Upsert>>,
@@ -91,9 +101,9 @@ impl<T> Default for Pending<T> {
 }
 
 impl<'a> Pass<'a> {
-    fn new(inner: &'a Inner, sink: &'a dyn RowSink, report: &'a mut SyncReport) -> Self {
+    fn new(state: &'a CloudState, sink: &'a dyn RowSink, report: &'a mut SyncReport) -> Self {
         Self {
-            inner,
+            state,
             sink,
             report,
             upserts: COLLECTIONS.iter().map(|_| Pending::default()).collect(),
@@ -107,7 +117,7 @@ impl<'a> Pass<'a> {
     /// Returns whether another pass is needed.
     async fn run(mut self) -> Result<bool, Error> {
         let (stale, vanished) = self.compare().await?;
-        let mut fetches = Fetches::new(&self.inner.space, stale);
+        let mut fetches = Fetches::new(&self.state.space, stale);
         while let Some(fetched) = fetches.next().await? {
             self.take(fetched).await?;
             if self.removals_len >= REMOVALS_LIMIT {
@@ -142,10 +152,10 @@ impl<'a> Pass<'a> {
     async fn compare(&self) -> Result<(Vec<Stale>, Vec<(usize, Arc<str>)>), Error> {
         let listings = COLLECTIONS
             .iter()
-            .map(|collection| self.inner.space.segments(collection));
+            .map(|collection| self.state.space.segments(collection));
         let listings = futures_util::future::try_join_all(listings).await?;
         let (mut stale, mut vanished) = (Vec::new(), Vec::new());
-        let mut tx = self.inner.store.begin();
+        let mut tx = self.state.store.begin();
         for (index, (collection, listed)) in COLLECTIONS.iter().zip(listings).enumerate() {
             let kept = self.sink.keeps(collection.name);
             let mut known: HashMap<_, _> = mirror::segments(&mut tx, collection.name)?.into_iter().collect();
@@ -224,7 +234,7 @@ impl<'a> Pass<'a> {
 
     /// The digests of a segment's rows as they are known here.
     async fn known(&self, index: usize, segment: &Arc<str>) -> Result<HashMap<String, row::Digest>, Error> {
-        let (store, segment) = (self.inner.store.clone(), Arc::clone(segment));
+        let (store, segment) = (self.state.store.clone(), Arc::clone(segment));
         let read = tokio::task::spawn_blocking(move || {
             let mut tx = store.begin();
             let mut known = HashMap::new();
@@ -271,7 +281,7 @@ impl<'a> Pass<'a> {
     /// Has a batch applied, or noted where no module keeps its rows. Returns the rows that were taken.
     async fn apply(&mut self, batch: Batch) -> Result<u32, Error> {
         if !self.sink.keeps(batch.collection()) {
-            update(&self.inner.store, |tx| batch.note(tx)).await?;
+            update(&self.state.store, |tx| batch.note(tx)).await?;
             return Ok(0);
         }
         let applied = self.sink.apply(&batch).await.map_err(|source| Error::Sink {
@@ -296,7 +306,7 @@ impl<'a> Pass<'a> {
             return Ok(());
         }
         let unsettled = &self.unsettled;
-        update(&self.inner.store, |tx| {
+        update(&self.state.store, |tx| {
             for Seen {
                 collection,
                 segment,

@@ -138,7 +138,7 @@ pub async fn verify(space: &Space, deep: bool) -> Result<Report, Error> {
 
 async fn list_blobs(space: &Space, report: &mut Report) -> Result<HashMap<Hash, Blob>, Error> {
     let mut blobs = HashMap::new();
-    let top = space.list("blobs").await?;
+    let top = space.objects().list("blobs").await?;
     for stray in &top.objects {
         report.problem(
             stray.location.as_ref(),
@@ -146,7 +146,7 @@ async fn list_blobs(space: &Space, report: &mut Report) -> Result<HashMap<Hash, 
         );
     }
     for folder in top.common_prefixes {
-        for meta in space.list(folder.as_ref()).await?.objects {
+        for meta in space.objects().list(folder.as_ref()).await?.objects {
             let object = meta.location.as_ref();
             let named = object.rsplit('/').next().and_then(|name| Hash::from_hex(name).ok());
             match named.filter(|hash| crate::blob::path(hash) == object) {
