@@ -13,7 +13,7 @@ use crate::state::CloudState;
 use crate::sync_runs::SyncRuns;
 use crate::update::update;
 use crate::{
-    ChangeError, Error, Hash, RowSink, Space, SpaceChange, SyncReport, mirror, outbox, publish, publisher, sync,
+    Error, Hash, RowSink, Space, SpaceChange, SpaceChangeError, SyncReport, mirror, outbox, publish, publisher, sync,
 };
 
 /// After publishing a row that names a blob it found in the space, an uploader confirms the blob once more when this long
@@ -25,7 +25,7 @@ pub const CONFIRM_AFTER: Duration = Duration::from_secs(90);
 pub enum StageError {
     /// It can never be carried out.
     #[error(transparent)]
-    SpaceChange(#[from] ChangeError),
+    SpaceChange(#[from] SpaceChangeError),
     /// The transaction took no more.
     #[error(transparent)]
     Storage(#[from] StorageError),

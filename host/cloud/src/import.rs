@@ -11,41 +11,23 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::blob::Put;
 use crate::segment::{Edit, default_segment};
-use crate::{Collection, Error, Space};
+use crate::{Error, Space};
 
 mod entry;
+mod find;
+mod kind;
 mod prepare;
+mod report;
 mod walk;
+
+pub use kind::Kind;
+pub use report::{Failure, Report};
 
 use entry::{Folder, NewRow};
 use prepare::Prepared;
 
 /// Rows that are published together.
 const ROWS_AT_ONCE: usize = 256;
-
-/// What the files become.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Favourites, in the folder of this name. It is made if there is none; an empty name is the default folder.
-    Favorites {
-        /// The folder's name.
-        folder: String,
-    },
-    /// Temp files of this conversation.
-    TempFiles {
-        /// The conversation's identity.
-        conversation: String,
-    },
-    /// Chat backups, in the folder of this name. It is made if there is none.
-    Backups {
-        /// The folder's name.
-        folder: String,
-    },
-    /// Cloud storage files.
-    Storage,
-    /// Files of DAPPs.
-    Dapp,
-}
 
 /// What to do with the files.
 #[derive(Clone)]
@@ -64,28 +46,6 @@ pub trait ImportProgress: Send {
     fn bytes(&mut self, count: u64);
     /// The file's blob is in the space.
     fn file_done(&mut self);
-}
-
-/// What an import did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Files whose blob and row are in the space.
-    pub files: u64,
-    /// Their stored bytes.
-    pub len_bytes: u64,
-    /// How many of them the space had already.
-    pub present: u64,
-    /// Files that were left out.
-    pub failures: Vec<Failure>,
-}
-
-/// A file that was left out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The file.
-    pub path: PathBuf,
-    /// Why, for a person.
-    pub reason: String,
 }
 
 /// Publishes files, and folders with all that is in them. Symbolic links are not followed. A file that cannot be read is
@@ -237,29 +197,4 @@ impl AsyncRead for Counted<'_> {
         }
         polled
     }
-}
-
-/// The row of a collection that is there already, found by a field's value.
-async fn find(
-    space: &Space,
-    collection: &'static Collection,
-    field: &str,
-    value: &str,
-) -> Result<Option<String>, Error> {
-    for listed in space.segments(collection).await? {
-        let segment = match space.read_segment(collection, &listed.segment).await {
-            Ok((segment, _)) => segment,
-            Err(Error::Missing { .. } | Error::Malformed { .. }) => continue,
-            Err(error) => return Err(error),
-        };
-        let mut identities: Vec<_> = segment.identities().collect();
-        identities.sort();
-        for identity in identities {
-            let row = segment.row(identity);
-            if row.is_some_and(|row| row.fields.get(field).and_then(|v| v.as_str()) == Some(value)) {
-                return Ok(Some(identity.clone()));
-            }
-        }
-    }
-    Ok(None)
 }

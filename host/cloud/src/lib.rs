@@ -50,7 +50,7 @@ pub mod verify;
 
 pub use batch::{Applied, BATCH_LIMIT_BYTES, BATCH_LIMIT_ROWS, Batch, RowSink, Rows};
 pub use blob::{BlobInfo, Put};
-pub use change::{ChangeError, SpaceChange};
+pub use change::{SpaceChange, SpaceChangeError};
 pub use cloud::{CONFIRM_AFTER, Cloud, StageError};
 pub use collection::{COLLECTIONS, Collection};
 pub use error::{Error, SinkError, Source};

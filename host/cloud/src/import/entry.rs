@@ -4,8 +4,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
+use super::find::find;
+use super::kind::Kind;
 use super::prepare::Prepared;
-use super::{Kind, find};
 use crate::{Collection, Error, Hash, Space, row};
 
 /// The folder of favourites that always exists.

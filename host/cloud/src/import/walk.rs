@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Failure;
+use super::report::Failure;
 use crate::Error;
 
 /// How deep folders are walked.
