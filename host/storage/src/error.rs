@@ -52,9 +52,6 @@ pub enum Error {
         /// The key.
         key: Vec<u8>,
     },
-    /// The deadline set with [`Transaction::set_deadline`](crate::Transaction::set_deadline) has passed.
-    #[error("the transaction's deadline has passed")]
-    DeadlineExceeded,
     /// The backend could not read.
     #[error(transparent)]
     Backend(#[from] BackendError),

@@ -31,6 +31,7 @@
 //! # }
 //! ```
 
+#![warn(unreachable_pub)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod backend;
@@ -55,6 +56,7 @@ mod store;
 mod stored;
 mod table_versions;
 mod transaction;
+mod visitor;
 mod walk;
 mod write_set;
 
@@ -70,5 +72,6 @@ pub use stats::Stats;
 pub use store::{Commit, Store};
 pub use table_versions::TableVersions;
 pub use transaction::Transaction;
-pub use walk::{Count, Found, Scan, Visitor, Walk};
+pub use visitor::{Count, Found, Scan, Visitor};
+pub use walk::Walk;
 pub use write_set::Write;

@@ -238,12 +238,6 @@ impl Store {
         self.0.join();
     }
 
-    /// [`Store::close`] for callers outside of a runtime; blocks the thread for as long as waiting commits take.
-    pub fn close_blocking(&self) {
-        self.0.stop();
-        self.0.join();
-    }
-
     fn transaction(&self, snapshot: Snapshot) -> Transaction {
         let config = &self.0.config;
         Transaction::new(snapshot, config.limits, config.read_set_bytes)

@@ -1,6 +1,6 @@
 //! A transaction: a snapshot, what was read of it, and what is to be written.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::config::Limits;
 use crate::error::{BackendError, Error};
@@ -11,7 +11,8 @@ use crate::read_set::ReadSet;
 use crate::snapshot::Snapshot;
 use crate::stored::{self, Kind};
 use crate::table_versions::TableVersions;
-use crate::walk::{Count, Found, Scan, Visitor, Walk};
+use crate::visitor::{Count, Found, Scan, Visitor};
+use crate::walk::Walk;
 use crate::write_set::{OnValue, Op, Write, WriteSet};
 
 /// Reads and writes that are committed together or not at all. Everything is read from one snapshot, with the own
@@ -25,7 +26,6 @@ use crate::write_set::{OnValue, Op, Write, WriteSet};
 pub struct Transaction {
     snapshot: Snapshot,
     limits: Limits,
-    deadline: Option<Instant>,
     reads: ReadSet,
     writes: WriteSet,
     /// The stored key of the operation at hand.
@@ -38,7 +38,6 @@ impl Transaction {
         Self {
             snapshot,
             limits,
-            deadline: None,
             reads: ReadSet::new(read_set_bytes),
             writes: WriteSet::default(),
             key: Vec::new(),
@@ -55,12 +54,6 @@ impl Transaction {
     /// latest one may succeed.
     pub fn is_outdated(&self) -> bool {
         self.outdated
-    }
-
-    /// From `deadline` on, `scan`, `count` and `delete_range` fail with [`Error::DeadlineExceeded`]; one that is under
-    /// way stops soon after. Absent, which is the beginning, they take as long as they take.
-    pub fn set_deadline(&mut self, deadline: Option<Instant>) {
-        self.deadline = deadline;
     }
 
     /// The value of a key, or `None`. A counter is its 8 bytes, little-endian.
@@ -124,8 +117,7 @@ impl Transaction {
     ///
     /// # Errors
     ///
-    /// [`Error::NotACounter`] where the transaction added to a key in the range that holds a value,
-    /// [`Error::DeadlineExceeded`].
+    /// [`Error::NotACounter`] where the transaction added to a key in the range that holds a value.
     pub fn scan(&mut self, table: &str, range: &KeyRange, options: &ScanOptions) -> Result<Page, Error> {
         let mut scan = self.begin_scan(table, range, options)?;
         while !self.go_on(&mut scan, None)? {}
@@ -141,7 +133,7 @@ impl Transaction {
     pub fn peek(&mut self, table: &str, range: &KeyRange, options: &ScanOptions) -> Result<Page, Error> {
         let mut scan = self.begin_scan(table, range, options)?;
         if !scan.has_ended() {
-            let walked = scan.advance(self.snapshot.state(), &self.writes, self.deadline, None);
+            let walked = scan.advance(self.snapshot.state(), &self.writes, None);
             walked.map_err(|error| self.note(error))?;
         }
         Ok(scan.into_page())
@@ -247,7 +239,7 @@ impl Transaction {
         if walk.has_ended() {
             return Ok(true);
         }
-        if let Err(error) = walk.advance(self.snapshot.state(), &self.writes, self.deadline, time) {
+        if let Err(error) = walk.advance(self.snapshot.state(), &self.writes, time) {
             // The failure, too, tells what the range holds.
             walk.record_all(&mut self.reads);
             walk.end();
@@ -284,11 +276,6 @@ impl Transaction {
             Ok(()) => Ok(()),
             Err(OnValue) => Err(merge::not_a_counter(&self.key)),
         }
-    }
-
-    /// Whether committing it changes anything.
-    pub fn has_writes(&self) -> bool {
-        !self.writes.is_empty()
     }
 
     /// Table, key and write, one for each key written, ordered by table and key; equal for transactions that change the

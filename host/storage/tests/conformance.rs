@@ -25,7 +25,6 @@ on_every_backend!(
     adding_to_a_value_is_refused_whenever_it_shows,
     a_refused_addition_leaves_the_rest_of_its_batch_alone,
     counters_wrap,
-    a_passed_deadline_stops_walks,
     tables_are_those_that_hold_something,
     a_closed_store_refuses_and_answers,
     closing_finishes_what_was_queued,
@@ -150,7 +149,7 @@ async fn the_limits_are_kept_and_a_refused_write_changes_nothing(make: Make) {
         })
     ));
     assert!(matches!(tx.delete("T", b"1"), Err(Error::TableNameInvalid { .. })));
-    assert!(!tx.has_writes());
+    assert!(tx.writes().next().is_none());
     // Each is 4 bytes of key, 2 of table, and its value.
     tx.put("t", b"0001", vec![0; 8]).unwrap();
     tx.put("t", b"0002", vec![0; 8]).unwrap();
@@ -170,7 +169,7 @@ async fn the_limits_are_kept_and_a_refused_write_changes_nothing(make: Make) {
         tx.delete_range("t", &KeyRange::all()),
         Err(Error::TooManyWrites { limit: 3 })
     ));
-    assert!(!tx.has_writes());
+    assert!(tx.writes().next().is_none());
     assert_eq!(tx.delete_range("t", &KeyRange::prefix(*b"000")).unwrap(), 3);
     assert_eq!(tx.count("t", &KeyRange::all()).unwrap(), 2);
 }
@@ -349,16 +348,6 @@ async fn counters_wrap(make: Make) {
     assert_eq!(tx.counter("t", b"none").unwrap(), 0);
 }
 
-async fn a_passed_deadline_stops_walks(make: Make) {
-    let Fixture { store, dir: _dir } = make(Config::default());
-    store.commit(put(&store, &[("a", "1")])).await.unwrap();
-    let mut tx = store.begin();
-    tx.set_deadline(Some(Instant::now()));
-    assert!(matches!(tx.count("t", &KeyRange::all()), Err(Error::DeadlineExceeded)));
-    tx.set_deadline(Some(Instant::now() + Duration::from_secs(3600)));
-    assert_eq!(tx.count("t", &KeyRange::all()).unwrap(), 1);
-}
-
 async fn tables_are_those_that_hold_something(make: Make) {
     let Fixture { store, dir: _dir } = make(Config::default());
     assert!(store.snapshot().tables().unwrap().is_empty());
@@ -378,7 +367,7 @@ async fn a_closed_store_refuses_and_answers(make: Make) {
     let other = store.clone();
     other.close().await;
     other.close().await;
-    store.close_blocking();
+    store.close().await;
     assert!(matches!(store.commit(tx).await, Err(CommitError::Closed)));
     assert!(matches!(
         store.begin().get("t", b"a"),
@@ -492,7 +481,7 @@ async fn reads_that_count_as_fresh_would_be_the_same_again(make: Make) {
             let mut tx = store.begin();
             let answers: Vec<_> = ops.iter().map(|op| run(&mut tx, op)).collect();
             let table_versions = tx.table_versions();
-            prop_assert_eq!(table_versions.is_none(), tx.has_writes());
+            prop_assert_eq!(table_versions.is_none(), tx.writes().next().is_some());
             if let Some(table_versions) = table_versions {
                 prop_assert!(table_versions.are_current());
                 read.push((ops, answers, table_versions));

@@ -129,8 +129,8 @@ fn writer() {
     }
 }
 
-#[test]
-fn what_was_answered_outlives_the_process_wherever_it_is_killed() {
+#[tokio::test]
+async fn what_was_answered_outlives_the_process_wherever_it_is_killed() {
     let (_dir, path) = place();
     let mut answered = 0;
     for cycle in 0..20 {
@@ -163,7 +163,7 @@ fn what_was_answered_outlives_the_process_wherever_it_is_killed() {
         assert_eq!(tx.count("t", &KeyRange::all()).unwrap(), u64::from(kept));
         drop(tx);
         if cycle % 2 == 0 {
-            store.close_blocking();
+            store.close().await;
         }
     }
 }
@@ -202,7 +202,7 @@ fn replace_format(path: &Path, format: u64) -> u64 {
 #[test]
 fn a_newer_format_is_refused() {
     let (_dir, path) = place();
-    open(&path).close_blocking();
+    drop(open(&path));
     replace_format(&path, FORMAT + 1);
     let opened = Store::open(&path, Config::default());
     assert!(
@@ -255,7 +255,7 @@ fn the_file_stays_small_when_the_same_rows_are_written_again_and_again() {
         }
         runtime.block_on(store.commit(tx)).unwrap();
     }
-    store.close_blocking();
+    runtime.block_on(store.close());
     let len = std::fs::metadata(&path).unwrap().len();
     assert!(len < 1 << 20, "{len} bytes for 20 KB");
 }
