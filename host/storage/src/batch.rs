@@ -1,4 +1,4 @@
-//! A batch in the making: the changes of several transactions, in their serial order, folded into one.
+//! A batch that is being built: the writes of several transactions, folded in commit order.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -15,12 +15,12 @@ enum After<'a> {
     Value(&'a [u8]),
     Counter([u8; COUNTER_LEN]),
     Nothing,
-    /// What it held before.
+    /// The same as before. The key was only touched.
     Unchanged,
 }
 
 impl After<'_> {
-    /// What the batch changes it to: a stored value, or nothing at all.
+    /// The new stored value, or `Some(None)` if the key is removed. `None` if it is unchanged.
     fn change(&self) -> Option<Option<&[u8]>> {
         match self {
             Self::Value(stored) => Some(Some(stored)),
@@ -31,35 +31,36 @@ impl After<'_> {
     }
 }
 
-/// The folded changes, by stored key. Borrows values from the transactions in it.
+/// The folded writes, by stored key. Values are borrowed from the transactions.
 #[derive(Default)]
 pub(crate) struct Batch<'a> {
     after: BTreeMap<&'a [u8], After<'a>>,
 }
 
 impl<'a> Batch<'a> {
-    /// Whether the batch changes or touches a key.
+    /// Whether the batch writes or touches a key.
     pub(crate) fn writes(&self, key: &[u8]) -> bool {
         self.after.contains_key(key)
     }
 
-    /// Whether the batch changes or touches any key from `start` up to, not including, `end`, which is not before it.
+    /// Whether the batch writes or touches a key of the half-open range `start..end`. `start` is
+    /// not after `end`.
     pub(crate) fn writes_between(&self, start: &[u8], end: &[u8]) -> bool {
         let bounds = (Bound::Included(start), Bound::Excluded(end));
         self.after.range::<[u8], _>(bounds).next().is_some()
     }
 
-    /// The keys it changes or touches.
+    /// The keys that are written or touched.
     pub(crate) fn keys(&self) -> Keys {
         Keys::copied(self.after.keys().copied())
     }
 
-    /// Takes in the writes of one more transaction, or refuses it whole where it adds to a value.
+    /// Adds the writes of a transaction. If it adds to a value, all its writes are refused.
     ///
     /// # Errors
     ///
-    /// [`CommitError::NotACounter`] concerns this transaction alone; [`CommitError::Backend`] means that the state
-    /// cannot be read.
+    /// [`CommitError::NotACounter`] concerns only this transaction. [`CommitError::Backend`] means
+    /// that the state cannot be read.
     pub(crate) fn include(&mut self, state: &dyn BackendSnapshot, writes: &'a WriteSet) -> Result<(), CommitError> {
         let mut sums = Vec::new();
         for (key, op) in writes.ops() {
@@ -86,7 +87,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// The changes, sorted by key.
+    /// The updates, sorted by key. Touched keys are not among them.
     pub(crate) fn changes(&self) -> impl Iterator<Item = KeyUpdate<'_>> {
         self.after
             .iter()

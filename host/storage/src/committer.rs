@@ -52,7 +52,8 @@ pub(crate) struct Pending {
     pub(crate) reply: oneshot::Sender<CommitReply>,
 }
 
-/// The verdict on a transaction. The caller allocated the read and write set, so it also frees them.
+/// The verdict on a transaction. The caller allocated the read and write set, so it also frees
+/// them.
 pub(crate) struct CommitReply {
     pub(crate) verdict: Result<Commit, CommitError>,
     _sets: (ReadSet, WriteSet),
@@ -227,8 +228,8 @@ impl Committer {
         }
     }
 
-    /// Commits the valid members of the batch and replies to all. On an error nobody got a reply, and
-    /// the backend must be reopened.
+    /// Commits the valid members of the batch and replies to all. On an error nobody got a reply,
+    /// and the backend must be reopened.
     fn commit(&mut self, batch: &mut Vec<Pending>) -> Result<(), BackendError> {
         let mut verdicts: Vec<Result<Commit, CommitError>> = Vec::with_capacity(batch.len());
         let mut folded = Batch::default();
@@ -337,8 +338,8 @@ impl Committer {
         error
     }
 
-    /// Makes all reads fail, and all open transactions conflict: it is unknown whether the disk holds
-    /// the failed batch.
+    /// Makes all reads fail, and all open transactions conflict: it is unknown whether the disk
+    /// holds the failed batch.
     fn retire(&mut self, error: BackendError) {
         self.sequence += 1;
         self.history.reset(self.sequence);

@@ -1,31 +1,34 @@
-//! What a store is opened with, and the limits it holds every transaction to.
+//! The settings of a store, and the limits of a transaction.
 
 /// Settings of a [`Store`](crate::Store). [`Config::default`] suits a desktop machine.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Memory for cached pages of the file, in bytes; 32 MiB unless set. The memory backend has no cache.
+    /// Memory for cached pages of the database, in bytes. Default: 32 MiB. The memory backend has
+    /// no cache.
     pub cache_size_bytes: usize,
-    /// Bytes of changes in the wal before the file takes them up; 32 MiB unless set, and at most. A few times as much memory
-    /// holds them meanwhile, and up to 16 times as much what only old snapshots see; of more, the oldest cannot be read any longer.
+    /// Bytes of the write-ahead log that are filled before a flush starts. Default and maximum: 32
+    /// MiB. Memtables take a few times as much memory. Flushed memtables that old snapshots still
+    /// read take up to 8 times as much; beyond that, the oldest snapshots become unreadable.
     pub wal_bytes: usize,
-    /// What one transaction may do.
+    /// Limits of one transaction.
     pub limits: Limits,
-    /// Commits that may wait for the committer, at least 1; 1024 unless set. Further callers wait for room.
+    /// Commits that may wait for the committer, at least 1. Default: 1024. Further callers wait for
+    /// space.
     pub queue_capacity: usize,
-    /// The most transactions that are made durable together, at least 1; 512 unless set.
+    /// The most transactions in a batch, at least 1. Default: 512.
     pub batch_transactions: usize,
-    /// A batch takes no further transaction once its writes reach this many bytes; 16 MiB unless set.
+    /// A batch is closed when its writes reach this many bytes. Default: 16 MiB.
     pub batch_bytes: usize,
-    /// Keys of recent commits that are remembered to validate transactions; 100 000 unless set. A transaction whose
-    /// snapshot is older than what is remembered conflicts.
+    /// Keys of recent commits that are remembered for validation. Default: 100 000. A transaction
+    /// whose snapshot is older conflicts.
     pub history_keys: usize,
-    /// The most bytes those keys may take; 16 MiB unless set.
+    /// The most bytes of these keys. Default: 16 MiB.
     pub history_bytes: usize,
-    /// Bytes of read keys a transaction records exactly; 4 MiB unless set. Beyond it, what was read is recorded as
-    /// wider ranges, which costs conflicts but never correctness.
+    /// Bytes of read keys that a transaction records exactly. Default: 4 MiB. Beyond it, reads are
+    /// recorded as wider ranges. That may add conflicts, and misses none.
     pub read_set_bytes: usize,
-    /// How often [`Store::update`](crate::Store::update) runs its closure before it gives up, at least 1; 100 unless
-    /// set.
+    /// How often [`Store::update`](crate::Store::update) runs its closure before it gives up, at
+    /// least 1. Default: 100.
     pub update_attempts: u32,
 }
 
@@ -49,18 +52,18 @@ impl Default for Config {
 /// Limits of one transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The longest key, in bytes; 1024 unless set.
+    /// The longest key, in bytes. Default: 1024.
     pub key_bytes: usize,
-    /// The longest value, in bytes; 8 MiB unless set.
+    /// The longest value, in bytes. Default: 8 MiB.
     pub value_bytes: usize,
-    /// All keys and values a transaction writes together, in bytes; 64 MiB unless set.
+    /// All keys and values that a transaction writes, in bytes. Default: 64 MiB.
     pub write_bytes: usize,
-    /// Keys a transaction may write; 1 000 000 unless set.
+    /// Keys that a transaction may write. Default: 1 000 000.
     pub writes: usize,
-    /// The most entries a page holds, whatever its `limit` says; 10 000 unless set.
+    /// The most entries of a page, whatever the `limit` of the scan is. Default: 10 000.
     pub page_entries: u32,
-    /// Keys and values of a page together, in bytes; 4 MiB unless set. A page always holds at least one matching
-    /// entry, however large.
+    /// Keys and values of a page, in bytes. Default: 4 MiB. A page has at least one matching entry,
+    /// however large it is.
     pub page_bytes: usize,
 }
 

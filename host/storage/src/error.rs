@@ -1,23 +1,23 @@
-//! Why a call failed, one type per kind of call.
+//! The errors, one type for each kind of call.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Why a read or a write inside a transaction was refused. The transaction is as it was before the call.
+/// A read or a write of a transaction failed. The transaction is unchanged.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// A table name is not 1 to 64 characters of `a-z`, `0-9`, `-` and `.`.
-    #[error("{table:?} is no table name: 1 to 64 characters of a-z, 0-9, '-' and '.'")]
+    #[error("invalid table name {table:?}: expected 1 to 64 characters of a-z, 0-9, '-' and '.'")]
     TableNameInvalid {
-        /// The name, cut to its first 64 characters.
+        /// The first 64 characters of the name.
         table: String,
     },
-    /// A key has no bytes.
-    #[error("a key has at least one byte")]
+    /// A key is empty.
+    #[error("a key is empty: expected at least one byte")]
     KeyEmpty,
     /// A key is longer than the limit.
-    #[error("a key of {len_bytes} bytes is longer than {limit_bytes}")]
+    #[error("a key has {len_bytes} bytes: expected at most {limit_bytes}")]
     KeyTooLong {
         /// Its length.
         len_bytes: usize,
@@ -25,26 +25,26 @@ pub enum Error {
         limit_bytes: usize,
     },
     /// A value is longer than the limit.
-    #[error("a value of {len_bytes} bytes is longer than {limit_bytes}")]
+    #[error("a value has {len_bytes} bytes: expected at most {limit_bytes}")]
     ValueTooLong {
         /// Its length.
         len_bytes: usize,
         /// The limit.
         limit_bytes: usize,
     },
-    /// The keys and values written would exceed the limit.
+    /// The keys and values written exceed the limit.
     #[error("the transaction writes more than {limit_bytes} bytes")]
     TransactionTooLarge {
         /// The limit.
         limit_bytes: usize,
     },
-    /// More keys would be written than the limit allows.
+    /// More keys are written than the limit allows.
     #[error("the transaction writes more than {limit} keys")]
     TooManyWrites {
         /// The limit.
         limit: usize,
     },
-    /// A counter was expected where the key holds a value.
+    /// A key holds a value where a counter is expected.
     #[error("a key of table {table:?} holds a value, not a counter")]
     NotACounter {
         /// The table.
@@ -57,17 +57,17 @@ pub enum Error {
     Backend(#[from] BackendError),
 }
 
-/// Why a store could not be opened.
+/// A store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process has the file.
-    #[error("{} is in use by another process", path.display())]
+    /// The file is open in another process, or in another store of this one.
+    #[error("{} is in use by another process: stop that process first", path.display())]
     InUse {
         /// The file.
         path: PathBuf,
     },
     /// The file was written by a newer version.
-    #[error("{} has format {found}, and this version reads up to {supported}", path.display())]
+    #[error("{} has format {found}, but this version supports only {supported}: use a newer version", path.display())]
     FormatTooNew {
         /// The file.
         path: PathBuf,
@@ -76,8 +76,8 @@ pub enum OpenError {
         /// The newest format this version reads.
         supported: u64,
     },
-    /// The file is something else.
-    #[error("{} is not a store", path.display())]
+    /// The file is not a store.
+    #[error("{} is not a Stowage database: move it away, or choose another data directory", path.display())]
     NotAStore {
         /// The file.
         path: PathBuf,
@@ -91,16 +91,16 @@ pub enum OpenError {
         #[source]
         source: BackendError,
     },
-    /// The committer's thread could not be started.
-    #[error("the committer's thread cannot be started")]
+    /// The committer thread could not be started.
+    #[error("the committer thread cannot be started")]
     Thread(#[source] io::Error),
 }
 
-/// Why a transaction was not committed.
+/// A transaction was not committed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CommitError {
-    /// Another transaction changed what this one read, or its snapshot is older than what is remembered. Nothing was
-    /// written; running it again on a new snapshot may succeed.
+    /// Another transaction changed what this one read, or its snapshot is older than the history.
+    /// Nothing was written. It may succeed if it runs again on a new snapshot.
     #[error("another transaction changed what this one read")]
     Conflict,
     /// It adds to a key that holds a value. Nothing was written.
@@ -114,22 +114,22 @@ pub enum CommitError {
     /// The store is closed. Nothing was written.
     #[error("the store is closed")]
     Closed,
-    /// The backend failed. Nothing was made visible, but a write the disk failed to confirm may still turn up once the
-    /// file has been opened again.
+    /// The backend failed. No snapshot sees the writes. But the disk may hold them although it
+    /// reported an error, and they then appear after the files are reopened.
     #[error("the commit failed")]
     Backend(#[from] BackendError),
 }
 
-/// Why [`Store::update`](crate::Store::update) gave up.
+/// [`Store::update`](crate::Store::update) gave up.
 #[derive(Debug, thiserror::Error)]
 pub enum UpdateError<E> {
-    /// The closure returned an error; nothing was written.
+    /// The closure returned an error. Nothing was written.
     #[error("{0}")]
     Aborted(E),
-    /// Every attempt conflicted; nothing was written.
+    /// Every attempt conflicted. Nothing was written.
     #[error("gave up after {attempts} conflicts")]
     Contended {
-        /// How often the closure ran.
+        /// How often the closure was run.
         attempts: u32,
     },
     /// The commit failed for another reason than a conflict.
@@ -137,24 +137,24 @@ pub enum UpdateError<E> {
     Commit(CommitError),
 }
 
-/// Why the backend failed.
+/// The backend failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum BackendError {
-    /// The backend is closed, for good or until it has been opened again after a failure. A snapshot taken before
-    /// stays closed.
+    /// The backend is closed, or is being reopened after a failure. Earlier snapshots stay closed.
     #[error("the storage is closed")]
     Closed,
-    /// The snapshot is one of many old ones that had been held, and of those a bounded number is kept. The latest one can be read.
+    /// The memory for old snapshots is full, and this snapshot was discarded. The latest snapshot
+    /// can be read.
     #[error("the snapshot is older than what is kept")]
     Outdated,
     /// The disk failed, or is full.
     #[error("the disk failed: {0}")]
     Io(#[source] Arc<io::Error>),
-    /// What was read is not what was written.
+    /// The stored data is not what was written.
     #[error("the storage is corrupted: {0}")]
     Corrupted(Arc<str>),
-    /// The backend broke down in a way that is a bug.
-    #[error("the storage broke down: {0}")]
+    /// An internal error: a bug.
+    #[error("internal storage error: {0}")]
     Failed(Arc<str>),
 }
 

@@ -1,33 +1,34 @@
-//! What a transaction looked at and what it would change, apart from the transaction.
+//! The reads and writes of a transaction, as owned data.
 
 use crate::range::KeyRange;
 use crate::read_set::ReadSet;
 use crate::stored;
 use crate::write_set::{Op, WriteSet};
 
-/// The reads and writes of a transaction. Two transactions on one snapshot did the same when their writes are equal.
+/// The reads and writes of a transaction. Two transactions on one snapshot have the same effect if
+/// their writes are equal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Footprint {
-    /// Table and key of every single key that was read; it may or may not have existed.
+    /// Table and key of each key that was read. The key may be absent.
     pub keys: Vec<(String, Vec<u8>)>,
-    /// Table and range of everything that was walked.
+    /// Table and range of each range that was read.
     pub ranges: Vec<(String, KeyRange)>,
-    /// Whether more was read than a read set keeps: `keys` and `ranges` then do not tell all.
+    /// Whether `keys` and `ranges` are incomplete, because the read set reached its limit.
     pub reads_cut: bool,
-    /// Table, key and change of every key that was written, by table and key.
+    /// Table, key and write of each written key, ordered by table and key.
     pub writes: Vec<(String, Vec<u8>, KeyWrite)>,
 }
 
-/// What happens to a key when the transaction commits.
+/// What a commit does to a key. [`Write`](crate::Write) is the borrowed form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyWrite {
-    /// It holds this value.
+    /// Sets this value.
     Put(Vec<u8>),
-    /// It is gone.
+    /// Removes the key.
     Delete,
-    /// This much is added to its counter.
+    /// Adds this to the counter.
     Add(i64),
-    /// It holds a counter of this value, whatever it held before.
+    /// Sets a counter to this value, whatever the key held.
     Counter(i64),
 }
 
@@ -69,7 +70,7 @@ impl Footprint {
     }
 }
 
-/// Stored keys as a range of one table; `None` where they span several.
+/// A stored range as a range of one table. `None` if it spans several tables.
 fn range(start: &[u8], end: &[u8]) -> Option<(String, KeyRange)> {
     let (table, first) = stored::split_key(start)?;
     let start = (!first.is_empty()).then(|| first.to_vec());

@@ -71,8 +71,8 @@ impl History {
                 })
     }
 
-    /// Notes the writes of a transaction that joined the batch as commit `sequence`, which is higher
-    /// than all before.
+    /// Notes the writes of a transaction that joined the batch as commit `sequence`, which is
+    /// higher than all before.
     pub(crate) fn admit(&mut self, sequence: u64, writes: &WriteSet) {
         for key in writes.ops().keys() {
             let slot = self.slot(key);

@@ -1,6 +1,6 @@
 //! Sorted keys in one allocation.
 
-/// Keys one after another, and where each ends.
+/// The bytes of all keys, and the end of each key in them.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     bytes: Vec<u8>,
@@ -8,7 +8,7 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// A copy of keys that come sorted. What a transaction may write is far below the 4 GiB that this holds.
+    /// Copies sorted keys. Their total must be below 4 GiB; a batch is far smaller.
     pub(crate) fn copied<'k>(keys: impl Iterator<Item = &'k [u8]> + Clone) -> Keys {
         let (mut len, mut bytes) = (0, 0);
         for key in keys.clone() {

@@ -1,8 +1,8 @@
 //! An ordered key-value store with serializable transactions and group commit.
 //!
-//! A [`Store`] keeps tables of byte keys and byte values or counters, in a file or in memory. A [`Transaction`] reads one
-//! [`Snapshot`], sees its own writes, and remembers what it read. [`Store::commit`] hands it to the committer,
-//! the one thread that writes:
+//! A [`Store`] keeps tables of byte keys with values or counters, in files or in memory. A
+//! [`Transaction`] reads a [`Snapshot`], sees its own writes, and records what it read.
+//! [`Store::commit`] sends it to the committer, the only thread that writes:
 //!
 //! ```text
 //! begin ─▶ Transaction: snapshot · read set · write set ─▶ commit ─▶ queue (bounded)
@@ -10,9 +10,10 @@
 //!   └── published snapshot ◀── backend (one durable write) ◀── batch ◀─┴─ validated against the history
 //! ```
 //!
-//! Committed transactions are equivalent to running them one after another in the order of their
-//! [`Commit::sequence`]: a transaction is refused when anything it read, keys that were absent included, was written
-//! after its snapshot. What was answered is durable and seen by every later [`Store::begin`].
+//! Committed transactions have the same effect as running them one after another in the order of
+//! [`Commit::sequence`]. A transaction is refused if anything that it read was written after its
+//! snapshot; absent keys count. After a commit has returned, it is durable, and every later
+//! [`Store::begin`] sees it. docs/storage.md describes files, crashes and bounds.
 //!
 //! ```
 //! # use stowage_storage::{Config, Error, KeyRange, Store};

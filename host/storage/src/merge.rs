@@ -1,4 +1,4 @@
-//! The view inside a transaction: its snapshot with its own writes laid over it.
+//! What a transaction sees: its snapshot with its own writes over it.
 
 use std::ops::{Bound, ControlFlow};
 
@@ -8,7 +8,7 @@ use crate::overlay::{self, Way};
 use crate::stored;
 use crate::write_set::{Op, WriteSet};
 
-/// A key that is added to holds a value in the snapshot.
+/// The error for an addition to a key that holds a value.
 pub(crate) fn not_a_counter(key: &[u8]) -> Error {
     match stored::split_key(key) {
         Some((table, key)) => Error::NotACounter {
@@ -34,7 +34,8 @@ pub(crate) fn add_to(key: &[u8], held: Option<&[u8]>, delta: i64) -> Result<i64,
     }
 }
 
-/// Walks the merged view of the keys from `start` up to, not including, `end`, until `visit` breaks.
+/// Calls `visit` with the keys of the half-open range `start..end`, own writes included, until it
+/// breaks.
 pub(crate) fn walk(
     state: &dyn BackendSnapshot,
     writes: &WriteSet,

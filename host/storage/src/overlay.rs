@@ -1,4 +1,4 @@
-//! Changes laid over a state: a walk along both.
+//! A walk over two layers: updates over a state.
 
 use std::cmp::Ordering;
 use std::iter::Peekable;
@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use crate::backend::{BackendSnapshot, Visit};
 
-/// What a walk passes: the keys from `start` up to, not including, `end`.
+/// The half-open range `start..end` of keys, and the direction of the walk.
 #[derive(Clone, Copy)]
 pub(crate) struct Way<'a> {
     pub(crate) start: &'a [u8],
@@ -23,7 +23,8 @@ impl Way<'_> {
     }
 }
 
-/// Hands on a key that is changed, given its change and what lies under it, unless the change removes it.
+/// Visits an updated key, given its update and the value below. Skips the key if the update removes
+/// it.
 pub(crate) trait Seen<C, E>:
     FnMut(&[u8], &C, Option<&[u8]>, &mut Visit<'_>) -> Result<ControlFlow<()>, E>
 {
@@ -31,7 +32,8 @@ pub(crate) trait Seen<C, E>:
 
 impl<C, E, F> Seen<C, E> for F where F: FnMut(&[u8], &C, Option<&[u8]>, &mut Visit<'_>) -> Result<ControlFlow<()>, E> {}
 
-/// Walks along `below` as it is under `changes`, which come in the order of the walk, until `visit` breaks.
+/// Walks over `below` with `changes` over it, until `visit` breaks. `changes` come in the order of
+/// the walk.
 pub(crate) fn walk<K: AsRef<[u8]>, C, E: From<crate::BackendError>>(
     below: &dyn BackendSnapshot,
     changes: impl Iterator<Item = (K, C)>,
@@ -64,7 +66,7 @@ pub(crate) fn walk<K: AsRef<[u8]>, C, E: From<crate::BackendError>>(
     Ok(())
 }
 
-/// Hands on the changed keys before a key that lies below, then that key as it is under its change.
+/// Visits the updated keys before a key of the lower layer, then that key with its update.
 fn step<K: AsRef<[u8]>, C, E>(
     changes: &mut Peekable<impl Iterator<Item = (K, C)>>,
     way: Way<'_>,

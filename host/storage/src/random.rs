@@ -1,10 +1,10 @@
-//! Random numbers for tests: the same for the same seed.
+//! Random numbers for tests. A seed always gives the same numbers.
 
-/// A generator (xorshift).
+/// A xorshift generator.
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// `seed` is not 0.
+    /// `seed` must not be 0.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }

@@ -1,16 +1,17 @@
-//! Ranges of keys, how to walk them, and what a walk answers.
+//! Ranges of keys, the options of a scan, and its result.
 
-/// Keys from `start` up to, not including, `end`. A range whose start is not before its end is empty.
+/// The half-open range `start..end`. It is empty if `start` is not before `end`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyRange {
-    /// The first key that may be in the range; absent means from the first key of the table.
+    /// The first possible key of the range. `None`: the first key of the table.
     pub start: Option<Vec<u8>>,
-    /// The first key after the range; absent means to the last key of the table.
+    /// The first possible key after the range. `None`: the range reaches to the last key of the
+    /// table.
     pub end: Option<Vec<u8>>,
 }
 
 impl KeyRange {
-    /// Every key of a table.
+    /// All keys of a table.
     pub fn all() -> Self {
         Self::default()
     }
@@ -33,38 +34,40 @@ impl KeyRange {
     }
 }
 
-/// How to walk a range. The default walks forward and returns nothing: set `limit`.
+/// The options of a scan. The default scans forward and returns no entries: set `limit`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScanOptions {
-    /// From the last key to the first.
+    /// Scan from the last key to the first.
     pub reverse: bool,
-    /// Matching entries to pass over before the first that is returned.
+    /// Matching entries to skip before the first one that is returned.
     pub skip: u32,
-    /// The most entries to return; 0 returns none. Clamped to [`Limits::page_entries`](crate::Limits).
+    /// The most entries to return; 0 returns none. At most [`Limits::page_entries`](crate::Limits).
     pub limit: u32,
-    /// Only entries whose value contains these bytes; absent or empty means every entry.
+    /// Return only entries whose value contains these bytes. `None` and empty match every entry.
     pub contains: Option<Vec<u8>>,
-    /// Leave the values out of the answer.
+    /// Return keys without values.
     pub keys_only: bool,
 }
 
-/// A part of a range.
+/// A page: a part of the entries of a range.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
-    /// Entries in the direction of the scan.
+    /// The entries, in the direction of the scan.
     pub entries: Vec<Entry>,
-    /// The last key that was passed when the page was cut short by its limit or its size; absent when the
-    /// range was walked to its end, and where `limit` was 0. Go on after it: it becomes the new `start` followed by a
-    /// zero byte, or with `reverse` the new `end`. There may turn out to be nothing after it.
+    /// Where the next page begins, if this page was cut by its limit or its size. `None` if the
+    /// range was scanned to its end, and if `limit` was 0. There may be no entries after it.
+    ///
+    /// It is the last key that was passed. The next `start` is this key followed by a zero byte.
+    /// With `reverse`, the next `end` is this key.
     pub cursor: Option<Vec<u8>>,
 }
 
 /// A key and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The key, without its table.
+    /// The key without its table.
     pub key: Vec<u8>,
-    /// The value; a counter is its 8 bytes, little-endian. Empty where the scan asked for keys only.
+    /// The value. A counter has 8 bytes, little-endian. Empty if the scan asked for keys only.
     pub value: Vec<u8>,
 }
 

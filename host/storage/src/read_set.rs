@@ -1,31 +1,34 @@
-//! What a transaction read of its snapshot: keys, and ranges of keys, whether or not they held anything.
+//! The reads of a transaction: keys and ranges of keys, also absent keys and empty ranges.
 
 use std::ops::Range;
 
 use crate::keys::Keys;
 
-/// What the arena holds before it grows.
+/// The first capacity of the arena, in bytes.
 const FIRST_BYTES: usize = 512;
 
-/// Keys and half-open ranges of stored keys, in one arena, so that recording a read is a copy and not an allocation.
+/// Stored keys and half-open ranges of them, in one buffer. Recording a read copies bytes and
+/// rarely allocates.
 #[derive(Debug)]
 pub(crate) struct ReadSet {
     arena: Vec<u8>,
     points: Vec<Range<u32>>,
     ranges: Vec<(Range<u32>, Range<u32>)>,
     limit_bytes: usize,
-    /// Whether `ranges` is sorted and no two of them touch.
+    /// Whether `ranges` is sorted, and no two of them overlap or touch.
     disjoint: bool,
 }
 
 impl ReadSet {
-    /// A set that records about `limit_bytes` of keys exactly, and then widens what it holds.
+    /// A set that records up to about `limit_bytes` of keys exactly. Beyond that it widens its
+    /// ranges.
     pub(crate) fn new(limit_bytes: usize) -> Self {
         Self {
             arena: Vec::new(),
             points: Vec::new(),
             ranges: Vec::new(),
-            // Offsets are 32 bits wide; a quarter of that leaves room for the read that goes over the limit.
+            // Offsets have 32 bits. A quarter of that leaves space for the read that exceeds the
+            // limit.
             limit_bytes: limit_bytes.min(1 << 30),
             disjoint: true,
         }
@@ -47,7 +50,7 @@ impl ReadSet {
         self.bound();
     }
 
-    /// Records a read of every key from `start` up to, not including, `end`.
+    /// Records a read of the half-open range `start..end`.
     pub(crate) fn insert_range(&mut self, start: &[u8], end: &[u8]) {
         if start >= end {
             return;
@@ -68,17 +71,17 @@ impl ReadSet {
             .map(|(start, end)| (self.bytes(start), self.bytes(end)))
     }
 
-    /// Sorts and joins the ranges, so that [`ReadSet::overlaps`] can search them. Done by the transaction's owner, to
-    /// spare the committer the work.
+    /// Sorts and joins the ranges, so that [`ReadSet::overlaps`] can search them. The caller of a
+    /// commit does this, not the committer, which has less time.
     pub(crate) fn seal(&mut self) {
         if !self.disjoint {
             self.compact();
         }
     }
 
-    /// Whether any of these keys lies in one of the ranges. Needs a sealed set.
+    /// Whether a range contains one of these keys. The set must be sealed.
     pub(crate) fn overlaps(&self, keys: &Keys) -> bool {
-        debug_assert!(self.disjoint, "ranges are searched only once they are sealed");
+        debug_assert!(self.disjoint, "the set is not sealed");
         if self.ranges.len() <= keys.len() {
             self.ranges()
                 .any(|(start, end)| keys.first_from(start).is_some_and(|key| key < end))
@@ -96,7 +99,7 @@ impl ReadSet {
 
     fn store(&mut self, bytes: &[u8]) -> Range<u32> {
         if self.arena.capacity() == 0 {
-            // Most transactions read a few keys: one allocation holds them.
+            // Most transactions read few keys, which then take one allocation.
             self.arena.reserve(FIRST_BYTES.max(bytes.len()));
         }
         let start = self.arena.len() as u32;
@@ -104,7 +107,7 @@ impl ReadSet {
         start..self.arena.len() as u32
     }
 
-    /// Memory in use, counting the spans, which outweigh short keys.
+    /// Memory in use. Spans count, because they are larger than short keys.
     fn size_bytes(&self) -> usize {
         self.arena.len() + 8 * self.points.len() + 16 * self.ranges.len()
     }
@@ -114,13 +117,13 @@ impl ReadSet {
             return;
         }
         self.compact();
-        // Half, so that sets that stay close to the limit are not compacted at every read.
+        // Half the limit, so that a set near the limit is not compacted at each read.
         if self.size_bytes() > self.limit_bytes / 2 {
             self.widen();
         }
     }
 
-    /// Drops repeated keys and those inside a range, and joins ranges that touch.
+    /// Drops repeated keys and keys inside a range, and joins ranges that touch.
     fn compact(&mut self) {
         let old = std::mem::replace(self, Self::new(self.limit_bytes));
         let mut ranges: Vec<_> = old.ranges().collect();
@@ -150,7 +153,7 @@ impl ReadSet {
         self.disjoint = true;
     }
 
-    /// Replaces everything by the one range that spans it.
+    /// Replaces everything by one range that contains it.
     fn widen(&mut self) {
         let old = std::mem::replace(self, Self::new(self.limit_bytes));
         let start = old.points().chain(old.ranges().map(|(start, _)| start)).min();

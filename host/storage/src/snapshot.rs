@@ -1,4 +1,4 @@
-//! A committed state of the whole store.
+//! A snapshot: a committed state of the whole store.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -9,18 +9,18 @@ use crate::error::BackendError;
 use crate::stored;
 use crate::table_versions::VersionRegistry;
 
-/// A committed state, which does not change. Cloning it is cheap; as long as a clone lives, the space of what has been
-/// overwritten since is not used again, so hold it no longer than needed.
+/// A committed state. It never changes. Cloning is cheap. Hold it no longer than needed: while a
+/// clone lives, the space of rows that were overwritten since is not reused.
 #[derive(Clone)]
 pub struct Snapshot(Arc<Published>);
 
 /// What the committer publishes.
 pub(crate) struct Published {
-    /// The last transaction in it.
+    /// The last transaction in the state.
     pub(crate) sequence: u64,
     pub(crate) state: Arc<dyn BackendSnapshot>,
     pub(crate) versions: Arc<VersionRegistry>,
-    /// Whether the backend was working when this was published.
+    /// Whether the backend was in service when this was published.
     pub(crate) in_service: bool,
 }
 
@@ -29,23 +29,23 @@ impl Snapshot {
         Self(published)
     }
 
-    /// Its place in the serial order of transactions: the [`Commit::sequence`](crate::Commit) of the last one in
-    /// it. Counts from 0 each time a store is opened.
+    /// The [`Commit::sequence`](crate::Commit) of the last transaction in it. 0 when a store is
+    /// opened.
     pub fn sequence(&self) -> u64 {
         self.0.sequence
     }
 
-    /// The names of the tables that hold anything, in order.
+    /// The names of all tables that have keys, in order.
     ///
     /// # Errors
     ///
-    /// Where the backend cannot read.
+    /// If the backend cannot read.
     pub fn tables(&self) -> Result<Vec<String>, BackendError> {
         let mut tables: Vec<String> = Vec::new();
         let mut from = Vec::new();
         loop {
             let mut found = None;
-            // Table names are ASCII, so every stored key is before this.
+            // Table names are ASCII, so all stored keys are before this.
             self.0.state.walk(&from, &[0xff], false, &mut |key, _| {
                 found = Some(stored::split_key(key).map(|(table, _)| table.to_owned()));
                 ControlFlow::Break(())

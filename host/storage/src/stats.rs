@@ -1,36 +1,36 @@
-//! What a store has done since it was opened.
+//! Counts of what a store has done since it was opened.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts since the store was opened. They are read one by one, so they may be a commit apart.
+/// Counts since the store was opened. They are read one by one, so they may differ by a commit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Transactions with writes that were committed.
+    /// Committed transactions with writes.
     pub commits: u64,
-    /// Transactions without writes that were committed.
+    /// Committed transactions without writes.
     pub read_only_commits: u64,
-    /// Transactions refused because of a conflict.
+    /// Transactions that were refused because of a conflict.
     pub conflicts: u64,
-    /// Durable writes to the backend; `commits` divided by it is how well commits are grouped.
+    /// Batches. `commits` divided by this is the average batch.
     pub batches: u64,
-    /// The most transactions in one of them.
+    /// The most transactions in one batch.
     pub largest_batch: u64,
     /// Keys written.
     pub keys_written: u64,
-    /// Bytes of keys and values written, before the backend's own overhead.
+    /// Bytes of the written keys and values, without overhead of the backend.
     pub bytes_written: u64,
-    /// Batches the backend failed to write.
+    /// Batches that the backend failed to write, and failed flushes.
     pub failed_batches: u64,
-    /// How often the backend was opened again after a failure.
+    /// How often the backend was reopened after a failure.
     pub reopens: u64,
-    /// Keys of recent commits that are remembered now.
+    /// Keys in the history of recent commits now.
     pub history_keys: u64,
-    /// Commits that wait for the committer now.
+    /// Commits that wait in the queue now.
     pub queued: u64,
 }
 
-/// The counts behind [`Stats`].
+/// The counters behind [`Stats`].
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) commits: AtomicU64,
@@ -45,7 +45,7 @@ pub(crate) struct Counters {
     pub(crate) history_keys: AtomicU64,
 }
 
-/// Adds to a count that nothing is ordered by.
+/// Adds to a counter. No other memory access is ordered by it.
 pub(crate) fn count(counter: &AtomicU64, by: u64) {
     counter.fetch_add(by, Ordering::Relaxed);
 }

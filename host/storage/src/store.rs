@@ -21,38 +21,40 @@ use crate::transaction::Transaction;
 
 /// An ordered key-value store with serializable transactions. Cloning the handle is cheap.
 ///
-/// [`Store::close`] makes sure that everything is on disk and the file is free; when the last handle is dropped
-/// instead, the dropping thread waits for it.
+/// [`Store::close`] waits until everything is on disk and the files are closed. If the last handle
+/// is dropped instead, the dropping thread waits for that.
 #[derive(Clone)]
 pub struct Store(Arc<Handle>);
 
-/// A transaction's place among all others.
+/// The place of a transaction in the commit order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Commit {
-    /// Its place in the serial order: it saw the effects of every transaction with a lower number, and of no
-    /// other. For a transaction without writes, the number of the last transaction in its snapshot. Counts from 1 each
-    /// time a store is opened, with gaps.
+    /// The transaction saw the effects of all transactions with a lower number, and of no others.
+    /// Without writes, it is the number of the last transaction in its snapshot. Numbers start at 1
+    /// each time a store is opened, and have gaps.
     pub sequence: u64,
 }
 
 struct Handle {
     shared: Arc<Shared>,
     config: Config,
-    /// Absent once the store is closed.
+    /// `None` after the store is closed.
     queue: Mutex<Option<mpsc::Sender<Request>>>,
     committer: Mutex<Option<JoinHandle<()>>>,
-    /// Closed when the committer has ended.
+    /// Closes when the committer ends.
     ended: watch::Receiver<()>,
 }
 
 impl Store {
-    /// Opens or creates the file at `path`. One store has it at a time.
+    /// Opens or creates the database at `path`, and its log beside it. Only one store may have them
+    /// open.
     ///
     /// # Errors
     ///
-    /// [`OpenError::InUse`] while another store has the file, in this process or another; [`OpenError::FormatTooNew`];
-    /// [`OpenError::NotAStore`]; [`OpenError::Backend`] where the file cannot be read or written.
+    /// [`OpenError::InUse`] if another store has the file open, in this process or another;
+    /// [`OpenError::FormatTooNew`]; [`OpenError::NotAStore`]; [`OpenError::Backend`] if the files
+    /// cannot be read or written; [`OpenError::Thread`].
     pub fn open(path: &Path, config: Config) -> Result<Self, OpenError> {
         let backend = RedbBackend::open(path, config.cache_size_bytes, config.wal_bytes)?;
         Self::with_backend(Box::new(backend), config).map_err(|error| match error {
@@ -64,14 +66,14 @@ impl Store {
         })
     }
 
-    /// A store that lives in memory and is gone when it is closed.
+    /// A store in memory. Its data is gone when it is closed.
     ///
     /// # Panics
     ///
-    /// Where the system cannot start a thread.
+    /// If the system cannot start a thread.
     pub fn in_memory(config: Config) -> Self {
         Self::with_backend(Box::new(MemoryBackend::default()), config)
-            .expect("memory can always be read, and a system that starts no thread cannot go on")
+            .expect("memory is always readable, and the system can start a thread")
     }
 
     pub(crate) fn with_backend(backend: Box<dyn Backend>, config: Config) -> Result<Self, StartError> {
@@ -84,8 +86,8 @@ impl Store {
         let thread = thread::Builder::new()
             .name("storage-committer".to_owned())
             .spawn(move || {
-                // Dropped when the thread ends, also by a panic, and after the queue: callers in the
-                // queue must not wait forever.
+                // Dropped when the thread ends, also by a panic, and after the queue: callers in
+                // the queue must not wait forever.
                 let _alive = alive;
                 committer.run(receiver, &clock);
             })
@@ -99,48 +101,48 @@ impl Store {
         })))
     }
 
-    /// The latest committed state. After [`Store::close`], and while the disk is failing, a snapshot whose reads
-    /// fail.
+    /// The latest committed state. After [`Store::close`], and while the backend is out of service,
+    /// all reads of the snapshot fail.
     pub fn snapshot(&self) -> Snapshot {
         let snapshot = Snapshot::new(self.0.shared.published.load_full());
         if !snapshot.in_service()
             && let Some(queue) = self.0.queue()
         {
-            // A full queue has commits in it, which bring the backend back as well.
+            // If the queue is full, it has commits, and they reopen the backend as well.
             let _ = queue.try_send(Request::Reopen);
         }
         snapshot
     }
 
-    /// A transaction on the latest committed state.
+    /// Begins a transaction on the latest committed state.
     pub fn begin(&self) -> Transaction {
         self.transaction(self.snapshot())
     }
 
-    /// A transaction on a snapshot of this store: to run something again on what it saw the first time. It can be
-    /// committed, too, if nothing it read has changed since.
+    /// Begins a transaction on an earlier snapshot of this store, to run something again on the
+    /// same state. It can be committed if nothing that it reads has changed since.
     pub fn begin_at(&self, snapshot: &Snapshot) -> Transaction {
         self.transaction(snapshot.clone())
     }
 
-    /// Commits a transaction of this store. Returns once it is durable and every new snapshot sees it; at once where it
-    /// wrote nothing. Waits for room where many commits are queued. A call that is dropped while it waits may still
-    /// commit.
+    /// Commits a transaction of this store. Returns when it is durable and every new snapshot sees
+    /// it. A transaction without writes is done at once. Waits for space if the queue is full. If
+    /// the future is dropped, the transaction may still be committed.
     ///
     /// # Errors
     ///
-    /// [`CommitError::Conflict`], where running it again on a new snapshot may succeed; [`CommitError::NotACounter`];
-    /// [`CommitError::Closed`]; [`CommitError::Backend`].
+    /// [`CommitError::Conflict`]: it may succeed if it runs again on a new snapshot.
+    /// [`CommitError::NotACounter`], [`CommitError::Closed`], [`CommitError::Backend`].
     pub fn commit(&self, tx: Transaction) -> impl Future<Output = Result<Commit, CommitError>> + Send {
         self.submit(tx, false)
     }
 
-    /// [`Store::commit`], after which no transaction on an earlier snapshot commits any more, whatever it read: they
-    /// all conflict. For a change of what the stored bytes mean.
+    /// [`Store::commit`] that also fences: afterwards every transaction on an earlier snapshot
+    /// conflicts, whatever it read. Use it if the meaning of stored bytes changes.
     ///
     /// # Errors
     ///
-    /// As [`Store::commit`].
+    /// Those of [`Store::commit`].
     pub fn commit_fenced(&self, tx: Transaction) -> impl Future<Output = Result<Commit, CommitError>> + Send {
         self.submit(tx, true)
     }
@@ -149,20 +151,20 @@ impl Store {
         let verdict = match self.enqueue(tx, is_fence)? {
             Enqueued::Done(commit) => return Ok(commit),
             Enqueued::Waits(verdict) => verdict,
-            // Apart, for it is rare, and has room for all that waits.
+            // Boxed, because it is rare and large.
             Enqueued::Full(send, verdict) => {
                 send.await?;
                 verdict
             }
         };
-        // The committer answers all it takes, so that one without an answer died with the committer.
+        // The committer replies to every request. No reply means that its thread has ended.
         match verdict.await {
             Ok(reply) => reply.verdict,
             Err(_) => Err(CommitError::Backend(BackendError::Failed("the committer ended".into()))),
         }
     }
 
-    /// Hands a transaction to the committer.
+    /// Sends a transaction to the committer.
     fn enqueue(&self, tx: Transaction, is_fence: bool) -> Result<Enqueued, CommitError> {
         let (snapshot, reads, writes) = tx.into_parts();
         let sequence = snapshot.sequence();
@@ -190,12 +192,14 @@ impl Store {
         }
     }
 
-    /// Runs `f` in a transaction and commits it; on a conflict, again on a new snapshot, up to
-    /// [`Config::update_attempts`] times. `f` must have no effect but on the transaction and what it returns.
+    /// Runs `f` in a transaction and commits it. After a conflict it runs `f` again on a new
+    /// snapshot, up to [`Config::update_attempts`] times. `f` must have no other effect than on the
+    /// transaction and its result.
     ///
     /// # Errors
     ///
-    /// [`UpdateError::Aborted`] with the error of `f`, [`UpdateError::Contended`], [`UpdateError::Commit`].
+    /// [`UpdateError::Aborted`] with the error of `f`, [`UpdateError::Contended`],
+    /// [`UpdateError::Commit`].
     pub async fn update<T, E: From<Error>>(
         &self,
         mut f: impl FnMut(&mut Transaction) -> Result<T, E>,
@@ -213,7 +217,7 @@ impl Store {
         Err(UpdateError::Contended { attempts })
     }
 
-    /// What the store has done since it was opened.
+    /// Counts of what the store has done since it was opened.
     pub fn stats(&self) -> Stats {
         let queued = self
             .0
@@ -222,18 +226,18 @@ impl Store {
         self.0.shared.counters.read(queued)
     }
 
-    /// The settings it was opened with.
+    /// The settings that it was opened with.
     pub fn config(&self) -> &Config {
         &self.0.config
     }
 
-    /// Closes the store, for every handle of it: commits that wait are finished, later ones fail with
-    /// [`CommitError::Closed`], and reads fail with [`BackendError::Closed`]. When it returns, the file is closed.
-    /// Closing twice is harmless.
+    /// Closes the store for all its handles. Waiting commits are finished. Later commits fail with
+    /// [`CommitError::Closed`], and reads with [`BackendError::Closed`]. When it returns, the files
+    /// are closed. A second close does nothing.
     pub async fn close(&self) {
         self.0.stop();
         let mut ended = self.0.ended.clone();
-        // Nothing is ever sent: the error is the end of the thread.
+        // Nothing is ever sent. An error means that the thread has ended.
         while ended.changed().await.is_ok() {}
         self.0.join();
     }
@@ -250,19 +254,19 @@ impl std::fmt::Debug for Store {
     }
 }
 
-/// What became of a transaction that was to be handed to the committer.
+/// The result of sending a transaction to the committer.
 enum Enqueued {
-    /// It writes nothing.
+    /// It has no writes, so it is committed.
     Done(Commit),
     Waits(oneshot::Receiver<CommitReply>),
-    /// The queue was full: it is handed over by the first.
+    /// The queue was full. The future waits for space and sends it.
     Full(
         Pin<Box<dyn Future<Output = Result<(), CommitError>> + Send>>,
         oneshot::Receiver<CommitReply>,
     ),
 }
 
-/// Why a store did not start.
+/// A store could not be started.
 #[derive(Debug)]
 pub(crate) enum StartError {
     Backend(BackendError),
@@ -274,13 +278,14 @@ impl Handle {
         self.queue.lock().clone()
     }
 
-    /// Takes no further commits; the committer ends when it has done those that are under way.
+    /// Closes the queue. The committer ends after the commits in it.
     fn stop(&self) {
         self.queue.lock().take();
     }
 
     fn join(&self) {
-        // Held while joining, so that of two who close at once neither returns before the file is closed.
+        // The lock is held during the join, so that no second close returns before the files are
+        // closed.
         let mut committer = self.committer.lock();
         if let Some(thread) = committer.take()
             && thread.join().is_err()

@@ -1,8 +1,8 @@
-//! How tables, keys, values and counters lie in the backend's one ordered space.
+//! The stored form of keys and values. All tables share one ordered space.
 //!
-//! A stored key is the table's name, a zero byte, and the key. A stored value is its bytes and a last byte that
-//! tells what they are: a value, or a counter of 8 bytes, little-endian. The kind comes last so that a value that is
-//! handed over by its owner is stored without moving it.
+//! A stored key is the table name, a zero byte, and the key. A stored value is the bytes and a last
+//! byte for the kind: a value, or a counter of 8 bytes, little-endian. The kind is last, so that an
+//! owned value is stored without moving it.
 
 use crate::error::Error;
 
@@ -10,7 +10,7 @@ use crate::error::Error;
 const VALUE: u8 = 0;
 /// The last byte of a stored counter.
 const COUNTER: u8 = 1;
-/// Ends the table's name in a stored key; no name contains it.
+/// Ends the table name in a stored key. No name contains it.
 const SEPARATOR: u8 = 0;
 /// The longest table name.
 const TABLE_NAME_CHARS: usize = 64;
@@ -24,21 +24,21 @@ pub(crate) enum Kind {
     Counter,
 }
 
-/// A value's stored form.
+/// The stored form of a value.
 pub(crate) fn encode_value(mut value: Vec<u8>) -> Vec<u8> {
     value.reserve_exact(1);
     value.push(VALUE);
     value
 }
 
-/// A counter's stored form.
+/// The stored form of a counter.
 pub(crate) fn encode_counter(counter: i64) -> [u8; COUNTER_LEN] {
     let mut stored = [COUNTER; COUNTER_LEN];
     stored[..COUNTER_LEN - 1].copy_from_slice(&counter.to_le_bytes());
     stored
 }
 
-/// Splits a stored value into its kind and its bytes; `None` where it is neither, which only damage explains.
+/// Splits a stored value into kind and bytes. `None` if it is damaged.
 pub(crate) fn decode(stored: &[u8]) -> Option<(Kind, &[u8])> {
     match stored.split_last() {
         Some((&VALUE, bytes)) => Some((Kind::Value, bytes)),
@@ -47,7 +47,7 @@ pub(crate) fn decode(stored: &[u8]) -> Option<(Kind, &[u8])> {
     }
 }
 
-/// The counter that a stored value holds; `None` where it holds anything else.
+/// The value of a stored counter. `None` if it is not a counter.
 pub(crate) fn decode_counter(stored: &[u8]) -> Option<i64> {
     match decode(stored) {
         Some((Kind::Counter, bytes)) => bytes.try_into().ok().map(i64::from_le_bytes),
@@ -55,7 +55,7 @@ pub(crate) fn decode_counter(stored: &[u8]) -> Option<i64> {
     }
 }
 
-/// Writes the stored key into `buffer`, replacing what it held.
+/// Replaces the contents of `buffer` by the stored key.
 pub(crate) fn write_key(buffer: &mut Vec<u8>, table: &str, key: &[u8]) {
     buffer.clear();
     buffer.reserve(table.len() + 1 + key.len());
@@ -64,12 +64,12 @@ pub(crate) fn write_key(buffer: &mut Vec<u8>, table: &str, key: &[u8]) {
     buffer.extend_from_slice(key);
 }
 
-/// The first stored key after all of a table's.
+/// The first possible stored key after all keys of a table.
 pub(crate) fn table_end(table: &str) -> Vec<u8> {
     end_of(table.as_bytes())
 }
 
-/// [`table_end`] of a name that has been taken from a stored key.
+/// [`table_end`] of a table name in its stored form.
 pub(crate) fn end_of(table: &[u8]) -> Vec<u8> {
     let mut end = Vec::with_capacity(table.len() + 1);
     end.extend_from_slice(table);
@@ -77,7 +77,7 @@ pub(crate) fn end_of(table: &[u8]) -> Vec<u8> {
     end
 }
 
-/// The table of a stored key, as it is written there.
+/// The table name of a stored key, in its stored form.
 pub(crate) fn table_of(stored: &[u8]) -> Option<&[u8]> {
     memchr::memchr(SEPARATOR, stored).map(|at| &stored[..at])
 }
@@ -88,7 +88,7 @@ pub(crate) fn split_key(stored: &[u8]) -> Option<(&str, &[u8])> {
     Some((std::str::from_utf8(table).ok()?, &stored[table.len() + 1..]))
 }
 
-/// Checks a table's name.
+/// Checks a table name.
 pub(crate) fn check_table(table: &str) -> Result<(), Error> {
     let valid = (1..=TABLE_NAME_CHARS).contains(&table.len())
         && table

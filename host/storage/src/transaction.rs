@@ -1,4 +1,4 @@
-//! A transaction: a snapshot, what was read of it, and what is to be written.
+//! A transaction: a snapshot, what it read, and what it writes.
 
 use std::time::Duration;
 
@@ -15,20 +15,20 @@ use crate::visitor::{Count, Found, Scan, Visitor};
 use crate::walk::Walk;
 use crate::write_set::{OnValue, Op, Write, WriteSet};
 
-/// Reads and writes that are committed together or not at all. Everything is read from one snapshot, with the own
-/// writes visible; dropping the transaction discards them.
+/// Reads and writes that are committed together or not at all. It reads one snapshot and sees its
+/// own writes. Dropping it discards the writes.
 ///
 /// # Errors
 ///
-/// Every operation refuses table names and keys that are out of bounds, and fails with [`Error::Backend`] where the
-/// backend cannot read. A call that fails changes nothing.
+/// Every operation refuses table names and keys that are out of bounds. It fails with
+/// [`Error::Backend`] if the backend cannot read. A call that fails changes nothing.
 #[derive(Debug)]
 pub struct Transaction {
     snapshot: Snapshot,
     limits: Limits,
     reads: ReadSet,
     writes: WriteSet,
-    /// The stored key of the operation at hand.
+    /// The stored key of the current operation.
     key: Vec<u8>,
     outdated: bool,
 }
@@ -45,22 +45,22 @@ impl Transaction {
         }
     }
 
-    /// The state it reads.
+    /// The snapshot that it reads.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
 
-    /// Whether a read has failed because the snapshot is older than what is kept ([`BackendError::Outdated`]): running it again on the
-    /// latest one may succeed.
+    /// Whether a read failed with [`BackendError::Outdated`]. A new transaction on the latest
+    /// snapshot may succeed.
     pub fn is_outdated(&self) -> bool {
         self.outdated
     }
 
-    /// The value of a key, or `None`. A counter is its 8 bytes, little-endian.
+    /// The value of a key, or `None`. The value of a counter is its 8 bytes, little-endian.
     ///
     /// # Errors
     ///
-    /// [`Error::NotACounter`] where the transaction added to a key that holds a value.
+    /// [`Error::NotACounter`] if this transaction added to a key that holds a value.
     pub fn get(&mut self, table: &str, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         let Some(mut stored) = self.get_stored(table, key)? else {
             return Ok(None);
@@ -72,11 +72,11 @@ impl Transaction {
         Ok(Some(stored))
     }
 
-    /// A counter's value, own additions included; 0 where nothing was ever added.
+    /// The value of a counter with own additions; 0 if the key is absent.
     ///
     /// # Errors
     ///
-    /// [`Error::NotACounter`] where the key holds a value.
+    /// [`Error::NotACounter`] if the key holds a value.
     pub fn counter(&mut self, table: &str, key: &[u8]) -> Result<i64, Error> {
         let Some(stored) = self.get_stored(table, key)? else {
             return Ok(0);
@@ -88,22 +88,23 @@ impl Transaction {
         }
     }
 
-    /// Counts a key as read, whatever it holds: this transaction conflicts with one that writes the key and is committed first.
+    /// Records a key as read, without reading it. This transaction conflicts with one that writes
+    /// the key and is committed first.
     ///
     /// # Errors
     ///
     /// Those of every operation.
     pub fn depend_on(&mut self, table: &str, key: &[u8]) -> Result<(), Error> {
         self.locate(table, key)?;
-        // What it writes itself is no one else's.
+        // Its own write does not depend on the snapshot.
         if let None | Some(Op::Touch) = self.writes.ops().get(&self.key) {
             self.reads.insert_key(&self.key);
         }
         Ok(())
     }
 
-    /// Has transactions conflict that depend on a key ([`Transaction::depend_on`], or by reading it) and are committed after this one, as if
-    /// it were written. What it holds stays.
+    /// Counts as a write of a key, but leaves its value. Transactions that read the key, or called
+    /// [`Transaction::depend_on`], conflict if they are committed later.
     ///
     /// # Errors
     ///
@@ -113,19 +114,19 @@ impl Transaction {
         self.writes.touch(&self.key, &self.limits)
     }
 
-    /// Entries of a range, own writes included.
+    /// The entries of a range, own writes included.
     ///
     /// # Errors
     ///
-    /// [`Error::NotACounter`] where the transaction added to a key in the range that holds a value.
+    /// [`Error::NotACounter`] if this transaction added to a key in the range that holds a value.
     pub fn scan(&mut self, table: &str, range: &KeyRange, options: &ScanOptions) -> Result<Page, Error> {
         let mut scan = self.begin_scan(table, range, options)?;
         while !self.go_on(&mut scan, None)? {}
         Ok(scan.into_page())
     }
 
-    /// [`Transaction::scan`] that does not count as a read: this transaction does not conflict with one that changes what is found. What must
-    /// not change is for the caller to say ([`Transaction::depend_on`]).
+    /// [`Transaction::scan`] that does not count as a read. Later changes of the range cause no
+    /// conflict. The caller declares what must not change with [`Transaction::depend_on`].
     ///
     /// # Errors
     ///
@@ -139,7 +140,7 @@ impl Transaction {
         Ok(scan.into_page())
     }
 
-    /// How many entries a range holds, own writes included. It walks the range.
+    /// The number of entries in a range, own writes included. It walks the range.
     ///
     /// # Errors
     ///
@@ -150,7 +151,7 @@ impl Transaction {
         Ok(count.count())
     }
 
-    /// Sets a key, whether or not it exists. Reads nothing.
+    /// Sets the value of a key, whether or not the key exists. This is not a read.
     ///
     /// # Errors
     ///
@@ -167,7 +168,7 @@ impl Transaction {
         self.writes.set(&self.key, op, &self.limits)
     }
 
-    /// Removes a key; one that does not exist is no error. Reads nothing.
+    /// Removes a key. The key may be absent. This is not a read.
     ///
     /// # Errors
     ///
@@ -177,7 +178,7 @@ impl Transaction {
         self.writes.set(&self.key, Op::Delete, &self.limits)
     }
 
-    /// Removes every key of a range and says how many there were.
+    /// Removes all keys of a range and returns their number.
     ///
     /// # Errors
     ///
@@ -188,7 +189,7 @@ impl Transaction {
         self.delete_found(keys)
     }
 
-    /// Begins a [`Transaction::scan`] that [`Transaction::go_on`] carries on.
+    /// Begins a [`Transaction::scan`] in pieces. [`Transaction::go_on`] continues it.
     ///
     /// # Errors
     ///
@@ -202,14 +203,14 @@ impl Transaction {
             options.reverse,
             Scan::new(table, options, limit, self.limits.page_bytes),
         );
-        // Nothing is asked for, so nothing is looked at.
+        // A scan of no entries reads nothing.
         if limit == 0 {
             walk.end();
         }
         Ok(walk)
     }
 
-    /// Begins a [`Transaction::count`] that [`Transaction::go_on`] carries on.
+    /// Begins a [`Transaction::count`] in pieces. [`Transaction::go_on`] continues it.
     ///
     /// # Errors
     ///
@@ -219,7 +220,8 @@ impl Transaction {
         Ok(Walk::new(start, end, false, Count::default()))
     }
 
-    /// Begins a [`Transaction::delete_range`] that [`Transaction::go_on`] carries on and [`Transaction::delete_found`] ends.
+    /// Begins a [`Transaction::delete_range`] in pieces. [`Transaction::go_on`] continues it, and
+    /// [`Transaction::delete_found`] ends it.
     ///
     /// # Errors
     ///
@@ -229,18 +231,18 @@ impl Transaction {
         Ok(Walk::new(start, end, false, Found::new(self.limits.writes)))
     }
 
-    /// Goes on with a walk for about as long as `time` says, or to its end, and says whether that is reached. The transaction must not
-    /// write meanwhile.
+    /// Continues a walk to its end, or for about `time`. Returns whether it has ended. The
+    /// transaction must not write while a walk is in progress.
     ///
     /// # Errors
     ///
-    /// Those of the walk; it has ended then.
+    /// Those of the walk. It has ended then.
     pub fn go_on<V: Visitor>(&mut self, walk: &mut Walk<V>, time: Option<Duration>) -> Result<bool, Error> {
         if walk.has_ended() {
             return Ok(true);
         }
         if let Err(error) = walk.advance(self.snapshot.state(), &self.writes, time) {
-            // The failure, too, tells what the range holds.
+            // The failure also depends on what the range holds.
             walk.record_all(&mut self.reads);
             walk.end();
             return Err(self.note(error));
@@ -251,7 +253,8 @@ impl Transaction {
         Ok(walk.has_ended())
     }
 
-    /// Removes the keys that a walk of [`Transaction::begin_delete`] has found, and says how many there are.
+    /// Removes the keys that a walk of [`Transaction::begin_delete`] found, and returns their
+    /// number.
     ///
     /// # Errors
     ///
@@ -263,13 +266,14 @@ impl Transaction {
         Ok(count)
     }
 
-    /// Adds to a counter, which starts at 0. The sum wraps at 64 bits. Reads nothing, so that transactions that only
-    /// add do not conflict; a key that turns out to hold a value fails the commit.
+    /// Adds to a counter, which starts at 0. The sum wraps at 64 bits. This is not a read, so
+    /// transactions that only add do not conflict. If the key turns out to hold a value, the commit
+    /// fails.
     ///
     /// # Errors
     ///
-    /// [`Error::NotACounter`] where this transaction put a value there, [`Error::TransactionTooLarge`],
-    /// [`Error::TooManyWrites`].
+    /// [`Error::NotACounter`] if this transaction put a value there,
+    /// [`Error::TransactionTooLarge`], [`Error::TooManyWrites`].
     pub fn add(&mut self, table: &str, key: &[u8], delta: i64) -> Result<(), Error> {
         self.locate(table, key)?;
         match self.writes.add(&self.key, delta, &self.limits)? {
@@ -278,19 +282,19 @@ impl Transaction {
         }
     }
 
-    /// Table, key and write, one for each key written, ordered by table and key; equal for transactions that change the
-    /// same snapshot in the same way.
+    /// Table, key and write of each written key, ordered by table and key. Two transactions on one
+    /// snapshot have the same effect if these are equal.
     pub fn writes(&self) -> impl Iterator<Item = (&str, &[u8], Write<'_>)> {
         self.writes.iter()
     }
 
-    /// What it read and wrote so far.
+    /// What it has read and written so far.
     pub fn footprint(&self) -> Footprint {
         Footprint::new(&self.reads, &self.writes)
     }
 
-    /// The versions of the tables it read from. `None` if it wrote anything, or if its reads are not
-    /// recorded table by table.
+    /// The versions of the tables that it read from. `None` if it wrote anything, or if its reads
+    /// are not recorded table by table.
     pub fn table_versions(&self) -> Option<TableVersions> {
         match self.writes.is_empty() {
             true => TableVersions::new(self.snapshot.sequence(), self.snapshot.versions(), &self.reads),
@@ -298,18 +302,19 @@ impl Transaction {
         }
     }
 
-    /// Keys and values written so far, in bytes, as [`Limits::write_bytes`] counts them: table names included.
+    /// Bytes of the keys and values written so far. Table names count, as in
+    /// [`Limits::write_bytes`].
     pub fn write_bytes(&self) -> usize {
         self.writes.bytes()
     }
 
-    /// Snapshot, reads ready to be validated, and writes.
+    /// The snapshot, the sealed read set, and the writes.
     pub(crate) fn into_parts(mut self) -> (Snapshot, ReadSet, WriteSet) {
         self.reads.seal();
         (self.snapshot, self.reads, self.writes)
     }
 
-    /// Checks table and key, and puts the stored key into `self.key`.
+    /// Checks table and key, and sets `self.key` to the stored key.
     fn locate(&mut self, table: &str, key: &[u8]) -> Result<(), Error> {
         stored::check_table(table)?;
         if key.is_empty() {
@@ -325,7 +330,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// The stored value of a key as the transaction sees it; leaves the stored key in `self.key`.
+    /// The stored value of a key, own writes included. Sets `self.key` to the stored key.
     fn get_stored(&mut self, table: &str, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         self.locate(table, key)?;
         let delta = match self.writes.ops().get(&self.key) {
@@ -351,8 +356,8 @@ impl Transaction {
         error
     }
 
-    /// The stored keys a range lies between. Bounds are not keys: an empty one is before every key, and their length
-    /// is limited only so that a read set stays small.
+    /// The stored keys that bound a range. A bound is not a key: it may be empty, which is before
+    /// all keys. Its length is limited to keep read sets small.
     fn bounds(&self, table: &str, range: &KeyRange) -> Result<(Vec<u8>, Vec<u8>), Error> {
         stored::check_table(table)?;
         let limit_bytes = self.limits.key_bytes + 1;

@@ -1,4 +1,4 @@
-//! What a transaction writes: one operation a key, the sum of all that was done to it.
+//! The writes of a transaction: one operation for each key, which sums up all that was done to it.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -7,20 +7,20 @@ use crate::config::Limits;
 use crate::error::Error;
 use crate::stored;
 
-/// What happens to one key when a transaction commits.
+/// What a commit does to a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Write<'a> {
-    /// It holds this value.
+    /// Sets this value.
     Put(&'a [u8]),
-    /// It is gone.
+    /// Removes the key.
     Delete,
-    /// This much is added to its counter, which starts at 0.
+    /// Adds this to the counter, which starts at 0.
     Add(i64),
-    /// It holds a counter of this value, whatever it held before: it was deleted, then added to.
+    /// Sets a counter to this value, whatever the key held: it was deleted, then added to.
     Counter(i64),
 }
 
-/// An operation on a key, relative to the snapshot.
+/// An operation on a key of the snapshot.
 #[derive(Debug)]
 pub(crate) enum Op {
     /// The stored form of a value.
@@ -28,7 +28,7 @@ pub(crate) enum Op {
     Delete,
     Add(i64),
     Counter(i64),
-    /// Nothing; but transactions that depend on the key conflict.
+    /// Changes nothing. But transactions that depend on the key conflict.
     Touch,
 }
 
@@ -42,7 +42,7 @@ impl Op {
     }
 }
 
-/// An addition met a value.
+/// This transaction has put a value where it now adds.
 pub(crate) struct OnValue;
 
 /// The operations of a transaction, by stored key.
@@ -57,7 +57,7 @@ impl WriteSet {
         self.ops.is_empty()
     }
 
-    /// Bytes of the keys and values written.
+    /// Bytes of the keys and values that are written.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -70,10 +70,10 @@ impl WriteSet {
         &self.ops
     }
 
-    /// Sets what happens to a key, whatever happened to it before.
+    /// Replaces the operation on a key.
     pub(crate) fn set(&mut self, key: &[u8], op: Op, limits: &Limits) -> Result<(), Error> {
         let added = op.len_bytes();
-        // Looked up before it is inserted: most keys are written once, but a refused write must change nothing.
+        // Checked before the insertion, because a refused write must change nothing.
         if let Some(held) = self.ops.get_mut(key) {
             let bytes = self.bytes - held.len_bytes() + added;
             check_bytes(bytes, limits)?;
@@ -91,7 +91,7 @@ impl WriteSet {
         Ok(())
     }
 
-    /// Has those who depend on a key conflict, whatever happens to it.
+    /// Marks a key as written without a change, unless it is written already.
     pub(crate) fn touch(&mut self, key: &[u8], limits: &Limits) -> Result<(), Error> {
         match self.ops.contains_key(key) {
             true => Ok(()),
@@ -99,7 +99,7 @@ impl WriteSet {
         }
     }
 
-    /// Adds to a counter; `Ok(Err(OnValue))` where this transaction put a value there.
+    /// Adds to a counter. `Ok(Err(OnValue))` if this transaction put a value there.
     pub(crate) fn add(&mut self, key: &[u8], delta: i64, limits: &Limits) -> Result<Result<(), OnValue>, Error> {
         let op = match self.ops.get(key) {
             Some(Op::Put(_)) => return Ok(Err(OnValue)),
@@ -111,8 +111,7 @@ impl WriteSet {
         self.set(key, op, limits).map(Ok)
     }
 
-    /// Deletes keys that are known to exist; their room is checked as they come, so that a refusal changes
-    /// nothing.
+    /// Deletes existing keys. The limits are checked first, so that a refusal changes nothing.
     pub(crate) fn delete_all(&mut self, keys: Vec<Vec<u8>>, limits: &Limits) -> Result<(), Error> {
         let mut bytes = self.bytes;
         let mut len = self.ops.len();
@@ -143,7 +142,7 @@ impl WriteSet {
         Ok(())
     }
 
-    /// Table, key and what it holds then, in the order of the stored keys.
+    /// Table, key and write of each written key, in the order of the stored keys.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[u8], Write<'_>)> {
         self.ops.iter().filter_map(|(stored, op)| {
             let (table, key) =

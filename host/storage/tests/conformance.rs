@@ -1,17 +1,17 @@
-//! What a transaction sees and does, on every backend.
+//! What a transaction sees and does, on each backend.
 
 #![allow(clippy::unwrap_used)]
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
 use stowage_storage::{
     BackendError, CommitError, Config, Error, KeyRange, KeyWrite, Limits, ScanOptions, Store, UpdateError, Write,
 };
-use support::{Answer, Fixture, Model, Op, run};
+use support::{Fixture, Model, Op, Output, run};
 
 type Make = fn(Config) -> Fixture;
 
@@ -26,15 +26,15 @@ on_every_backend!(
     a_refused_addition_leaves_the_rest_of_its_batch_alone,
     counters_wrap,
     tables_are_those_that_hold_something,
-    a_closed_store_refuses_and_answers,
+    a_closed_store_refuses_commits_and_reads,
     closing_finishes_what_was_queued,
     an_aborted_update_changes_nothing,
     statistics_count_commits_and_conflicts,
     after_a_fence_no_earlier_snapshot_commits,
     a_footprint_tells_what_was_read_and_written,
-    reads_that_count_as_fresh_would_be_the_same_again,
-    reads_are_fresh_while_other_tables_change,
-    a_walk_in_pieces_finds_what_one_at_one_go_finds,
+    while_table_versions_are_current_reads_repeat,
+    table_versions_stay_current_while_other_tables_change,
+    a_walk_in_pieces_finds_what_a_whole_walk_finds,
 );
 
 /// Checks many values of a strategy, on a thread that may block.
@@ -72,7 +72,7 @@ fn all(limit: u32) -> ScanOptions {
 }
 
 async fn a_transaction_sees_what_a_map_would(make: Make) {
-    // A sequence of transactions, each committed or dropped.
+    // A sequence of transactions. Each is committed or dropped.
     let transaction = (prop::collection::vec(support::op(), 0..12), any::<bool>());
     let transactions = prop::collection::vec(transaction, 1..6);
     let check = move |transactions: Vec<(Vec<Op>, bool)>| {
@@ -86,8 +86,8 @@ async fn a_transaction_sees_what_a_map_would(make: Make) {
             for op in &ops {
                 let mut after = seen.clone();
                 let expected = after.run(op);
-                // Whether a blind addition meets a value shows at the commit; there is a test of its own for it.
-                if matches!(op, Op::Add(..)) && expected == Answer::NotACounter {
+                // A blind addition to a value fails only at the commit. Another test covers that.
+                if matches!(op, Op::Add(..)) && expected == Output::NotACounter {
                     continue;
                 }
                 prop_assert_eq!(run(&mut tx, op), expected, "{:?}", op);
@@ -150,7 +150,7 @@ async fn the_limits_are_kept_and_a_refused_write_changes_nothing(make: Make) {
     ));
     assert!(matches!(tx.delete("T", b"1"), Err(Error::TableNameInvalid { .. })));
     assert!(tx.writes().next().is_none());
-    // Each is 4 bytes of key, 2 of table, and its value.
+    // Each write has 4 bytes of key, 2 of table, and its value.
     tx.put("t", b"0001", vec![0; 8]).unwrap();
     tx.put("t", b"0002", vec![0; 8]).unwrap();
     assert!(matches!(
@@ -361,7 +361,7 @@ async fn tables_are_those_that_hold_something(make: Make) {
     assert_eq!(store.snapshot().tables().unwrap(), ["a", "a-1", "b", "host.outbox"]);
 }
 
-async fn a_closed_store_refuses_and_answers(make: Make) {
+async fn a_closed_store_refuses_commits_and_reads(make: Make) {
     let Fixture { store, dir: _dir } = make(Config::default());
     let tx = put(&store, &[("a", "1")]);
     let other = store.clone();
@@ -430,7 +430,7 @@ async fn statistics_count_commits_and_conflicts(make: Make) {
 
 async fn after_a_fence_no_earlier_snapshot_commits(make: Make) {
     let Fixture { store, dir: _dir } = make(Config::default());
-    // It read nothing: nothing but the fence can make it conflict.
+    // It read nothing, so only the fence makes it conflict.
     let blind = put(&store, &[("old", "1")]);
     let mut fence = store.begin();
     fence.put("t", b"new", vec![2]).unwrap();
@@ -470,7 +470,7 @@ async fn a_footprint_tells_what_was_read_and_written(make: Make) {
     assert!(!footprint.reads_cut);
 }
 
-async fn reads_that_count_as_fresh_would_be_the_same_again(make: Make) {
+async fn while_table_versions_are_current_reads_repeat(make: Make) {
     let transactions = prop::collection::vec(prop::collection::vec(support::op(), 0..6), 1..12);
     let check = move |transactions: Vec<Vec<Op>>| {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -502,7 +502,7 @@ async fn reads_that_count_as_fresh_would_be_the_same_again(make: Make) {
     for_many(transactions, check).await;
 }
 
-async fn reads_are_fresh_while_other_tables_change(make: Make) {
+async fn table_versions_stay_current_while_other_tables_change(make: Make) {
     let fixture = make(Config::default());
     let store = &fixture.store;
     store.commit(put(store, &[("a", "1")])).await.unwrap();
@@ -523,10 +523,13 @@ async fn reads_are_fresh_while_other_tables_change(make: Make) {
     tx.get("t", b"a").unwrap();
     let table_versions = tx.table_versions().unwrap();
     store.close().await;
-    assert!(!table_versions.are_current(), "of a closed store nothing is known");
+    assert!(
+        !table_versions.are_current(),
+        "nothing is current after the store is closed"
+    );
 }
 
-async fn a_walk_in_pieces_finds_what_one_at_one_go_finds(make: Make) {
+async fn a_walk_in_pieces_finds_what_a_whole_walk_finds(make: Make) {
     const KEYS: u32 = 1000;
     let fixture = make(Config::default());
     let store = &fixture.store;
@@ -537,7 +540,7 @@ async fn a_walk_in_pieces_finds_what_one_at_one_go_finds(make: Make) {
     }
     store.commit(tx).await.unwrap();
     let mut tx = store.begin();
-    // Own writes lie between.
+    // Own writes are between the keys of the snapshot.
     for n in (0..KEYS).step_by(10) {
         tx.delete("t", &key(n)).unwrap();
         tx.put("t", format!("{n:05}x").as_bytes(), b"own".to_vec()).unwrap();

@@ -1,4 +1,4 @@
-//! The file: what it keeps, who may open it, and which files are refused.
+//! The files: what they keep, who may open them, and which files are refused.
 
 #![allow(clippy::unwrap_used)]
 
@@ -52,7 +52,7 @@ async fn dropping_the_last_handle_frees_the_file() {
         let snapshot = store.snapshot();
         write(&store, &[n]).await.unwrap();
         drop(store);
-        // A snapshot that is still held keeps nothing open.
+        // A held snapshot keeps no file open.
         let store = open(&path);
         assert_eq!(store.begin().count("t", &KeyRange::all()).unwrap(), u64::from(n) + 1);
         drop(snapshot);
@@ -61,7 +61,7 @@ async fn dropping_the_last_handle_frees_the_file() {
 
 #[tokio::test]
 async fn what_was_answered_is_there_when_the_process_is_killed() {
-    // A copy of the files between two commits is at least what a killed process leaves behind.
+    // A killed process leaves at least what a copy of the files between two commits has.
     let (dir, path) = place();
     let store = open(&path);
     for n in 0..30u8 {
@@ -76,7 +76,7 @@ async fn what_was_answered_is_there_when_the_process_is_killed() {
     }
 }
 
-/// What snapshots see is held in memory; of those that nobody lets go of, the oldest are given up.
+/// Memory for old snapshots is bounded: beyond the bound, the oldest become unreadable.
 #[tokio::test]
 async fn many_old_snapshots_hold_no_more_than_a_few_memtables() {
     let (_dir, path) = place();
@@ -107,10 +107,10 @@ async fn many_old_snapshots_hold_no_more_than_a_few_memtables() {
     assert_eq!(store.begin().count("t", &KeyRange::all()).unwrap(), 200);
 }
 
-/// Where the writer below writes to; set in the process that runs it.
+/// The path for the writer below. It is set in the process that runs the writer.
 const WRITER: &str = "STOWAGE_TEST_WRITER";
 
-/// Not a test of its own: writes for ever and says what was acknowledged, until it is killed.
+/// Not a test by itself: it writes until it is killed, and prints what was acknowledged.
 #[test]
 fn writer() {
     let Some(path) = std::env::var_os(WRITER) else {
@@ -149,7 +149,7 @@ async fn what_was_answered_outlives_the_process_wherever_it_is_killed() {
             answered = n.parse::<u32>().unwrap() + 1;
             left -= 1;
             if left == 0 {
-                // Goes on writing until the kill comes; those lines are read, too.
+                // The child writes until the kill arrives. Those lines are read, too.
                 child.kill().unwrap();
             }
         }
@@ -158,7 +158,7 @@ async fn what_was_answered_outlives_the_process_wherever_it_is_killed() {
         let store = open(&path);
         let mut tx = store.begin();
         let kept = u32::try_from(tx.counter("n", b"rows").unwrap()).unwrap();
-        // One more may have become durable without an answer.
+        // One more write may be durable without a reply.
         assert!((answered..=answered + 1).contains(&kept), "{kept} of {answered}");
         assert_eq!(tx.count("t", &KeyRange::all()).unwrap(), u64::from(kept));
         drop(tx);
@@ -181,10 +181,10 @@ async fn a_file_in_use_is_refused_until_it_is_closed() {
     assert!(open(&path).begin().get("t", b"a").unwrap().is_some());
 }
 
-/// The format that is written.
+/// The current format.
 const FORMAT: u64 = 1;
 
-/// Writes another format into a closed file, and says which one it was of.
+/// Writes another format into a closed file. Returns the former one.
 fn replace_format(path: &Path, format: u64) -> u64 {
     let db = Database::open(path).unwrap();
     let tx = db.begin_write().unwrap();

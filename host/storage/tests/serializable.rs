@@ -1,4 +1,4 @@
-//! Committed transactions are equivalent to running them one after another, on every backend.
+//! Committed transactions have the effect of a run one after another, on each backend.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
 use stowage_storage::{CommitError, Config, Error, KeyRange, ScanOptions, Transaction, UpdateError};
-use support::{Answer, Fixture, Model, Op, run};
+use support::{Fixture, Model, Op, Output, run};
 
 type Make = fn(Config) -> Fixture;
 
@@ -34,22 +34,24 @@ on_every_backend!(
     an_older_snapshot_can_still_commit,
 );
 
-/// A transaction as it was run.
+/// A transaction and its results.
 struct Run {
     ops: Vec<Op>,
-    answers: Vec<Answer>,
+    answers: Vec<Output>,
     tx: Option<Transaction>,
-    /// Its place in the serial order, and whether it wrote.
+    /// Its sequence, and whether it wrote.
     committed: Option<(u64, bool)>,
 }
 
-/// Runs the committed transactions again, one after another, and demands that each sees what it saw.
+/// Runs the committed transactions again on the model, one after another. Each must see what it
+/// saw.
 fn check_serial_order(runs: &[Run]) -> Result<Model, TestCaseError> {
     let mut committed: Vec<_> = runs
         .iter()
         .filter_map(|run| run.committed.map(|(sequence, wrote)| (sequence, !wrote, run)))
         .collect();
-    // One that only read has the number of the last transaction in its snapshot, and comes after it.
+    // A read-only transaction has the sequence of the last transaction in its snapshot, and comes
+    // after it.
     committed.sort_by_key(|(sequence, read_only, _)| (*sequence, *read_only));
     let writers: Vec<_> = committed.iter().filter(|(_, read_only, _)| !read_only).collect();
     let distinct: BTreeSet<_> = writers.iter().map(|(sequence, ..)| sequence).collect();
@@ -63,7 +65,7 @@ fn check_serial_order(runs: &[Run]) -> Result<Model, TestCaseError> {
     Ok(model)
 }
 
-/// Ops whose answer does not depend on when a value is met by a blind addition: additions have a table of their own.
+/// Operations that never add blindly to a value: additions have a table of their own.
 fn serial_op() -> impl Strategy<Value = Op> {
     support::op().prop_map(|op| match op {
         Op::Add((_, key), delta) => Op::Add(("counters", key), delta),
@@ -76,8 +78,8 @@ fn serial_op() -> impl Strategy<Value = Op> {
 }
 
 async fn interleaved_transactions_have_a_serial_order(make: Make) {
-    // Each step moves one transaction on; how many commits are sent off before any is waited for varies, so that
-    // they meet in one batch.
+    // Each step advances one transaction. The number of commits that are sent before one is awaited
+    // varies, so that some share a batch.
     let transactions = prop::collection::vec(prop::collection::vec(serial_op(), 1..6), 2..9);
     let steps = prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 10..60);
     let check = move |(transactions, steps): (Vec<Vec<Op>>, Vec<(prop::sample::Index, bool)>)| {
@@ -122,7 +124,7 @@ async fn interleaved_transactions_have_a_serial_order(make: Make) {
             let tx = current.tx.take().unwrap();
             let wrote = tx.writes().next().is_some();
             sent.insert(index);
-            // Polled once, so that it is in the queue.
+            // Polled once, to put it into the queue.
             let mut commit = Box::pin(store.commit(tx));
             let ready = runtime.block_on(async {
                 tokio::select! {
@@ -216,7 +218,7 @@ async fn racing_transactions_have_a_serial_order(make: Make) {
     .unwrap();
 }
 
-/// Commits two transactions that are both under way, the first first.
+/// Commits two concurrent transactions, one after the other.
 async fn both(
     fixture: &Fixture,
     first: Transaction,
@@ -325,7 +327,7 @@ async fn a_scan_conflicts_only_where_it_looked(make: Make) {
         tx.put("t", key, vec![]).unwrap();
     }
     store.commit(tx).await.unwrap();
-    // Which key is written, and whether the scan's first entry depends on it.
+    // The written key, and whether the first entry of the scan depends on it.
     for (reverse, cases) in [
         (false, [(b"a", true), (b"b", true), (b"c", false), (b"g", false)]),
         (true, [(b"g", true), (b"f", true), (b"e", false), (b"a", false)]),
@@ -372,7 +374,7 @@ async fn blind_writes_do_not_conflict(make: Make) {
             let mut tx = fixture.store.begin();
             tx.add("t", b"sum", n).unwrap();
             tx.put("t", b"last", n.to_le_bytes().to_vec()).unwrap();
-            // Own writes are no reads of the snapshot.
+            // A read of an own write is not a read of the snapshot.
             tx.get("t", b"last").unwrap().unwrap();
             tx
         })
@@ -398,7 +400,7 @@ async fn what_is_depended_on_conflicts_as_if_it_were_read(make: Make) {
     let (late, apart) = (depending(b"a"), depending(b"b"));
     let mut first = store.begin();
     first.put("t", b"a", b"first".to_vec()).unwrap();
-    // What it wrote itself is no one else's.
+    // Its own write does not depend on the snapshot.
     first.depend_on("t", b"a").unwrap();
     store.commit(first).await.unwrap();
     assert!(matches!(store.commit(late).await, Err(CommitError::Conflict)));
@@ -428,7 +430,7 @@ async fn what_is_touched_conflicts_with_those_who_depend_on_it_and_holds_what_it
     assert_eq!(reader.get("t", b"a").unwrap().unwrap(), b"held");
     reader.put("t", b"read", Vec::new()).unwrap();
     let mut first = touching(&[b"a", b"none"]);
-    // What it touched is as it was, for itself as well.
+    // A touched key keeps its value, also for the transaction itself.
     assert_eq!(first.writes().count(), 0);
     assert_eq!(first.get("t", b"a").unwrap().unwrap(), b"held");
     assert_eq!(first.get("t", b"none").unwrap(), None);
@@ -440,7 +442,7 @@ async fn what_is_touched_conflicts_with_those_who_depend_on_it_and_holds_what_it
     assert!(matches!(store.commit(reader).await, Err(CommitError::Conflict)));
     store.commit(other).await.unwrap();
 
-    // In one batch: the touch hides no write, and the later of two who touch conflicts.
+    // In one batch: a touch hides no write, and the later of two touches conflicts.
     let (one, two) = (touching(&[b"a"]), touching(&[b"a"]));
     let (one, two) = both(&fixture, one, two).await;
     assert!(one.is_ok() && matches!(two, Err(CommitError::Conflict)));
@@ -555,7 +557,7 @@ async fn an_update_that_always_conflicts_gives_up(make: Make) {
         ..Config::default()
     });
     let store = &fixture.store;
-    // Each run is made on a snapshot that has been overtaken already.
+    // Each run reads a snapshot that is no longer the latest.
     let stale = store.snapshot();
     let mut tx = store.begin();
     tx.put("t", b"a", vec![]).unwrap();

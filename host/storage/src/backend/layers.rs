@@ -64,8 +64,8 @@ impl<S: BackendSnapshot> BackendSnapshot for Layers<'_, S> {
     }
 }
 
-/// A cursor over what a snapshot sees of a memtable. It copies some keys at a time, so that it holds
-/// the lock only for a moment.
+/// A cursor over what a snapshot sees of a memtable. It copies some keys at a time, so that it
+/// holds the lock only for a moment.
 struct Cursor<'a> {
     memtable: &'a Memtable,
     batch: u64,

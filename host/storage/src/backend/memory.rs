@@ -1,28 +1,30 @@
-//! The memory backend: every key keeps the versions that some snapshot can still see.
+//! The backend in memory. Each key keeps the versions that a snapshot can still see.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
 
 use super::{Backend, BackendSnapshot, KeyUpdate, Visit};
 use crate::error::BackendError;
 
-/// Keys and values in memory, gone when the store is closed.
+/// Keys and values in memory. They are gone when the store is closed.
 #[derive(Default)]
 pub(crate) struct MemoryBackend {
     shared: Arc<Shared>,
     version: u64,
-    /// Keys with a version that the one written at this version hides, in order of version.
+    /// Keys with an earlier version that is hidden by the one of this version, oldest first.
     hidden: VecDeque<(u64, Vec<u8>)>,
 }
 
 #[derive(Default)]
 struct Shared {
     rows: RwLock<BTreeMap<Vec<u8>, Vec<Version>>>,
-    /// How many snapshots see each version.
+    /// The number of snapshots of each version.
     live: Mutex<BTreeMap<u64, usize>>,
 }
 
-/// What a key holds from a version on; `None` where it was removed. A key's versions ascend.
+/// What a key holds from this version on; `None` if it was removed. The versions of a key ascend.
 struct Version {
     from: u64,
     value: Option<Vec<u8>>,
@@ -30,7 +32,7 @@ struct Version {
 
 impl MemoryBackend {
     fn take_snapshot(&self) -> MemorySnapshot {
-        let mut live = self.shared.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut live = self.shared.live.lock();
         *live.entry(self.version).or_default() += 1;
         MemorySnapshot {
             shared: Arc::clone(&self.shared),
@@ -38,10 +40,10 @@ impl MemoryBackend {
         }
     }
 
-    /// Drops the versions that no snapshot can see any more.
+    /// Drops the versions that no snapshot can see.
     fn prune(&mut self, rows: &mut BTreeMap<Vec<u8>, Vec<Version>>) {
         let oldest = {
-            let live = self.shared.live.lock().unwrap_or_else(PoisonError::into_inner);
+            let live = self.shared.live.lock();
             live.keys().next().copied().unwrap_or(self.version)
         };
         while let Some((version, _)) = self.hidden.front()
@@ -74,7 +76,7 @@ impl Backend for MemoryBackend {
         changes: &mut dyn Iterator<Item = KeyUpdate<'_>>,
     ) -> Result<Arc<dyn BackendSnapshot>, BackendError> {
         let shared = Arc::clone(&self.shared);
-        let mut rows = shared.rows.write().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = shared.rows.write();
         let from = self.version + 1;
         for (key, value) in changes {
             let value = value.map(<[u8]>::to_vec);
@@ -118,13 +120,13 @@ impl MemorySnapshot {
 
 impl BackendSnapshot for MemorySnapshot {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
-        let rows = self.shared.rows.read().unwrap_or_else(PoisonError::into_inner);
+        let rows = self.shared.rows.read();
         let value = rows.get(key).and_then(|versions| self.visible(versions));
         Ok(value.map(<[u8]>::to_vec))
     }
 
     fn walk(&self, start: &[u8], end: &[u8], reverse: bool, visit: &mut Visit<'_>) -> Result<(), BackendError> {
-        let rows = self.shared.rows.read().unwrap_or_else(PoisonError::into_inner);
+        let rows = self.shared.rows.read();
         let bounds = (std::ops::Bound::Included(start), std::ops::Bound::Excluded(end));
         let mut range = rows.range::<[u8], _>(bounds);
         while let Some((key, versions)) = if reverse { range.next_back() } else { range.next() } {
@@ -140,7 +142,7 @@ impl BackendSnapshot for MemorySnapshot {
 
 impl Drop for MemorySnapshot {
     fn drop(&mut self) {
-        let mut live = self.shared.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut live = self.shared.live.lock();
         if let Some(count) = live.get_mut(&self.version) {
             *count -= 1;
             if *count == 0 {
@@ -162,7 +164,7 @@ mod tests {
     }
 
     fn versions(backend: &MemoryBackend) -> usize {
-        backend.shared.rows.read().unwrap().values().map(Vec::len).sum()
+        backend.shared.rows.read().values().map(Vec::len).sum()
     }
 
     #[test]

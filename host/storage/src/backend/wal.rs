@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_record_ends_the_journal() {
+    fn a_damaged_record_ends_the_log() {
         let mut wal = wal();
         write(&mut wal, 1, &[(b"a", Some(b"1"))]);
         let second = wal.end;

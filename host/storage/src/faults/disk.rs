@@ -1,4 +1,4 @@
-//! A disk in memory that fails when told, and forgets at power loss what was not synced.
+//! A disk in memory that fails when told, and loses unsynced writes at a power loss.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use redb::StorageBackend;
 
 use crate::random::Random;
 
-/// The smallest piece of a write that reaches a disk whole.
+/// The largest part of a write that reaches the disk as a whole, in bytes.
 const SECTOR: usize = 512;
 
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub(super) struct Disk {
     state: Mutex<State>,
 }
 
-/// The files on it.
+/// The files on the disk.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Name {
     Database,
@@ -25,22 +25,22 @@ pub(super) enum Name {
 #[derive(Debug, Default)]
 struct State {
     files: [File; 2],
-    /// Operations left before every further one fails.
+    /// Operations until all further ones fail.
     working: Option<u64>,
     has_failed: bool,
 }
 
 #[derive(Debug, Default)]
 struct File {
-    /// What is read.
+    /// What a read returns.
     live: Vec<u8>,
-    /// What has been synced.
+    /// What was synced.
     durable: Vec<u8>,
     /// Writes since the last sync.
     unsynced: Vec<(usize, Vec<u8>)>,
 }
 
-/// A file as a database has it open.
+/// An open file of the disk.
 #[derive(Debug)]
 pub(super) struct Attached(Arc<Disk>, Name);
 
@@ -49,7 +49,7 @@ impl Disk {
         Attached(Arc::clone(self), name)
     }
 
-    /// After so many more writes and syncs, all of them fail.
+    /// Makes all writes and syncs fail after this many more.
     pub(super) fn fail_after(&self, operations: u64) {
         self.state.lock().unwrap().working = Some(operations);
     }
@@ -58,12 +58,13 @@ impl Disk {
         self.state.lock().unwrap().working = None;
     }
 
-    /// Whether it ever has.
+    /// Whether an operation has failed.
     pub(super) fn has_failed(&self) -> bool {
         self.state.lock().unwrap().has_failed
     }
 
-    /// The disk after power was lost: what was synced, and any part of what was written since, in no order.
+    /// The disk after a power loss: what was synced, and any part of the later writes, in any
+    /// order.
     pub(super) fn after_power_loss(&self, seed: u64) -> Self {
         let state = self.state.lock().unwrap();
         let mut random = Random::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);

@@ -1,4 +1,5 @@
-//! What the store does when its backend fails, panics, or loses power.
+//! Tests of the store when its backend fails, panics, or loses power. The crash points C1 to C11
+//! are in docs/storage.md.
 
 mod disk;
 mod gate;
@@ -12,7 +13,7 @@ use crate::backend::memory::MemoryBackend;
 use crate::backend::redb::{Opener, RedbBackend};
 use crate::{BackendError, Commit, CommitError, Config, Error, KeyRange, Store, Transaction};
 
-/// Bytes of a half of the wal: with few, the database takes it up all the time.
+/// Bytes of a half of the log. A small half is flushed all the time.
 const HALVES: [usize; 3] = [1 << 20, 16 << 10, 256];
 
 fn on_disk(disk: &Arc<Disk>, half_bytes: usize) -> Store {
@@ -58,7 +59,7 @@ async fn queued(store: &Store, count: u64) {
     panic!("{} commits are queued, not {count}", store.stats().queued);
 }
 
-/// Holds the committer inside a first batch, so that what is queued meanwhile becomes one batch.
+/// Blocks the committer in a first batch, so that later commits form one batch.
 async fn hold(store: &Store, gate: &Gate) -> tokio::task::JoinHandle<Result<Commit, CommitError>> {
     gate.close();
     let held = spawn(store, put(store, b"held"));
@@ -72,7 +73,7 @@ async fn what_waits_becomes_one_batch_and_its_members_are_validated_against_each
     let (store, gate) = gated();
     let held = hold(&store, &gate).await;
     let mut commits = vec![];
-    // Each reads the key that the one before writes, and all counts.
+    // Each transaction reads the key that the previous one writes, and all write one counter.
     for n in 0..10u8 {
         let mut tx = put(&store, &[n + 1]);
         if n % 2 == 0 {
@@ -97,7 +98,7 @@ async fn what_waits_becomes_one_batch_and_its_members_are_validated_against_each
     for commit in commits {
         outcomes.push(commit.await.unwrap().is_ok());
     }
-    // What a refused transaction would have written conflicts with nobody.
+    // The writes of a refused transaction conflict with nothing.
     assert_eq!(
         outcomes,
         [true, false, true, false, true, false, true, false, true, false]
@@ -186,7 +187,7 @@ async fn a_failed_batch_changes_nothing_and_the_store_goes_on() {
             assert!(matches!(lost.await.unwrap(), Err(CommitError::Backend(_))));
         }
         assert_eq!(store.begin().count("t", &KeyRange::all()).unwrap(), 2);
-        // Whether the failed batch reached the disk is not known, so nothing older can be validated.
+        // It is unknown whether the failed batch reached the disk, so no older snapshot is valid.
         assert!(matches!(store.commit(old).await, Err(CommitError::Conflict)));
         let mut tx = put(&store, b"after");
         assert!(tx.get("t", b"before").unwrap().is_some());
@@ -239,14 +240,14 @@ async fn a_disk_that_fails_anywhere_loses_no_answered_commit() {
 }
 
 async fn a_failing_disk_loses_no_answered_commit(half_bytes: usize) {
-    // The number of operations the disk does before it fails, until the work is done before that.
+    // The operations before the disk fails, until a run ends without a failure.
     for working in 0.. {
         let disk = Arc::new(Disk::default());
         let store = on_disk(&disk, half_bytes);
         disk.fail_after(working);
         let mut answered = vec![];
         let mut failures = 0;
-        // Where the last one fails, the one after brings the store back.
+        // If the last commit fails, one more brings the store back.
         for n in 0.. {
             if n >= 20 && answered.last() == Some(&(n - 1)) {
                 break;
@@ -261,7 +262,7 @@ async fn a_failing_disk_loses_no_answered_commit(half_bytes: usize) {
             }
         }
         assert!(failures <= 1, "{failures} failures of one fault");
-        // It may fail after all were answered, and those who only read then bring the store back.
+        // The disk may fail after all replies. Reads then bring the store back.
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
         for n in &answered {
             let found = loop {
@@ -274,7 +275,7 @@ async fn a_failing_disk_loses_no_answered_commit(half_bytes: usize) {
             };
             assert!(found.is_some(), "{working}: {n}");
         }
-        // It may be closing that fails.
+        // Closing may be what fails.
         store.close().await;
         disk.heal();
         let store = on_disk(&disk, half_bytes);
@@ -303,7 +304,7 @@ async fn power_loss_keeps_every_answered_commit_and_no_part_of_another() {
             tx.add("sums", b"batches", 1).unwrap();
             store.commit(tx).await.unwrap();
         }
-        // The last one is cut down while it is being written.
+        // The disk fails while the last batch is written.
         disk.fail_after(seed % 40);
         let mut tx = store.begin();
         for part in 0..20u8 {

@@ -1,6 +1,6 @@
-//! What the suites share: a store on each backend, a model of it, and operations that run on both.
+//! Shared by the suites: a store on each backend, a model, and operations for both.
 
-// Each suite uses a part of it.
+// Each suite uses only a part of this file.
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use stowage_storage::{Config, Error, KeyRange, Page, ScanOptions, Store, Transaction};
 use tempfile::TempDir;
 
-/// A store and the directory it lives in, which goes with it.
+/// A store and its directory, which is removed with it.
 pub struct Fixture {
     pub store: Store,
     pub dir: Option<TempDir>,
@@ -28,7 +28,7 @@ pub fn in_file(config: Config) -> Fixture {
     Fixture { store, dir: Some(dir) }
 }
 
-/// A file that takes up what is in the wal all the time.
+/// A store in files that flushes all the time.
 pub fn in_file_flushed_often(config: Config) -> Fixture {
     in_file(Config {
         wal_bytes: 512,
@@ -36,7 +36,7 @@ pub fn in_file_flushed_often(config: Config) -> Fixture {
     })
 }
 
-/// Makes a test of each async function, on each backend.
+/// Makes a test of each async function on each backend.
 #[macro_export]
 macro_rules! on_every_backend {
     ($($(#[$meta:meta])* $test:ident),* $(,)?) => {
@@ -68,7 +68,7 @@ impl Cell {
     }
 }
 
-/// The store as it should behave, run by one caller alone.
+/// The model of a store with a single caller.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Model(pub BTreeMap<(String, Vec<u8>), Cell>);
 
@@ -87,9 +87,9 @@ pub enum Op {
 
 pub type Place = (&'static str, Vec<u8>);
 
-/// What an operation answered.
+/// The result of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum Output {
     Value(Option<Vec<u8>>),
     Number(i64),
     Page(Page),
@@ -98,19 +98,19 @@ pub enum Answer {
 }
 
 /// Runs an operation in a transaction.
-pub fn run(tx: &mut Transaction, op: &Op) -> Answer {
+pub fn run(tx: &mut Transaction, op: &Op) -> Output {
     let answer = match op {
-        Op::Get((table, key)) => tx.get(table, key).map(Answer::Value),
-        Op::Counter((table, key)) => tx.counter(table, key).map(Answer::Number),
-        Op::Scan(table, range, options) => tx.scan(table, range, options).map(Answer::Page),
-        Op::Count(table, range) => tx.count(table, range).map(|n| Answer::Number(n as i64)),
-        Op::Put((table, key), value) => tx.put(table, key, value.clone()).map(|()| Answer::Done),
-        Op::Delete((table, key)) => tx.delete(table, key).map(|()| Answer::Done),
-        Op::DeleteRange(table, range) => tx.delete_range(table, range).map(|n| Answer::Number(n as i64)),
-        Op::Add((table, key), delta) => tx.add(table, key, *delta).map(|()| Answer::Done),
+        Op::Get((table, key)) => tx.get(table, key).map(Output::Value),
+        Op::Counter((table, key)) => tx.counter(table, key).map(Output::Number),
+        Op::Scan(table, range, options) => tx.scan(table, range, options).map(Output::Page),
+        Op::Count(table, range) => tx.count(table, range).map(|n| Output::Number(n as i64)),
+        Op::Put((table, key), value) => tx.put(table, key, value.clone()).map(|()| Output::Done),
+        Op::Delete((table, key)) => tx.delete(table, key).map(|()| Output::Done),
+        Op::DeleteRange(table, range) => tx.delete_range(table, range).map(|n| Output::Number(n as i64)),
+        Op::Add((table, key), delta) => tx.add(table, key, *delta).map(|()| Output::Done),
     };
     answer.unwrap_or_else(|error| match error {
-        Error::NotACounter { .. } => Answer::NotACounter,
+        Error::NotACounter { .. } => Output::NotACounter,
         other => panic!("{op:?} failed: {other}"),
     })
 }
@@ -132,40 +132,40 @@ impl Model {
         self.0.get(&(table.to_owned(), key.to_vec()))
     }
 
-    pub fn run(&mut self, op: &Op) -> Answer {
+    pub fn run(&mut self, op: &Op) -> Output {
         match op {
-            Op::Get((table, key)) => Answer::Value(self.cell(table, key).map(Cell::bytes)),
+            Op::Get((table, key)) => Output::Value(self.cell(table, key).map(Cell::bytes)),
             Op::Counter((table, key)) => match self.cell(table, key) {
-                None => Answer::Number(0),
-                Some(Cell::Counter(counter)) => Answer::Number(*counter),
-                Some(Cell::Value(_)) => Answer::NotACounter,
+                None => Output::Number(0),
+                Some(Cell::Counter(counter)) => Output::Number(*counter),
+                Some(Cell::Value(_)) => Output::NotACounter,
             },
-            Op::Scan(table, range, options) => Answer::Page(self.scan(table, range, options)),
-            Op::Count(table, range) => Answer::Number(self.keys_in(table, range).len() as i64),
+            Op::Scan(table, range, options) => Output::Page(self.scan(table, range, options)),
+            Op::Count(table, range) => Output::Number(self.keys_in(table, range).len() as i64),
             Op::Put((table, key), value) => {
                 let place = ((*table).to_owned(), key.clone());
                 self.0.insert(place, Cell::Value(value.clone()));
-                Answer::Done
+                Output::Done
             }
             Op::Delete((table, key)) => {
                 self.0.remove(&((*table).to_owned(), key.clone()));
-                Answer::Done
+                Output::Done
             }
             Op::DeleteRange(table, range) => {
                 let keys = self.keys_in(table, range);
                 for key in &keys {
                     self.0.remove(&((*table).to_owned(), key.clone()));
                 }
-                Answer::Number(keys.len() as i64)
+                Output::Number(keys.len() as i64)
             }
             Op::Add((table, key), delta) => {
                 let place = ((*table).to_owned(), key.clone());
                 match self.0.entry(place).or_insert(Cell::Counter(0)) {
                     Cell::Counter(counter) => {
                         *counter = counter.wrapping_add(*delta);
-                        Answer::Done
+                        Output::Done
                     }
-                    Cell::Value(_) => Answer::NotACounter,
+                    Cell::Value(_) => Output::NotACounter,
                 }
             }
         }
@@ -203,7 +203,7 @@ impl Model {
         page
     }
 
-    /// What a store holds.
+    /// All rows of a store.
     pub fn of(store: &Store) -> BTreeMap<(String, Vec<u8>), Vec<u8>> {
         let mut tx = store.begin();
         let mut rows = BTreeMap::new();
@@ -221,14 +221,14 @@ impl Model {
         rows
     }
 
-    /// What the model holds, in the form of [`Model::of`].
+    /// All rows of the model, in the form of [`Model::of`].
     pub fn rows(&self) -> BTreeMap<(String, Vec<u8>), Vec<u8>> {
         let rows = self.0.iter();
         rows.map(|(place, cell)| (place.clone(), cell.bytes())).collect()
     }
 }
 
-/// Few keys, so that operations meet; some that differ only at their end, or hold the separator.
+/// Few keys, so that operations meet. Some differ only at the end, or contain the separator.
 pub fn key() -> impl Strategy<Value = Vec<u8>> {
     prop::sample::select(vec![
         b"\0".to_vec(),
@@ -243,7 +243,7 @@ pub fn key() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn table() -> impl Strategy<Value = &'static str> {
-    // One is the other's prefix, so that a range that leaves its table is noticed.
+    // One name is a prefix of the other. A range that leaves its table is noticed.
     prop::sample::select(vec!["t", "t-1"])
 }
 
@@ -283,7 +283,7 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
     ])
 }
 
-/// An operation of a transaction, any.
+/// Any operation of a transaction.
 pub fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         2 => place().prop_map(Op::Get),
