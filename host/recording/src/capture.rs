@@ -60,7 +60,7 @@ pub fn capture(logic: &Logic, observation: &Observation) -> Result<Call, Skip> {
         .map(|(_, key, change)| {
             key.len()
                 + match change {
-                    stowage_storage::Change::Put(value) => value.len(),
+                    stowage_storage::KeyWrite::Put(value) => value.len(),
                     _ => 8,
                 }
         })

@@ -182,24 +182,24 @@ pub struct Skipped {
     pub reason: String,
 }
 
-impl From<storage::Change> for Change {
-    fn from(change: storage::Change) -> Change {
+impl From<storage::KeyWrite> for Change {
+    fn from(change: storage::KeyWrite) -> Change {
         match change {
-            storage::Change::Put(value) => Change::Put(Bytes(value)),
-            storage::Change::Delete => Change::Delete,
-            storage::Change::Add(delta) => Change::Add(delta),
-            storage::Change::Counter(value) => Change::Counter(value),
+            storage::KeyWrite::Put(value) => Change::Put(Bytes(value)),
+            storage::KeyWrite::Delete => Change::Delete,
+            storage::KeyWrite::Add(delta) => Change::Add(delta),
+            storage::KeyWrite::Counter(value) => Change::Counter(value),
         }
     }
 }
 
-impl From<&Change> for storage::Change {
-    fn from(change: &Change) -> storage::Change {
+impl From<&Change> for storage::KeyWrite {
+    fn from(change: &Change) -> storage::KeyWrite {
         match change {
-            Change::Put(value) => storage::Change::Put(value.0.clone()),
-            Change::Delete => storage::Change::Delete,
-            Change::Add(delta) => storage::Change::Add(*delta),
-            Change::Counter(value) => storage::Change::Counter(*value),
+            Change::Put(value) => storage::KeyWrite::Put(value.0.clone()),
+            Change::Delete => storage::KeyWrite::Delete,
+            Change::Add(delta) => storage::KeyWrite::Add(*delta),
+            Change::Counter(value) => storage::KeyWrite::Counter(*value),
         }
     }
 }
@@ -214,7 +214,7 @@ impl Call {
                 .iter()
                 .map(|write| {
                     let Place { table, key } = &write.place;
-                    (table.clone(), key.0.clone(), storage::Change::from(&write.change))
+                    (table.clone(), key.0.clone(), storage::KeyWrite::from(&write.change))
                 })
                 .collect(),
             requests: self.requests.clone(),

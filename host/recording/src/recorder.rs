@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use serde::{Deserialize, Serialize};
 use stowage_logic::codec::fold_name;
 use stowage_logic::{Function, Logic, Moment, Observation, Observer};
-use stowage_storage::Change;
+use stowage_storage::KeyWrite;
 
 use crate::capture::{Skip, capture};
 use crate::format::{FORMAT, Header, Line, ModuleVersion, Skipped};
@@ -231,7 +231,7 @@ fn written_bytes(observation: &Observation) -> u64 {
         .map(|(_, key, change)| {
             key.len() as u64
                 + match change {
-                    Change::Put(value) => value.len() as u64,
+                    KeyWrite::Put(value) => value.len() as u64,
                     _ => 8,
                 }
         })

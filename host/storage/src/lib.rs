@@ -63,9 +63,6 @@ mod write_set;
 
 pub use config::{Config, Limits};
 pub use error::{BackendError, CommitError, Error, OpenError, UpdateError};
-/// The former name, until its users follow.
-#[doc(hidden)]
-pub use footprint::KeyWrite as Change;
 pub use footprint::{Footprint, KeyWrite};
 pub use range::{Entry, KeyRange, Page, ScanOptions};
 pub use snapshot::Snapshot;
