@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::backend::{BackendSnapshot, KeyUpdate};
-use crate::error::{BackendError, CommitError, Error};
+use crate::error::CommitError;
 use crate::keys::Keys;
-use crate::merge;
+use crate::merge::{self, OnStoredValue};
 use crate::stored::{self, COUNTER_LEN};
 use crate::write_set::{Op, WriteSet};
 
@@ -96,13 +96,15 @@ impl<'a> Batch<'a> {
 
     fn sum(&self, state: &dyn BackendSnapshot, key: &[u8], delta: i64) -> Result<i64, CommitError> {
         let sum = match self.after.get(key).and_then(After::change) {
-            Some(held) => merge::add_to(key, held, delta),
-            None => merge::add_to(key, state.get(key)?.as_deref(), delta),
+            Some(held) => merge::add_to(held, delta),
+            None => merge::add_to(state.get(key)?.as_deref(), delta),
         };
-        sum.map_err(|error| match error {
-            Error::NotACounter { table, key } => CommitError::NotACounter { table, key },
-            Error::Backend(error) => CommitError::Backend(error),
-            other => CommitError::Backend(BackendError::Failed(other.to_string().into())),
+        sum.map_err(|OnStoredValue| match stored::split_key(key) {
+            Some((table, key)) => CommitError::NotACounter {
+                table: table.to_owned(),
+                key: key.to_vec(),
+            },
+            None => CommitError::Backend(merge::unknown_form()),
         })
     }
 }

@@ -153,6 +153,9 @@ pub enum BackendError {
     /// The stored data is not what was written.
     #[error("the storage is corrupted: {0}")]
     Corrupted(Arc<str>),
+    /// The database failed for another reason, or could not be reopened.
+    #[error("the database failed: {0}")]
+    Database(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// An internal error: a bug.
     #[error("internal storage error: {0}")]
     Failed(Arc<str>),

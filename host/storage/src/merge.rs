@@ -19,18 +19,24 @@ pub(crate) fn not_a_counter(key: &[u8]) -> Error {
     }
 }
 
-pub(crate) fn corrupted() -> Error {
-    Error::Backend(BackendError::Corrupted(
-        "a stored key or value has an unknown form".into(),
-    ))
+/// The error for a stored key or value that no version writes.
+pub(crate) fn unknown_form() -> BackendError {
+    BackendError::Corrupted("a stored key or value has an unknown form".into())
 }
 
-/// The counter after an addition to what the snapshot holds.
-pub(crate) fn add_to(key: &[u8], held: Option<&[u8]>, delta: i64) -> Result<i64, Error> {
+pub(crate) fn corrupted() -> Error {
+    Error::Backend(unknown_form())
+}
+
+/// An addition met a stored value that is not a counter.
+pub(crate) struct OnStoredValue;
+
+/// The counter after an addition to what a key holds.
+pub(crate) fn add_to(held: Option<&[u8]>, delta: i64) -> Result<i64, OnStoredValue> {
     let Some(held) = held else { return Ok(delta) };
     match stored::decode_counter(held) {
         Some(counter) => Ok(counter.wrapping_add(delta)),
-        None => Err(not_a_counter(key)),
+        None => Err(OnStoredValue),
     }
 }
 
@@ -65,7 +71,10 @@ fn visit_own(key: &[u8], op: &&Op, held: Option<&[u8]>, visit: &mut Visit<'_>) -
         Op::Put(stored) => visit(key, stored),
         Op::Delete => ControlFlow::Continue(()),
         Op::Counter(value) => visit(key, &stored::encode_counter(*value)),
-        Op::Add(delta) => visit(key, &stored::encode_counter(add_to(key, held, *delta)?)),
+        Op::Add(delta) => {
+            let counter = add_to(held, *delta).map_err(|OnStoredValue| not_a_counter(key))?;
+            visit(key, &stored::encode_counter(counter))
+        }
         Op::Touch => held.map_or(ControlFlow::Continue(()), |held| visit(key, held)),
     })
 }

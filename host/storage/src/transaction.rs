@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::Limits;
 use crate::error::{BackendError, Error};
 use crate::footprint::Footprint;
-use crate::merge;
+use crate::merge::{self, OnStoredValue};
 use crate::range::{KeyRange, Page, ScanOptions};
 use crate::read_set::ReadSet;
 use crate::snapshot::Snapshot;
@@ -345,7 +345,8 @@ impl Transaction {
         match delta {
             None => Ok(held),
             Some(delta) => {
-                let counter = merge::add_to(&self.key, held.as_deref(), delta)?;
+                let counter = merge::add_to(held.as_deref(), delta);
+                let counter = counter.map_err(|OnStoredValue| merge::not_a_counter(&self.key))?;
                 Ok(Some(stored::encode_counter(counter).to_vec()))
             }
         }

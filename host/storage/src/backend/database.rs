@@ -1,6 +1,7 @@
 //! Transactions and snapshots of the redb database.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageError, WriteTransaction};
 
@@ -114,7 +115,7 @@ impl From<redb::Error> for BackendError {
             redb::Error::DatabaseClosed => Self::Closed,
             redb::Error::Io(error) => error.into(),
             redb::Error::Corrupted(what) => Self::Corrupted(what.into()),
-            other => Self::Failed(other.to_string().into()),
+            other => Self::Database(Arc::new(other)),
         }
     }
 }

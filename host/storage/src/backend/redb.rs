@@ -161,7 +161,7 @@ impl Backend for RedbBackend {
             OpenError::InUse { .. }
             | OpenError::FormatTooNew { .. }
             | OpenError::NotAStore { .. }
-            | OpenError::Thread(_) => BackendError::Failed(error.to_string().into()),
+            | OpenError::Thread(_) => BackendError::Database(Arc::new(error)),
         })?;
         self.open = Some(open);
         Ok(())
