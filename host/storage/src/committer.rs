@@ -17,13 +17,13 @@ use tokio::time::timeout_at;
 
 use crate::backend::{Backend, BackendSnapshot, ClosedSnapshot};
 use crate::batch::Batch;
+use crate::commit::Commit;
 use crate::config::Config;
 use crate::error::{BackendError, CommitError};
 use crate::history::History;
 use crate::read_set::ReadSet;
 use crate::snapshot::Published;
 use crate::stats::{Counters, count};
-use crate::store::Commit;
 use crate::table_versions::VersionRegistry;
 use crate::write_set::WriteSet;
 

@@ -37,6 +37,7 @@
 
 mod backend;
 mod batch;
+mod commit;
 mod committer;
 mod config;
 mod error;
@@ -46,7 +47,6 @@ mod footprint;
 mod history;
 mod keys;
 mod merge;
-mod overlay;
 #[cfg(test)]
 mod random;
 mod range;
@@ -61,13 +61,14 @@ mod visitor;
 mod walk;
 mod write_set;
 
+pub use commit::Commit;
 pub use config::{Config, Limits};
 pub use error::{BackendError, CommitError, Error, OpenError, UpdateError};
 pub use footprint::{Footprint, KeyWrite};
 pub use range::{Entry, KeyRange, Page, ScanOptions};
 pub use snapshot::Snapshot;
 pub use stats::Stats;
-pub use store::{Commit, Store};
+pub use store::Store;
 pub use table_versions::TableVersions;
 pub use transaction::Transaction;
 pub use visitor::{Count, Found, Scan, Visitor};

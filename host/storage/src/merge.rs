@@ -2,9 +2,9 @@
 
 use std::ops::{Bound, ControlFlow};
 
+use crate::backend::overlay::{self, Way};
 use crate::backend::{BackendSnapshot, Visit};
 use crate::error::{BackendError, Error};
-use crate::overlay::{self, Way};
 use crate::stored;
 use crate::write_set::{Op, WriteSet};
 

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::backend::Backend;
 use crate::backend::memory::MemoryBackend;
 use crate::backend::redb::RedbBackend;
+use crate::commit::Commit;
 use crate::committer::{CommitReply, Committer, Pending, Request, Shared};
 use crate::config::Config;
 use crate::error::{BackendError, CommitError, Error, OpenError, UpdateError};
@@ -25,16 +26,6 @@ use crate::transaction::Transaction;
 /// is dropped instead, the dropping thread waits for that.
 #[derive(Clone)]
 pub struct Store(Arc<Handle>);
-
-/// The place of a transaction in the commit order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Commit {
-    /// The transaction saw the effects of all transactions with a lower number, and of no others.
-    /// Without writes, it is the number of the last transaction in its snapshot. Numbers start at 1
-    /// each time a store is opened, and have gaps.
-    pub sequence: u64,
-}
 
 struct Handle {
     shared: Arc<Shared>,

@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use super::memtable::Memtable;
 use super::{BackendSnapshot, Visit};
+use crate::backend::overlay::{self, Way};
 use crate::error::BackendError;
-use crate::overlay::{self, Way};
 
 /// Keys that a cursor copies first. Few, because most walks are short.
 const FIRST_KEYS: usize = 16;

@@ -6,6 +6,7 @@ mod format;
 mod layers;
 pub(crate) mod memory;
 mod memtable;
+pub(crate) mod overlay;
 pub(crate) mod redb;
 mod wal;
 
