@@ -232,6 +232,7 @@ async fn reading_alone_brings_a_backend_back() {
     assert_eq!(store.stats().reopens, 1);
 }
 
+/// A failure of each operation in turn: at every crash point, and recovery after it.
 #[tokio::test]
 async fn a_disk_that_fails_anywhere_loses_no_answered_commit() {
     for half_bytes in HALVES {
@@ -290,6 +291,8 @@ async fn a_failing_disk_loses_no_answered_commit(half_bytes: usize) {
     }
 }
 
+/// A power loss at C1 to C8. The small halves make the log turn over (C5), flushes overlap with the
+/// last batch (C6, C7), and the batch too long for the log (C8).
 #[tokio::test]
 async fn power_loss_keeps_every_answered_commit_and_no_part_of_another() {
     for (seed, half_bytes) in (0..300u64).zip(HALVES.into_iter().cycle()) {
