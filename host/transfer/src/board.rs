@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use tokio::time::Instant;
 
-use crate::disk::Landed;
+use crate::disk::FinishedFile;
 use crate::request::Password;
 use crate::row::Direction;
 use crate::task::{State, Task};
@@ -33,7 +33,7 @@ struct Entry {
 }
 
 /// A task that is to be worked on now.
-pub(crate) struct Job {
+pub(crate) struct TransferJob {
     pub(crate) task: Task,
     pub(crate) password: Option<Password>,
 }
@@ -96,7 +96,7 @@ impl Board {
 
     /// The next job of a direction that has fewer than `most` running. Downloads of a blob that is already
     /// under way step aside until it is here.
-    pub(crate) fn next(&mut self, direction: Direction, most: usize) -> Option<Job> {
+    pub(crate) fn next(&mut self, direction: Direction, most: usize) -> Option<TransferJob> {
         let lane = usize::from(direction.wire());
         while self.running[lane] < most {
             let id = self.ready[lane].pop_front()?;
@@ -116,7 +116,7 @@ impl Board {
             }
             entry.phase = Phase::Running;
             self.running[lane] += 1;
-            return Some(Job {
+            return Some(TransferJob {
                 task: entry.task.clone(),
                 password: entry.password.clone(),
             });
@@ -223,14 +223,14 @@ impl Board {
     }
 
     /// The files of complete downloads: task, revision, file.
-    pub(crate) fn landed(&self) -> Vec<(u64, u64, Landed)> {
+    pub(crate) fn finished_files(&self) -> Vec<(u64, u64, FinishedFile)> {
         self.finished
             .iter()
             .filter_map(|(_, id)| self.entries.get(id))
             .filter(|entry| entry.task.state == State::Done)
             .filter_map(|entry| {
-                let landed = entry.task.landed.clone()?;
-                Some((entry.task.id, entry.task.revision, landed))
+                let finished_file = entry.task.finished_file.clone()?;
+                Some((entry.task.id, entry.task.revision, finished_file))
             })
             .collect()
     }
@@ -247,14 +247,14 @@ impl Board {
     }
 
     /// Files of complete downloads of a blob, as it is stored, newest first.
-    pub(crate) fn copies(&self, hash: &str) -> Vec<Landed> {
+    pub(crate) fn copies(&self, hash: &str) -> Vec<FinishedFile> {
         self.finished
             .iter()
             .rev()
             .filter_map(|(_, id)| self.entries.get(id))
             .filter(|entry| entry.task.state == State::Done && !entry.task.file.protected)
             .filter(|entry| entry.task.file.hash == hash)
-            .filter_map(|entry| entry.task.landed.clone())
+            .filter_map(|entry| entry.task.finished_file.clone())
             .take(4)
             .collect()
     }

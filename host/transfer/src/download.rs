@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use stowage_cloud::Hash;
 use tokio::sync::watch;
 
-use crate::board::{Job, waits_for_password};
-use crate::disk::{Landed, Part, Place, blocking};
-use crate::engine::{Engine, Outcome};
-use crate::fetch::{Unfetched, fetch, stopped};
+use crate::board::{TransferJob, waits_for_password};
+use crate::disk::{FinishedFile, PartFile, TargetFile, blocking};
+use crate::engine::Engine;
+use crate::fetch::{FetchError, fetch};
+use crate::outcome::Outcome;
 use crate::request::Password;
 use crate::sealed::{self, UnsealError};
+use crate::shutdown::stopped;
 use crate::source::Source;
 use crate::task::{Opened, State, Task, code};
 
@@ -19,17 +21,21 @@ use crate::task::{Opened, State, Task, code};
 const FETCHES: u32 = 2;
 
 /// Works on a download until it has ended one way or another.
-pub(crate) async fn run(engine: &Arc<Engine>, job: Job, stop: &mut watch::Receiver<bool>) -> Outcome {
+pub(crate) async fn run(engine: &Arc<Engine>, job: TransferJob, stop: &mut watch::Receiver<bool>) -> Outcome {
     match attempt(engine, job, stop).await {
-        Ok(landed) => Outcome::Landed(landed),
+        Ok(finished_file) => Outcome::Downloaded(finished_file),
         Err(outcome) => outcome,
     }
 }
 
-async fn attempt(engine: &Arc<Engine>, job: Job, stop: &mut watch::Receiver<bool>) -> Result<Landed, Outcome> {
-    let Job { mut task, password } = job;
+async fn attempt(
+    engine: &Arc<Engine>,
+    job: TransferJob,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<FinishedFile, Outcome> {
+    let TransferJob { mut task, password } = job;
     // A hash that is none names no blob.
-    let hash: Hash = task.file.hash.parse().map_err(|_| Outcome::Vanished)?;
+    let hash: Hash = task.file.hash.parse().map_err(|_| Outcome::BlobMissing)?;
     if waits_for_password(&task, password.as_ref()) {
         return Err(Outcome::NoPassword);
     }
@@ -37,28 +43,32 @@ async fn attempt(engine: &Arc<Engine>, job: Job, stop: &mut watch::Receiver<bool
         .roots
         .locate(task.directory.as_ref())
         .map_err(|why| Outcome::failed(format!("the directory {}: {why}", task.directory)))?;
-    let place = blocking(move || Place::open(&target).map(Arc::new))
+    let target_file = blocking(move || TargetFile::open(&target).map(Arc::new))
         .await
         .map_err(|error| Outcome::failed(format!("the directory {}: {error}", task.directory)))?;
     engine.board().change(task.id, |task, _| task.state = State::Active);
     engine.publish(task.id);
 
-    if let Some(landed) = already_here(&task, &hash, &place).await? {
-        drop_part(&place, task.part_name()).await;
-        return Ok(landed);
+    if let Some(finished_file) = already_here(&task, &hash, &target_file).await? {
+        drop_part(&target_file, task.part_name()).await;
+        return Ok(finished_file);
     }
-    let part = fetched(engine, &mut task, &place, &hash, stop).await?;
+    let part = fetched(engine, &mut task, &target_file, &hash, stop).await?;
     if !task.file.protected {
-        return publish(&task, &place, part, *hash.as_bytes()).await;
+        return publish(&task, &target_file, part, *hash.as_bytes()).await;
     }
     let password = password.ok_or(Outcome::NoPassword)?;
-    let landed = unsealed(engine, &task, &place, part, password, stop).await?;
-    drop_part(&place, task.part_name()).await;
-    Ok(landed)
+    let finished_file = unsealed(engine, &task, &target_file, part, password, stop).await?;
+    drop_part(&target_file, task.part_name()).await;
+    Ok(finished_file)
 }
 
 /// The file, if an attempt that was interrupted at its very end, or another task, has brought it already.
-async fn already_here(task: &Task, hash: &Hash, place: &Arc<Place>) -> Result<Option<Landed>, Outcome> {
+async fn already_here(
+    task: &Task,
+    hash: &Hash,
+    target_file: &Arc<TargetFile>,
+) -> Result<Option<FinishedFile>, Outcome> {
     let content = match &task.opened {
         Some(opened) => opened.clone(),
         None if task.file.protected => return Ok(None),
@@ -68,22 +78,22 @@ async fn already_here(task: &Task, hash: &Hash, place: &Arc<Place>) -> Result<Op
         },
     };
     let finished = task.opened.is_some().then(|| task.opened_name());
-    let place = place.clone();
+    let target_file = target_file.clone();
     let name = task.file_name.clone();
     blocking(move || {
         if let Some(finished) = finished {
-            let (part, kept) = place.part(&finished, content.size)?;
+            let (part, kept) = target_file.part(&finished, content.size)?;
             if kept
                 && part
                     .hash_prefix(content.size)
                     .is_ok_and(|hash| is(hash, content.sha256))
             {
                 part.file.set_len(content.size)?;
-                return place.publish(&part, &name, content.sha256).map(Some);
+                return target_file.publish(&part, &name, content.sha256).map(Some);
             }
-            place.remove(&finished)?;
+            target_file.remove(&finished)?;
         }
-        place.find_any(&name, content.size, content.sha256)
+        target_file.find_any(&name, content.size, content.sha256)
     })
     .await
     .map_err(Outcome::failed)
@@ -98,17 +108,17 @@ fn is(hasher: sha2::Sha256, sha256: [u8; 32]) -> bool {
 async fn fetched(
     engine: &Arc<Engine>,
     task: &mut Task,
-    place: &Arc<Place>,
+    target_file: &Arc<TargetFile>,
     hash: &Hash,
     stop: &mut watch::Receiver<bool>,
-) -> Result<Arc<Part>, Outcome> {
+) -> Result<Arc<PartFile>, Outcome> {
     let mut wrong = String::new();
     for fetches in 0..FETCHES {
         let source = tokio::select! {
             found = Source::find(engine, hash, fetches == 0) => match found {
-                Err(Outcome::Vanished) => {
-                    drop_part(place, task.part_name()).await;
-                    return Err(Outcome::Vanished);
+                Err(Outcome::BlobMissing) => {
+                    drop_part(target_file, task.part_name()).await;
+                    return Err(Outcome::BlobMissing);
                 }
                 found => found?,
             },
@@ -118,10 +128,10 @@ async fn fetched(
         let size = source.size();
         task.file.size = size;
         engine.board().change(task.id, |task, _| task.file.size = size);
-        wrong = match fetch(engine, task, place, hash, &source, stop).await {
+        wrong = match fetch(engine, task, target_file, hash, &source, stop).await {
             Ok(part) => return Ok(part),
-            Err(Unfetched::Ended(outcome)) => return Err(outcome),
-            Err(Unfetched::Mismatch(wrong)) => wrong,
+            Err(FetchError::Ended(outcome)) => return Err(outcome),
+            Err(FetchError::Mismatch(wrong)) => wrong,
         };
         tracing::warn!(task = task.task_id, wrong, "a download has the wrong bytes");
         // The record of the bytes goes first: without them it would only cost a look.
@@ -130,16 +140,21 @@ async fn fetched(
             .persist(task.id, |task| task.checkpoint = None)
             .await
             .map_err(|error| Outcome::retry(error, false))?;
-        drop_part(place, task.part_name()).await;
+        drop_part(target_file, task.part_name()).await;
     }
     Err(Outcome::failed(wrong))
 }
 
 /// Gives the file its final name.
-async fn publish(task: &Task, place: &Arc<Place>, part: Arc<Part>, sha256: [u8; 32]) -> Result<Landed, Outcome> {
-    let place = place.clone();
+async fn publish(
+    task: &Task,
+    target_file: &Arc<TargetFile>,
+    part: Arc<PartFile>,
+    sha256: [u8; 32],
+) -> Result<FinishedFile, Outcome> {
+    let target_file = target_file.clone();
     let name = task.file_name.clone();
-    blocking(move || place.publish(&part, &name, sha256))
+    blocking(move || target_file.publish(&part, &name, sha256))
         .await
         .map_err(Outcome::failed)
 }
@@ -148,11 +163,11 @@ async fn publish(task: &Task, place: &Arc<Place>, part: Arc<Part>, sha256: [u8; 
 async fn unsealed(
     engine: &Arc<Engine>,
     task: &Task,
-    place: &Arc<Place>,
-    part: Arc<Part>,
+    target_file: &Arc<TargetFile>,
+    part: Arc<PartFile>,
     password: Password,
     stop: &mut watch::Receiver<bool>,
-) -> Result<Landed, Outcome> {
+) -> Result<FinishedFile, Outcome> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let sealed = part.clone();
     let opening = async {
@@ -161,13 +176,13 @@ async fn unsealed(
             .map_err(std::io::Error::other)??;
         let content = engine.cloud.open_sealed(reader, password.expose()).await?;
         let name = task.opened_name();
-        let (place, interrupted) = (place.clone(), interrupted.clone());
+        let (target_file, interrupted) = (target_file.clone(), interrupted.clone());
         let copying = tokio::task::spawn_blocking(move || {
-            let (plain, _) = place.part(&name, 0)?;
+            let (plain, _) = target_file.part(&name, 0)?;
             match sealed::copy(content, &plain.file, &interrupted) {
                 Ok(opened) => Ok((plain, opened)),
                 Err(error) => {
-                    place.remove(&name)?;
+                    target_file.remove(&name)?;
                     Err(error)
                 }
             }
@@ -199,12 +214,12 @@ async fn unsealed(
         .persist(task.id, |task| task.opened = Some(opened))
         .await
         .map_err(|error| Outcome::retry(error, false))?;
-    publish(task, place, Arc::new(plain), sha256).await
+    publish(task, target_file, Arc::new(plain), sha256).await
 }
 
-async fn drop_part(place: &Arc<Place>, name: String) {
-    let place = place.clone();
-    if let Err(error) = blocking(move || place.remove(&name)).await {
+async fn drop_part(target_file: &Arc<TargetFile>, name: String) {
+    let target_file = target_file.clone();
+    if let Err(error) = blocking(move || target_file.remove(&name)).await {
         tracing::debug!(%error, "a temporary file stays");
     }
 }

@@ -2,18 +2,21 @@
 
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use stowage_cloud::Hash;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use crate::disk::{Part, Place, blocking};
-use crate::engine::{Engine, Outcome};
+use crate::disk::{PartFile, TargetFile, blocking};
+use crate::engine::Engine;
+use crate::outcome::Outcome;
+use crate::shutdown::stopped;
 use crate::source::{Source, failure};
 use crate::task::{Checkpoint, Task};
 
@@ -24,27 +27,27 @@ const PIECES: usize = 8;
 const REPORT_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Why there is no temporary file with the blob's bytes.
-pub(crate) enum Unfetched {
+pub(crate) enum FetchError {
     /// All bytes came, and they are others. Nothing of them is worth keeping.
     Mismatch(String),
     /// As the outcome says.
     Ended(Outcome),
 }
 
-impl From<Outcome> for Unfetched {
-    fn from(outcome: Outcome) -> Unfetched {
-        Unfetched::Ended(outcome)
+impl From<Outcome> for FetchError {
+    fn from(outcome: Outcome) -> FetchError {
+        FetchError::Ended(outcome)
     }
 }
 
 /// How far the writing has come.
 #[derive(Clone, Default)]
-struct Point {
+struct WritePosition {
     offset: u64,
     hasher: Sha256,
 }
 
-impl Point {
+impl WritePosition {
     fn checkpoint(self) -> Checkpoint {
         Checkpoint {
             offset: self.offset,
@@ -53,24 +56,24 @@ impl Point {
     }
 }
 
-type Shared = Arc<Mutex<Point>>;
+type Shared = Arc<Mutex<WritePosition>>;
 
-fn point(shared: &Shared) -> Point {
-    shared.lock().unwrap_or_else(PoisonError::into_inner).clone()
+fn point(shared: &Shared) -> WritePosition {
+    shared.lock().clone()
 }
 
 /// Fetches what is missing of a blob. The file that is returned has the blob's length and hash; it is not synced yet.
 pub(crate) async fn fetch(
     engine: &Arc<Engine>,
     task: &Task,
-    place: &Arc<Place>,
+    target_file: &Arc<TargetFile>,
     hash: &Hash,
     source: &Source,
     stop: &mut watch::Receiver<bool>,
-) -> Result<Arc<Part>, Unfetched> {
+) -> Result<Arc<PartFile>, FetchError> {
     let size = source.size();
-    let (part, start) = open_part(task, place, size).await.map_err(Outcome::failed)?;
-    make_room(engine, place, &part, size, task.file.protected).await?;
+    let (part, start) = open_part(task, target_file, size).await.map_err(Outcome::failed)?;
+    make_room(engine, target_file, &part, size, task.file.protected).await?;
     engine.moved(task.id, start.offset);
 
     let began_at = start.offset;
@@ -114,7 +117,7 @@ pub(crate) async fn fetch(
     }
     let found: [u8; 32] = end.hasher.clone().finalize().into();
     if end.offset != size || found != *hash.as_bytes() {
-        return Err(Unfetched::Mismatch(format!(
+        return Err(FetchError::Mismatch(format!(
             "expected {size} bytes with hash {hash}, got {} with {}",
             end.offset,
             Hash::from_bytes(found)
@@ -133,19 +136,23 @@ pub(crate) async fn fetch(
 }
 
 /// Opens the temporary file, and goes on where the checkpoint says if what is there is still what it was.
-async fn open_part(task: &Task, place: &Arc<Place>, size: u64) -> io::Result<(Arc<Part>, Point)> {
-    let place = place.clone();
+async fn open_part(
+    task: &Task,
+    target_file: &Arc<TargetFile>,
+    size: u64,
+) -> io::Result<(Arc<PartFile>, WritePosition)> {
+    let target_file = target_file.clone();
     let name = task.part_name();
     let checkpoint = task.checkpoint.clone().filter(|point| point.offset <= size);
     blocking(move || {
         let Some(checkpoint) = checkpoint else {
-            let (part, _) = place.part(&name, 0)?;
-            return Ok((Arc::new(part), Point::default()));
+            let (part, _) = target_file.part(&name, 0)?;
+            return Ok((Arc::new(part), WritePosition::default()));
         };
-        let (part, kept) = place.part(&name, checkpoint.offset)?;
+        let (part, kept) = target_file.part(&name, checkpoint.offset)?;
         if kept {
             let hasher = part.hash_prefix(checkpoint.offset)?;
-            let point = Point {
+            let point = WritePosition {
                 offset: checkpoint.offset,
                 hasher,
             };
@@ -153,10 +160,10 @@ async fn open_part(task: &Task, place: &Arc<Place>, size: u64) -> io::Result<(Ar
                 return Ok((Arc::new(part), point));
             }
             tracing::warn!(name, "a temporary file was changed by somebody else; it begins anew");
-            let (part, _) = place.part(&name, 0)?;
-            return Ok((Arc::new(part), Point::default()));
+            let (part, _) = target_file.part(&name, 0)?;
+            return Ok((Arc::new(part), WritePosition::default()));
         }
-        Ok((Arc::new(part), Point::default()))
+        Ok((Arc::new(part), WritePosition::default()))
     })
     .await
 }
@@ -164,18 +171,18 @@ async fn open_part(task: &Task, place: &Arc<Place>, size: u64) -> io::Result<(Ar
 /// Sees that there is room for the rest of the file, and for its plain content besides where it is protected, and takes it.
 async fn make_room(
     engine: &Engine,
-    place: &Arc<Place>,
-    part: &Arc<Part>,
+    target_file: &Arc<TargetFile>,
+    part: &Arc<PartFile>,
     size: u64,
     protected: bool,
 ) -> Result<(), Outcome> {
     let _one_at_a_time = engine.reserving.lock().await;
     let min_free = engine.config.min_free_bytes;
-    let (place, part) = (place.clone(), part.clone());
+    let (target_file, part) = (target_file.clone(), part.clone());
     let room = blocking(move || {
         let missing = size.saturating_sub(part.occupied()?);
         let needed = missing.saturating_add(if protected { size } else { 0 });
-        let free = place.free_bytes()?;
+        let free = target_file.free_bytes()?;
         if needed > 0 && free < needed.saturating_add(min_free) {
             return Err(io::Error::new(
                 io::ErrorKind::StorageFull,
@@ -193,8 +200,8 @@ fn full_or_broken(error: &io::Error) -> Outcome {
 
 /// Writes the pieces as they come, on a thread of its own.
 fn write(
-    part: &Part,
-    mut point: Point,
+    part: &PartFile,
+    mut point: WritePosition,
     mut queue: mpsc::Receiver<Bytes>,
     size: u64,
     shared: &Shared,
@@ -209,7 +216,7 @@ fn write(
         part.file.write_all_at(&piece, point.offset)?;
         point.hasher.update(&piece);
         point.offset += piece.len() as u64;
-        *shared.lock().unwrap_or_else(PoisonError::into_inner) = point.clone();
+        *shared.lock() = point.clone();
     }
     Ok(())
 }
@@ -217,7 +224,7 @@ fn write(
 struct Transfer<'a> {
     engine: &'a Arc<Engine>,
     task: &'a Task,
-    part: &'a Arc<Part>,
+    part: &'a Arc<PartFile>,
     shared: &'a Shared,
     /// Bytes the last checkpoint covers.
     kept: u64,
@@ -288,7 +295,7 @@ impl Transfer<'_> {
     }
 
     /// A last checkpoint.
-    async fn keep(&mut self, point: Point) {
+    async fn keep(&mut self, point: WritePosition) {
         if point.offset > self.kept {
             let (engine, part) = (self.engine.clone(), self.part.clone());
             self.kept = save(engine, self.task.id, part, point, self.kept).await;
@@ -297,7 +304,7 @@ impl Transfer<'_> {
 }
 
 /// Syncs what was written up to a point, then takes the point down. Answers how much is covered now.
-async fn save(engine: Arc<Engine>, id: u64, part: Arc<Part>, point: Point, before: u64) -> u64 {
+async fn save(engine: Arc<Engine>, id: u64, part: Arc<PartFile>, point: WritePosition, before: u64) -> u64 {
     let offset = point.offset;
     if let Err(error) = blocking(move || part.file.sync_data()).await {
         tracing::warn!(id, %error, "a download could not be checkpointed");
@@ -310,13 +317,5 @@ async fn save(engine: Arc<Engine>, id: u64, part: Arc<Part>, point: Point, befor
             tracing::warn!(id, %error, "a checkpoint could not be taken down");
             before
         }
-    }
-}
-
-/// Completes when the host shuts down.
-pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    if stop.wait_for(|stop| *stop).await.is_err() {
-        // Without a sender nobody can ask any more: whoever ran the engine has dropped it, and us with it.
-        std::future::pending::<()>().await;
     }
 }

@@ -3,9 +3,12 @@
 //! [`Transfers`] keeps durable tasks and moves their bytes; [`Feed`] holds the latest row of each task and gives every
 //! subscriber a snapshot and then what changed. Neither knows HTTP or WebAssembly.
 
+#![warn(unreachable_pub)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
 
 mod audit;
+mod audit_tickets;
+mod blob_checks;
 mod board;
 mod config;
 mod confirm;
@@ -15,9 +18,13 @@ mod engine;
 mod feed;
 mod fetch;
 mod name;
+mod outcome;
+mod prune;
 mod request;
 mod row;
+mod runner;
 mod sealed;
+mod shutdown;
 mod source;
 mod table;
 mod task;

@@ -9,8 +9,9 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use stowage_cloud::{Error as SpaceError, Hash};
 
-use crate::disk::{Landed, blocking, open_regular, verify};
-use crate::engine::{Engine, Outcome};
+use crate::disk::{FinishedFile, blocking, open_regular, verify};
+use crate::engine::Engine;
+use crate::outcome::Outcome;
 
 /// Bytes read from a file at a time.
 const READ_BYTES: usize = 1 << 20;
@@ -40,7 +41,7 @@ impl Source {
             return Ok(source);
         }
         match in_space {
-            Ok(_) => Err(Outcome::Vanished),
+            Ok(_) => Err(Outcome::BlobMissing),
             Err(error) => Err(failure(&error, false)),
         }
     }
@@ -97,11 +98,11 @@ pub(crate) fn failure(error: &SpaceError, progressed: bool) -> Outcome {
 }
 
 /// The first of the files that is still what it was.
-fn copy(copies: &[Landed]) -> Option<Source> {
-    copies.iter().find_map(|landed| {
-        verify(landed)?;
-        let file = open_regular(&landed.path).ok()??;
-        let size = landed.size;
+fn copy(copies: &[FinishedFile]) -> Option<Source> {
+    copies.iter().find_map(|finished_file| {
+        verify(finished_file)?;
+        let file = open_regular(&finished_file.path).ok()??;
+        let size = finished_file.size;
         let file = Arc::new(file);
         Some(Source::File { file, size })
     })

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::Landed;
+use crate::disk::FinishedFile;
 use crate::request::{DownloadRequest, File, UploadRequest};
 use crate::row::{Direction, Row};
 
@@ -122,7 +122,7 @@ pub(crate) struct Task {
     #[serde(default)]
     pub(crate) opened: Option<Opened>,
     #[serde(default)]
-    pub(crate) landed: Option<Landed>,
+    pub(crate) finished_file: Option<FinishedFile>,
     /// Of an upload: the blob is durable, only the module is still to be told.
     #[serde(default)]
     pub(crate) moved: bool,
@@ -154,7 +154,7 @@ impl Task {
             revision: 1,
             checkpoint: None,
             opened: None,
-            landed: None,
+            finished_file: None,
             moved: false,
         }
     }
@@ -176,7 +176,7 @@ impl Task {
             revision: 1,
             checkpoint: None,
             opened: None,
-            landed: None,
+            finished_file: None,
             moved: false,
         }
     }
@@ -187,7 +187,7 @@ impl Task {
         self.state = State::Initial;
         self.code = code::NONE;
         self.finished_ms = 0;
-        self.landed = None;
+        self.finished_file = None;
     }
 
     pub(crate) fn upload_request(&self) -> UploadRequest {
@@ -210,8 +210,8 @@ impl Task {
 
     /// The row of the feed, with `moved` bytes of the file moved. `source` is the file an upload is read from.
     pub(crate) fn row(&self, moved: u64, source: String) -> Row {
-        let folder_path = match &self.landed {
-            Some(landed) => landed.path.display().to_string(),
+        let folder_path = match &self.finished_file {
+            Some(finished_file) => finished_file.path.display().to_string(),
             None if self.direction == Direction::Download => {
                 format!("{}/{}", self.directory.trim_end_matches('/'), self.file_name)
             }

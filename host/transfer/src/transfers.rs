@@ -13,8 +13,8 @@ use crate::engine::Engine;
 use crate::feed::Feed;
 use crate::request::{DownloadRefusal, DownloadRequest, Password, UploadHook, UploadRequest};
 use crate::row::Direction;
-use crate::table;
 use crate::task::{State, Task};
+use crate::{audit, table};
 
 /// Characters a task's identifier may have.
 const TASK_ID_CHARS: std::ops::RangeInclusive<usize> = 1..=128;
@@ -73,7 +73,7 @@ impl Transfers {
             Box::pin(async move {
                 if let Some(engine) = engine {
                     // Spawned, so that a snapshot which does not wait to the end leaves it going.
-                    let audit = tokio::spawn(async move { engine.audit().await });
+                    let audit = tokio::spawn(async move { audit::run(&engine).await });
                     if let Err(error) = audit.await {
                         tracing::warn!(%error, "a look at the files of downloads failed");
                     }
@@ -147,7 +147,7 @@ impl Transfers {
         if let Some(why) = refusal {
             return Ok(Err(DownloadRefusal::TaskId(why.to_owned())));
         }
-        let complete = task.state == State::Done && task.landed.as_ref().is_some_and(is_unchanged);
+        let complete = task.state == State::Done && task.finished_file.as_ref().is_some_and(is_unchanged);
         let changed = task.state.is_terminal() && !complete;
         if changed {
             task.restart();

@@ -11,10 +11,11 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::interval;
 
-use crate::board::Job;
-use crate::engine::{Engine, Outcome};
-use crate::fetch::stopped;
+use crate::board::TransferJob;
+use crate::engine::Engine;
+use crate::outcome::Outcome;
 use crate::request::{HookError, Refusal, UploadHook};
+use crate::shutdown::stopped;
 use crate::source::{Source, failure};
 use crate::task::{State, Task, code};
 
@@ -24,7 +25,7 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(50);
 /// Works on an upload until it has ended one way or another.
 pub(crate) async fn run(
     engine: &Arc<Engine>,
-    job: Job,
+    job: TransferJob,
     hook: &dyn UploadHook,
     stop: &mut watch::Receiver<bool>,
 ) -> Outcome {
@@ -40,7 +41,7 @@ async fn attempt(
     hook: &dyn UploadHook,
     stop: &mut watch::Receiver<bool>,
 ) -> Result<(), Outcome> {
-    let hash: Hash = task.file.hash.parse().map_err(|_| Outcome::Vanished)?;
+    let hash: Hash = task.file.hash.parse().map_err(|_| Outcome::BlobMissing)?;
     let request = task.upload_request();
     let hold = tokio::select! {
         hold = engine.cloud.hold_blob(&hash) => hold,
@@ -66,7 +67,7 @@ async fn attempt(
     allowed(hook.finished(&request).await)?;
     drop(hold);
     let size = engine.board().get(task.id).map(|(task, _)| task.file.size);
-    engine.confirms.add(hash, size.unwrap_or(task.file.size));
+    engine.blob_checks.add(hash, size.unwrap_or(task.file.size));
     Ok(())
 }
 
@@ -92,7 +93,7 @@ async fn to_space(engine: &Arc<Engine>, task: &Task, hash: &Hash) -> Result<(), 
         Err(error) => return Err(failure(&error, false)),
     }
     let Some(Source::File { file, size }) = Source::temp_file(engine, hash).await else {
-        return Err(Outcome::Vanished);
+        return Err(Outcome::BlobMissing);
     };
     let file = file
         .try_clone()

@@ -2,11 +2,11 @@
 
 use std::io;
 
-mod place;
 mod roots;
+mod target_file;
 
-pub(crate) use place::{Landed, Part, Place, is_unchanged, open_regular, verify};
-pub(crate) use roots::{Roots, Target};
+pub(crate) use roots::Roots;
+pub(crate) use target_file::{FinishedFile, PartFile, TargetFile, is_unchanged, open_regular, verify};
 
 /// Does something that blocks, off the async threads.
 pub(crate) async fn blocking<T: Send + 'static>(

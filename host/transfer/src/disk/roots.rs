@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::config::Config;
 
 /// Where a request may put files, checked by the letters of its path. What the path leads to on disk is
-/// checked when it is opened, by [`Place::open`](super::Place::open).
+/// checked when the directory is opened.
 #[derive(Debug)]
 pub(crate) struct Roots {
     downloads: PathBuf,

@@ -3,50 +3,22 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::keys::Key;
-use super::rows::{Line, channel_of};
-use super::{FRAME_INTERVAL, Feed, State};
+use super::progress_feed::{Feed, State};
+use super::rows::{EncodedRow, channel_of};
 
-/// The connections that wait for something to happen.
-#[derive(Default)]
-pub(super) struct Listeners {
-    armed: HashMap<u64, (u16, Arc<Notify>)>,
-    next: u64,
-}
+/// The shortest time between two frames of one key on one connection.
+pub const FRAME_INTERVAL: Duration = Duration::from_millis(100);
 
-impl Listeners {
-    fn number(&mut self) -> u64 {
-        self.next += 1;
-        self.next
-    }
-
-    fn arm(&mut self, listener: u64, channels: u16, notify: &Arc<Notify>) {
-        self.armed.insert(listener, (channels, notify.clone()));
-    }
-
-    fn disarm(&mut self, listener: u64) {
-        self.armed.remove(&listener);
-    }
-
-    pub(super) fn wake(&mut self, channel: usize) {
-        let bit = 1u16 << channel;
-        self.armed.retain(|_, (channels, notify)| {
-            let waits = *channels & bit != 0;
-            if waits {
-                notify.notify_one();
-            }
-            !waits
-        });
-    }
-
-    pub(super) fn wake_all(&mut self) {
-        for (_, (_, notify)) in self.armed.drain() {
-            notify.notify_one();
-        }
+impl Feed {
+    /// Opens a connection that claims these keys, or with `None` every key there is and will be.
+    pub fn connect(&self, keys: Option<Vec<String>>) -> Connection {
+        Connection::open(self.clone(), keys)
     }
 }
 
@@ -73,7 +45,7 @@ pub struct Connection {
 }
 
 /// What a look at the feed found.
-enum Look {
+enum NextStep {
     Closed,
     /// At least one key is due.
     Due,
@@ -82,7 +54,7 @@ enum Look {
 }
 
 impl Connection {
-    pub(super) fn open(feed: Feed, keys: Option<Vec<String>>) -> Connection {
+    fn open(feed: Feed, keys: Option<Vec<String>>) -> Connection {
         let keys = keys.map(|mut keys| {
             keys.sort_unstable();
             keys.dedup();
@@ -115,11 +87,11 @@ impl Connection {
                     return Some(frame);
                 }
             }
-            match self.look() {
-                Look::Closed => return None,
-                Look::Due => {}
-                Look::Idle(None) => self.notify.notified().await,
-                Look::Idle(Some(at)) => {
+            match self.next_step() {
+                NextStep::Closed => return None,
+                NextStep::Due => {}
+                NextStep::Idle(None) => self.notify.notified().await,
+                NextStep::Idle(Some(at)) => {
                     tokio::select! {
                         () = self.notify.notified() => {}
                         () = sleep_until(at) => {}
@@ -130,12 +102,12 @@ impl Connection {
     }
 
     /// Fills `due`, or says how long there is nothing to do and has the listener woken by what may change that.
-    fn look(&mut self) -> Look {
+    fn next_step(&mut self) -> NextStep {
         let feed = self.feed.clone();
         let mut guard = feed.lock();
         let state = &mut *guard;
         if state.closed {
-            return Look::Closed;
+            return NextStep::Closed;
         }
         let now = Instant::now();
         let mut earliest: Option<Instant> = None;
@@ -161,14 +133,14 @@ impl Connection {
             }
         }
         if !self.due.is_empty() {
-            return Look::Due;
+            return NextStep::Due;
         }
         if self.keys.is_none() {
             self.progress.retain(|name, _| state.keys.get(name).is_some());
         }
         // Even with no channel: a new subscription and the feed's end wake every listener.
         state.listeners.arm(self.listener, channels, &self.notify);
-        Look::Idle(earliest)
+        NextStep::Idle(earliest)
     }
 
     /// The frame of a key that was due, or `None` when a closer look finds nothing to tell.
@@ -192,7 +164,7 @@ impl Connection {
             let key = state.keys.get(name)?;
             let latest = state.rows.latest(&key.filter);
             let known = self.progress.get(name);
-            let lines: Vec<Arc<Line>> = match known {
+            let lines: Vec<Arc<EncodedRow>> = match known {
                 Some(known) if known.generation == key.generation => {
                     let lines: Vec<_> = state.rows.changes(&key.filter, known.seen).cloned().collect();
                     if lines.is_empty() {
@@ -249,7 +221,7 @@ fn ready_at(
     Some(known.next_at)
 }
 
-fn text(key: &str, lines: &[Arc<Line>], seq: u64) -> String {
+fn text(key: &str, lines: &[Arc<EncodedRow>], seq: u64) -> String {
     let rows: usize = lines.iter().map(|line| line.json().len() + 1).sum();
     let mut text = String::with_capacity(rows + key.len() + 80);
     text.push_str("{\"key\":");

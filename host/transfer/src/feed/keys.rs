@@ -1,10 +1,17 @@
 //! The keys clients follow tasks under, and how long each is remembered.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Filter, KEY_LIFETIME, MAX_KEYS};
+use super::filter::Filter;
+
+/// How long a key is remembered while no connection claims it.
+pub const KEY_LIFETIME: Duration = Duration::from_secs(60);
+
+/// Keys that are remembered at once.
+pub const MAX_KEYS: usize = 4096;
 
 /// Characters a key may have.
 const KEY_CHARS: std::ops::RangeInclusive<usize> = 1..=128;

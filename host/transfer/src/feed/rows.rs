@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
-use super::Filter;
+use super::filter::Filter;
 use crate::row::{Direction, Row};
 
 /// Channels: two directions of eight platforms, of which five exist.
@@ -12,12 +12,12 @@ pub(super) const CHANNELS: usize = 16;
 const STATUSES: std::ops::RangeInclusive<i32> = -1..=5;
 
 /// A row and its JSON, written at most once however many subscribers it goes to.
-pub(super) struct Line {
+pub(super) struct EncodedRow {
     row: Row,
     json: OnceLock<String>,
 }
 
-impl Line {
+impl EncodedRow {
     pub(super) fn row(&self) -> &Row {
         &self.row
     }
@@ -29,7 +29,7 @@ impl Line {
 }
 
 struct Entry {
-    line: Arc<Line>,
+    line: Arc<EncodedRow>,
     version: u64,
     /// For each status, the version at which the row last left it; 0 is never.
     left: [u64; 7],
@@ -89,7 +89,7 @@ impl Rows {
         let id = row.id;
         channel.latest = version;
         channel.changes.insert(version, id);
-        let line = Arc::new(Line {
+        let line = Arc::new(EncodedRow {
             row,
             json: OnceLock::new(),
         });
@@ -113,7 +113,7 @@ impl Rows {
     }
 
     /// The rows that match now, by `id`.
-    pub(super) fn snapshot(&self, filter: &Filter) -> Vec<Arc<Line>> {
+    pub(super) fn snapshot(&self, filter: &Filter) -> Vec<Arc<EncodedRow>> {
         self.channels[channel_of(filter.direction, filter.platform)]
             .rows
             .values()
@@ -123,7 +123,7 @@ impl Rows {
     }
 
     /// The rows that changed after version `seen`, oldest change first: those that match, and those that matched until then.
-    pub(super) fn changes(&self, filter: &Filter, seen: u64) -> impl Iterator<Item = &Arc<Line>> + use<'_> {
+    pub(super) fn changes(&self, filter: &Filter, seen: u64) -> impl Iterator<Item = &Arc<EncodedRow>> + use<'_> {
         let filter = *filter;
         let channel = &self.channels[channel_of(filter.direction, filter.platform)];
         channel

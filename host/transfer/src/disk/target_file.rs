@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Target;
+use super::roots::Target;
 use crate::name::numbered;
 
 /// Names that are tried before a directory counts as full of files of one name.
@@ -22,7 +22,7 @@ const READ_BYTES: usize = 256 << 10;
 
 /// A finished file on disk, and how to tell later whether it is still the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Landed {
+pub(crate) struct FinishedFile {
     /// The absolute path.
     pub(crate) path: PathBuf,
     /// Its size in bytes.
@@ -35,33 +35,33 @@ pub(crate) struct Landed {
 
 /// A directory, opened without following a link below its root. Whatever is renamed around it later, it stays the same directory.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct TargetFile {
     dir: OwnedFd,
     path: PathBuf,
 }
 
 /// A temporary file of a download.
 #[derive(Debug)]
-pub(crate) struct Part {
+pub(crate) struct PartFile {
     pub(crate) file: File,
     pub(crate) name: String,
 }
 
-impl Place {
+impl TargetFile {
     /// Opens a directory below a root, making what is missing.
     ///
     /// # Errors
     /// Those of the file system; a link or a file where a directory should be is one.
-    pub(crate) fn open(target: &Target) -> io::Result<Place> {
-        Place::walk(target, true)
+    pub(crate) fn open(target: &Target) -> io::Result<TargetFile> {
+        TargetFile::walk(target, true)
     }
 
     /// Opens a directory below a root that must exist.
-    pub(crate) fn existing(target: &Target) -> io::Result<Place> {
-        Place::walk(target, false)
+    pub(crate) fn existing(target: &Target) -> io::Result<TargetFile> {
+        TargetFile::walk(target, false)
     }
 
-    fn walk(target: &Target, make: bool) -> io::Result<Place> {
+    fn walk(target: &Target, make: bool) -> io::Result<TargetFile> {
         let step = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut dir = fs::open(&target.root, step, Mode::empty())?;
         for name in &target.below {
@@ -78,7 +78,7 @@ impl Place {
                 other => other?,
             };
         }
-        Ok(Place {
+        Ok(TargetFile {
             dir,
             path: target.path(),
         })
@@ -92,7 +92,7 @@ impl Place {
 
     /// Opens a temporary file that holds at least `keep` bytes, or, where there is none, makes an empty one.
     /// The second value tells whether it was there.
-    pub(crate) fn part(&self, name: &str, keep: u64) -> io::Result<(Part, bool)> {
+    pub(crate) fn part(&self, name: &str, keep: u64) -> io::Result<(PartFile, bool)> {
         if keep > 0
             && let Some(file) = self.open_file(name, OFlags::RDWR)?
         {
@@ -100,13 +100,13 @@ impl Place {
             // A second link would let somebody else's file be overwritten through ours.
             if metadata.len() >= keep && metadata.nlink() == 1 {
                 let name = name.to_owned();
-                return Ok((Part { file, name }, true));
+                return Ok((PartFile { file, name }, true));
             }
         }
         self.remove(name)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = fs::openat(&self.dir, name, flags, Mode::from_raw_mode(0o666))?;
-        let part = Part {
+        let part = PartFile {
             file: File::from(file),
             name: name.to_owned(),
         };
@@ -123,7 +123,7 @@ impl Place {
 
     /// Gives a temporary file, whose content has this size and hash, its final name: `name`, or the first free of `name (1)`,
     /// `name (2)`, …. A file that has the name and the same content already is taken instead. Returns once the name is durable.
-    pub(crate) fn publish(&self, part: &Part, name: &str, sha256: [u8; 32]) -> io::Result<Landed> {
+    pub(crate) fn publish(&self, part: &PartFile, name: &str, sha256: [u8; 32]) -> io::Result<FinishedFile> {
         fs::fsync(&part.file)?;
         let size = part.file.metadata()?.len();
         for number in 0..MOST_NUMBERS {
@@ -131,12 +131,12 @@ impl Place {
             match self.rename(&part.name, &candidate) {
                 Ok(()) => {
                     fs::fsync(&self.dir)?;
-                    return self.landed(&candidate, &part.file, sha256);
+                    return self.finished_file(&candidate, &part.file, sha256);
                 }
                 Err(Errno::EXIST) => {
-                    if let Some(landed) = self.find(&candidate, size, sha256)? {
+                    if let Some(finished_file) = self.find(&candidate, size, sha256)? {
                         self.remove(&part.name)?;
-                        return Ok(landed);
+                        return Ok(finished_file);
                     }
                 }
                 Err(error) => return Err(error.into()),
@@ -150,7 +150,7 @@ impl Place {
 
     /// The file of this name, or of it with a number, that has this content already: what a download that was interrupted
     /// at its very end has left, or an earlier one. It is durable when this returns.
-    pub(crate) fn find_any(&self, name: &str, size: u64, sha256: [u8; 32]) -> io::Result<Option<Landed>> {
+    pub(crate) fn find_any(&self, name: &str, size: u64, sha256: [u8; 32]) -> io::Result<Option<FinishedFile>> {
         for number in 0..MOST_NUMBERS {
             let candidate = numbered(name, number);
             match fs::statat(&self.dir, &candidate, AtFlags::SYMLINK_NOFOLLOW) {
@@ -158,15 +158,15 @@ impl Place {
                 Err(error) => return Err(error.into()),
                 Ok(_) => {}
             }
-            if let Some(landed) = self.find(&candidate, size, sha256)? {
-                return Ok(Some(landed));
+            if let Some(finished_file) = self.find(&candidate, size, sha256)? {
+                return Ok(Some(finished_file));
             }
         }
         Ok(None)
     }
 
     /// The file of exactly this name, if it has this content. It is durable when this returns.
-    fn find(&self, name: &str, size: u64, sha256: [u8; 32]) -> io::Result<Option<Landed>> {
+    fn find(&self, name: &str, size: u64, sha256: [u8; 32]) -> io::Result<Option<FinishedFile>> {
         let Some(file) = self.open_file(name, OFlags::RDONLY)? else {
             return Ok(None);
         };
@@ -175,12 +175,12 @@ impl Place {
         }
         fs::fsync(&file)?;
         fs::fsync(&self.dir)?;
-        self.landed(name, &file, sha256).map(Some)
+        self.finished_file(name, &file, sha256).map(Some)
     }
 
-    fn landed(&self, name: &str, file: &File, sha256: [u8; 32]) -> io::Result<Landed> {
+    fn finished_file(&self, name: &str, file: &File, sha256: [u8; 32]) -> io::Result<FinishedFile> {
         let metadata = file.metadata()?;
-        Ok(Landed {
+        Ok(FinishedFile {
             path: self.path.join(name),
             size: metadata.len(),
             mtime_ns: mtime_ns(&metadata),
@@ -228,7 +228,7 @@ impl Place {
     }
 }
 
-impl Part {
+impl PartFile {
     /// Sets blocks aside for the whole file without changing its length, where the file system can.
     pub(crate) fn reserve(&self, size: u64) -> io::Result<()> {
         if size == 0 {
@@ -289,26 +289,26 @@ fn hash_prefix(file: &File, len: u64) -> io::Result<Sha256> {
 
 /// Looks whether a finished file is still what it was. A file whose time alone changed is read, and its new time
 /// returned; `None` when it is gone or different.
-pub(crate) fn verify(landed: &Landed) -> Option<Landed> {
-    let metadata = std::fs::symlink_metadata(&landed.path).ok()?;
-    if !metadata.is_file() || metadata.len() != landed.size {
+pub(crate) fn verify(finished_file: &FinishedFile) -> Option<FinishedFile> {
+    let metadata = std::fs::symlink_metadata(&finished_file.path).ok()?;
+    if !metadata.is_file() || metadata.len() != finished_file.size {
         return None;
     }
     let mtime_ns = mtime_ns(&metadata);
-    if mtime_ns == landed.mtime_ns {
-        return Some(landed.clone());
+    if mtime_ns == finished_file.mtime_ns {
+        return Some(finished_file.clone());
     }
-    let same = hash_file(&landed.path).is_ok_and(|hash| hash == landed.sha256);
-    same.then(|| Landed {
+    let same = hash_file(&finished_file.path).is_ok_and(|hash| hash == finished_file.sha256);
+    same.then(|| FinishedFile {
         mtime_ns,
-        ..landed.clone()
+        ..finished_file.clone()
     })
 }
 
 /// Whether a finished file still has its size and time. Takes one system call.
-pub(crate) fn is_unchanged(landed: &Landed) -> bool {
-    std::fs::symlink_metadata(&landed.path).is_ok_and(|metadata| {
-        metadata.is_file() && metadata.len() == landed.size && mtime_ns(&metadata) == landed.mtime_ns
+pub(crate) fn is_unchanged(finished_file: &FinishedFile) -> bool {
+    std::fs::symlink_metadata(&finished_file.path).is_ok_and(|metadata| {
+        metadata.is_file() && metadata.len() == finished_file.size && mtime_ns(&metadata) == finished_file.mtime_ns
     })
 }
 
@@ -340,28 +340,28 @@ mod tests {
         }
     }
 
-    fn part(place: &Place, content: &[u8]) -> Part {
-        let (mut part, _) = place.part(".x.part", 0).unwrap();
+    fn part(target_file: &TargetFile, content: &[u8]) -> PartFile {
+        let (mut part, _) = target_file.part(".x.part", 0).unwrap();
         part.file.write_all(content).unwrap();
         part
     }
 
-    fn publish(place: &Place, name: &str, content: &[u8]) -> Landed {
+    fn publish(target_file: &TargetFile, name: &str, content: &[u8]) -> FinishedFile {
         let sha256 = Sha256::digest(content).into();
-        place.publish(&part(place, content), name, sha256).unwrap()
+        target_file.publish(&part(target_file, content), name, sha256).unwrap()
     }
 
     #[test]
     fn a_taken_name_gets_a_number_and_the_same_content_is_taken_over() {
         let dir = tempfile::tempdir().unwrap();
-        let place = Place::open(&target(dir.path(), &["a", "b"])).unwrap();
-        let first = publish(&place, "x.txt", b"one");
+        let target_file = TargetFile::open(&target(dir.path(), &["a", "b"])).unwrap();
+        let first = publish(&target_file, "x.txt", b"one");
         assert_eq!(first.path, dir.path().join("a/b/x.txt"));
-        let second = publish(&place, "x.txt", b"two");
+        let second = publish(&target_file, "x.txt", b"two");
         assert_eq!(second.path, dir.path().join("a/b/x (1).txt"));
-        let third = publish(&place, "x.txt", b"three");
+        let third = publish(&target_file, "x.txt", b"three");
         assert_eq!(third.path, dir.path().join("a/b/x (2).txt"));
-        assert_eq!(publish(&place, "x.txt", b"two"), second);
+        assert_eq!(publish(&target_file, "x.txt", b"two"), second);
         assert_eq!(fs::read(first.path).unwrap(), b"one");
         assert_eq!(fs::read_dir(dir.path().join("a/b")).unwrap().count(), 3);
     }
@@ -371,11 +371,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let outside = dir.path().join("outside");
         fs::write(&outside, b"mine").unwrap();
-        let place = Place::open(&target(dir.path(), &["a"])).unwrap();
+        let target_file = TargetFile::open(&target(dir.path(), &["a"])).unwrap();
         std::os::unix::fs::symlink(&outside, dir.path().join("a/x")).unwrap();
         fs::create_dir(dir.path().join("a/x (1)")).unwrap();
-        let landed = publish(&place, "x", b"mine");
-        assert_eq!(landed.path, dir.path().join("a/x (2)"));
+        let finished_file = publish(&target_file, "x", b"mine");
+        assert_eq!(finished_file.path, dir.path().join("a/x (2)"));
         assert_eq!(fs::read(outside).unwrap(), b"mine");
     }
 
@@ -384,8 +384,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let outside = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(outside.path(), dir.path().join("3")).unwrap();
-        assert!(Place::open(&target(dir.path(), &["3", "x"])).is_err());
-        assert!(Place::open(&target(dir.path(), &["3"])).is_err());
+        assert!(TargetFile::open(&target(dir.path(), &["3", "x"])).is_err());
+        assert!(TargetFile::open(&target(dir.path(), &["3"])).is_err());
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
     }
 
@@ -394,18 +394,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let outside = dir.path().join("outside");
         fs::write(&outside, b"precious").unwrap();
-        let place = Place::open(&target(dir.path(), &["a"])).unwrap();
+        let target_file = TargetFile::open(&target(dir.path(), &["a"])).unwrap();
         for keep in [0, 4] {
             std::os::unix::fs::symlink(&outside, dir.path().join("a/p")).unwrap();
-            let (mut part, kept) = place.part("p", keep).unwrap();
+            let (mut part, kept) = target_file.part("p", keep).unwrap();
             part.file.write_all(b"new").unwrap();
             assert!(!kept);
-            place.remove("p").unwrap();
+            target_file.remove("p").unwrap();
             fs::hard_link(&outside, dir.path().join("a/p")).unwrap();
-            let (mut part, kept) = place.part("p", keep).unwrap();
+            let (mut part, kept) = target_file.part("p", keep).unwrap();
             part.file.write_all(b"new").unwrap();
             assert!(!kept);
-            place.remove("p").unwrap();
+            target_file.remove("p").unwrap();
         }
         assert_eq!(fs::read(outside).unwrap(), b"precious");
     }
@@ -413,18 +413,18 @@ mod tests {
     #[test]
     fn a_file_counts_as_there_when_only_its_time_changed() {
         let dir = tempfile::tempdir().unwrap();
-        let place = Place::open(&target(dir.path(), &[])).unwrap();
-        let landed = publish(&place, "x", b"content");
-        assert_eq!(verify(&landed), Some(landed.clone()));
-        let file = File::options().write(true).open(&landed.path).unwrap();
+        let target_file = TargetFile::open(&target(dir.path(), &[])).unwrap();
+        let finished_file = publish(&target_file, "x", b"content");
+        assert_eq!(verify(&finished_file), Some(finished_file.clone()));
+        let file = File::options().write(true).open(&finished_file.path).unwrap();
         file.set_modified(std::time::UNIX_EPOCH).unwrap();
-        let touched = verify(&landed).unwrap();
+        let touched = verify(&finished_file).unwrap();
         assert_eq!(touched.mtime_ns, 0);
-        fs::write(&landed.path, b"CONTENT").unwrap();
-        assert_eq!(verify(&landed), None);
-        fs::write(&landed.path, b"longer content").unwrap();
-        assert_eq!(verify(&landed), None);
-        fs::remove_file(&landed.path).unwrap();
-        assert_eq!(verify(&landed), None);
+        fs::write(&finished_file.path, b"CONTENT").unwrap();
+        assert_eq!(verify(&finished_file), None);
+        fs::write(&finished_file.path, b"longer content").unwrap();
+        assert_eq!(verify(&finished_file), None);
+        fs::remove_file(&finished_file.path).unwrap();
+        assert_eq!(verify(&finished_file), None);
     }
 }

@@ -1,0 +1,82 @@
+//! Forgets old finished tasks.
+
+use stowage_storage::Error as StorageError;
+
+use crate::disk::TargetFile;
+use crate::engine::Engine;
+use crate::row::Direction;
+use crate::table;
+use crate::task::{State, Task};
+
+/// Finished tasks that are forgotten in one transaction.
+const FORGOTTEN_AT_ONCE: usize = 256;
+
+/// Forgets the oldest finished tasks beyond those that are kept.
+pub(crate) async fn run(engine: &Engine) {
+    loop {
+        let surplus = engine.board().surplus(engine.config.finished_kept, FORGOTTEN_AT_ONCE);
+        if surplus.is_empty() {
+            return;
+        }
+        let removed = engine
+            .store
+            .update::<_, StorageError>(|tx| {
+                let mut removed = Vec::new();
+                for id in &surplus {
+                    match table::get(tx, *id)? {
+                        Some(task) if !task.state.is_terminal() => continue,
+                        Some(task) => table::remove(tx, &task)?,
+                        None => {}
+                    }
+                    removed.push(*id);
+                }
+                Ok(removed)
+            })
+            .await;
+        let removed = match removed {
+            Ok(removed) => removed,
+            Err(error) => {
+                tracing::warn!(%error, "finished tasks could not be forgotten");
+                return;
+            }
+        };
+        let forgotten = engine.board().forget(&removed);
+        if forgotten.is_empty() {
+            return;
+        }
+        for task in &forgotten {
+            engine.feed.forget(task.id);
+        }
+        remove_parts(engine, forgotten).await;
+    }
+}
+
+/// Removes what downloads that never ended well have left on disk.
+async fn remove_parts(engine: &Engine, tasks: Vec<Task>) {
+    let targets: Vec<_> = tasks
+        .into_iter()
+        .filter(|task| task.direction == Direction::Download && task.state != State::Done)
+        .filter_map(|task| {
+            let target = engine.roots.locate(task.directory.as_ref()).ok()?;
+            Some((target, [task.part_name(), task.opened_name()]))
+        })
+        .collect();
+    if targets.is_empty() {
+        return;
+    }
+    let removal = tokio::task::spawn_blocking(move || {
+        for (target, names) in targets {
+            let Ok(target_file) = TargetFile::existing(&target) else {
+                continue;
+            };
+            for name in names {
+                if let Err(error) = target_file.remove(&name) {
+                    tracing::debug!(name, %error, "a temporary file stays");
+                }
+            }
+        }
+    });
+    if let Err(error) = removal.await {
+        tracing::warn!(%error, "temporary files stay");
+    }
+}

@@ -1,0 +1,179 @@
+//! Runs the tasks: a bounded number at once, each in a tokio task of its own.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use stowage_cloud::CONFIRM_AFTER;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::board::TransferJob;
+use crate::engine::{Engine, now_ms};
+use crate::outcome::Outcome;
+use crate::request::UploadHook;
+use crate::row::Direction;
+use crate::task::{State, code};
+use crate::{audit, confirm, download, prune, upload};
+
+impl Engine {
+    /// Works on tasks until `shutdown` completes; then stops those that run at a checkpoint and returns.
+    pub(crate) async fn run(self: Arc<Self>, hook: Arc<dyn UploadHook>, shutdown: impl Future<Output = ()>) {
+        let (stop, stopped) = watch::channel(false);
+        let mut jobs = JoinSet::new();
+        let mut shutdown = std::pin::pin!(shutdown);
+        prune::run(&self).await;
+        jobs.spawn({
+            let engine = self.clone();
+            async move { audit::run(&engine).await }
+        });
+        self.confirm_recent();
+        jobs.spawn({
+            let (engine, stopped) = (self.clone(), stopped.clone());
+            async move { confirm::run(&engine, stopped).await }
+        });
+        loop {
+            let retry = self.start(&mut jobs, &hook, &stopped);
+            tokio::select! {
+                () = &mut shutdown => break,
+                () = self.wake.notified() => {}
+                Some(_) = jobs.join_next() => {}
+                () = sleep_until(retry.unwrap_or_else(Instant::now)), if retry.is_some() => {}
+            }
+        }
+        // A receiver is held above, so the send reaches whoever listens.
+        let _ = stop.send(true);
+        while jobs.join_next().await.is_some() {}
+    }
+
+    /// Has the blobs looked after whose upload ended shortly before a restart.
+    fn confirm_recent(&self) {
+        let window = i64::try_from(CONFIRM_AFTER.as_millis()).unwrap_or(i64::MAX);
+        for (hash, size) in self.board().uploaded(now_ms().saturating_sub(window)) {
+            if let Ok(hash) = hash.parse() {
+                self.blob_checks.add(hash, size);
+            }
+        }
+    }
+
+    /// Starts what may start, and says when to look again for a retry.
+    fn start(
+        self: &Arc<Self>,
+        jobs: &mut JoinSet<()>,
+        hook: &Arc<dyn UploadHook>,
+        stopped: &watch::Receiver<bool>,
+    ) -> Option<Instant> {
+        self.board().retry_due(Instant::now());
+        let most = self.config.max_active.max(1);
+        for direction in [Direction::Upload, Direction::Download] {
+            loop {
+                let job = self.board().next(direction, most);
+                let Some(job) = job else { break };
+                jobs.spawn(self.clone().work(job, hook.clone(), stopped.clone()));
+            }
+        }
+        let waiting = self.board().mark_waiting();
+        for id in waiting {
+            self.publish(id);
+        }
+        self.board().next_retry()
+    }
+
+    async fn work(self: Arc<Self>, job: TransferJob, hook: Arc<dyn UploadHook>, mut stopped: watch::Receiver<bool>) {
+        let id = job.task.id;
+        let work = async {
+            match job.task.direction {
+                Direction::Download => download::run(&self, job, &mut stopped).await,
+                Direction::Upload => upload::run(&self, job, hook.as_ref(), &mut stopped).await,
+            }
+        };
+        let outcome = std::panic::AssertUnwindSafe(work)
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Outcome::failed("a panic, reported above"));
+        self.settle(id, outcome).await;
+        prune::run(&self).await;
+        self.wake();
+    }
+
+    /// Takes down how a job ended.
+    async fn settle(&self, id: u64, outcome: Outcome) {
+        let Some(mut task) = self.board().get(id).map(|(task, _)| task.clone()) else {
+            return;
+        };
+        let mut retry = None;
+        task.code = code::NONE;
+        match outcome {
+            Outcome::Uploaded => task.state = State::Done,
+            Outcome::Downloaded(finished_file) => {
+                task.state = State::Done;
+                task.finished_file = Some(finished_file);
+                task.checkpoint = None;
+                task.opened = None;
+            }
+            Outcome::Stopped => task.state = State::Paused,
+            Outcome::NoPassword => {
+                task.state = State::Paused;
+                task.code = code::WRONG_PASSWORD;
+            }
+            Outcome::BlobMissing => {
+                tracing::warn!(
+                    task = task.task_id,
+                    hash = task.file.hash,
+                    "the blob of a transfer is gone"
+                );
+                task.state = if task.direction == Direction::Download {
+                    State::Invalid
+                } else {
+                    State::Failed
+                };
+                task.code = code::NO_FILE;
+                task.checkpoint = None;
+            }
+            Outcome::NoSpace => task.state = State::NoSpace,
+            Outcome::Failed { code, error } => {
+                tracing::warn!(
+                    task = task.task_id,
+                    hash = task.file.hash,
+                    code,
+                    error,
+                    "a transfer failed"
+                );
+                task.state = State::Failed;
+                task.code = code;
+            }
+            Outcome::Retry { error, progressed } => {
+                let failures = self.board().count_failure(id, progressed);
+                let wait = self.config.retry.wait(failures);
+                tracing::info!(
+                    task = task.task_id,
+                    hash = task.file.hash,
+                    error,
+                    failures,
+                    ?wait,
+                    "an attempt at a transfer failed"
+                );
+                task.code = code::FAILURE;
+                task.state = if wait.is_some() { State::Paused } else { State::Failed };
+                retry = wait.map(|wait| Instant::now() + wait);
+            }
+        }
+        if task.state.is_terminal() {
+            task.finished_ms = now_ms();
+        }
+        if retry.is_none() {
+            task.revision += 1;
+            if let Err(error) = self.write(&task).await {
+                // It has not ended as long as that is not durable: the work is repeated, which finds what is done.
+                tracing::warn!(task = task.task_id, %error, "the end of a transfer could not be taken down");
+                task.state = State::Paused;
+                task.code = code::FAILURE;
+                task.finished_file = None;
+                task.finished_ms = 0;
+                retry = Some(Instant::now() + self.config.retry.most);
+            }
+        }
+        self.board().settle(task, retry);
+        self.publish(id);
+    }
+}
