@@ -71,8 +71,8 @@ impl stowage_logic::Services for Services {
             .map_err(ServiceError::failed)?;
         Ok(match staged {
             Ok(staged) => Ok(self.start(staged)),
-            Err(transfer::DownloadRefusal::Directory(text)) => Err(wit::DownloadRefusal::Directory(text)),
-            Err(transfer::DownloadRefusal::TaskId(text)) => Err(wit::DownloadRefusal::TaskId(text)),
+            Err(transfer::DownloadRefusal::Directory(error)) => Err(wit::DownloadRefusal::Directory(error.to_string())),
+            Err(transfer::DownloadRefusal::TaskId(error)) => Err(wit::DownloadRefusal::TaskId(error.to_string())),
         })
     }
 

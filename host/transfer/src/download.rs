@@ -10,7 +10,7 @@ use crate::board::{TransferJob, waits_for_password};
 use crate::disk::{FinishedFile, PartFile, TargetFile, blocking};
 use crate::engine::Engine;
 use crate::fetch::{FetchError, fetch};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, TransferError};
 use crate::request::Password;
 use crate::sealed::{self, UnsealError};
 use crate::shutdown::stopped;
@@ -39,13 +39,16 @@ async fn attempt(
     if waits_for_password(&task, password.as_ref()) {
         return Err(Outcome::NoPassword);
     }
-    let target = engine
-        .roots
-        .locate(task.directory.as_ref())
-        .map_err(|why| Outcome::failed(format!("the directory {}: {why}", task.directory)))?;
+    let target = engine.roots.locate(task.directory.as_ref()).map_err(|source| {
+        let directory = task.directory.clone();
+        Outcome::failed(TransferError::Directory { directory, source })
+    })?;
     let target_file = blocking(move || TargetFile::open(&target).map(Arc::new))
         .await
-        .map_err(|error| Outcome::failed(format!("the directory {}: {error}", task.directory)))?;
+        .map_err(|source| {
+            let directory = task.directory.clone();
+            Outcome::failed(TransferError::OpenDirectory { directory, source })
+        })?;
     engine.board().change(task.id, |task, _| task.state = State::Active);
     engine.publish(task.id);
 
@@ -112,10 +115,10 @@ async fn fetched(
     hash: &Hash,
     stop: &mut watch::Receiver<bool>,
 ) -> Result<Arc<PartFile>, Outcome> {
-    let mut wrong = String::new();
-    for fetches in 0..FETCHES {
+    let mut attempt = 1;
+    loop {
         let source = tokio::select! {
-            found = Source::find(engine, hash, fetches == 0) => match found {
+            found = Source::find(engine, hash, attempt == 1) => match found {
                 Err(Outcome::BlobMissing) => {
                     drop_part(target_file, task.part_name()).await;
                     return Err(Outcome::BlobMissing);
@@ -128,12 +131,12 @@ async fn fetched(
         let size = source.size();
         task.file.size = size;
         engine.board().change(task.id, |task, _| task.file.size = size);
-        wrong = match fetch(engine, task, target_file, hash, &source, stop).await {
+        let error = match fetch(engine, task, target_file, hash, &source, stop).await {
             Ok(part) => return Ok(part),
             Err(FetchError::Ended(outcome)) => return Err(outcome),
-            Err(FetchError::Mismatch(wrong)) => wrong,
+            Err(FetchError::Mismatch(error)) => error,
         };
-        tracing::warn!(task = task.task_id, wrong, "a download has the wrong bytes");
+        tracing::warn!(task = task.task_id, %error, "a download has the wrong bytes");
         // The record of the bytes goes first: without them it would only cost a look.
         task.checkpoint = None;
         engine
@@ -141,8 +144,11 @@ async fn fetched(
             .await
             .map_err(|error| Outcome::retry(error, false))?;
         drop_part(target_file, task.part_name()).await;
+        if attempt == FETCHES {
+            return Err(Outcome::failed(error));
+        }
+        attempt += 1;
     }
-    Err(Outcome::failed(wrong))
 }
 
 /// Gives the file its final name.
@@ -203,7 +209,7 @@ async fn unsealed(
         Err(error @ UnsealError::Password) => {
             return Err(Outcome::Failed {
                 code: code::WRONG_PASSWORD,
-                error: error.to_string(),
+                error: error.into(),
             });
         }
         Err(error) => return Err(Outcome::failed(error)),

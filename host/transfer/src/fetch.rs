@@ -15,7 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::disk::{PartFile, TargetFile, blocking};
 use crate::engine::Engine;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, TransferError};
 use crate::shutdown::stopped;
 use crate::source::{Source, failure};
 use crate::task::{Checkpoint, Task};
@@ -29,7 +29,7 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(50);
 /// Why there is no temporary file with the blob's bytes.
 pub(crate) enum FetchError {
     /// All bytes came, and they are others. Nothing of them is worth keeping.
-    Mismatch(String),
+    Mismatch(TransferError),
     /// As the outcome says.
     Ended(Outcome),
 }
@@ -93,16 +93,19 @@ pub(crate) async fn fetch(
     let moved = transfer.pump(source, hash, pieces, stop).await;
     let written = writer
         .await
-        .map_err(|error| Outcome::failed(format!("the writer: {error}")))?;
+        .map_err(|error| Outcome::failed(TransferError::Writer(error)))?;
 
     let end = point(&shared);
     let progressed = end.offset > began_at;
     let ended = match (written, moved) {
-        (Err(error), _) => Some(full_or_broken(&error)),
+        (Err(error), _) => Some(Outcome::failed(error)),
         (Ok(()), Err(outcome)) => Some(outcome),
         (Ok(()), Ok(())) if end.offset < size => {
-            let short = format!("the source ended after {} of {size} bytes", end.offset);
-            Some(Outcome::retry(short, progressed))
+            let error = TransferError::SourceEnded {
+                found_bytes: end.offset,
+                expected_bytes: size,
+            };
+            Some(Outcome::retry(error, progressed))
         }
         (Ok(()), Ok(())) => None,
     };
@@ -117,11 +120,11 @@ pub(crate) async fn fetch(
     }
     let found: [u8; 32] = end.hasher.clone().finalize().into();
     if end.offset != size || found != *hash.as_bytes() {
-        return Err(FetchError::Mismatch(format!(
-            "expected {size} bytes with hash {hash}, got {} with {}",
-            end.offset,
-            Hash::from_bytes(found)
-        )));
+        return Err(FetchError::Mismatch(TransferError::WrongHash {
+            size,
+            expected: *hash,
+            found: Hash::from_bytes(found),
+        }));
     }
     // A file that was longer before must not keep its tail.
     let trimmed = part.clone();
@@ -194,10 +197,6 @@ async fn make_room(
     room.await.map_err(Outcome::failed)
 }
 
-fn full_or_broken(error: &io::Error) -> Outcome {
-    Outcome::failed(format!("writing the file: {error}"))
-}
-
 /// Writes the pieces as they come, on a thread of its own.
 fn write(
     part: &PartFile,
@@ -243,7 +242,7 @@ impl Transfer<'_> {
         let began_at = point(self.shared).offset;
         let opening = source.read(self.engine, hash, began_at);
         let mut stream = tokio::select! {
-            opened = opening => opened.map_err(|error| failure(&error, false))?,
+            opened = opening => opened.map_err(|error| failure(error, false))?,
             () = sleep_until(Instant::now() + config.stall_timeout) => return Err(self.stalled()),
             () = stopped(stop) => return Err(Outcome::Stopped),
         };
@@ -256,7 +255,7 @@ impl Transfer<'_> {
             tokio::select! {
                 piece = stream.next() => match piece {
                     None => break Ok(()),
-                    Some(Err(error)) => break Err(failure(&error, false)),
+                    Some(Err(error)) => break Err(failure(error, false)),
                     Some(Ok(piece)) => {
                         // The writer ends early only with an error of its own, which then counts.
                         if pieces.send(piece).await.is_err() {
@@ -290,8 +289,7 @@ impl Transfer<'_> {
     }
 
     fn stalled(&self) -> Outcome {
-        let seconds = self.engine.config.stall_timeout.as_secs_f32();
-        Outcome::retry(format!("no bytes came for {seconds} s"), false)
+        Outcome::retry(TransferError::Stalled(self.engine.config.stall_timeout), false)
     }
 
     /// A last checkpoint.

@@ -32,7 +32,10 @@ mod transfers;
 mod upload;
 
 pub use config::{Config, Retry};
+pub use disk::DirectoryError;
 pub use feed::{Connection, FRAME_INTERVAL, Feed, Filter, KEY_LIFETIME, MAX_KEYS, SubscribeError};
-pub use request::{DownloadRefusal, DownloadRequest, File, HookError, Password, Refusal, UploadHook, UploadRequest};
+pub use request::{
+    DownloadRefusal, DownloadRequest, File, HookError, Password, Refusal, TaskIdError, UploadHook, UploadRequest,
+};
 pub use row::{Direction, Row};
 pub use transfers::{OpenError, Staged, Transfers};

@@ -1,9 +1,17 @@
 //! How the work on a task ended.
 
-use crate::disk::FinishedFile;
+use std::io;
+use std::time::Duration;
+
+use stowage_cloud::{Error as SpaceError, Hash};
+use stowage_storage::{Error as StorageError, UpdateError};
+
+use crate::disk::{DirectoryError, FinishedFile};
+use crate::request::{HookError, Refusal};
+use crate::sealed::UnsealError;
 use crate::task::code;
 
-/// How a job ended.
+/// How the work on a task ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// The upload is complete.
@@ -13,28 +21,83 @@ pub(crate) enum Outcome {
     /// The host shuts down.
     Stopped,
     /// It may work later. `progressed` tells whether this attempt got further than the one before.
-    Retry { error: String, progressed: bool },
+    Retry { error: TransferError, progressed: bool },
     /// A password is needed first.
     NoPassword,
     /// It will not work again by itself.
-    Failed { code: i32, error: String },
-    /// The blob is nowhere.
+    Failed { code: i32, error: TransferError },
+    /// The blob is neither in the space nor on this machine.
     BlobMissing,
     /// The space has no room for it.
     NoSpace,
 }
 
+/// Why an attempt at a transfer failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TransferError {
+    /// The directory is outside the directories of downloads.
+    #[error("the directory {directory} cannot take a download")]
+    Directory {
+        directory: String,
+        #[source]
+        source: DirectoryError,
+    },
+    /// The directory cannot be opened or made.
+    #[error("the directory {directory} cannot be opened")]
+    OpenDirectory {
+        directory: String,
+        #[source]
+        source: io::Error,
+    },
+    /// A file of the download cannot be read or written.
+    #[error("a file of the download cannot be read or written")]
+    File(#[from] io::Error),
+    /// The temp file of an upload cannot be read.
+    #[error("the temp file cannot be read")]
+    TempFile(#[source] io::Error),
+    /// The thread that writes the file panicked.
+    #[error("the thread that writes the file panicked")]
+    Writer(#[source] tokio::task::JoinError),
+    /// The work on the task panicked.
+    #[error("the work on the transfer panicked")]
+    Panic,
+    /// The space failed.
+    #[error(transparent)]
+    Space(#[from] SpaceError),
+    /// The task cannot be written to the database.
+    #[error("the task cannot be written to the database")]
+    Storage(#[from] UpdateError<StorageError>),
+    /// The source ended early.
+    #[error("the source ended after {found_bytes} of {expected_bytes} bytes")]
+    SourceEnded { found_bytes: u64, expected_bytes: u64 },
+    /// The source sent nothing for too long.
+    #[error("the source sent no bytes for {} s", .0.as_secs_f32())]
+    Stalled(Duration),
+    /// The bytes have another hash.
+    #[error("expected {size} bytes with hash {expected}, got other bytes with hash {found}")]
+    WrongHash { size: u64, expected: Hash, found: Hash },
+    /// The protected file cannot be opened.
+    #[error(transparent)]
+    Unseal(#[from] UnsealError),
+    /// The module refused the upload.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The module could not be asked.
+    #[error(transparent)]
+    Hook(#[from] HookError),
+}
+
 impl Outcome {
-    pub(crate) fn failed(error: impl std::fmt::Display) -> Outcome {
+    pub(crate) fn failed(error: impl Into<TransferError>) -> Outcome {
         Outcome::Failed {
             code: code::FAILURE,
-            error: error.to_string(),
+            error: error.into(),
         }
     }
 
-    pub(crate) fn retry(error: impl std::fmt::Display, progressed: bool) -> Outcome {
+    pub(crate) fn retry(error: impl Into<TransferError>, progressed: bool) -> Outcome {
         Outcome::Retry {
-            error: error.to_string(),
+            error: error.into(),
             progressed,
         }
     }

@@ -5,6 +5,8 @@ use std::fmt;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+use crate::disk::DirectoryError;
+
 /// What is known of the file of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
@@ -72,11 +74,38 @@ pub struct DownloadRequest {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DownloadRefusal {
     /// The directory is none this host may write to.
-    #[error("the directory is not allowed: {0}")]
-    Directory(String),
+    #[error("the directory cannot take a download: {0}")]
+    Directory(#[source] DirectoryError),
     /// The task identifier is malformed, or that of a transfer of another file, platform or direction.
     #[error("the task identifier cannot be used: {0}")]
-    TaskId(String),
+    TaskId(#[source] TaskIdError),
+}
+
+/// Why a task identifier cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TaskIdError {
+    /// It is empty or too long.
+    #[error("expected 1 to 128 characters")]
+    Length,
+    /// It has control characters.
+    #[error("expected no control characters")]
+    ControlCharacter,
+    /// It belongs to an upload.
+    #[error("it belongs to an upload")]
+    Upload,
+    /// It belongs to a download of another file.
+    #[error("it belongs to another file")]
+    OtherFile,
+    /// It belongs to a download of another platform.
+    #[error("it belongs to another platform")]
+    OtherPlatform,
+    /// It belongs to a download to another directory.
+    #[error("its download goes to {directory}")]
+    OtherDirectory {
+        /// The directory of the known task.
+        directory: String,
+    },
 }
 
 /// A file to take to the cloud space.
@@ -103,7 +132,7 @@ pub enum Refusal {
 
 /// A module could not be asked: the upload is tried again later.
 #[derive(Debug, thiserror::Error)]
-#[error("the module that keeps uploads gave no answer")]
+#[error("the module that keeps uploads cannot be asked")]
 pub struct HookError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
 /// The module that keeps uploaded files. Each function is a transaction of its own.

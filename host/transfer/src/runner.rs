@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::board::TransferJob;
 use crate::engine::{Engine, now_ms};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, TransferError};
 use crate::request::UploadHook;
 use crate::row::Direction;
 use crate::task::{State, code};
@@ -90,7 +90,7 @@ impl Engine {
         let outcome = std::panic::AssertUnwindSafe(work)
             .catch_unwind()
             .await
-            .unwrap_or_else(|_| Outcome::failed("a panic, reported above"));
+            .unwrap_or_else(|_| Outcome::failed(TransferError::Panic));
         self.settle(id, outcome).await;
         prune::run(&self).await;
         self.wake();
@@ -136,7 +136,7 @@ impl Engine {
                     task = task.task_id,
                     hash = task.file.hash,
                     code,
-                    error,
+                    error = &error as &(dyn std::error::Error + 'static),
                     "a transfer failed"
                 );
                 task.state = State::Failed;
@@ -148,7 +148,7 @@ impl Engine {
                 tracing::info!(
                     task = task.task_id,
                     hash = task.file.hash,
-                    error,
+                    error = &error as &(dyn std::error::Error + 'static),
                     failures,
                     ?wait,
                     "an attempt at a transfer failed"

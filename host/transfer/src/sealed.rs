@@ -20,9 +20,15 @@ pub(crate) enum UnsealError {
     /// The password is not the one.
     #[error("the password is wrong")]
     Password,
-    /// The file is none that a password opens, or it was changed.
-    #[error("not a file that a password protects: {0}")]
-    NotSealed(String),
+    /// The file does not begin with a complete `age` header.
+    #[error("expected a file that begins with an age header")]
+    NoHeader,
+    /// The file cannot be opened with any password.
+    #[error("the protected file cannot be opened")]
+    NotSealed(#[source] OpenSealedError),
+    /// The content was damaged or cut off.
+    #[error("the protected file is damaged")]
+    Damaged(#[source] io::Error),
     /// It was told to stop.
     #[error("interrupted")]
     Stopped,
@@ -36,7 +42,7 @@ impl From<OpenSealedError> for UnsealError {
         match error {
             OpenSealedError::WrongPassword => UnsealError::Password,
             OpenSealedError::Io(error) => UnsealError::Io(error),
-            other => UnsealError::NotSealed(other.to_string()),
+            other => UnsealError::NotSealed(other),
         }
     }
 }
@@ -50,7 +56,7 @@ pub(crate) fn reader(sealed: &File) -> Result<BufReader<File>, UnsealError> {
     (&file).take(HEADER_BYTES).read_to_end(&mut head)?;
     let ends = head.windows(5).any(|window| window == b"\n--- ");
     if !head.starts_with(b"age-encryption.org/v1\n") || !ends {
-        return Err(UnsealError::NotSealed("it has no age header".to_owned()));
+        return Err(UnsealError::NoHeader);
     }
     file.seek(SeekFrom::Start(0))?;
     Ok(BufReader::with_capacity(BUFFER_BYTES, file))
@@ -71,7 +77,7 @@ pub(crate) fn copy(mut content: impl Read, mut plain: &File, stop: &AtomicBool) 
             Err(error) => match error.kind() {
                 io::ErrorKind::Interrupted => continue,
                 io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-                    return Err(UnsealError::NotSealed(error.to_string()));
+                    return Err(UnsealError::Damaged(error));
                 }
                 _ => return Err(error.into()),
             },
@@ -95,7 +101,7 @@ mod tests {
         for bytes in [&b""[..], b"plain text", &endless] {
             let mut file = tempfile::tempfile().unwrap();
             file.write_all(bytes).unwrap();
-            assert!(matches!(reader(&file), Err(UnsealError::NotSealed(_))));
+            assert!(matches!(reader(&file), Err(UnsealError::NoHeader)));
         }
     }
 }

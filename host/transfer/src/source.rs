@@ -42,7 +42,7 @@ impl Source {
         }
         match in_space {
             Ok(_) => Err(Outcome::BlobMissing),
-            Err(error) => Err(failure(&error, false)),
+            Err(error) => Err(failure(error, false)),
         }
     }
 
@@ -88,7 +88,7 @@ impl Source {
 }
 
 /// What an error of the space means for a transfer.
-pub(crate) fn failure(error: &SpaceError, progressed: bool) -> Outcome {
+pub(crate) fn failure(error: SpaceError, progressed: bool) -> Outcome {
     if error.is_transient() || matches!(error, SpaceError::Missing { .. }) {
         // A blob that went away while it was read is looked for again: only that look tells what is left of it.
         Outcome::retry(error, progressed)

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::disk::{Roots, is_unchanged};
 use crate::engine::Engine;
 use crate::feed::Feed;
-use crate::request::{DownloadRefusal, DownloadRequest, Password, UploadHook, UploadRequest};
+use crate::request::{DownloadRefusal, DownloadRequest, Password, TaskIdError, UploadHook, UploadRequest};
 use crate::row::Direction;
 use crate::task::{State, Task};
 use crate::{audit, table};
@@ -110,10 +110,9 @@ impl Transfers {
                 {
                     let named = request.directory.as_deref().is_some_and(|text| !text.is_empty());
                     if named && directory != task.directory {
-                        return Ok(Err(DownloadRefusal::TaskId(format!(
-                            "its file goes to {}",
-                            task.directory
-                        ))));
+                        return Ok(Err(DownloadRefusal::TaskId(TaskIdError::OtherDirectory {
+                            directory: task.directory,
+                        })));
                     }
                     return self.stage_again(tx, task, request);
                 }
@@ -136,16 +135,16 @@ impl Transfers {
         request: DownloadRequest,
     ) -> Result<Result<Staged, DownloadRefusal>, StorageError> {
         let refusal = if task.direction != Direction::Download {
-            Some("it is an upload's")
+            Some(TaskIdError::Upload)
         } else if task.file.hash != request.file.hash {
-            Some("it is that of another file")
+            Some(TaskIdError::OtherFile)
         } else if task.platform != request.platform {
-            Some("it is that of another platform")
+            Some(TaskIdError::OtherPlatform)
         } else {
             None
         };
         if let Some(why) = refusal {
-            return Ok(Err(DownloadRefusal::TaskId(why.to_owned())));
+            return Ok(Err(DownloadRefusal::TaskId(why)));
         }
         let complete = task.state == State::Done && task.finished_file.as_ref().is_some_and(is_unchanged);
         let changed = task.state.is_terminal() && !complete;
@@ -195,12 +194,12 @@ impl Transfers {
     }
 }
 
-fn check_task_id(task_id: &str) -> Result<(), String> {
+fn check_task_id(task_id: &str) -> Result<(), TaskIdError> {
     if !TASK_ID_CHARS.contains(&task_id.chars().count()) {
-        return Err("an identifier has 1 to 128 characters".to_owned());
+        return Err(TaskIdError::Length);
     }
     if task_id.chars().any(char::is_control) {
-        return Err("an identifier has no control characters".to_owned());
+        return Err(TaskIdError::ControlCharacter);
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use tokio::time::interval;
 
 use crate::board::TransferJob;
 use crate::engine::Engine;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, TransferError};
 use crate::request::{HookError, Refusal, UploadHook};
 use crate::shutdown::stopped;
 use crate::source::{Source, failure};
@@ -78,9 +78,9 @@ fn allowed(answer: Result<Result<(), Refusal>, HookError>) -> Result<(), Outcome
         Ok(Err(Refusal::NoSpace)) => Err(Outcome::NoSpace),
         Ok(Err(refusal @ Refusal::Gone)) => Err(Outcome::Failed {
             code: code::NO_FILE,
-            error: refusal.to_string(),
+            error: refusal.into(),
         }),
-        Err(error) => Err(Outcome::retry(format!("{error}: {}", error.0), false)),
+        Err(error) => Err(Outcome::retry(error, false)),
     }
 }
 
@@ -90,14 +90,14 @@ async fn to_space(engine: &Arc<Engine>, task: &Task, hash: &Hash) -> Result<(), 
     match present {
         Ok(Some(info)) if info.size == task.file.size => return Ok(()),
         Ok(_) => {}
-        Err(error) => return Err(failure(&error, false)),
+        Err(error) => return Err(failure(error, false)),
     }
     let Some(Source::File { file, size }) = Source::temp_file(engine, hash).await else {
         return Err(Outcome::BlobMissing);
     };
     let file = file
         .try_clone()
-        .map_err(|error| Outcome::failed(format!("the temp file: {error}")))?;
+        .map_err(|error| Outcome::failed(TransferError::TempFile(error)))?;
     // What the row said of the size was hearsay.
     engine.board().change(task.id, |task, _| task.file.size = size);
     let read = Arc::new(AtomicU64::new(0));
@@ -119,10 +119,10 @@ async fn to_space(engine: &Arc<Engine>, task: &Task, hash: &Hash) -> Result<(), 
             // The temp file is not what its name says: the file that was meant does not exist.
             Err(Outcome::Failed {
                 code: code::NO_FILE,
-                error: error.to_string(),
+                error: error.into(),
             })
         }
-        Err(error) => Err(failure(&error, false)),
+        Err(error) => Err(failure(error, false)),
     }
 }
 

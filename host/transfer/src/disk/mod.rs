@@ -5,6 +5,7 @@ use std::io;
 mod roots;
 mod target_file;
 
+pub use roots::DirectoryError;
 pub(crate) use roots::Roots;
 pub(crate) use target_file::{FinishedFile, PartFile, TargetFile, is_unchanged, open_regular, verify};
 

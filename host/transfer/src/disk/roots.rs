@@ -6,6 +6,12 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::config::Config;
 
+/// The longest name of a directory.
+const NAME_LIMIT_BYTES: usize = 255;
+
+/// The most directories below a root.
+const DEPTH_LIMIT: usize = 64;
+
 /// Where a request may put files, checked by the letters of its path. What the path leads to on disk is
 /// checked when the directory is opened.
 #[derive(Debug)]
@@ -19,6 +25,38 @@ pub(crate) struct Roots {
 pub(crate) struct Target {
     pub(crate) root: PathBuf,
     pub(crate) below: Vec<String>,
+}
+
+/// Why a directory cannot take a download.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DirectoryError {
+    /// The path has backslashes or a drive letter.
+    #[error("expected a path with forward slashes and without a drive letter")]
+    NotPortable,
+    /// The path is outside the directories of downloads.
+    #[error("expected a path inside {}", listed(.roots))]
+    Outside {
+        /// The directories that may take downloads.
+        roots: Vec<PathBuf>,
+    },
+    /// A name in the path is not UTF-8.
+    #[error("expected directory names in UTF-8")]
+    NotUtf8,
+    /// A name in the path is too long or has control characters.
+    #[error("expected directory names of at most {NAME_LIMIT_BYTES} bytes without control characters")]
+    Name,
+    /// The path has a `..`.
+    #[error("expected a path without `..`")]
+    Parent,
+    /// The path has too many names.
+    #[error("expected a path of at most {DEPTH_LIMIT} directories")]
+    TooDeep,
+}
+
+fn listed(roots: &[PathBuf]) -> String {
+    let roots: Vec<_> = roots.iter().map(|root| root.display().to_string()).collect();
+    roots.join(" or ")
 }
 
 impl Target {
@@ -44,7 +82,7 @@ impl Roots {
     }
 
     /// The directory a request names: absent, the platform's; relative, inside the platform's; absolute, inside a root.
-    pub(crate) fn resolve(&self, platform: u8, directory: Option<&str>) -> Result<Target, String> {
+    pub(crate) fn resolve(&self, platform: u8, directory: Option<&str>) -> Result<Target, DirectoryError> {
         let platform = platform.to_string();
         let Some(directory) = directory.filter(|text| !text.is_empty()) else {
             return Ok(Target {
@@ -57,7 +95,7 @@ impl Roots {
             return self.locate(path);
         }
         if directory.contains('\\') || directory.as_bytes().get(1) == Some(&b':') {
-            return Err("directories are written with forward slashes and no drive".to_owned());
+            return Err(DirectoryError::NotPortable);
         }
         let mut below = vec![platform];
         below.extend(components(path)?);
@@ -68,7 +106,7 @@ impl Roots {
     }
 
     /// The root an absolute path lies in. The innermost wins, so that as little as possible of the path is walked by name.
-    pub(crate) fn locate(&self, path: &Path) -> Result<Target, String> {
+    pub(crate) fn locate(&self, path: &Path) -> Result<Target, DirectoryError> {
         let rest = |root: &Path| path.strip_prefix(root).ok().map(Path::to_path_buf);
         let found = self
             .all
@@ -76,8 +114,9 @@ impl Roots {
             .filter_map(|root| rest(root).map(|rest| (root, rest)))
             .max_by_key(|(root, _)| root.components().count());
         let Some((root, rest)) = found else {
-            let roots: Vec<_> = self.all.iter().map(|root| root.display().to_string()).collect();
-            return Err(format!("it must lie inside {}", roots.join(" or ")));
+            return Err(DirectoryError::Outside {
+                roots: self.all.clone(),
+            });
         };
         Ok(Target {
             root: root.clone(),
@@ -86,27 +125,25 @@ impl Roots {
     }
 }
 
-fn components(path: &Path) -> Result<Vec<String>, String> {
+fn components(path: &Path) -> Result<Vec<String>, DirectoryError> {
     let mut names = Vec::new();
     for component in path.components() {
         match component {
             Component::CurDir => {}
             Component::Normal(name) => {
-                let name = name
-                    .to_str()
-                    .ok_or_else(|| "a directory's name is not UTF-8".to_owned())?;
-                if name.len() > 255 || name.chars().any(char::is_control) {
-                    return Err("a directory's name is at most 255 bytes without control characters".to_owned());
+                let name = name.to_str().ok_or(DirectoryError::NotUtf8)?;
+                if name.len() > NAME_LIMIT_BYTES || name.chars().any(char::is_control) {
+                    return Err(DirectoryError::Name);
                 }
                 names.push(name.to_owned());
             }
             Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
-                return Err("it may not contain `..`".to_owned());
+                return Err(DirectoryError::Parent);
             }
         }
     }
-    if names.len() > 64 {
-        return Err("it is more than 64 directories deep".to_owned());
+    if names.len() > DEPTH_LIMIT {
+        return Err(DirectoryError::TooDeep);
     }
     Ok(names)
 }
