@@ -13,7 +13,7 @@ use crate::engine::{Engine, now_ms};
 use crate::outcome::{Outcome, TransferError};
 use crate::request::UploadHook;
 use crate::row::Direction;
-use crate::task::{State, code};
+use crate::task::{State, Task, code};
 use crate::{audit, confirm, download, prune, upload};
 
 impl Engine {
@@ -96,12 +96,33 @@ impl Engine {
         self.wake();
     }
 
-    /// Takes down how a job ended.
+    /// Records how the work on a task ended.
     async fn settle(&self, id: u64, outcome: Outcome) {
         let Some(mut task) = self.board().get(id).map(|(task, _)| task.clone()) else {
             return;
         };
-        let mut retry = None;
+        let mut retry = self.apply(&mut task, outcome);
+        if task.state.is_terminal() {
+            task.finished_ms = now_ms();
+        }
+        if retry.is_none() {
+            task.revision += 1;
+            if let Err(error) = self.write(&task).await {
+                // The task has not ended before its end is durable. The next attempt finds the work done.
+                tracing::warn!(task = task.task_id, %error, "the end of a transfer cannot be written");
+                task.state = State::Paused;
+                task.code = code::FAILURE;
+                task.finished_file = None;
+                task.finished_ms = 0;
+                retry = Some(Instant::now() + self.config.retry.most);
+            }
+        }
+        self.board().settle(task, retry);
+        self.publish(id);
+    }
+
+    /// Changes the task as the outcome says. Returns the time of the next attempt, if there is one.
+    fn apply(&self, task: &mut Task, outcome: Outcome) -> Option<Instant> {
         task.code = code::NONE;
         match outcome {
             Outcome::Uploaded => task.state = State::Done,
@@ -120,12 +141,11 @@ impl Engine {
                 tracing::warn!(
                     task = task.task_id,
                     hash = task.file.hash,
-                    "the blob of a transfer is gone"
+                    "the blob of a transfer does not exist"
                 );
-                task.state = if task.direction == Direction::Download {
-                    State::Invalid
-                } else {
-                    State::Failed
+                task.state = match task.direction {
+                    Direction::Download => State::Invalid,
+                    Direction::Upload => State::Failed,
                 };
                 task.code = code::NO_FILE;
                 task.checkpoint = None;
@@ -142,38 +162,24 @@ impl Engine {
                 task.state = State::Failed;
                 task.code = code;
             }
-            Outcome::Retry { error, progressed } => {
-                let failures = self.board().count_failure(id, progressed);
-                let wait = self.config.retry.wait(failures);
-                tracing::info!(
-                    task = task.task_id,
-                    hash = task.file.hash,
-                    error = &error as &(dyn std::error::Error + 'static),
-                    failures,
-                    ?wait,
-                    "an attempt at a transfer failed"
-                );
-                task.code = code::FAILURE;
-                task.state = if wait.is_some() { State::Paused } else { State::Failed };
-                retry = wait.map(|wait| Instant::now() + wait);
-            }
+            Outcome::Retry { error, progressed } => return self.apply_retry(task, &error, progressed),
         }
-        if task.state.is_terminal() {
-            task.finished_ms = now_ms();
-        }
-        if retry.is_none() {
-            task.revision += 1;
-            if let Err(error) = self.write(&task).await {
-                // It has not ended as long as that is not durable: the work is repeated, which finds what is done.
-                tracing::warn!(task = task.task_id, %error, "the end of a transfer could not be taken down");
-                task.state = State::Paused;
-                task.code = code::FAILURE;
-                task.finished_file = None;
-                task.finished_ms = 0;
-                retry = Some(Instant::now() + self.config.retry.most);
-            }
-        }
-        self.board().settle(task, retry);
-        self.publish(id);
+        None
+    }
+
+    fn apply_retry(&self, task: &mut Task, error: &TransferError, progressed: bool) -> Option<Instant> {
+        let failures = self.board().count_failure(task.id, progressed);
+        let wait = self.config.retry.wait(failures);
+        tracing::info!(
+            task = task.task_id,
+            hash = task.file.hash,
+            error = error as &(dyn std::error::Error + 'static),
+            failures,
+            ?wait,
+            "an attempt at a transfer failed"
+        );
+        task.code = code::FAILURE;
+        task.state = if wait.is_some() { State::Paused } else { State::Failed };
+        wait.map(|wait| Instant::now() + wait)
     }
 }

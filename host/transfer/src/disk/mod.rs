@@ -2,12 +2,14 @@
 
 use std::io;
 
+mod finished_file;
 mod roots;
 mod target_file;
 
+pub(crate) use finished_file::{FinishedFile, is_unchanged, open_regular, verify};
 pub use roots::DirectoryError;
 pub(crate) use roots::Roots;
-pub(crate) use target_file::{FinishedFile, PartFile, TargetFile, is_unchanged, open_regular, verify};
+pub(crate) use target_file::{PartFile, TargetFile};
 
 /// Does something that blocks, off the async threads.
 pub(crate) async fn blocking<T: Send + 'static>(

@@ -1,0 +1,99 @@
+//! A finished file, and how to tell later whether it is unchanged.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{self, Mode, OFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Bytes read at a time when a file is hashed.
+const READ_BYTES: usize = 256 << 10;
+
+/// A finished file on disk, and how to tell later whether it is still the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FinishedFile {
+    /// The absolute path.
+    pub(crate) path: PathBuf,
+    /// Its size in bytes.
+    pub(crate) size: u64,
+    /// Its modification time, in nanoseconds since the epoch.
+    pub(crate) mtime_ns: i64,
+    /// SHA-256 of what is in it (of a protected file, of what was inside).
+    pub(crate) sha256: [u8; 32],
+}
+
+impl FinishedFile {
+    /// Describes a file that is open under this path.
+    pub(crate) fn of(file: &File, path: PathBuf, sha256: [u8; 32]) -> io::Result<FinishedFile> {
+        let metadata = file.metadata()?;
+        Ok(FinishedFile {
+            path,
+            size: metadata.len(),
+            mtime_ns: mtime_ns(&metadata),
+            sha256,
+        })
+    }
+}
+
+/// Opens a regular file for reading without following a link as its last component; `None` where there is none.
+pub(crate) fn open_regular(path: &Path) -> io::Result<Option<File>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match fs::open(path, flags, Mode::empty()) {
+        Ok(file) => {
+            let file = File::from(file);
+            Ok(file.metadata()?.is_file().then_some(file))
+        }
+        Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn mtime_ns(metadata: &std::fs::Metadata) -> i64 {
+    metadata
+        .mtime()
+        .saturating_mul(1_000_000_000)
+        .saturating_add(metadata.mtime_nsec())
+}
+
+/// Looks whether a finished file is still what it was. A file whose time alone changed is read, and its new time
+/// returned; `None` when it is gone or different.
+pub(crate) fn verify(finished_file: &FinishedFile) -> Option<FinishedFile> {
+    let metadata = std::fs::symlink_metadata(&finished_file.path).ok()?;
+    if !metadata.is_file() || metadata.len() != finished_file.size {
+        return None;
+    }
+    let mtime_ns = mtime_ns(&metadata);
+    if mtime_ns == finished_file.mtime_ns {
+        return Some(finished_file.clone());
+    }
+    let same = hash_file(&finished_file.path).is_ok_and(|hash| hash == finished_file.sha256);
+    same.then(|| FinishedFile {
+        mtime_ns,
+        ..finished_file.clone()
+    })
+}
+
+/// Whether a finished file still has its size and time. Takes one system call.
+pub(crate) fn is_unchanged(finished_file: &FinishedFile) -> bool {
+    std::fs::symlink_metadata(&finished_file.path).is_ok_and(|metadata| {
+        metadata.is_file() && metadata.len() == finished_file.size && mtime_ns(&metadata) == finished_file.mtime_ns
+    })
+}
+
+fn hash_file(path: &Path) -> io::Result<[u8; 32]> {
+    let mut file = open_regular(path)?.ok_or(io::ErrorKind::NotFound)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finalize().into()),
+            Ok(read) => hasher.update(&buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
