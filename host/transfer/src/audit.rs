@@ -1,4 +1,4 @@
-//! Looks whether the files of complete downloads are still there.
+//! Checks that the files of complete downloads still exist.
 
 use stowage_storage::Error as StorageError;
 
@@ -7,15 +7,15 @@ use crate::engine::Engine;
 use crate::table;
 use crate::task::{State, code};
 
-/// What was found of one file.
+/// The result of checking one file.
 struct Finding {
     id: u64,
     revision: u64,
-    /// The file as it is now, or `None` when it is gone or different.
+    /// The file as it is now. `None` if it is gone or has other content.
     finished_file: Option<FinishedFile>,
 }
 
-/// Brings complete downloads whose file was deleted or changed to the state that says so.
+/// Marks complete downloads whose file was deleted or changed.
 pub(crate) async fn run(engine: &Engine) {
     engine.audit_tickets.run(check_files(engine)).await;
 }
@@ -38,7 +38,7 @@ async fn check_files(engine: &Engine) {
     let findings = match look.await {
         Ok(findings) => findings,
         Err(error) => {
-            tracing::warn!(%error, "the files of downloads could not be looked at");
+            tracing::warn!(%error, "cannot check the files of downloads");
             return;
         }
     };
@@ -56,7 +56,7 @@ async fn record(engine: &Engine, findings: &[Finding]) {
                 let Some(mut task) = table::get(tx, finding.id)? else {
                     continue;
                 };
-                // Another revision is another file, or the same one begun anew.
+                // Another revision means another file, or a download that was started again.
                 if task.revision != finding.revision || task.state != State::Done {
                     continue;
                 }
@@ -86,6 +86,6 @@ async fn record(engine: &Engine, findings: &[Finding]) {
                 engine.publish(id);
             }
         }
-        Err(error) => tracing::warn!(%error, "what became of files could not be taken down"),
+        Err(error) => tracing::warn!(%error, "cannot write the result of checking files"),
     }
 }

@@ -7,27 +7,29 @@ use stowage_cloud::Hash;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Looks that may be due at once. More uploads than this in the time a check takes go without their second check.
+/// The most checks that may be due at once. Blobs beyond this limit are not checked.
 const MOST: usize = 10_000;
 
-/// A check that is to be taken.
+/// A check to run. Ordered by its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BlobCheck {
     pub(crate) at: Instant,
     pub(crate) hash: Hash,
     pub(crate) size: u64,
+    /// Whether this is the last check of the blob.
     pub(crate) last: bool,
 }
 
-/// The checks that are due, soonest first.
+/// The checks to run, soonest first.
 #[derive(Default)]
 pub(crate) struct BlobChecks {
     checks: Mutex<BTreeSet<BlobCheck>>,
+    /// Notified when a check was added.
     pub(crate) added: Notify,
 }
 
 impl BlobChecks {
-    /// Has a blob of `size` bytes looked after.
+    /// Adds a first check of a blob of `size` bytes, due now.
     pub(crate) fn add(&self, hash: Hash, size: u64) {
         let last = false;
         let at = Instant::now();
@@ -37,7 +39,7 @@ impl BlobChecks {
     pub(crate) fn insert(&self, check: BlobCheck) {
         let mut checks = self.checks.lock();
         if checks.len() >= MOST {
-            tracing::warn!(hash = %check.hash, "too many uploads at once; a blob is not looked after");
+            tracing::warn!(hash = %check.hash, "too many checks are due; this blob is not checked");
             return;
         }
         checks.insert(check);

@@ -1,4 +1,4 @@
-//! The tasks in memory, and which of them is next.
+//! All tasks in memory, and the choice of the next one to run.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -9,16 +9,16 @@ use crate::request::Password;
 use crate::row::Direction;
 use crate::task::{State, Task};
 
-/// What the engine does with a task at the moment.
+/// What the engine does with a task now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Nothing: it is terminal, or waits for a password.
+    /// Nothing. The task is terminal, or waits for a password.
     Idle,
-    /// It stands in line, or behind a running download of the same blob.
+    /// It waits in the queue, or for a running download of the same blob.
     Ready,
-    /// A job works on it.
+    /// It runs.
     Running,
-    /// It is tried again at this time.
+    /// It is retried at this time.
     Retry(Instant),
 }
 
@@ -26,19 +26,19 @@ struct Entry {
     task: Task,
     phase: Phase,
     password: Option<Password>,
-    /// Bytes moved so far.
+    /// Bytes transferred so far.
     moved: u64,
-    /// Attempts in a row that got no further.
+    /// Failures in a row without progress.
     failures: u32,
 }
 
-/// A task that is to be worked on now.
+/// A task to run now.
 pub(crate) struct TransferJob {
     pub(crate) task: Task,
     pub(crate) password: Option<Password>,
 }
 
-/// All tasks. Bounded by what the database holds.
+/// All tasks, as many as the database holds.
 #[derive(Default)]
 pub(crate) struct Board {
     entries: HashMap<u64, Entry>,
@@ -46,12 +46,12 @@ pub(crate) struct Board {
     running: [usize; 2],
     retries: BTreeSet<(Instant, u64)>,
     finished: BTreeSet<(i64, u64)>,
-    /// Hashes of running downloads, each with the downloads that wait for it to share its bytes.
+    /// The hash of each running download, with the downloads that wait for the same blob.
     shared: HashMap<String, VecDeque<u64>>,
 }
 
 impl Board {
-    /// Takes a task over from the database at start.
+    /// Adds a task from the database at start.
     pub(crate) fn recover(&mut self, task: Task) {
         let moved = task.checkpoint.as_ref().map_or(0, |point| point.offset);
         let phase = if task.state.is_terminal() || waits_for_password(&task, None) {
@@ -62,7 +62,7 @@ impl Board {
         self.insert(task, phase, None, moved);
     }
 
-    /// Takes a task over that a call staged. `changed` tells whether the call wrote it.
+    /// Adds a task that a call staged. `changed` tells whether the call wrote it.
     pub(crate) fn adopt(&mut self, task: Task, password: Option<Password>, changed: bool) {
         let id = task.id;
         let Some(entry) = self.entries.get_mut(&id) else {
@@ -82,7 +82,7 @@ impl Board {
                 self.make_ready(id);
             }
             Phase::Idle if !entry.task.state.is_terminal() => self.make_ready(id),
-            // An entry that is not older than what was staged has moved on since.
+            // If the entry is not older than the staged task, it has changed since, and stays.
             Phase::Idle if changed && task.revision > entry.task.revision => {
                 self.finished.remove(&(entry.task.finished_ms, id));
                 entry.moved = task.checkpoint.as_ref().map_or(0, |point| point.offset);
@@ -94,8 +94,8 @@ impl Board {
         }
     }
 
-    /// The next job of a direction that has fewer than `most` running. Downloads of a blob that is already
-    /// under way step aside until it is here.
+    /// The next job of a direction, if fewer than `most` run. A download of a blob that is being downloaded
+    /// waits until that download ends.
     pub(crate) fn next(&mut self, direction: Direction, most: usize) -> Option<TransferJob> {
         let lane = usize::from(direction.wire());
         while self.running[lane] < most {
@@ -124,14 +124,14 @@ impl Board {
         None
     }
 
-    /// The uploads that stand in line and are not yet shown as waiting.
+    /// Marks queued uploads as waiting. Returns those that were not marked before.
     pub(crate) fn mark_waiting(&mut self) -> Vec<u64> {
         let mut marked = Vec::new();
         for id in self.ready[0].iter().rev() {
             let Some(entry) = self.entries.get_mut(id) else {
                 continue;
             };
-            // Those further ahead were marked when they were last.
+            // Tasks further ahead in the queue were marked earlier.
             if entry.task.state == State::Waiting {
                 break;
             }
@@ -141,7 +141,7 @@ impl Board {
         marked
     }
 
-    /// Ends the work on a task. It gets the state of `task` and, where `retry` says when, another try.
+    /// Ends the work on a task and stores its new state. `retry` is the time of the next attempt, if any.
     pub(crate) fn settle(&mut self, task: Task, retry: Option<Instant>) {
         let id = task.id;
         let Some(entry) = self.entries.get_mut(&id) else {
@@ -175,13 +175,13 @@ impl Board {
             && !waits_for_password(&task, entry.password.as_ref())
             && task.file.protected;
         entry.task = task;
-        // The password arrived while the job that missed it was ending.
+        // The password arrived while the job that lacked it was ending.
         if renewed && entry.task.code == crate::task::code::WRONG_PASSWORD {
             self.make_ready(id);
         }
     }
 
-    /// Counts a failed attempt and says how many there were in a row without progress.
+    /// Counts a failed attempt. Returns the number of failures in a row without progress.
     pub(crate) fn count_failure(&mut self, id: u64, progressed: bool) -> u32 {
         self.entries.get_mut(&id).map_or(1, |entry| {
             entry.failures = if progressed { 1 } else { entry.failures + 1 };
@@ -189,7 +189,7 @@ impl Board {
         })
     }
 
-    /// Lets tasks whose time has come stand in line again.
+    /// Queues the tasks whose retry is due.
     pub(crate) fn retry_due(&mut self, now: Instant) {
         while let Some(&(at, id)) = self.retries.first() {
             if at > now {
@@ -200,29 +200,29 @@ impl Board {
         }
     }
 
-    /// When the next retry is due.
+    /// The time of the next retry.
     pub(crate) fn next_retry(&self) -> Option<Instant> {
         self.retries.first().map(|(at, _)| *at)
     }
 
-    /// Changes a task in place, where it is known.
+    /// Changes a task and its bytes transferred, if the task is known.
     pub(crate) fn change(&mut self, id: u64, change: impl FnOnce(&mut Task, &mut u64)) {
         if let Some(entry) = self.entries.get_mut(&id) {
             change(&mut entry.task, &mut entry.moved);
         }
     }
 
-    /// A task and its bytes moved.
+    /// A task and its bytes transferred.
     pub(crate) fn get(&self, id: u64) -> Option<(&Task, u64)> {
         self.entries.get(&id).map(|entry| (&entry.task, entry.moved))
     }
 
-    /// Every task's number.
+    /// The numbers of all tasks.
     pub(crate) fn ids(&self) -> Vec<u64> {
         self.entries.keys().copied().collect()
     }
 
-    /// The files of complete downloads: task, revision, file.
+    /// The files of complete downloads, each with its task's number and revision.
     pub(crate) fn finished_files(&self) -> Vec<(u64, u64, FinishedFile)> {
         self.finished
             .iter()
@@ -235,7 +235,7 @@ impl Board {
             .collect()
     }
 
-    /// Hash and size of the files whose upload was complete at `since` (milliseconds since the epoch) or later.
+    /// Hash and size of the files whose upload ended at `since` or later, in milliseconds since the epoch.
     pub(crate) fn uploaded(&self, since: i64) -> Vec<(String, u64)> {
         self.finished
             .range((since, 0)..)
@@ -246,7 +246,7 @@ impl Board {
             .collect()
     }
 
-    /// Files of complete downloads of a blob, as it is stored, newest first.
+    /// Files with exactly the bytes of a blob, from complete downloads, newest first.
     pub(crate) fn copies(&self, hash: &str) -> Vec<FinishedFile> {
         self.finished
             .iter()
@@ -259,13 +259,13 @@ impl Board {
             .collect()
     }
 
-    /// The oldest finished tasks beyond the `kept` newest, at most `most` of them.
+    /// The oldest finished tasks beyond the `kept` newest, at most `most`.
     pub(crate) fn surplus(&self, kept: usize, most: usize) -> Vec<u64> {
         let surplus = self.finished.len().saturating_sub(kept).min(most);
         self.finished.iter().take(surplus).map(|(_, id)| *id).collect()
     }
 
-    /// Forgets finished tasks. Those that were restarted meanwhile stay, and are left out of the answer.
+    /// Removes finished tasks and returns them. Tasks that were restarted meanwhile stay.
     pub(crate) fn forget(&mut self, ids: &[u64]) -> Vec<Task> {
         let forgettable: HashSet<u64> = ids
             .iter()
@@ -312,7 +312,7 @@ impl Board {
     }
 }
 
-/// Whether a task cannot go on before somebody gives its password.
+/// Whether a task needs a password before it can continue.
 pub(crate) fn waits_for_password(task: &Task, password: Option<&Password>) -> bool {
     task.direction == Direction::Download && task.file.protected && task.opened.is_none() && password.is_none()
 }

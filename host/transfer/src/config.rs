@@ -3,20 +3,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where files go, how much at once, and how failures are retried.
+/// Directories, limits and retries of transfers.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Downloads go to a folder in here named by the platform's number. Made when missing.
+    /// The parent of the download directories, one a platform, named by its number. Created if missing.
     pub downloads_dir: PathBuf,
-    /// Local temp files, each named by the lower-case hex of its SHA-256: the sources of uploads.
+    /// Temp files, the sources of uploads. Each is named by the lower-case hex of its SHA-256.
     pub temp_dir: PathBuf,
-    /// More directories that a request may name as a download's directory. They must exist. Default none.
+    /// More directories that a request may choose for its download. They must exist. Default none.
     pub download_roots: Vec<PathBuf>,
     /// Tasks that run at once, for each direction. Default 4, at least 1.
     pub max_active: usize,
-    /// Bytes a download leaves free on its file system. Default 64 MiB.
+    /// Bytes that a download leaves free on its file system. Default 64 MiB.
     pub min_free_bytes: u64,
-    /// Finished tasks that are kept; older ones are forgotten, their files stay. Default 10 000.
+    /// Finished tasks that are kept. Older ones are removed; their files stay. Default 10 000.
     pub finished_kept: usize,
     /// Bytes after which a running download is checkpointed. Default 32 MiB.
     pub checkpoint_bytes: u64,
@@ -24,12 +24,12 @@ pub struct Config {
     pub checkpoint_interval: Duration,
     /// The longest wait for the next bytes of a source before the attempt counts as failed. Default 60 s.
     pub stall_timeout: Duration,
-    /// How a transfer that failed for a passing reason is tried again.
+    /// How a transfer is retried after a temporary failure.
     pub retry: Retry,
 }
 
 impl Config {
-    /// The defaults, with the two directories every host has.
+    /// The defaults, with the two required directories.
     pub fn new(downloads_dir: impl Into<PathBuf>, temp_dir: impl Into<PathBuf>) -> Config {
         Config {
             downloads_dir: downloads_dir.into(),
@@ -46,12 +46,12 @@ impl Config {
     }
 }
 
-/// Retries with exponential backoff. An attempt that got further than the one before begins the count anew.
+/// Retries with exponential backoff. Progress resets the count of failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
-    /// Attempts without progress, the first included, before a task has failed. Default 8, at least 1.
+    /// Attempts without progress before a task fails, including the first. Default 8, at least 1.
     pub attempts: u32,
-    /// The wait after the first failure; it doubles with each further one. Default 1 s.
+    /// The wait after the first failure. It doubles with each further failure. Default 1 s.
     pub first: Duration,
     /// The longest wait. Default 60 s.
     pub most: Duration,
@@ -68,7 +68,7 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// The wait after `failures` failures in a row (1 or more), or `None` when the task has failed for good.
+    /// The wait after `failures` failures in a row (1 or more), or `None` if no attempt is left.
     pub(crate) fn wait(&self, failures: u32) -> Option<Duration> {
         if failures >= self.attempts.max(1) {
             return None;

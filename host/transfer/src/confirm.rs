@@ -1,8 +1,8 @@
-//! Looks once more after blobs that an upload found in the space already.
+//! Checks that uploaded blobs stay in the space.
 //!
-//! Another host may have been removing such a blob while our row that names it was on its way. So the blob is looked for after
-//! the row was published, and again when the other host must have decided; if it is gone it is stored anew from the temp
-//! files. After a restart the uploads of the last minutes are looked at again.
+//! Another host may remove a blob while the row that names it is being published. So a blob is checked after
+//! its row was published, and again after [`CONFIRM_AFTER`], when the other host must have decided. If the
+//! blob is gone, it is stored again from the temp files. After a restart, recent uploads are checked again.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::engine::Engine;
 use crate::shutdown::stopped;
 use crate::source::Source;
 
-/// The wait after a check that failed because the space is out of reach.
+/// The wait after a check that failed because the space cannot be reached.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Takes the checks that are due until the host shuts down.
+/// Runs the checks when they are due, until the host shuts down.
 pub(crate) async fn run(engine: &Engine, mut stop: watch::Receiver<bool>) {
     loop {
         let work = async {
@@ -53,7 +53,7 @@ async fn run_check(engine: &Engine, check: BlobCheck) {
             ..check
         }),
         Err(error) => {
-            tracing::warn!(hash = %check.hash, %error, "a blob could not be stored anew");
+            tracing::warn!(hash = %check.hash, %error, "cannot store a blob again");
             None
         }
     };
@@ -77,11 +77,11 @@ async fn check_blob(engine: &Engine, check: &BlobCheck) -> Result<(), Error> {
             let file = tokio::fs::File::from_std(file);
             let put = engine.cloud.space().put_blob(file, &check.hash, size).await;
             put.map(
-                |put| tracing::info!(hash = %check.hash, ?put, "another host removed a blob that was just uploaded"),
+                |put| tracing::info!(hash = %check.hash, ?put, "another host removed an uploaded blob; it is stored again"),
             )
         }
         _ => {
-            tracing::warn!(hash = %check.hash, "a blob that was just uploaded is gone, and so is its temp file");
+            tracing::warn!(hash = %check.hash, "an uploaded blob is gone, and its temp file too; it cannot be stored again");
             Ok(())
         }
     }

@@ -18,7 +18,7 @@ use crate::row::Direction;
 use crate::table;
 use crate::task::{State, Task, code};
 
-/// Everything jobs share.
+/// What all transfers share.
 pub(crate) struct Engine {
     pub(crate) store: Store,
     pub(crate) cloud: Cloud,
@@ -27,7 +27,7 @@ pub(crate) struct Engine {
     pub(crate) roots: Roots,
     pub(crate) audit_tickets: AuditTickets,
     pub(crate) blob_checks: BlobChecks,
-    /// Held while free space is looked at and taken, so that two downloads do not count on the same bytes.
+    /// Held while free space is checked and reserved, so that two downloads do not count the same bytes.
     pub(crate) reserving: tokio::sync::Mutex<()>,
     next_id: AtomicU64,
     board: Mutex<Board>,
@@ -84,7 +84,7 @@ impl Engine {
         self.wake.notify_one();
     }
 
-    /// Shows a task in the feed as it is now.
+    /// Publishes the current row of a task in the feed.
     pub(crate) fn publish(&self, id: u64) {
         let board = self.board();
         let row = board.get(id).map(|(task, moved)| {
@@ -95,25 +95,25 @@ impl Engine {
             let source = source.map_or_else(String::new, |path| path.display().to_string());
             task.row(moved, source)
         });
-        // The lock is held so that an older row cannot overtake a newer one on its way to the feed.
+        // The lock is still held, so that rows reach the feed in order.
         if let Some(row) = row {
             self.feed.publish(row);
         }
     }
 
-    /// The file that holds a blob's bytes, if it is among the temp files.
+    /// The path of a blob among the temp files. `None` if the hash is malformed.
     pub(crate) fn temp_file(&self, hash: &str) -> Option<std::path::PathBuf> {
         let hash: stowage_cloud::Hash = hash.parse().ok()?;
         Some(self.config.temp_dir.join(hash.to_hex()))
     }
 
-    /// Shows how many bytes of a task were moved.
+    /// Publishes how many bytes of a task were transferred.
     pub(crate) fn moved(&self, id: u64, bytes: u64) {
         self.board().change(id, |_, moved| *moved = bytes);
         self.publish(id);
     }
 
-    /// Changes a task that a job works on, durably, and then shows it.
+    /// Changes a running task durably, and then publishes it.
     pub(crate) async fn persist(
         &self,
         id: u64,

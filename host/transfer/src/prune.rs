@@ -1,4 +1,4 @@
-//! Forgets old finished tasks.
+//! Removes old finished tasks.
 
 use stowage_storage::Error as StorageError;
 
@@ -8,10 +8,10 @@ use crate::row::Direction;
 use crate::table;
 use crate::task::{State, Task};
 
-/// Finished tasks that are forgotten in one transaction.
+/// Tasks that are removed in one transaction.
 const FORGOTTEN_AT_ONCE: usize = 256;
 
-/// Forgets the oldest finished tasks beyond those that are kept.
+/// Removes the oldest finished tasks beyond the number that is kept.
 pub(crate) async fn run(engine: &Engine) {
     loop {
         let surplus = engine.board().surplus(engine.config.finished_kept, FORGOTTEN_AT_ONCE);
@@ -36,7 +36,7 @@ pub(crate) async fn run(engine: &Engine) {
         let removed = match removed {
             Ok(removed) => removed,
             Err(error) => {
-                tracing::warn!(%error, "finished tasks could not be forgotten");
+                tracing::warn!(%error, "cannot remove finished tasks");
                 return;
             }
         };
@@ -51,7 +51,7 @@ pub(crate) async fn run(engine: &Engine) {
     }
 }
 
-/// Removes what downloads that never ended well have left on disk.
+/// Removes the temporary files of downloads that did not complete.
 async fn remove_parts(engine: &Engine, tasks: Vec<Task>) {
     let targets: Vec<_> = tasks
         .into_iter()
@@ -71,12 +71,12 @@ async fn remove_parts(engine: &Engine, tasks: Vec<Task>) {
             };
             for name in names {
                 if let Err(error) = target_file.remove(&name) {
-                    tracing::debug!(name, %error, "a temporary file stays");
+                    tracing::debug!(name, %error, "cannot remove a temporary file");
                 }
             }
         }
     });
     if let Err(error) = removal.await {
-        tracing::warn!(%error, "temporary files stay");
+        tracing::warn!(%error, "cannot remove temporary files");
     }
 }

@@ -1,8 +1,8 @@
-//! One task as clients see it in the progress feed.
+//! A task as clients see it in the progress feed.
 
 use serde::Serialize;
 
-/// Which way the bytes go.
+/// The direction of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
@@ -13,7 +13,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The number clients know it by: 0 upload, 1 download.
+    /// The number on the wire: 0 upload, 1 download.
     pub fn wire(self) -> u8 {
         match self {
             Direction::Upload => 0,
@@ -28,38 +28,38 @@ impl Direction {
 pub struct Row {
     /// The task's number, unique in one database.
     pub id: u64,
-    /// What a person calls the file.
+    /// The name of the file, for people.
     pub name: String,
     /// The thumbnail's address, or empty.
     pub thumb: String,
     /// Base58 of the SHA-256 of the stored bytes.
     pub hash: String,
-    /// 1 when a password protects the file, else 0.
+    /// 1 if a password protects the file, else 0.
     pub is_crypt: u8,
     /// Stored size in bytes.
     pub size: u64,
-    /// When the task was made, in milliseconds since the epoch.
+    /// When the task was created, in milliseconds since the epoch.
     pub time: i64,
     /// The folder identifiers that lead to the file, or empty.
     pub path: String,
-    /// The path on disk where a download is or goes; empty for an upload.
+    /// The path of the downloaded file, also before it exists. Empty for an upload.
     pub folder_path: String,
-    /// The path on disk an upload is read from; empty for a download.
+    /// The path of the file that is uploaded. Empty for a download.
     pub source_path: String,
     /// The extension with its dot, or empty.
     pub ext: String,
     /// 0 upload, 1 download.
     #[serde(rename = "type", serialize_with = "direction_as_number")]
     pub direction: Direction,
-    /// Percent of the bytes moved, 0…100; 100 only when the task is complete.
+    /// Percent of the bytes transferred, 0…100. 100 only for a complete task.
     pub progress: u8,
-    /// 1 when a person has seen the task, else 0.
+    /// 1 if a person has seen the task, else 0.
     pub view: u8,
     /// The status, whose meaning depends on the direction.
     pub status: i32,
     /// The task's identifier, chosen by the client or a UUID.
     pub task_id: String,
-    /// The error's code; 0 is none.
+    /// The error code. 0 means no error.
     pub code: i32,
     /// The platform, 0…4.
     #[serde(rename = "shareIndex")]

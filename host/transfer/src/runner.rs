@@ -17,7 +17,7 @@ use crate::task::{State, Task, code};
 use crate::{audit, confirm, download, prune, upload};
 
 impl Engine {
-    /// Works on tasks until `shutdown` completes; then stops those that run at a checkpoint and returns.
+    /// Runs tasks until `shutdown` completes. Then stops the running ones at a checkpoint and returns.
     pub(crate) async fn run(self: Arc<Self>, hook: Arc<dyn UploadHook>, shutdown: impl Future<Output = ()>) {
         let (stop, stopped) = watch::channel(false);
         let mut jobs = JoinSet::new();
@@ -41,12 +41,12 @@ impl Engine {
                 () = sleep_until(retry.unwrap_or_else(Instant::now)), if retry.is_some() => {}
             }
         }
-        // A receiver is held above, so the send reaches whoever listens.
+        // This function holds a receiver, so the send cannot fail.
         let _ = stop.send(true);
         while jobs.join_next().await.is_some() {}
     }
 
-    /// Has the blobs looked after whose upload ended shortly before a restart.
+    /// Schedules a check of the blobs whose upload ended shortly before the restart.
     fn confirm_recent(&self) {
         let window = i64::try_from(CONFIRM_AFTER.as_millis()).unwrap_or(i64::MAX);
         for (hash, size) in self.board().uploaded(now_ms().saturating_sub(window)) {
@@ -56,7 +56,7 @@ impl Engine {
         }
     }
 
-    /// Starts what may start, and says when to look again for a retry.
+    /// Starts the tasks that may run. Returns the time of the next retry.
     fn start(
         self: &Arc<Self>,
         jobs: &mut JoinSet<()>,

@@ -5,7 +5,7 @@ use tokio::sync::watch;
 /// Completes when the host shuts down.
 pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
-        // Without a sender nobody can ask any more: whoever ran the engine has dropped it, and us with it.
+        // The sender is gone, so the engine was dropped, and this future will be dropped too.
         std::future::pending::<()>().await;
     }
 }

@@ -10,7 +10,7 @@ use crate::task::Task;
 const TASKS: &str = "host.tasks";
 const TASK_IDS: &str = "host.task-ids";
 
-/// Tasks read at a time when all are read.
+/// Tasks read at a time by [`all`].
 const PAGE: u32 = 1000;
 
 /// The number of the task with this identifier.
@@ -19,30 +19,30 @@ pub(crate) fn find(tx: &mut Transaction, task_id: &str) -> Result<Option<u64>, E
     Ok(id.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes))
 }
 
-/// The task with this number. One that cannot be read is reported and counts as absent.
+/// The task with this number. A task that cannot be decoded is logged and counts as absent.
 pub(crate) fn get(tx: &mut Transaction, id: u64) -> Result<Option<Task>, Error> {
     Ok(tx.get(TASKS, &id.to_be_bytes())?.and_then(|bytes| decode(id, &bytes)))
 }
 
-/// Writes a task.
+/// Writes a known task.
 pub(crate) fn put(tx: &mut Transaction, task: &Task) -> Result<(), Error> {
-    let bytes = rmp_serde::to_vec_named(task).expect("a task holds only what MessagePack can");
+    let bytes = rmp_serde::to_vec_named(task).expect("every field of a task fits MessagePack");
     tx.put(TASKS, &task.id.to_be_bytes(), bytes)
 }
 
-/// Writes a task that was not there before.
+/// Writes a new task and its identifier.
 pub(crate) fn insert(tx: &mut Transaction, task: &Task) -> Result<(), Error> {
     tx.put(TASK_IDS, task.task_id.as_bytes(), task.id.to_be_bytes().to_vec())?;
     put(tx, task)
 }
 
-/// Removes a task.
+/// Removes a task and its identifier.
 pub(crate) fn remove(tx: &mut Transaction, task: &Task) -> Result<(), Error> {
     tx.delete(TASK_IDS, task.task_id.as_bytes())?;
     tx.delete(TASKS, &task.id.to_be_bytes())
 }
 
-/// Every task there is, by number, and the next free number.
+/// All tasks in the order of their numbers, and the next free number.
 pub(crate) fn all(store: &Store) -> Result<(Vec<Task>, u64), Error> {
     let mut tx = store.begin();
     let mut tasks = Vec::new();
@@ -56,7 +56,7 @@ pub(crate) fn all(store: &Store) -> Result<(Vec<Task>, u64), Error> {
         let page = tx.scan(TASKS, &range, &options)?;
         for entry in page.entries {
             let Ok(id) = entry.key.as_slice().try_into().map(u64::from_be_bytes) else {
-                tracing::warn!(table = TASKS, key = ?entry.key, "a key is not a task's number; left out");
+                tracing::warn!(table = TASKS, key = ?entry.key, "skipped a key that is not a task number");
                 continue;
             };
             next = next.max(id.saturating_add(1));
@@ -76,7 +76,7 @@ fn decode(id: u64, bytes: &[u8]) -> Option<Task> {
     match rmp_serde::from_slice(bytes) {
         Ok(task) => Some(task),
         Err(error) => {
-            tracing::warn!(table = TASKS, id, %error, "a task cannot be read; left out");
+            tracing::warn!(table = TASKS, id, %error, "skipped a task that cannot be decoded");
             None
         }
     }
