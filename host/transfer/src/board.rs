@@ -94,8 +94,8 @@ impl Board {
         }
     }
 
-    /// The next job of a direction, if fewer than `most` run. A download of a blob that is being downloaded
-    /// waits until that download ends.
+    /// The next job of a direction, if fewer than `most` run. A download of a blob that is being
+    /// downloaded waits until that download ends.
     pub(crate) fn next(&mut self, direction: Direction, most: usize) -> Option<TransferJob> {
         let lane = usize::from(direction.wire());
         while self.running[lane] < most {
@@ -141,7 +141,8 @@ impl Board {
         marked
     }
 
-    /// Ends the work on a task and stores its new state. `retry` is the time of the next attempt, if any.
+    /// Ends the work on a task and stores its new state. `retry` is the time of the next attempt,
+    /// if any.
     pub(crate) fn settle(&mut self, task: Task, retry: Option<Instant>) {
         let id = task.id;
         let Some(entry) = self.entries.get_mut(&id) else {
@@ -235,7 +236,8 @@ impl Board {
             .collect()
     }
 
-    /// Hash and size of the files whose upload ended at `since` or later, in milliseconds since the epoch.
+    /// Hash and size of the files whose upload ended at `since` or later, in milliseconds since the
+    /// epoch.
     pub(crate) fn uploaded(&self, since: i64) -> Vec<(String, u64)> {
         self.finished
             .range((since, 0)..)

@@ -6,7 +6,8 @@ use std::time::Duration;
 /// Directories, limits and retries of transfers.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The parent of the download directories, one a platform, named by its number. Created if missing.
+    /// The parent of the download directories, one a platform, named by its number. Created if
+    /// missing.
     pub downloads_dir: PathBuf,
     /// Temp files, the sources of uploads. Each is named by the lower-case hex of its SHA-256.
     pub temp_dir: PathBuf,
@@ -22,7 +23,8 @@ pub struct Config {
     pub checkpoint_bytes: u64,
     /// Time after which a running download is checkpointed. Default 1 s.
     pub checkpoint_interval: Duration,
-    /// The longest wait for the next bytes of a source before the attempt counts as failed. Default 60 s.
+    /// The longest wait for the next bytes of a source before the attempt counts as failed. Default
+    /// 60 s.
     pub stall_timeout: Duration,
     /// How a transfer is retried after a temporary failure.
     pub retry: Retry,

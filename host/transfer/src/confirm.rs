@@ -1,8 +1,9 @@
 //! Checks that uploaded blobs stay in the space.
 //!
-//! Another host may remove a blob while the row that names it is being published. So a blob is checked after
-//! its row was published, and again after [`CONFIRM_AFTER`], when the other host must have decided. If the
-//! blob is gone, it is stored again from the temp files. After a restart, recent uploads are checked again.
+//! Another host may remove a blob while the row that names it is being published. So a blob is
+//! checked after its row was published, and again after [`CONFIRM_AFTER`], when the other host must
+//! have decided. If the blob is gone, it is stored again from the temp files. After a restart,
+//! recent uploads are checked again.
 
 use std::time::Duration;
 

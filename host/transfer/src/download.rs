@@ -1,4 +1,4 @@
-//! One download, from the task to the file under its final name.
+//! One download: from the task to the file with its final name.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,10 +17,10 @@ use crate::shutdown::stopped;
 use crate::source::Source;
 use crate::task::{Opened, State, Task, code};
 
-/// How often a blob is fetched from its beginning before its bytes count as wrong for good.
+/// Attempts to fetch a blob whose bytes have the wrong hash.
 const FETCHES: u32 = 2;
 
-/// Works on a download until it has ended one way or another.
+/// Runs a download to its end.
 pub(crate) async fn run(engine: &Arc<Engine>, job: TransferJob, stop: &mut watch::Receiver<bool>) -> Outcome {
     match attempt(engine, job, stop).await {
         Ok(finished_file) => Outcome::Downloaded(finished_file),
@@ -34,7 +34,7 @@ async fn attempt(
     stop: &mut watch::Receiver<bool>,
 ) -> Result<FinishedFile, Outcome> {
     let TransferJob { mut task, password } = job;
-    // A hash that is none names no blob.
+    // A malformed hash names no blob.
     let hash: Hash = task.file.hash.parse().map_err(|_| Outcome::BlobMissing)?;
     if waits_for_password(&task, password.as_ref()) {
         return Err(Outcome::NoPassword);
@@ -66,7 +66,8 @@ async fn attempt(
     Ok(finished_file)
 }
 
-/// The file, if an attempt that was interrupted at its very end, or another task, has brought it already.
+/// The finished file, if it exists already: from an attempt that was interrupted at its end, or
+/// from another task.
 async fn already_here(
     task: &Task,
     hash: &Hash,
@@ -107,7 +108,8 @@ fn is(hasher: sha2::Sha256, sha256: [u8; 32]) -> bool {
     hasher.finalize()[..] == sha256
 }
 
-/// The temporary file with the blob's bytes. Bytes that are wrong are fetched once more from the beginning.
+/// Fetches the blob into the temporary file. Bytes with a wrong hash are fetched again from the
+/// beginning.
 async fn fetched(
     engine: &Arc<Engine>,
     task: &mut Task,
@@ -127,7 +129,7 @@ async fn fetched(
             },
             () = stopped(stop) => return Err(Outcome::Stopped),
         };
-        // What the row said of the size was hearsay; this is what will come.
+        // The size in the row may be wrong. The size of the source counts.
         let size = source.size();
         task.file.size = size;
         engine.board().change(task.id, |task, _| task.file.size = size);
@@ -137,7 +139,7 @@ async fn fetched(
             Err(FetchError::Mismatch(error)) => error,
         };
         tracing::warn!(task = task.task_id, %error, "a download has the wrong bytes");
-        // The record of the bytes goes first: without them it would only cost a look.
+        // Remove the checkpoint before the file, so that no checkpoint covers wrong bytes.
         task.checkpoint = None;
         engine
             .persist(task.id, |task| task.checkpoint = None)
@@ -151,7 +153,7 @@ async fn fetched(
     }
 }
 
-/// Gives the file its final name.
+/// Renames the temporary file to its final name.
 async fn publish(
     task: &Task,
     target_file: &Arc<TargetFile>,
@@ -165,7 +167,7 @@ async fn publish(
         .map_err(Outcome::failed)
 }
 
-/// Opens a protected file into a second temporary one, and gives that the final name.
+/// Decrypts a protected file into a second temporary file, and renames that to the final name.
 async fn unsealed(
     engine: &Arc<Engine>,
     task: &Task,
@@ -215,7 +217,7 @@ async fn unsealed(
         Err(error) => return Err(Outcome::failed(error)),
     };
     let sha256 = opened.sha256;
-    // Once the file has its name nothing else would tell after a crash that it is this task's.
+    // After a crash, only this record tells that the renamed file belongs to this task.
     engine
         .persist(task.id, |task| task.opened = Some(opened))
         .await
@@ -226,6 +228,6 @@ async fn unsealed(
 async fn drop_part(target_file: &Arc<TargetFile>, name: String) {
     let target_file = target_file.clone();
     if let Err(error) = blocking(move || target_file.remove(&name)).await {
-        tracing::debug!(%error, "a temporary file stays");
+        tracing::debug!(%error, "cannot remove a temporary file");
     }
 }

@@ -27,7 +27,8 @@ pub(crate) struct Engine {
     pub(crate) roots: Roots,
     pub(crate) audit_tickets: AuditTickets,
     pub(crate) blob_checks: BlobChecks,
-    /// Held while free space is checked and reserved, so that two downloads do not count the same bytes.
+    /// Held while free space is checked and reserved, so that two downloads do not count the same
+    /// bytes.
     pub(crate) reserving: tokio::sync::Mutex<()>,
     next_id: AtomicU64,
     board: Mutex<Board>,

@@ -1,4 +1,5 @@
-//! Brings the stored bytes of a blob into a temporary file, hashed as they come and checkpointed as they settle.
+//! Fetches the bytes of a blob into a temporary file. Hashes them as they arrive and writes
+//! checkpoints.
 
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -20,17 +21,17 @@ use crate::shutdown::stopped;
 use crate::source::{Source, failure};
 use crate::task::{Checkpoint, Task};
 
-/// Pieces that may wait for the disk: the reader waits when there are more.
+/// The most pieces that wait for the disk. The reader waits when the queue is full.
 const PIECES: usize = 8;
 
-/// How often the feed hears of progress.
+/// The time between two reports of progress.
 const REPORT_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Why there is no temporary file with the blob's bytes.
+/// Why a blob was not fetched.
 pub(crate) enum FetchError {
-    /// All bytes came, and they are others. Nothing of them is worth keeping.
+    /// All bytes arrived, but with another hash. The temporary file is useless.
     Mismatch(TransferError),
-    /// As the outcome says.
+    /// The attempt ended for another reason.
     Ended(Outcome),
 }
 
@@ -40,7 +41,7 @@ impl From<Outcome> for FetchError {
     }
 }
 
-/// How far the writing has come.
+/// The bytes written so far: their number and their hash.
 #[derive(Clone, Default)]
 struct WritePosition {
     offset: u64,
@@ -62,7 +63,8 @@ fn point(shared: &Shared) -> WritePosition {
     shared.lock().clone()
 }
 
-/// Fetches what is missing of a blob. The file that is returned has the blob's length and hash; it is not synced yet.
+/// Fetches the missing bytes of a blob. The returned file has the length and hash of the blob. It
+/// is not synced yet.
 pub(crate) async fn fetch(
     engine: &Arc<Engine>,
     task: &Task,
@@ -126,19 +128,20 @@ pub(crate) async fn fetch(
             found: Hash::from_bytes(found),
         }));
     }
-    // A file that was longer before must not keep its tail.
+    // Cut what the file may have had beyond this length.
     let trimmed = part.clone();
     blocking(move || trimmed.file.set_len(size))
         .await
         .map_err(Outcome::failed)?;
     if task.file.protected {
-        // Opening it may fail on the password: then its bytes need not come again.
+        // If the password is wrong, the bytes need not be fetched again.
         transfer.keep(end).await;
     }
     Ok(part)
 }
 
-/// Opens the temporary file, and goes on where the checkpoint says if what is there is still what it was.
+/// Opens the temporary file. If it still matches the checkpoint, the download continues there, else
+/// from 0.
 async fn open_part(
     task: &Task,
     target_file: &Arc<TargetFile>,
@@ -162,7 +165,10 @@ async fn open_part(
             if point.clone().checkpoint() == checkpoint {
                 return Ok((Arc::new(part), point));
             }
-            tracing::warn!(name, "a temporary file was changed by somebody else; it begins anew");
+            tracing::warn!(
+                name,
+                "a temporary file does not match its checkpoint; the download starts again"
+            );
             let (part, _) = target_file.part(&name, 0)?;
             return Ok((Arc::new(part), WritePosition::default()));
         }
@@ -171,7 +177,8 @@ async fn open_part(
     .await
 }
 
-/// Sees that there is room for the rest of the file, and for its plain content besides where it is protected, and takes it.
+/// Reserves disk space for the rest of the file. A protected file also needs space for its plain
+/// content.
 async fn make_room(
     engine: &Engine,
     target_file: &Arc<TargetFile>,
@@ -189,7 +196,7 @@ async fn make_room(
         if needed > 0 && free < needed.saturating_add(min_free) {
             return Err(io::Error::new(
                 io::ErrorKind::StorageFull,
-                format!("{needed} bytes are needed and {min_free} kept free, {free} are free"),
+                format!("the download needs {needed} bytes, {min_free} bytes must stay free, {free} bytes are free"),
             ));
         }
         part.reserve(size)
@@ -197,7 +204,7 @@ async fn make_room(
     room.await.map_err(Outcome::failed)
 }
 
-/// Writes the pieces as they come, on a thread of its own.
+/// Writes the pieces as they arrive. Blocks.
 fn write(
     part: &PartFile,
     mut point: WritePosition,
@@ -209,7 +216,7 @@ fn write(
         if point.offset + piece.len() as u64 > size {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                "the source gives more than its size",
+                "the source sent more bytes than its size",
             ));
         }
         part.file.write_all_at(&piece, point.offset)?;
@@ -225,12 +232,12 @@ struct Transfer<'a> {
     task: &'a Task,
     part: &'a Arc<PartFile>,
     shared: &'a Shared,
-    /// Bytes the last checkpoint covers.
+    /// Bytes covered by the last checkpoint.
     kept: u64,
 }
 
 impl Transfer<'_> {
-    /// Hands the source's pieces to the writer, and reports and checkpoints what the writer has done.
+    /// Sends the pieces of the source to the writer. Reports progress and writes checkpoints.
     async fn pump(
         &mut self,
         source: &Source,
@@ -257,7 +264,7 @@ impl Transfer<'_> {
                     None => break Ok(()),
                     Some(Err(error)) => break Err(failure(error, false)),
                     Some(Ok(piece)) => {
-                        // The writer ends early only with an error of its own, which then counts.
+                        // The writer ended early with an error. The caller reads that error.
                         if pieces.send(piece).await.is_err() {
                             break Ok(());
                         }
@@ -292,7 +299,7 @@ impl Transfer<'_> {
         Outcome::retry(TransferError::Stalled(self.engine.config.stall_timeout), false)
     }
 
-    /// A last checkpoint.
+    /// Writes a last checkpoint.
     async fn keep(&mut self, point: WritePosition) {
         if point.offset > self.kept {
             let (engine, part) = (self.engine.clone(), self.part.clone());
@@ -301,18 +308,19 @@ impl Transfer<'_> {
     }
 }
 
-/// Syncs what was written up to a point, then takes the point down. Answers how much is covered now.
+/// Syncs the file, then writes a checkpoint at `point`. Returns the bytes covered by the newest
+/// checkpoint.
 async fn save(engine: Arc<Engine>, id: u64, part: Arc<PartFile>, point: WritePosition, before: u64) -> u64 {
     let offset = point.offset;
     if let Err(error) = blocking(move || part.file.sync_data()).await {
-        tracing::warn!(id, %error, "a download could not be checkpointed");
+        tracing::warn!(id, %error, "cannot sync a download; its checkpoint stays");
         return before;
     }
     let checkpoint = point.checkpoint();
     match engine.persist(id, |task| task.checkpoint = Some(checkpoint)).await {
         Ok(()) => offset,
         Err(error) => {
-            tracing::warn!(id, %error, "a checkpoint could not be taken down");
+            tracing::warn!(id, %error, "cannot write a checkpoint");
             before
         }
     }

@@ -1,7 +1,8 @@
 //! Uploads to and downloads from the cloud space, and the feed of their progress.
 //!
-//! [`Transfers`] keeps durable tasks and moves their bytes. [`Feed`] holds the latest row of each task. It
-//! gives each subscriber a snapshot, and then the changes. Neither knows HTTP or WebAssembly.
+//! [`Transfers`] keeps durable tasks and moves their bytes. [`Feed`] holds the latest row of each
+//! task. It gives each subscriber a snapshot, and then the changes. Neither knows HTTP or
+//! WebAssembly.
 
 #![warn(unreachable_pub)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]

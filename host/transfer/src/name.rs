@@ -1,21 +1,22 @@
-//! File names that are safe on every file system we may meet.
+//! File names that are safe on every file system.
 
 use sha2::{Digest, Sha256};
 
 /// The longest file name in bytes.
 const MOST_BYTES: usize = 255;
 
-/// Bytes of an extension that survive when a name is cut.
+/// The longest extension that is kept when a name is cut, in bytes.
 const EXTENSION_BYTES: usize = 32;
 
-/// Bytes kept free for what is put around a name: the ` (N)` of a collision, or the dress of a temporary file.
-const DRESS_BYTES: usize = 48;
+/// Bytes reserved for additions to a name: ` (N)`, or the prefix and suffix of a temporary file.
+const ADDITION_BYTES: usize = 48;
 
-/// Names Windows keeps for devices, whatever extension follows.
+/// Names that Windows reserves for devices, with any extension.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 
-/// Makes a name from outside safe: its last component, without control characters and those that Windows refuses, no device
-/// name, no dots or spaces at the end, at most 255 bytes with its extension kept. `fallback` is used where nothing is left.
+/// Makes a name from outside safe. Keeps its last component without control characters. Replaces
+/// characters that Windows refuses. Avoids device names, and dots or spaces at the end. Cuts it to
+/// 255 bytes, with its extension. Returns `fallback` if nothing is left.
 pub(crate) fn safe(name: &str, fallback: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let cleaned: String = last
@@ -35,24 +36,25 @@ pub(crate) fn safe(name: &str, fallback: &str) -> String {
     fit(&name, MOST_BYTES)
 }
 
-/// The name with ` (number)` before its extension; 0 is the name itself.
+/// The name with ` (number)` before its extension. With 0, the name itself.
 pub(crate) fn numbered(name: &str, number: u32) -> String {
     if number == 0 {
         return name.to_owned();
     }
-    let fitting = fit(name, MOST_BYTES - DRESS_BYTES);
+    let fitting = fit(name, MOST_BYTES - ADDITION_BYTES);
     let (stem, extension) = split(&fitting);
     format!("{stem} ({number}){extension}")
 }
 
-/// The name of a task's temporary file: hidden, in the directory of the file it becomes, and no other task's.
+/// The name of the temporary file of a task. It is hidden, and differs from that of every other
+/// task.
 pub(crate) fn temporary(name: &str, task_id: &str, suffix: &str) -> String {
     let digest = Sha256::digest(task_id.as_bytes());
     let tag: String = digest[..8].iter().map(|b| format!("{b:02x}")).collect();
-    format!(".{}.{tag}.{suffix}", fit(name, MOST_BYTES - DRESS_BYTES))
+    format!(".{}.{tag}.{suffix}", fit(name, MOST_BYTES - ADDITION_BYTES))
 }
 
-/// Characters that change the order in which the rest of a name is shown, and so can hide its extension.
+/// Characters that change the direction of text. They can hide the extension of a name.
 fn reorders_text(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -71,7 +73,7 @@ fn is_device(name: &str) -> bool {
     DEVICES.contains(&stem.as_str()) || numbered("com") || numbered("lpt")
 }
 
-/// Splits before the last dot; a leading dot begins no extension.
+/// Splits a name before its extension. A leading dot begins no extension.
 fn split(name: &str) -> (&str, &str) {
     match name.rfind('.') {
         Some(at) if at > 0 && name.len() - at <= EXTENSION_BYTES => name.split_at(at),

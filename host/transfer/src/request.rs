@@ -1,4 +1,4 @@
-//! What a logic module asks for, and why it may be refused.
+//! Requests of a logic module, and the reasons to refuse them.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::DirectoryError;
 
-/// What is known of the file of a transfer.
+/// The file of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
     /// Base58 of the SHA-256 of the stored bytes.
     pub hash: String,
-    /// What a person calls it; also the name on disk of a download, made safe for the file system.
+    /// The name for people. A download uses it on disk, made safe for the file system.
     pub name: String,
     /// The extension with its dot, or empty.
     pub ext: String,
     /// The thumbnail's address, or empty.
     pub thumb: String,
-    /// Bytes stored.
+    /// The stored size in bytes.
     pub size: u64,
     /// The folder identifiers that lead to the file, or empty.
     pub path: String,
@@ -26,7 +26,7 @@ pub struct File {
     pub protected: bool,
 }
 
-/// A password, which never shows in a log and is never written to disk.
+/// A password. It is never logged and never written to disk.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
@@ -55,28 +55,29 @@ impl fmt::Debug for Password {
     }
 }
 
-/// A file to bring here.
+/// A file to download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DownloadRequest {
-    /// The task to resume or restart; unknown, the new task's identifier; absent, a new UUID.
+    /// The task to resume or restart. If unknown, the identifier of the new task. If absent, a new
+    /// UUID.
     pub task_id: Option<String>,
     /// 0 message backups, 1 temp files, 2 IM favourites, 3 cloud storage, 4 DAPP.
     pub platform: u8,
     /// The file.
     pub file: File,
-    /// Where to put it; absent, the platform's folder.
+    /// The directory of the file. If absent, the directory of the platform.
     pub directory: Option<String>,
     /// Needed for a protected file.
     pub password: Option<Password>,
 }
 
-/// Why a download was not accepted. The texts are for a person.
+/// Why a download was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DownloadRefusal {
-    /// The directory is none this host may write to.
+    /// The host may not write to the directory.
     #[error("the directory cannot take a download: {0}")]
     Directory(#[source] DirectoryError),
-    /// The task identifier is malformed, or that of a transfer of another file, platform or direction.
+    /// The task identifier is malformed, or belongs to another transfer.
     #[error("the task identifier cannot be used: {0}")]
     TaskId(#[source] TaskIdError),
 }
@@ -108,38 +109,39 @@ pub enum TaskIdError {
     },
 }
 
-/// A file to take to the cloud space.
+/// A file to upload to the cloud space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UploadRequest {
-    /// 2 IM favourites or 3 cloud storage: whose file it becomes.
+    /// The platform that gets the file: 2 IM favourites, 3 cloud storage.
     pub platform: u8,
-    /// The file; its bytes are looked for in the space and among the local temp files.
+    /// The file. Its bytes are in the space or among the local temp files.
     pub file: File,
-    /// Anything the module wants to see again when the upload is finished.
+    /// Data of the module. It gets them back when the upload is finished.
     pub subject: String,
 }
 
-/// Why an upload cannot go on.
+/// Why an upload cannot continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The space has no room for it.
-    #[error("the space has no room")]
+    /// The space is full.
+    #[error("the space is full")]
     NoSpace,
-    /// What it was made from is no longer there.
-    #[error("what it was made from is gone")]
+    /// The source of the upload no longer exists.
+    #[error("the source of the upload no longer exists")]
     Gone,
 }
 
-/// A module could not be asked: the upload is tried again later.
+/// The module could not be asked. The upload is retried later.
 #[derive(Debug, thiserror::Error)]
 #[error("the module that keeps uploads cannot be asked")]
 pub struct HookError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
-/// The module that keeps uploaded files. Each function is a transaction of its own.
+/// The module that keeps uploaded files. Each function runs in a transaction of its own.
 pub trait UploadHook: Send + Sync {
-    /// Asked before the first byte moves: is there room?
+    /// Asks, before the first byte is sent, whether there is room.
     fn admit<'a>(&'a self, request: &'a UploadRequest) -> BoxFuture<'a, Result<Result<(), Refusal>, HookError>>;
 
-    /// Told once the blob is durable in the space: it writes the rows that name the blob. It may be told twice of one upload.
+    /// Tells that the blob is durable in the space. The module writes the rows that name the blob.
+    /// It may be called twice for one upload.
     fn finished<'a>(&'a self, request: &'a UploadRequest) -> BoxFuture<'a, Result<Result<(), Refusal>, HookError>>;
 }

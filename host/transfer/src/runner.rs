@@ -17,7 +17,8 @@ use crate::task::{State, Task, code};
 use crate::{audit, confirm, download, prune, upload};
 
 impl Engine {
-    /// Runs tasks until `shutdown` completes. Then stops the running ones at a checkpoint and returns.
+    /// Runs tasks until `shutdown` completes. Then stops the running ones at a checkpoint and
+    /// returns.
     pub(crate) async fn run(self: Arc<Self>, hook: Arc<dyn UploadHook>, shutdown: impl Future<Output = ()>) {
         let (stop, stopped) = watch::channel(false);
         let mut jobs = JoinSet::new();
@@ -108,7 +109,8 @@ impl Engine {
         if retry.is_none() {
             task.revision += 1;
             if let Err(error) = self.write(&task).await {
-                // The task has not ended before its end is durable. The next attempt finds the work done.
+                // The task has not ended before its end is durable. The next attempt finds the work
+                // done.
                 tracing::warn!(task = task.task_id, %error, "the end of a transfer cannot be written");
                 task.state = State::Paused;
                 task.code = code::FAILURE;

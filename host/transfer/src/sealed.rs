@@ -1,4 +1,4 @@
-//! Brings the plain content of a protected file to disk.
+//! Writes the plain content of a protected file to disk.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
@@ -9,15 +9,15 @@ use stowage_cloud::OpenSealedError;
 
 use crate::task::Opened;
 
-/// The longest header that is looked at, in bytes.
+/// The longest header, in bytes.
 const HEADER_BYTES: u64 = 64 << 10;
 
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// Why a protected file was not opened.
+/// Why a protected file was not decrypted.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UnsealError {
-    /// The password is not the one.
+    /// The password is wrong.
     #[error("the password is wrong")]
     Password,
     /// The file does not begin with a complete `age` header.
@@ -29,7 +29,7 @@ pub(crate) enum UnsealError {
     /// The content was damaged or cut off.
     #[error("the protected file is damaged")]
     Damaged(#[source] io::Error),
-    /// It was told to stop.
+    /// The host shuts down.
     #[error("interrupted")]
     Stopped,
     /// Reading or writing failed.
@@ -47,8 +47,8 @@ impl From<OpenSealedError> for UnsealError {
     }
 }
 
-/// A reader of a sealed file from its beginning. Its header is seen to end soon: whoever parses it reads it into
-/// memory to its end, wherever that is.
+/// A reader of a protected file from its beginning. The header must end within [`HEADER_BYTES`],
+/// because the parser reads all of it into memory.
 pub(crate) fn reader(sealed: &File) -> Result<BufReader<File>, UnsealError> {
     let mut file = sealed.try_clone()?;
     file.seek(SeekFrom::Start(0))?;
@@ -62,7 +62,7 @@ pub(crate) fn reader(sealed: &File) -> Result<BufReader<File>, UnsealError> {
     Ok(BufReader::with_capacity(BUFFER_BYTES, file))
 }
 
-/// Writes the plain content to an empty file and syncs it. Blocks; looks at `stop` now and then.
+/// Writes the plain content to an empty file and syncs it. Blocks. Checks `stop` before each piece.
 pub(crate) fn copy(mut content: impl Read, mut plain: &File, stop: &AtomicBool) -> Result<Opened, UnsealError> {
     let mut hasher = Sha256::new();
     let mut size = 0;

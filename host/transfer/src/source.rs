@@ -1,4 +1,4 @@
-//! Where the bytes of a blob come from.
+//! The sources of a blob: the space and local files.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -16,7 +16,7 @@ use crate::outcome::Outcome;
 /// Bytes read from a file at a time.
 const READ_BYTES: usize = 1 << 20;
 
-/// Something that claims to hold a blob. What it gives is not to be believed before it is hashed.
+/// A possible source of a blob. Its bytes are not trusted before they are hashed.
 pub(crate) enum Source {
     /// The space.
     Space { size: u64 },
@@ -25,7 +25,8 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Finds a blob: with `local` among complete downloads, then in the space, then among the temp files.
+    /// Finds a blob in the space, then among the temp files. With `local`, complete downloads are
+    /// tried first.
     pub(crate) async fn find(engine: &Engine, hash: &Hash, local: bool) -> Result<Source, Outcome> {
         if local {
             let copies = engine.board().copies(&hash.to_string());
@@ -46,7 +47,7 @@ impl Source {
         }
     }
 
-    /// The temp file that holds a blob.
+    /// The temp file of a blob, if there is one.
     pub(crate) async fn temp_file(engine: &Engine, hash: &Hash) -> Option<Source> {
         let path = engine.config.temp_dir.join(hash.to_hex());
         let opened = blocking(move || {
@@ -60,7 +61,7 @@ impl Source {
         match opened.await {
             Ok(source) => source,
             Err(error) => {
-                tracing::warn!(%hash, %error, "a temp file cannot be read");
+                tracing::warn!(%hash, %error, "cannot open a temp file");
                 None
             }
         }
@@ -87,17 +88,18 @@ impl Source {
     }
 }
 
-/// What an error of the space means for a transfer.
+/// Turns an error of the space into an outcome.
 pub(crate) fn failure(error: SpaceError, progressed: bool) -> Outcome {
     if error.is_transient() || matches!(error, SpaceError::Missing { .. }) {
-        // A blob that went away while it was read is looked for again: only that look tells what is left of it.
+        // A blob that vanished during reading is searched again. The search tells whether it still
+        // exists.
         Outcome::retry(error, progressed)
     } else {
         Outcome::failed(error)
     }
 }
 
-/// The first of the files that is still what it was.
+/// The first of the files that is unchanged.
 fn copy(copies: &[FinishedFile]) -> Option<Source> {
     copies.iter().find_map(|finished_file| {
         verify(finished_file)?;

@@ -6,7 +6,7 @@ use crate::disk::FinishedFile;
 use crate::request::{DownloadRequest, File, UploadRequest};
 use crate::row::{Direction, Row};
 
-/// The codes tasks end with, as the API numbers them.
+/// The error codes of tasks, as the API numbers them.
 pub(crate) mod code {
     pub(crate) const NONE: i32 = 0;
     pub(crate) const FAILURE: i32 = 500;
@@ -14,32 +14,32 @@ pub(crate) mod code {
     pub(crate) const WRONG_PASSWORD: i32 = 60004;
 }
 
-/// How far a task has come.
+/// The state of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum State {
-    /// Accepted, not looked at yet.
+    /// Accepted, not started.
     Initial,
-    /// Behind others.
+    /// It waits for other tasks.
     Waiting,
-    /// Its bytes move.
+    /// Its bytes are being transferred.
     Active,
-    /// It goes on by itself later, or once a password is given.
+    /// It continues by itself later, or once a password is given.
     Paused,
     /// The blob is no longer in the space.
     Invalid,
-    /// It was complete, and the file has since been deleted or changed.
+    /// It was complete, but its file was deleted or changed since.
     Deleted,
     /// Complete.
     Done,
-    /// It will not go on by itself.
+    /// It will not continue by itself.
     Failed,
     /// The space has no room for the upload.
     NoSpace,
 }
 
 impl State {
-    /// Whether the task stays as it is until somebody asks for it again.
+    /// Whether the task stays in this state until it is requested again.
     pub(crate) fn is_terminal(self) -> bool {
         match self {
             State::Initial | State::Waiting | State::Active | State::Paused => false,
@@ -47,7 +47,7 @@ impl State {
         }
     }
 
-    /// The status clients know it by.
+    /// The status on the wire.
     fn wire(self, direction: Direction) -> i32 {
         match direction {
             Direction::Download => match self {
@@ -72,16 +72,16 @@ impl State {
     }
 }
 
-/// How much of a download is on disk for certain.
+/// The part of a download that is durable on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Checkpoint {
-    /// Bytes that were synced, from the beginning.
+    /// Synced bytes, from the beginning.
     pub(crate) offset: u64,
-    /// Their SHA-256: a part that somebody changed since is not built upon.
+    /// Their SHA-256. A file that was changed since does not match it and is not continued.
     pub(crate) sha256: [u8; 32],
 }
 
-/// The plain content of a protected file, about to get its final name.
+/// The decrypted content of a protected file, before it gets its final name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Opened {
     /// Its size in bytes.
@@ -90,7 +90,7 @@ pub(crate) struct Opened {
     pub(crate) sha256: [u8; 32],
 }
 
-/// A task as it is kept in the database.
+/// A task as stored in the database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Task {
     pub(crate) id: u64,
@@ -98,13 +98,13 @@ pub(crate) struct Task {
     pub(crate) direction: Direction,
     pub(crate) platform: u8,
     pub(crate) file: File,
-    /// Of a download: the absolute directory it goes to.
+    /// Of a download: the absolute path of its directory.
     #[serde(default)]
     pub(crate) directory: String,
-    /// Of a download: its name there, before any number.
+    /// Of a download: its file name, without a number.
     #[serde(default)]
     pub(crate) file_name: String,
-    /// Of an upload: what the module wants to see again.
+    /// Of an upload: data of the module.
     #[serde(default)]
     pub(crate) subject: String,
     pub(crate) created_ms: i64,
@@ -114,7 +114,7 @@ pub(crate) struct Task {
     pub(crate) state: State,
     #[serde(default)]
     pub(crate) code: i32,
-    /// Raised by every change, so that of two writers the later is known.
+    /// Raised by every change, so that the newer of two copies is known.
     #[serde(default)]
     pub(crate) revision: u64,
     #[serde(default)]
@@ -123,7 +123,7 @@ pub(crate) struct Task {
     pub(crate) opened: Option<Opened>,
     #[serde(default)]
     pub(crate) finished_file: Option<FinishedFile>,
-    /// Of an upload: the blob is durable, only the module is still to be told.
+    /// Of an upload: the blob is durable in the space. Only the module is not told yet.
     #[serde(default)]
     pub(crate) moved: bool,
 }
@@ -181,7 +181,7 @@ impl Task {
         }
     }
 
-    /// Makes it begin again, with what is already on disk.
+    /// Starts the task again. Bytes on disk are kept.
     pub(crate) fn restart(&mut self) {
         self.revision += 1;
         self.state = State::Initial;
@@ -198,17 +198,18 @@ impl Task {
         }
     }
 
-    /// The name of the temporary file the stored bytes go to.
+    /// The name of the temporary file for the stored bytes.
     pub(crate) fn part_name(&self) -> String {
         crate::name::temporary(&self.file_name, &self.task_id, "stowage-part")
     }
 
-    /// The name of the temporary file the plain content of a protected file goes to.
+    /// The name of the temporary file for the plain content of a protected file.
     pub(crate) fn opened_name(&self) -> String {
         crate::name::temporary(&self.file_name, &self.task_id, "stowage-open")
     }
 
-    /// The row of the feed, with `moved` bytes of the file moved. `source` is the file an upload is read from.
+    /// The row of the feed. `moved` is the number of bytes transferred, `source` the path of an
+    /// uploaded file.
     pub(crate) fn row(&self, moved: u64, source: String) -> Row {
         let folder_path = match &self.finished_file {
             Some(finished_file) => finished_file.path.display().to_string(),

@@ -1,4 +1,4 @@
-//! The service: durable tasks that calls stage and the engine works on.
+//! The service: calls stage durable tasks, the engine runs them.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,26 +16,26 @@ use crate::row::Direction;
 use crate::task::{State, Task};
 use crate::{audit, table};
 
-/// Characters a task's identifier may have.
+/// The allowed length of a task identifier, in characters.
 const TASK_ID_CHARS: std::ops::RangeInclusive<usize> = 1..=128;
 
 /// Why the transfers could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// A directory could not be made.
-    #[error("the directories for downloads and temp files cannot be made")]
+    /// A directory cannot be created.
+    #[error("cannot create the directories for downloads and temp files")]
     Directory(#[source] std::io::Error),
-    /// The tasks could not be read.
-    #[error("the tasks cannot be read")]
+    /// The tasks cannot be read.
+    #[error("cannot read the tasks from the database")]
     Storage(#[source] StorageError),
 }
 
-/// A handle to the transfers; clones share them.
+/// A handle to the transfers. Clones share them.
 #[derive(Clone)]
 pub struct Transfers(Arc<Engine>);
 
-/// A task as a transaction has written it. Once that is durable, [`Transfers::release`] sets it going; dropped, it does
-/// nothing, as befits a transaction that was dropped.
+/// A task that was written in a transaction. After the commit, [`Transfers::release`] starts it. If
+/// the transaction is dropped, drop this too.
 #[derive(Clone, Debug)]
 pub struct Staged {
     task: Task,
@@ -50,32 +50,32 @@ impl Staged {
         &self.task.task_id
     }
 
-    /// Uploads or downloads.
+    /// The direction of the transfer.
     pub fn direction(&self) -> Direction {
         self.task.direction
     }
 }
 
 impl Transfers {
-    /// Reads the tasks there are, shows them in the feed, and makes missing directories. Nothing moves before [`Transfers::run`].
-    /// One `Transfers` owns the tasks of a store.
+    /// Reads the tasks, publishes them in the feed, and creates missing directories. No task runs
+    /// before [`Transfers::run`]. Open one `Transfers` for a store.
     ///
     /// # Errors
-    /// When a directory cannot be made or the tasks cannot be read.
+    /// A directory cannot be created, or the tasks cannot be read.
     pub fn open(store: Store, cloud: Cloud, feed: Feed, config: Config) -> Result<Transfers, OpenError> {
         let roots = Roots::open(&config).map_err(OpenError::Directory)?;
         let engine = Engine::new(store, cloud, feed.clone(), config, roots);
         let engine = Arc::new(engine.map_err(OpenError::Storage)?);
-        // The feed must not keep the engine alive that publishes to it.
+        // A strong reference would be a cycle: the engine owns the feed.
         let weak = Arc::downgrade(&engine);
         feed.set_audit(Arc::new(move || {
             let engine = weak.upgrade();
             Box::pin(async move {
                 if let Some(engine) = engine {
-                    // Spawned, so that a snapshot which does not wait to the end leaves it going.
+                    // Spawned, so that the audit continues when a snapshot stops waiting for it.
                     let audit = tokio::spawn(async move { audit::run(&engine).await });
                     if let Err(error) = audit.await {
-                        tracing::warn!(%error, "a look at the files of downloads failed");
+                        tracing::warn!(%error, "the audit of downloads failed");
                     }
                 }
             })
@@ -83,11 +83,12 @@ impl Transfers {
         Ok(Transfers(engine))
     }
 
-    /// Writes a download into the call's transaction: a new task, or the known one that is to be resumed or restarted. A task that
-    /// is under way, or complete with its file still there, stays as it is. Asking twice is harmless.
+    /// Writes a download into the transaction of a call. It creates a task, or resumes or restarts
+    /// a known one. A task that runs, or that is complete and has its file, stays unchanged. So a
+    /// repeated request is harmless.
     ///
     /// # Errors
-    /// Those of the transaction. A refusal has written nothing.
+    /// Errors of the transaction. A refused download writes nothing.
     pub fn stage_download(
         &self,
         tx: &mut Transaction,
@@ -159,10 +160,10 @@ impl Transfers {
         }))
     }
 
-    /// Writes an upload into the call's transaction, as a new task.
+    /// Writes an upload into the transaction of a call, as a new task.
     ///
     /// # Errors
-    /// Those of the transaction.
+    /// Errors of the transaction.
     pub fn stage_upload(
         &self,
         tx: &mut Transaction,
@@ -179,7 +180,7 @@ impl Transfers {
         })
     }
 
-    /// Sets a staged task going, after the transaction that staged it is durable. When it returns, the task shows in the feed.
+    /// Starts a staged task. Call it after the commit. When it returns, the feed has the task.
     pub fn release(&self, staged: Staged) {
         let id = staged.task.id;
         self.0.board().adopt(staged.task, staged.password, staged.changed);
@@ -187,8 +188,9 @@ impl Transfers {
         self.0.wake();
     }
 
-    /// Works on the tasks until `shutdown` completes: then those under way stop at a checkpoint, are paused durably,
-    /// and it returns. Dropping the future instead is what a crash is: what was checkpointed stays. Run it once.
+    /// Runs the tasks until `shutdown` completes. Then the running tasks stop at a checkpoint and
+    /// are paused durably. Dropping the future instead acts like a crash: only checkpoints stay.
+    /// Run it once.
     pub async fn run(self, hook: Arc<dyn UploadHook>, shutdown: impl Future<Output = ()>) {
         self.0.clone().run(hook, shutdown).await;
     }

@@ -1,4 +1,4 @@
-//! One upload, from the task to the rows that name the blob.
+//! One upload: from the task to the rows that name the blob.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::shutdown::stopped;
 use crate::source::{Source, failure};
 use crate::task::{State, Task, code};
 
-/// How often the feed hears of progress.
+/// The time between two reports of progress.
 const REPORT_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Works on an upload until it has ended one way or another.
+/// Runs an upload to its end.
 pub(crate) async fn run(
     engine: &Arc<Engine>,
     job: TransferJob,
@@ -63,7 +63,7 @@ async fn attempt(
             .await
             .map_err(|error| Outcome::retry(error, true))?;
     }
-    // Past a point the module cannot be interrupted without it being told twice; so it is awaited even at shutdown.
+    // An interrupted module would be told twice. So the host waits for it, also at shutdown.
     allowed(hook.finished(&request).await)?;
     drop(hold);
     let size = engine.board().get(task.id).map(|(task, _)| task.file.size);
@@ -71,7 +71,7 @@ async fn attempt(
     Ok(())
 }
 
-/// What the module's answer means for the upload.
+/// Turns the answer of the module into an outcome.
 fn allowed(answer: Result<Result<(), Refusal>, HookError>) -> Result<(), Outcome> {
     match answer {
         Ok(Ok(())) => Ok(()),
@@ -84,7 +84,7 @@ fn allowed(answer: Result<Result<(), Refusal>, HookError>) -> Result<(), Outcome
     }
 }
 
-/// Sees that the blob is in the space, moving it there where it is not.
+/// Stores the blob in the space, unless it is there already.
 async fn to_space(engine: &Arc<Engine>, task: &Task, hash: &Hash) -> Result<(), Outcome> {
     let present = engine.cloud.space().head_blob(hash).await;
     match present {
@@ -98,7 +98,7 @@ async fn to_space(engine: &Arc<Engine>, task: &Task, hash: &Hash) -> Result<(), 
     let file = file
         .try_clone()
         .map_err(|error| Outcome::failed(TransferError::TempFile(error)))?;
-    // What the row said of the size was hearsay.
+    // The size in the row may be wrong. The size of the file counts.
     engine.board().change(task.id, |task, _| task.file.size = size);
     let read = Arc::new(AtomicU64::new(0));
     let source = Counted {
@@ -116,7 +116,8 @@ async fn to_space(engine: &Arc<Engine>, task: &Task, hash: &Hash) -> Result<(), 
     match put {
         Ok(_) => Ok(()),
         Err(error @ (SpaceError::Mismatch { .. } | SpaceError::Local { .. })) => {
-            // The temp file is not what its name says: the file that was meant does not exist.
+            // The temp file does not have the hash in its name, so the file to upload does not
+            // exist.
             Err(Outcome::Failed {
                 code: code::NO_FILE,
                 error: error.into(),
@@ -126,7 +127,7 @@ async fn to_space(engine: &Arc<Engine>, task: &Task, hash: &Hash) -> Result<(), 
     }
 }
 
-/// A reader that counts what was read.
+/// A reader that counts the bytes read.
 struct Counted<R> {
     reader: R,
     read: Arc<AtomicU64>,

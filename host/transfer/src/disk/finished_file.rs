@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 /// Bytes read at a time when a file is hashed.
 const READ_BYTES: usize = 256 << 10;
 
-/// A finished file on disk, and how to tell later whether it is still the same.
+/// A finished file on disk, with what tells later whether it is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FinishedFile {
     /// The absolute path.
@@ -22,7 +22,7 @@ pub(crate) struct FinishedFile {
     pub(crate) size: u64,
     /// Its modification time, in nanoseconds since the epoch.
     pub(crate) mtime_ns: i64,
-    /// SHA-256 of what is in it (of a protected file, of what was inside).
+    /// SHA-256 of its content. For a protected file, of the decrypted content.
     pub(crate) sha256: [u8; 32],
 }
 
@@ -39,7 +39,8 @@ impl FinishedFile {
     }
 }
 
-/// Opens a regular file for reading without following a link as its last component; `None` where there is none.
+/// Opens a regular file for reading. Does not follow a link in the last component. `None` if there
+/// is no such file.
 pub(crate) fn open_regular(path: &Path) -> io::Result<Option<File>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     match fs::open(path, flags, Mode::empty()) {
@@ -59,8 +60,8 @@ fn mtime_ns(metadata: &std::fs::Metadata) -> i64 {
         .saturating_add(metadata.mtime_nsec())
 }
 
-/// Looks whether a finished file is still what it was. A file whose time alone changed is read, and its new time
-/// returned; `None` when it is gone or different.
+/// Checks whether a finished file has the same content. If only its time changed, the file is read,
+/// and the result has the new time. `None` if the file is gone or has other content.
 pub(crate) fn verify(finished_file: &FinishedFile) -> Option<FinishedFile> {
     let metadata = std::fs::symlink_metadata(&finished_file.path).ok()?;
     if !metadata.is_file() || metadata.len() != finished_file.size {
@@ -77,7 +78,7 @@ pub(crate) fn verify(finished_file: &FinishedFile) -> Option<FinishedFile> {
     })
 }
 
-/// Whether a finished file still has its size and time. Takes one system call.
+/// Whether a finished file has the same size and time. Takes one system call.
 pub(crate) fn is_unchanged(finished_file: &FinishedFile) -> bool {
     std::fs::symlink_metadata(&finished_file.path).is_ok_and(|metadata| {
         metadata.is_file() && metadata.len() == finished_file.size && mtime_ns(&metadata) == finished_file.mtime_ns

@@ -1,4 +1,4 @@
-//! The part of the disk downloads may touch. Everything here blocks: call it off the async threads.
+//! The directories and files of downloads. All functions but [`blocking`] block the thread.
 
 use std::io;
 
@@ -11,7 +11,7 @@ pub use roots::DirectoryError;
 pub(crate) use roots::Roots;
 pub(crate) use target_file::{PartFile, TargetFile};
 
-/// Does something that blocks, off the async threads.
+/// Runs blocking work on a thread for blocking work.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {

@@ -1,4 +1,4 @@
-//! The directories downloads may go to.
+//! The directories that may take downloads.
 
 use std::fs;
 use std::io;
@@ -12,15 +12,15 @@ const NAME_LIMIT_BYTES: usize = 255;
 /// The most directories below a root.
 const DEPTH_LIMIT: usize = 64;
 
-/// Where a request may put files, checked by the letters of its path. What the path leads to on disk is
-/// checked when the directory is opened.
+/// The directories that may take downloads. Only the text of a path is checked here. What it leads
+/// to on disk is checked when the directory is opened.
 #[derive(Debug)]
 pub(crate) struct Roots {
     downloads: PathBuf,
     all: Vec<PathBuf>,
 }
 
-/// A directory below one of the roots, in letters.
+/// The path of a directory below one of the roots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) root: PathBuf,
@@ -69,7 +69,7 @@ impl Target {
 }
 
 impl Roots {
-    /// Makes the directory for downloads and the one for temp files where they are missing.
+    /// Creates the directories for downloads and temp files if they are missing.
     pub(crate) fn open(config: &Config) -> io::Result<Roots> {
         fs::create_dir_all(&config.downloads_dir)?;
         fs::create_dir_all(&config.temp_dir)?;
@@ -81,7 +81,8 @@ impl Roots {
         Ok(Roots { downloads, all })
     }
 
-    /// The directory a request names: absent, the platform's; relative, inside the platform's; absolute, inside a root.
+    /// The directory of a request. Absent: the directory of the platform. Relative: inside it.
+    /// Absolute: inside a root.
     pub(crate) fn resolve(&self, platform: u8, directory: Option<&str>) -> Result<Target, DirectoryError> {
         let platform = platform.to_string();
         let Some(directory) = directory.filter(|text| !text.is_empty()) else {
@@ -105,7 +106,8 @@ impl Roots {
         })
     }
 
-    /// The root an absolute path lies in. The innermost wins, so that as little as possible of the path is walked by name.
+    /// Finds the root of an absolute path. The innermost root wins, because the path below it is
+    /// walked by name.
     pub(crate) fn locate(&self, path: &Path) -> Result<Target, DirectoryError> {
         let rest = |root: &Path| path.strip_prefix(root).ok().map(Path::to_path_buf);
         let found = self

@@ -1,4 +1,4 @@
-//! An opened directory and what a download does in it.
+//! The opened directory of a download, and the files of the download in it.
 
 use std::fs::File;
 use std::io;
@@ -14,13 +14,14 @@ use super::finished_file::FinishedFile;
 use super::roots::Target;
 use crate::name::numbered;
 
-/// Names that are tried before a directory counts as full of files of one name.
+/// The most numbers that are tried for one file name.
 const MOST_NUMBERS: u32 = 10_000;
 
 /// Bytes read at a time when a file is hashed.
 const READ_BYTES: usize = 256 << 10;
 
-/// A directory, opened without following a link below its root. Whatever is renamed around it later, it stays the same directory.
+/// The directory of a download, opened without following a link below its root. It stays the same
+/// directory when a path is renamed later.
 #[derive(Debug)]
 pub(crate) struct TargetFile {
     dir: OwnedFd,
@@ -35,10 +36,10 @@ pub(crate) struct PartFile {
 }
 
 impl TargetFile {
-    /// Opens a directory below a root, making what is missing.
+    /// Opens a directory below a root. Creates missing directories.
     ///
     /// # Errors
-    /// Those of the file system; a link or a file where a directory should be is one.
+    /// Errors of the file system. A link or a file in the place of a directory is an error.
     pub(crate) fn open(target: &Target) -> io::Result<TargetFile> {
         TargetFile::walk(target, true)
     }
@@ -71,20 +72,20 @@ impl TargetFile {
         })
     }
 
-    /// Bytes this process may still write to the file system.
+    /// Bytes that this process may still write to the file system.
     pub(crate) fn free_bytes(&self) -> io::Result<u64> {
         let stat = fs::fstatvfs(&self.dir)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    /// Opens a temporary file that holds at least `keep` bytes, or, where there is none, makes an empty one.
-    /// The second value tells whether it was there.
+    /// Opens the temporary file if it has at least `keep` bytes, else creates an empty one. The
+    /// second value tells whether the old file was kept.
     pub(crate) fn part(&self, name: &str, keep: u64) -> io::Result<(PartFile, bool)> {
         if keep > 0
             && let Some(file) = self.open_file(name, OFlags::RDWR)?
         {
             let metadata = file.metadata()?;
-            // A second link would let somebody else's file be overwritten through ours.
+            // With a second link, writing here would overwrite another file.
             if metadata.len() >= keep && metadata.nlink() == 1 {
                 let name = name.to_owned();
                 return Ok((PartFile { file, name }, true));
@@ -100,7 +101,7 @@ impl TargetFile {
         Ok((part, false))
     }
 
-    /// Removes a file; one that is not there is no error.
+    /// Removes a file. A missing file is no error.
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         match fs::unlinkat(&self.dir, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -108,8 +109,9 @@ impl TargetFile {
         }
     }
 
-    /// Gives a temporary file, whose content has this size and hash, its final name: `name`, or the first free of `name (1)`,
-    /// `name (2)`, …. A file that has the name and the same content already is taken instead. Returns once the name is durable.
+    /// Renames a temporary file to `name`, or to the first free name of `name (1)`, `name (2)`, ….
+    /// If a file with such a name has the same content, it is used instead. The name is durable on
+    /// return. `sha256` is the hash of the content.
     pub(crate) fn publish(&self, part: &PartFile, name: &str, sha256: [u8; 32]) -> io::Result<FinishedFile> {
         fs::fsync(&part.file)?;
         let size = part.file.metadata()?.len();
@@ -131,12 +133,13 @@ impl TargetFile {
         }
         Err(io::Error::new(
             io::ErrorKind::AlreadyExists,
-            format!("{MOST_NUMBERS} files of this name exist"),
+            format!("{MOST_NUMBERS} files with this name exist; expected a free number"),
         ))
     }
 
-    /// The file of this name, or of it with a number, that has this content already: what a download that was interrupted
-    /// at its very end has left, or an earlier one. It is durable when this returns.
+    /// Finds a file with this name, with or without a number, that has this content. It may come
+    /// from an earlier download, or from one that was interrupted at its end. It is durable on
+    /// return.
     pub(crate) fn find_any(&self, name: &str, size: u64, sha256: [u8; 32]) -> io::Result<Option<FinishedFile>> {
         for number in 0..MOST_NUMBERS {
             let candidate = numbered(name, number);
@@ -152,7 +155,7 @@ impl TargetFile {
         Ok(None)
     }
 
-    /// The file of exactly this name, if it has this content. It is durable when this returns.
+    /// Finds the file with exactly this name, if it has this content. It is durable on return.
     fn find(&self, name: &str, size: u64, sha256: [u8; 32]) -> io::Result<Option<FinishedFile>> {
         let Some(file) = self.open_file(name, OFlags::RDONLY)? else {
             return Ok(None);
@@ -169,9 +172,9 @@ impl TargetFile {
         FinishedFile::of(file, self.path.join(name), sha256)
     }
 
-    /// Opens a regular file of this name; `None` where there is none or something else.
+    /// Opens a regular file. `None` if there is no file, or something else, with this name.
     fn open_file(&self, name: &str, access: OFlags) -> io::Result<Option<File>> {
-        // Without NONBLOCK a named pipe of this name would hold us for ever.
+        // Without NONBLOCK, opening a named pipe would block for ever.
         let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         match fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {}
@@ -191,11 +194,11 @@ impl TargetFile {
     fn rename(&self, from: &str, to: &str) -> Result<(), Errno> {
         let dir = self.dir.as_fd();
         match fs::renameat_with(dir, from, dir, to, RenameFlags::NOREPLACE) {
-            // Not every file system knows the flag. A hard link never replaces either.
+            // Some file systems do not know the flag. A hard link does not replace a file either.
             Err(Errno::INVAL | Errno::NOSYS) => {
                 match fs::linkat(dir, from, dir, to, AtFlags::empty()) {
                     Ok(()) => fs::unlinkat(dir, from, AtFlags::empty()),
-                    // Nor does every one know links: there the name is first taken with an empty file of our own.
+                    // Some do not know links either. There, an empty file reserves the name first.
                     Err(Errno::PERM | Errno::OPNOTSUPP) => {
                         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
                         fs::openat(dir, to, flags, Mode::from_raw_mode(0o666))?;
@@ -210,7 +213,8 @@ impl TargetFile {
 }
 
 impl PartFile {
-    /// Sets blocks aside for the whole file without changing its length, where the file system can.
+    /// Reserves blocks for the whole file without changing its length, if the file system supports
+    /// it.
     pub(crate) fn reserve(&self, size: u64) -> io::Result<()> {
         if size == 0 {
             return Ok(());
@@ -221,12 +225,12 @@ impl PartFile {
         }
     }
 
-    /// Bytes of disk it already occupies.
+    /// Bytes that the file occupies on disk.
     pub(crate) fn occupied(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.blocks().saturating_mul(512))
     }
 
-    /// A hasher that has seen the file's first `len` bytes.
+    /// A hasher with the first `len` bytes of the file.
     pub(crate) fn hash_prefix(&self, len: u64) -> io::Result<Sha256> {
         hash_prefix(&self.file, len)
     }

@@ -16,40 +16,40 @@ use super::rows::{EncodedRow, channel_of};
 pub const FRAME_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Feed {
-    /// Opens a connection that claims these keys, or with `None` every key there is and will be.
+    /// Opens a connection that claims these keys. With `None` it claims every key, also later ones.
     pub fn connect(&self, keys: Option<Vec<String>>) -> Connection {
         Connection::open(self.clone(), keys)
     }
 }
 
-/// What a connection knows of one of its keys.
+/// How far a connection has told one of its keys.
 struct Progress {
     generation: u64,
-    /// The version of the feed up to which this key has been told everything.
+    /// The version of the feed up to which all changes were sent.
     seen: u64,
     /// The number of the last frame.
     seq: u64,
-    /// Before this no further frame of the key may be sent.
+    /// The earliest time of the next frame.
     next_at: Instant,
 }
 
-/// A connection's end of the feed. Dropping it gives its keys up.
+/// A connection to the feed. Dropping it releases its keys.
 pub struct Connection {
     feed: Feed,
     listener: u64,
     notify: Arc<Notify>,
     keys: Option<Vec<String>>,
     progress: HashMap<String, Progress>,
-    /// Keys that were due when last looked, so that many keys cost one look.
+    /// Keys found due by the last check, so that many keys need one check.
     due: VecDeque<String>,
 }
 
-/// What a look at the feed found.
+/// What a connection does next.
 enum NextStep {
     Closed,
     /// At least one key is due.
     Due,
-    /// Nothing before this instant, or before the listener is woken.
+    /// Wait until this time, or until the listener is woken.
     Idle(Option<Instant>),
 }
 
@@ -75,11 +75,13 @@ impl Connection {
         }
     }
 
-    /// The next text frame: a JSON object with `key`, `code` 200, `message` null, `data` (rows) and `seq`.
+    /// The next text frame: a JSON object with `key`, `code` 200, `message` null, `data` (rows) and
+    /// `seq`.
     ///
-    /// A key's first frame after each subscription is the snapshot of all rows that match, later ones hold only rows that changed.
-    /// `seq` counts a key's frames on this connection from 1. A key has at most one frame in
-    /// [`FRAME_INTERVAL`]. `None` once the feed is closed. Dropping the future loses nothing.
+    /// A key's first frame after each subscription is the snapshot of all rows that match, later
+    /// ones hold only rows that changed. `seq` counts a key's frames on this connection from 1. A
+    /// key has at most one frame in [`FRAME_INTERVAL`]. `None` once the feed is closed. Dropping
+    /// the future loses nothing.
     pub async fn next_frame(&mut self) -> Option<String> {
         loop {
             while let Some(key) = self.due.pop_front() {
@@ -101,7 +103,8 @@ impl Connection {
         }
     }
 
-    /// Fills `due`, or says how long there is nothing to do and has the listener woken by what may change that.
+    /// Fills `due`. If no key is due, returns how long to wait, and arms the listener for relevant
+    /// changes.
     fn next_step(&mut self) -> NextStep {
         let feed = self.feed.clone();
         let mut guard = feed.lock();
@@ -116,7 +119,7 @@ impl Connection {
         let due = &mut self.due;
         let mut visit = |name: &str, key: &Key| {
             match ready_at(progress, state, name, key, now) {
-                // A key that already waits for its next frame need not hear of further changes.
+                // A key that already waits for its next frame needs no further wake-up.
                 None => channels |= 1 << channel_of(key.filter.direction, key.filter.platform),
                 Some(at) if at <= now => due.push_back(name.to_owned()),
                 Some(at) => earliest = Some(earliest.map_or(at, |other| other.min(at))),
@@ -138,12 +141,12 @@ impl Connection {
         if self.keys.is_none() {
             self.progress.retain(|name, _| state.keys.get(name).is_some());
         }
-        // Even with no channel: a new subscription and the feed's end wake every listener.
+        // Also without a channel: a new subscription and the end of the feed wake every listener.
         state.listeners.arm(self.listener, channels, &self.notify);
         NextStep::Idle(earliest)
     }
 
-    /// The frame of a key that was due, or `None` when a closer look finds nothing to tell.
+    /// The frame of a due key. `None` if there is nothing to send after all.
     async fn frame(&mut self, name: &str) -> Option<String> {
         let feed = self.feed.clone();
         let filter = {
@@ -196,7 +199,7 @@ impl Drop for Connection {
     }
 }
 
-/// When the next frame of a key may go out; `None` when there is nothing to tell.
+/// The time of the next frame of a key. `None` if there is nothing to send.
 fn ready_at(
     progress: &mut HashMap<String, Progress>,
     state: &State,
@@ -213,7 +216,7 @@ fn ready_at(
             return None;
         }
         if state.rows.changes(&key.filter, known.seen).next().is_none() {
-            // What changed concerns other subscribers: it need not be looked at again.
+            // The changes do not match this key. Skip them next time.
             known.seen = latest;
             return None;
         }

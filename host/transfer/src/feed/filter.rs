@@ -9,6 +9,6 @@ pub struct Filter {
     pub direction: Direction,
     /// The platform of the tasks, 0…4.
     pub platform: u8,
-    /// Only tasks in this status; `None` means any.
+    /// Only tasks in this status. `None` means any.
     pub status: Option<i32>,
 }

@@ -1,4 +1,4 @@
-//! The keys clients follow tasks under, and how long each is remembered.
+//! The keys of clients, and how long each is remembered.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,43 +10,43 @@ use super::filter::Filter;
 /// How long a key is remembered while no connection claims it.
 pub const KEY_LIFETIME: Duration = Duration::from_secs(60);
 
-/// Keys that are remembered at once.
+/// The most keys remembered at once.
 pub const MAX_KEYS: usize = 4096;
 
-/// Characters a key may have.
+/// The allowed length of a key, in characters.
 const KEY_CHARS: std::ops::RangeInclusive<usize> = 1..=128;
 
 /// Why a key cannot be followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubscribeError {
     /// The key is empty or too long.
-    #[error("a key has 1 to 128 characters, this one {chars}")]
+    #[error("expected a key of 1 to 128 characters, got {chars}")]
     KeyLength {
-        /// Characters the key has.
+        /// The length of the key in characters.
         chars: usize,
     },
     /// Every remembered key is claimed by a connection.
-    #[error("{limit} keys are in use")]
+    #[error("expected fewer than {limit} keys in use; close a connection first")]
     TooManyKeys {
-        /// Keys that may be remembered at once.
+        /// The most keys remembered at once.
         limit: usize,
     },
 }
 
 pub(super) struct Key {
     pub(super) filter: Filter,
-    /// Tells one subscription of a key from the next.
+    /// Distinguishes the subscriptions of one key.
     pub(super) generation: u64,
-    /// Since when no connection claims it; `None` while one does.
+    /// The time since which no connection claims it. `None` while one does.
     unclaimed: Option<Instant>,
 }
 
 #[derive(Default)]
 pub(super) struct Keys {
     keys: HashMap<String, Key>,
-    /// Connections that claim a key by its name, whether or not it is followed yet.
+    /// The number of connections that claim a key by name, also a key not subscribed yet.
     claims: HashMap<String, usize>,
-    /// Connections that claim every key.
+    /// The number of connections that claim every key.
     claims_of_all: usize,
     generation: u64,
 }
@@ -144,7 +144,8 @@ impl Keys {
             .filter_map(|(name, key)| key.unclaimed.map(|at| (at, key.generation, name)))
             .min()
             .map(|(_, _, name)| name.clone());
-        // A connection that claims every key keeps none in particular: the oldest that nobody named goes.
+        // A connection that claims every key does not protect a key. Remove the oldest key without
+        // a claim by name.
         let oldest = oldest.or_else(|| {
             let unnamed = self.keys.iter().filter(|(name, _)| !self.claims.contains_key(*name));
             unnamed

@@ -16,10 +16,10 @@ use crate::row::{Direction, Row};
 /// The longest time a snapshot waits for the audit. What the audit finds later arrives as a change.
 pub(super) const AUDIT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Brings the rows of finished tasks in line with the files on disk.
+/// Updates the rows of finished tasks from the files on disk.
 pub(crate) type Audit = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// A handle to the feed; clones share it.
+/// A handle to the feed. Clones share it.
 #[derive(Clone, Default)]
 pub struct Feed(Arc<Shared>);
 
@@ -43,10 +43,11 @@ impl Feed {
         Feed::default()
     }
 
-    /// From now on frames for `key` tell of the tasks that match. A key that is already followed starts anew with a snapshot.
+    /// Makes `key` follow the tasks that match. A known key starts again with a snapshot.
     ///
     /// # Errors
-    /// When the key is not 1…128 characters, or [`MAX_KEYS`](super::MAX_KEYS) keys are claimed by connections.
+    /// The key does not have 1…128 characters, or [`MAX_KEYS`](super::MAX_KEYS) keys are claimed by
+    /// connections.
     pub fn subscribe(&self, key: &str, filter: Filter) -> Result<(), SubscribeError> {
         let mut state = self.lock();
         state.keys.subscribe(key, filter, Instant::now())?;
@@ -54,7 +55,7 @@ impl Feed {
         Ok(())
     }
 
-    /// Makes this the latest state of its task. An unchanged row tells nobody anything.
+    /// Stores the latest row of a task and wakes its subscribers. An unchanged row does nothing.
     pub fn publish(&self, row: Row) {
         let mut state = self.lock();
         if let Some(channel) = state.rows.publish(row) {
@@ -62,7 +63,7 @@ impl Feed {
         }
     }
 
-    /// Drops a task that is no longer kept. Subscribers are not told.
+    /// Removes a task. Subscribers are not told.
     pub fn forget(&self, id: u64) {
         self.lock().rows.forget(id);
     }
@@ -78,7 +79,7 @@ impl Feed {
             .collect()
     }
 
-    /// Ends every connection: their next frame is `None`. For the host's shutdown.
+    /// Ends every connection: its next frame is `None`. The host calls it at shutdown.
     pub fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -92,7 +93,7 @@ impl Feed {
         state.keys.len()
     }
 
-    /// Has finished downloads looked at before each snapshot that shows downloads. Only the first caller is heard.
+    /// Sets the audit that runs before each snapshot of downloads. Only the first call counts.
     pub(crate) fn set_audit(&self, audit: Audit) {
         if self.0.audit.set(audit).is_err() {
             tracing::warn!("the feed already has an audit; a second one is ignored");
@@ -106,7 +107,7 @@ impl Feed {
         if let Some(audit) = self.0.audit.get() {
             let late = tokio::time::timeout(AUDIT_TIMEOUT, audit()).await.is_err();
             if late {
-                tracing::debug!("a snapshot did not wait for the look at the files on disk");
+                tracing::debug!("a snapshot did not wait for the audit of downloads");
             }
         }
     }

@@ -11,7 +11,7 @@ pub(super) const CHANNELS: usize = 16;
 
 const STATUSES: std::ops::RangeInclusive<i32> = -1..=5;
 
-/// A row and its JSON, written at most once however many subscribers it goes to.
+/// A row and its JSON. The JSON is made at most once for all subscribers.
 pub(super) struct EncodedRow {
     row: Row,
     json: OnceLock<String>,
@@ -31,14 +31,14 @@ impl EncodedRow {
 struct Entry {
     line: Arc<EncodedRow>,
     version: u64,
-    /// For each status, the version at which the row last left it; 0 is never.
+    /// For each status, the version at which the row last left it. 0 means never.
     left: [u64; 7],
 }
 
 #[derive(Default)]
 struct Channel {
     rows: BTreeMap<u64, Entry>,
-    /// Version of the last change → task, one entry a task.
+    /// The version of the last change → the task. One entry a task.
     changes: BTreeMap<u64, u64>,
     latest: u64,
 }
@@ -51,7 +51,8 @@ pub(super) struct Rows {
     version: u64,
 }
 
-/// The channel of a direction and platform. Platforms from 7 on share one, which costs a look but shows nobody a wrong row.
+/// The channel of a direction and platform. Platforms from 7 on share a channel; the filter
+/// separates them.
 pub(super) fn channel_of(direction: Direction, platform: u8) -> usize {
     usize::from(direction.wire()) * 8 + usize::from(platform.min(7))
 }
@@ -67,7 +68,7 @@ fn matches(filter: &Filter, row: &Row) -> bool {
 }
 
 impl Rows {
-    /// Takes a row over and says in which channel something changed.
+    /// Stores a row. Returns the channel that changed.
     pub(super) fn publish(&mut self, row: Row) -> Option<usize> {
         let index = channel_of(row.direction, row.platform);
         let channel = &mut self.channels[index];
@@ -107,7 +108,7 @@ impl Rows {
         }
     }
 
-    /// The version of the last change in the channel a filter looks at.
+    /// The version of the last change in the channel of a filter.
     pub(super) fn latest(&self, filter: &Filter) -> u64 {
         self.channels[channel_of(filter.direction, filter.platform)].latest
     }
@@ -122,7 +123,8 @@ impl Rows {
             .collect()
     }
 
-    /// The rows that changed after version `seen`, oldest change first: those that match, and those that matched until then.
+    /// The rows that changed after version `seen`, oldest change first. Includes rows that matched
+    /// before.
     pub(super) fn changes(&self, filter: &Filter, seen: u64) -> impl Iterator<Item = &Arc<EncodedRow>> + use<'_> {
         let filter = *filter;
         let channel = &self.channels[channel_of(filter.direction, filter.platform)];

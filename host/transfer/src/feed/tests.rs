@@ -260,7 +260,8 @@ async fn the_oldest_unclaimed_key_makes_room_and_claimed_ones_do_not() {
     assert_eq!(feed.key_count(), MAX_KEYS);
     let mut connection = feed.connect(Some(vec!["k0".into()]));
     silent(&mut connection).await;
-    // A connection that claims every key keeps none in particular: a client's subscription is not refused for a dashboard's sake.
+    // A connection that claims every key keeps none in particular: a client's subscription is not
+    // refused for a dashboard's sake.
     let _all = feed.connect(None);
     feed.subscribe("another", DOWNLOADS).unwrap();
     assert_eq!(feed.key_count(), MAX_KEYS);
@@ -367,7 +368,8 @@ async fn a_snapshot_of_downloads_waits_for_the_audit_but_not_for_ever() {
 
 #[tokio::test]
 async fn frames_come_on_a_clock_that_runs_too() {
-    // A first frame was once due at an instant read after the one it was compared with, and so never on a running clock.
+    // A first frame was once due at an instant read after the one it was compared with, and so
+    // never on a running clock.
     let feed = Feed::new();
     feed.subscribe("k", DOWNLOADS).unwrap();
     let mut connection = feed.connect(None);
