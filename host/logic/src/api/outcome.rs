@@ -1,6 +1,6 @@
 //! What a function returned.
 
-use crate::codec::{Answer, Failure};
+use crate::codec::{Failure, ReturnValue};
 
 /// What a function returned. A value is committed; an error is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,11 +35,11 @@ impl Outcome {
     }
 }
 
-impl From<Answer> for Outcome {
-    fn from(answer: Answer) -> Outcome {
-        match answer {
-            Answer::Value(json) => Outcome::Done(json),
-            Answer::Error(failure) => Outcome::Failed(failure),
+impl From<ReturnValue> for Outcome {
+    fn from(value: ReturnValue) -> Outcome {
+        match value {
+            ReturnValue::Value(json) => Outcome::Done(json),
+            ReturnValue::Error(failure) => Outcome::Failed(failure),
         }
     }
 }

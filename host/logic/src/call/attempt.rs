@@ -13,7 +13,7 @@ use super::runtime::Runtime;
 use crate::api::error::CallError;
 use crate::api::fact::Question;
 use crate::api::outcome::Outcome;
-use crate::codec::{Answer, Args};
+use crate::codec;
 use crate::engine::active_call::ActiveCall;
 use crate::engine::function::Function;
 use crate::engine::instance::Instance;
@@ -108,11 +108,7 @@ pub(crate) async fn run<'a>(
     let returned = {
         let run = pin!(async {
             match call.typed {
-                None => func
-                    .typed::<Args<'_>, Answer>(&*store)?
-                    .call_async(store, Args(&params))
-                    .await
-                    .map(Outcome::from),
+                None => codec::call(store, func, &params).await.map(Outcome::from),
                 Some(typed) => typed.enter(store, func).await,
             }
         });

@@ -1,11 +1,10 @@
-//! JSON to component values.
+//! JSON decoded to component values.
 
-use std::fmt::Write as _;
-
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 use wasmtime::component::Val;
 
-use super::shape::{Field, Shape};
+use super::number;
+use super::shape::{Case, Field, Name, Shape};
 
 /// Why JSON is not the value a function expects.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -13,11 +12,11 @@ use super::shape::{Field, Shape};
 pub struct DecodeError {
     /// The path of the field: `hashs[2]`.
     pub field: String,
-    /// What would have been right.
+    /// What was expected there.
     pub expected: String,
 }
 
-/// Decodes one value.
+/// Decodes values of one type.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     shape: Shape,
@@ -43,7 +42,7 @@ impl Decoder {
         })
     }
 
-    /// A decoder for the items of a list type; none for other types.
+    /// A decoder for the items, if this type is a list.
     pub fn item(&self) -> Option<Decoder> {
         match &self.shape {
             Shape::List(item) => Some(Decoder::new((**item).clone())),
@@ -64,10 +63,11 @@ impl Decoder {
     }
 }
 
-/// Values of one list. A value takes many times the bytes of its JSON.
-const MOST_ITEMS: usize = 25_000;
+/// Items of a list. A value takes many times the bytes of its JSON.
+const MAX_ITEMS: usize = 25_000;
 
-/// A mismatch below some field; the path is put together on the way out, so that the usual case builds no path.
+/// A value below some field that does not match. The path is built on the way out, so that a value
+/// that matches costs no path.
 struct Mismatch {
     path: String,
     expected: String,
@@ -102,199 +102,51 @@ impl Mismatch {
 
 fn decode(shape: &Shape, value: &Value) -> Result<Val, Mismatch> {
     Ok(match shape {
-        Shape::Bool => match value {
-            Value::Bool(b) => Val::Bool(*b),
-            _ => return Err(Mismatch::new("true or false")),
-        },
-        Shape::S8 => Val::S8(integer(value, i8::MIN.into(), i8::MAX.into())? as i8),
-        Shape::U8 => Val::U8(integer(value, 0, u8::MAX.into())? as u8),
-        Shape::S16 => Val::S16(integer(value, i16::MIN.into(), i16::MAX.into())? as i16),
-        Shape::U16 => Val::U16(integer(value, 0, u16::MAX.into())? as u16),
-        Shape::S32 => Val::S32(integer(value, i32::MIN.into(), i32::MAX.into())? as i32),
-        Shape::U32 => Val::U32(integer(value, 0, u32::MAX.into())? as u32),
-        Shape::S64 => Val::S64(integer(value, i64::MIN.into(), i64::MAX.into())? as i64),
-        Shape::U64 => Val::U64(integer(value, 0, u64::MAX.into())? as u64),
+        Shape::Bool => Val::Bool(value.as_bool().ok_or_else(|| Mismatch::new("true or false"))?),
+        Shape::S8 => Val::S8(integer(value, i8::MIN, i8::MAX)?),
+        Shape::U8 => Val::U8(integer(value, u8::MIN, u8::MAX)?),
+        Shape::S16 => Val::S16(integer(value, i16::MIN, i16::MAX)?),
+        Shape::U16 => Val::U16(integer(value, u16::MIN, u16::MAX)?),
+        Shape::S32 => Val::S32(integer(value, i32::MIN, i32::MAX)?),
+        Shape::U32 => Val::U32(integer(value, u32::MIN, u32::MAX)?),
+        Shape::S64 => Val::S64(integer(value, i64::MIN, i64::MAX)?),
+        Shape::U64 => Val::U64(integer(value, u64::MIN, u64::MAX)?),
         Shape::Float32 => Val::Float32(float(value)? as f32),
         Shape::Float64 => Val::Float64(float(value)?),
-        Shape::Char => {
-            let text = string(value)?;
-            let mut chars = text.chars();
-            match (chars.next(), chars.next()) {
-                (Some(c), None) => Val::Char(c),
-                _ => return Err(Mismatch::new("a string of one character")),
-            }
-        }
+        Shape::Char => Val::Char(character(value)?),
         Shape::String => Val::String(string(value)?),
-        Shape::List(item) => match value {
-            Value::Array(items) if items.len() > MOST_ITEMS => {
-                return Err(Mismatch::new(format!("at most {MOST_ITEMS} values")));
-            }
-            Value::Array(items) => Val::List(
-                items
-                    .iter()
-                    .enumerate()
-                    .map(|(i, v)| decode(item, v).map_err(|e| e.below(&format!("[{i}]"))))
-                    .collect::<Result<Vec<_>, _>>()?,
-            ),
-            _ => return Err(Mismatch::new("an array")),
-        },
+        Shape::List(item) => list(item, value)?,
         Shape::Record(fields) => match value {
             Value::Object(object) => record(fields, object)?,
             _ => return Err(Mismatch::new("an object")),
         },
-        Shape::Tuple(shapes) => match value {
-            Value::Array(items) if items.len() == shapes.len() => Val::Tuple(
-                shapes
-                    .iter()
-                    .zip(items)
-                    .enumerate()
-                    .map(|(i, (s, v))| decode(s, v).map_err(|e| e.below(&format!("[{i}]"))))
-                    .collect::<Result<Vec<_>, _>>()?,
-            ),
-            _ => {
-                return Err(Mismatch::new(format!("an array of {} values", shapes.len())));
-            }
-        },
-        Shape::Variant(cases) => {
-            let (tag, payload) = match value {
-                Value::String(tag) => (tag, None),
-                Value::Object(object) if object.len() == 1 => {
-                    let (tag, payload) = object.iter().next().expect("the object has one member");
-                    (tag, Some(payload))
-                }
-                _ => return Err(one_of(cases.iter().map(|c| c.name.wire.as_str()))),
-            };
-            let case = cases
-                .iter()
-                .find(|c| c.name.wire == *tag)
-                .ok_or_else(|| one_of(cases.iter().map(|c| c.name.wire.as_str())))?;
-            let payload = match (&case.shape, payload) {
-                (None, None | Some(Value::Null)) => None,
-                (None, Some(_)) => return Err(Mismatch::new("no payload").below(tag)),
-                (Some(shape), payload) => Some(Box::new(
-                    decode(shape, payload.unwrap_or(&Value::Null)).map_err(|e| e.below(tag))?,
-                )),
-            };
-            Val::Variant(case.name.wit.clone(), payload)
-        }
-        Shape::Enum(names) => match value {
-            Value::String(s) => match names.iter().find(|n| n.wire == *s) {
-                Some(name) => Val::Enum(name.wit.clone()),
-                None => return Err(one_of(names.iter().map(|n| n.wire.as_str()))),
-            },
-            _ => return Err(one_of(names.iter().map(|n| n.wire.as_str()))),
-        },
-        Shape::Option(inner) => match value {
-            Value::Null => Val::Option(None),
-            other => Val::Option(Some(Box::new(decode(inner, other)?))),
-        },
-        Shape::Result { ok, err } => {
-            let member = match value {
-                Value::Object(object) if object.len() == 1 => object.iter().next(),
-                _ => None,
-            };
-            match member {
-                Some((tag, v)) if tag == "ok" => Val::Result(Ok(payload(ok, v)?)),
-                Some((tag, v)) if tag == "err" => Val::Result(Err(payload(err, v)?)),
-                _ => return Err(one_of(["ok", "err"].into_iter())),
-            }
-        }
-        Shape::Flags(names) => match value {
-            Value::Array(items) => {
-                let mut set = Vec::with_capacity(items.len().min(names.len()));
-                for (i, item) in items.iter().enumerate() {
-                    let name = item
-                        .as_str()
-                        .and_then(|s| names.iter().find(|n| n.wire == s))
-                        .ok_or_else(|| one_of(names.iter().map(|n| n.wire.as_str())).below(&format!("[{i}]")))?;
-                    if !set.contains(&name.wit) {
-                        set.push(name.wit.clone());
-                    }
-                }
-                Val::Flags(set)
-            }
-            _ => return Err(Mismatch::new("an array of strings")),
-        },
+        Shape::Tuple(shapes) => tuple(shapes, value)?,
+        Shape::Variant(cases) => variant(cases, value)?,
+        Shape::Enum(names) => enumeration(names, value)?,
+        Shape::Option(_) if value.is_null() => Val::Option(None),
+        Shape::Option(inner) => Val::Option(Some(Box::new(decode(inner, value)?))),
+        Shape::Result { ok, err } => result(ok, err, value)?,
+        Shape::Flags(names) => flags(names, value)?,
     })
 }
 
-fn record(fields: &[Field], object: &Map<String, Value>) -> Result<Val, Mismatch> {
-    Ok(Val::Record(
-        fields
-            .iter()
-            .map(|f| {
-                let value = object.get(&f.name.wire).unwrap_or(&Value::Null);
-                match decode(&f.shape, value) {
-                    Ok(v) => Ok((f.name.wit.clone(), v)),
-                    Err(e) => Err(e.below(&f.name.wire)),
-                }
-            })
-            .collect::<Result<Vec<_>, _>>()?,
-    ))
-}
-
-fn payload(shape: &Option<Box<Shape>>, value: &Value) -> Result<Option<Box<Val>>, Mismatch> {
-    match shape {
-        None => Ok(None),
-        Some(s) => Ok(Some(Box::new(decode(s, value)?))),
-    }
-}
-
-fn one_of<'a>(names: impl Iterator<Item = &'a str>) -> Mismatch {
-    let mut expected = String::from("one of");
-    for (i, name) in names.enumerate() {
-        let comma = if i == 0 { "" } else { "," };
-        // Writing to a String does not fail.
-        let _ = write!(expected, "{comma} {name:?}");
-    }
-    Mismatch::new(expected)
-}
-
-/// A whole number from `min` to `max`, also written as `3.0`, `"3"` or `3e0`.
-fn integer(value: &Value, min: i128, max: i128) -> Result<i128, Mismatch> {
-    let found = match value {
-        Value::Number(n) => whole(n),
-        Value::String(s) => numeric(s).as_ref().and_then(whole),
-        _ => None,
-    };
-    match found {
-        Some(i) if (min..=max).contains(&i) => Ok(i),
-        Some(i) if i < min && min == 0 => Err(Mismatch::new("a whole number, not below 0")),
-        Some(_) => Err(Mismatch::new(format!("a whole number from {min} to {max}"))),
-        None => Err(Mismatch::new("a whole number")),
-    }
-}
-
-fn whole(n: &Number) -> Option<i128> {
-    if let Some(i) = n.as_i64() {
-        return Some(i.into());
-    }
-    if let Some(u) = n.as_u64() {
-        return Some(u.into());
-    }
-    // Beyond 2^53 a float no longer tells neighbouring integers apart.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    n.as_f64()
-        .filter(|f| f.fract() == 0.0 && f.abs() <= EXACT)
-        .map(|f| f as i128)
-}
-
-fn numeric(s: &str) -> Option<Number> {
-    // JSON's own grammar of numbers, nothing more; a long text is no number.
-    if s.len() > 64 {
-        return None;
-    }
-    serde_json::from_str::<Number>(s.trim()).ok()
+/// An integer of type `I`, from `min` to `max`.
+fn integer<I: Into<i128> + TryFrom<i128>>(value: &Value, min: I, max: I) -> Result<I, Mismatch> {
+    let found = number::integer(value, min.into(), max.into()).map_err(Mismatch::new)?;
+    I::try_from(found).map_err(|_| Mismatch::new("a whole number"))
 }
 
 fn float(value: &Value) -> Result<f64, Mismatch> {
-    match value {
-        Value::Number(n) => n.as_f64(),
-        Value::String(s) => numeric(s).and_then(|n| n.as_f64()),
-        _ => None,
+    number::float(value).ok_or_else(|| Mismatch::new("a number"))
+}
+
+fn character(value: &Value) -> Result<char, Mismatch> {
+    let text = string(value)?;
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        (Some(c), None) => Ok(c),
+        _ => Err(Mismatch::new("a string of one character")),
     }
-    .filter(|f| f.is_finite())
-    .ok_or_else(|| Mismatch::new("a number"))
 }
 
 fn string(value: &Value) -> Result<String, Mismatch> {
@@ -305,12 +157,109 @@ fn string(value: &Value) -> Result<String, Mismatch> {
     }
 }
 
+fn list(item: &Shape, value: &Value) -> Result<Val, Mismatch> {
+    match value {
+        Value::Array(items) if items.len() > MAX_ITEMS => Err(Mismatch::new(format!("at most {MAX_ITEMS} values"))),
+        Value::Array(items) => Ok(Val::List(all(items.iter().map(|value| (item, value)))?)),
+        _ => Err(Mismatch::new("an array")),
+    }
+}
+
+fn tuple(shapes: &[Shape], value: &Value) -> Result<Val, Mismatch> {
+    match value {
+        Value::Array(items) if items.len() == shapes.len() => Ok(Val::Tuple(all(shapes.iter().zip(items))?)),
+        _ => Err(Mismatch::new(format!("an array of {} values", shapes.len()))),
+    }
+}
+
+/// The items of an array.
+fn all<'a>(items: impl Iterator<Item = (&'a Shape, &'a Value)>) -> Result<Vec<Val>, Mismatch> {
+    items
+        .enumerate()
+        .map(|(i, (shape, value))| decode(shape, value).map_err(|e| e.below(&format!("[{i}]"))))
+        .collect()
+}
+
+fn record(fields: &[Field], object: &Map<String, Value>) -> Result<Val, Mismatch> {
+    let field = |field: &Field| {
+        let value = object.get(&field.name.wire).unwrap_or(&Value::Null);
+        match decode(&field.shape, value) {
+            Ok(value) => Ok((field.name.wit.clone(), value)),
+            Err(e) => Err(e.below(&field.name.wire)),
+        }
+    };
+    Ok(Val::Record(fields.iter().map(field).collect::<Result<_, _>>()?))
+}
+
+fn variant(cases: &[Case], value: &Value) -> Result<Val, Mismatch> {
+    let unknown = || one_of(cases.iter().map(|case| &case.name));
+    let (tag, payload) = match value {
+        Value::String(tag) => (tag, None),
+        value => only_member(value).map(|(tag, v)| (tag, Some(v))).ok_or_else(unknown)?,
+    };
+    let case = cases.iter().find(|case| case.name.wire == *tag).ok_or_else(unknown)?;
+    let payload = match (&case.shape, payload) {
+        (None, None | Some(Value::Null)) => None,
+        (None, Some(_)) => return Err(Mismatch::new("no payload").below(tag)),
+        (Some(shape), payload) => {
+            let payload = decode(shape, payload.unwrap_or(&Value::Null));
+            Some(Box::new(payload.map_err(|e| e.below(tag))?))
+        }
+    };
+    Ok(Val::Variant(case.name.wit.clone(), payload))
+}
+
+fn enumeration(names: &[Name], value: &Value) -> Result<Val, Mismatch> {
+    let name = value.as_str().and_then(|s| names.iter().find(|name| name.wire == s));
+    name.map(|name| Val::Enum(name.wit.clone()))
+        .ok_or_else(|| one_of(names))
+}
+
+fn result(ok: &Option<Box<Shape>>, err: &Option<Box<Shape>>, value: &Value) -> Result<Val, Mismatch> {
+    let payload = |shape: &Option<Box<Shape>>, value| {
+        let decoded = shape.as_ref().map(|shape| decode(shape, value)).transpose()?;
+        Ok(decoded.map(Box::new))
+    };
+    match only_member(value) {
+        Some((tag, value)) if tag == "ok" => Ok(Val::Result(Ok(payload(ok, value)?))),
+        Some((tag, value)) if tag == "err" => Ok(Val::Result(Err(payload(err, value)?))),
+        _ => Err(Mismatch::new(r#"one of "ok", "err""#)),
+    }
+}
+
+fn flags(names: &[Name], value: &Value) -> Result<Val, Mismatch> {
+    let Value::Array(items) = value else {
+        return Err(Mismatch::new("an array of strings"));
+    };
+    let mut set = Vec::with_capacity(items.len().min(names.len()));
+    for (i, item) in items.iter().enumerate() {
+        let name = item
+            .as_str()
+            .and_then(|s| names.iter().find(|name| name.wire == s))
+            .ok_or_else(|| one_of(names).below(&format!("[{i}]")))?;
+        if !set.contains(&name.wit) {
+            set.push(name.wit.clone());
+        }
+    }
+    Ok(Val::Flags(set))
+}
+
+/// The member of an object that has one.
+fn only_member(value: &Value) -> Option<(&String, &Value)> {
+    let object = value.as_object().filter(|object| object.len() == 1)?;
+    object.iter().next()
+}
+
+fn one_of<'a>(names: impl IntoIterator<Item = &'a Name>) -> Mismatch {
+    let names: Vec<_> = names.into_iter().map(|name| format!("{:?}", name.wire)).collect();
+    Mismatch::new(format!("one of {}", names.join(", ")))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::codec::shape::{Case, Name};
 
     fn name(wit: &str) -> Name {
         Name {

@@ -1,10 +1,11 @@
-//! Arguments and answers against small components.
+//! Arguments and return values of small components.
 
 use serde_json::{Map, Value, json};
 use wasmtime::component::{Component, Func, Linker, Type, Val};
 use wasmtime::{Engine, Result, Store};
 
-use super::{Answer, Args, Decoder, Failure, Shape};
+use super::arguments::Arguments;
+use super::{Decoder, Failure, ReturnValue, Shape};
 
 const MODULE: &str = r#"
     (core module $m
@@ -37,23 +38,25 @@ fn function(types: &str, signature: &str, core: &str) -> (Store<()>, Func) {
     (store, func)
 }
 
-fn call(store: &mut Store<()>, func: Func, args: &[Val]) -> Result<Answer> {
-    func.typed::<Args<'_>, Answer>(&*store)?.call(store, Args(args))
+fn call(store: &mut Store<()>, func: Func, args: &[Val]) -> Result<ReturnValue> {
+    func.typed::<Arguments<'_>, ReturnValue>(&*store)?
+        .call(store, Arguments(args))
 }
 
-/// What a function without parameters returns that gives this core value, over this memory from address 16.
-fn returned(types: &str, result: &str, core: &str, memory: &str) -> Result<Answer> {
+/// Calls a function without parameters. It returns what the core function `core` gives, and its
+/// memory has these bytes from address 16.
+fn returned(types: &str, result: &str, core: &str, memory: &str) -> Result<ReturnValue> {
     let core = format!(r#"(data (i32.const 16) "{memory}") (func (export "f") {core})"#);
     let (mut store, func) = function(types, &format!("(result {result})"), &core);
     call(&mut store, func, &[])
 }
 
-fn at_16(types: &str, result: &str, memory: &str) -> Result<Answer> {
+fn at_16(types: &str, result: &str, memory: &str) -> Result<ReturnValue> {
     returned(types, result, "(result i32) i32.const 16", memory)
 }
 
-fn value(json: &str) -> Answer {
-    Answer::Value(json.into())
+fn value(json: &str) -> ReturnValue {
+    ReturnValue::Value(json.into())
 }
 
 const TYPES: &str = r#"
@@ -92,7 +95,7 @@ fn decoded(ty: &Type, value: Value) -> Val {
 
 #[test]
 fn every_kind_of_value_comes_back_as_it_went() {
-    // More than sixteen core values are passed through memory, so that what is there can be given back as it is.
+    // More than 16 core values are passed through memory, so the function can return its parameter.
     let core = r#"(func (export "f") (param i32) (result i32) local.get 0)"#;
     let (mut store, func) = function(TYPES, r#"(param "v" $all) (result $all)"#, core);
     let (_, ty) = func.ty(&store).params().next().unwrap();
@@ -107,7 +110,7 @@ fn every_kind_of_value_comes_back_as_it_went() {
         ("size", json!("verySmall")),
     ] {
         let args = [decoded(&ty, sent.clone())];
-        let Answer::Value(text) = call(&mut store, func, &args).unwrap() else {
+        let ReturnValue::Value(text) = call(&mut store, func, &args).unwrap() else {
             panic!("no error was returned");
         };
         assert_eq!(serde_json::from_slice::<Value>(&text).unwrap(), sent);
@@ -172,7 +175,10 @@ fn one_core_value_is_read_as_its_type() {
         json: Vec::new(),
         coded: None,
     };
-    assert_eq!(returns("(result)", "(result i32) i32.const 1"), Answer::Error(failure));
+    assert_eq!(
+        returns("(result)", "(result i32) i32.const 1"),
+        ReturnValue::Error(failure)
+    );
 }
 
 #[test]
@@ -192,7 +198,7 @@ fn errors_are_told_from_values_and_their_code_is_found() {
         json: br#"{"message":"no","code":60000}"#.to_vec(),
         coded: Some((60_000, "no".into())),
     };
-    assert_eq!(at_16(types, result, memory).unwrap(), Answer::Error(failure));
+    assert_eq!(at_16(types, result, memory).unwrap(), ReturnValue::Error(failure));
     assert_eq!(at_16(types, result, r"\00\00\00\00\07").unwrap(), value("7"));
     let failure = Failure {
         json: br#""large""#.to_vec(),
@@ -201,7 +207,7 @@ fn errors_are_told_from_values_and_their_code_is_found() {
     let result = "(result u32 (error $size))";
     assert_eq!(
         at_16(TYPES, result, r"\01\00\00\00\01").unwrap(),
-        Answer::Error(failure)
+        ReturnValue::Error(failure)
     );
 }
 

@@ -1,4 +1,4 @@
-//! JSON to component values and back, compiled once from a function's component type.
+//! JSON to component values and back, guided by a function's component types.
 //!
 //! | component type | JSON |
 //! |---|---|
@@ -6,27 +6,36 @@
 //! | `option` | the value, or null or absent |
 //! | `list`, `tuple` | array |
 //! | `enum` | string, the case in camelCase |
-//! | `variant` | the case as a string where it has no payload, else `{"case": payload}` |
+//! | `variant` | a case without payload is a string, one with a payload is `{"case": payload}` |
 //! | `flags` | array of strings |
 //! | `result` (inside a value) | `{"ok": …}` or `{"err": …}` |
-//! | integers, floats | number; a numeric string where lossless |
-//! | `string`, `char` | string; a number, as it is written |
+//! | integers, floats | number; a numeric string where that loses nothing |
+//! | `string`, `char` | string; a number is taken as it is written |
 //! | `bool` | true or false |
+//!
+//! The way of a request: [`Decoder`] makes values from its JSON, `arguments` writes them to the
+//! guest, `return_value` and `json_text` read the result and write it as JSON.
 
-mod answer;
-mod args;
+mod arguments;
+mod call;
 mod decode;
+mod guest_bytes;
 #[cfg(test)]
 mod guest_tests;
+mod json_text;
 mod names;
+mod number;
+#[cfg(test)]
+mod random_tests;
+mod return_value;
 mod shape;
-mod value;
+mod val_json;
 
-pub(crate) use answer::Answer;
-pub use answer::Failure;
-pub(crate) use args::Args;
+pub(crate) use call::call;
 pub use decode::{DecodeError, Decoder};
-pub(crate) use names::Folded;
+pub(crate) use names::FoldedName;
 pub use names::{camel_case, fold_name};
+pub use return_value::Failure;
+pub(crate) use return_value::ReturnValue;
 pub use shape::{Shape, UnsupportedType};
-pub use value::json;
+pub use val_json::json;

@@ -4,11 +4,11 @@
 pub fn camel_case(kebab: &str) -> String {
     let mut out = Vec::with_capacity(kebab.len());
     write_camel_case(kebab, &mut out);
-    // Only ASCII letters change.
+    // Always UTF-8: only ASCII letters change.
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Appends the camelCase form of a kebab-case name, of which only ASCII letters change.
+/// Appends the camelCase form of a kebab-case name. Only ASCII letters change.
 pub(super) fn write_camel_case(kebab: &str, out: &mut Vec<u8>) {
     let mut upper = false;
     for byte in kebab.bytes() {
@@ -21,8 +21,8 @@ pub(super) fn write_camel_case(kebab: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// What method and module names are compared by: their ASCII letters and digits, in lower case, so that `initStorage$IMDataFromSdk`
-/// and `init-storage-im-data-from-sdk` are one name.
+/// The form in which names of methods and modules are compared: ASCII letters and digits in lower
+/// case. `initStorage$IMDataFromSdk` and `init-storage-im-data-from-sdk` have the same.
 pub fn fold_name(name: &str) -> String {
     name.chars()
         .filter(char::is_ascii_alphanumeric)
@@ -30,38 +30,38 @@ pub fn fold_name(name: &str) -> String {
         .collect()
 }
 
-/// A folded name, on the stack where it is of usual length.
-pub(crate) enum Folded {
-    /// The bytes and how many there are.
-    Short([u8; MOST_SHORT], usize),
+/// A folded name. It is on the stack unless it is unusually long.
+pub(crate) enum FoldedName {
+    /// The bytes, and their number.
+    Short([u8; MAX_SHORT], usize),
     /// A longer name.
     Long(String),
 }
 
-/// Bytes of a name of usual length.
-const MOST_SHORT: usize = 96;
+/// Bytes of a name that fits on the stack.
+const MAX_SHORT: usize = 96;
 
-impl Folded {
+impl FoldedName {
     /// Folds a name.
-    pub(crate) fn new(name: &str) -> Folded {
-        let mut bytes = [0; MOST_SHORT];
+    pub(crate) fn new(name: &str) -> FoldedName {
+        let mut bytes = [0; MAX_SHORT];
         let mut len = 0;
         for byte in name.bytes().filter(u8::is_ascii_alphanumeric) {
             match bytes.get_mut(len) {
                 Some(slot) => *slot = byte.to_ascii_lowercase(),
-                None => return Folded::Long(fold_name(name)),
+                None => return FoldedName::Long(fold_name(name)),
             }
             len += 1;
         }
-        Folded::Short(bytes, len)
+        FoldedName::Short(bytes, len)
     }
 
     /// Its letters and digits.
     pub(crate) fn as_str(&self) -> &str {
         match self {
-            // ASCII only, so that this is all of it.
-            Folded::Short(bytes, len) => std::str::from_utf8(&bytes[..*len]).unwrap_or_default(),
-            Folded::Long(name) => name,
+            // Always UTF-8: the bytes are ASCII.
+            FoldedName::Short(bytes, len) => std::str::from_utf8(&bytes[..*len]).unwrap_or_default(),
+            FoldedName::Long(name) => name,
         }
     }
 }
@@ -79,9 +79,9 @@ mod tests {
 
     #[test]
     fn folding_on_the_stack_is_folding() {
-        let long = "a-B".repeat(MOST_SHORT);
+        let long = "a-B".repeat(MAX_SHORT);
         for name in ["initStorage$IMDataFromSdk", "", "a-B_9", "名字 x", &long] {
-            assert_eq!(Folded::new(name).as_str(), fold_name(name));
+            assert_eq!(FoldedName::new(name).as_str(), fold_name(name));
         }
     }
 

@@ -1,10 +1,10 @@
-//! The part of a component type that JSON needs, with its names already in their wire form.
+//! The part of a component type that JSON needs, with names in their wire form.
 
 use wasmtime::component::Type;
 
 use super::names::camel_case;
 
-/// Deeper types are refused at load: a decoder recurses once a level.
+/// Deeper types are refused at load, because a decoder recurses once a level.
 const MAX_DEPTH: u32 = 32;
 
 /// A component type as JSON sees it.
@@ -37,7 +37,7 @@ pub enum Shape {
     Flags(Vec<Name>),
 }
 
-/// A name in both its forms.
+/// A name in both forms.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Name {
     /// As in WIT.
@@ -73,23 +73,24 @@ pub struct Case {
     pub shape: Option<Shape>,
 }
 
-/// A type that has no JSON form: a resource, a stream, a future, or one nested too deep.
+/// A type or a function that has no JSON form.
 #[derive(Debug, thiserror::Error)]
-#[error("the type {0} has no JSON form")]
+#[error("{0} has no JSON form")]
 pub struct UnsupportedType(pub &'static str);
 
 impl Shape {
     /// Compiles a component type.
     ///
     /// # Errors
-    /// When it holds a resource, stream or future, or is nested more than 32 levels deep.
+    /// When it contains a resource, a stream or another type without a JSON form, or is nested more
+    /// than 32 levels deep.
     pub fn new(ty: &Type) -> Result<Shape, UnsupportedType> {
         Self::at(ty, 0)
     }
 
     fn at(ty: &Type, depth: u32) -> Result<Shape, UnsupportedType> {
         if depth > MAX_DEPTH {
-            return Err(UnsupportedType("nested more than 32 levels deep"));
+            return Err(UnsupportedType("a type nested more than 32 levels deep"));
         }
         let inner = |ty: &Type| Self::at(ty, depth + 1);
         let boxed = |ty: &Type| Self::at(ty, depth + 1).map(Box::new);
@@ -136,12 +137,12 @@ impl Shape {
                 err: r.err().as_ref().map(boxed).transpose()?,
             },
             Type::Flags(f) => Shape::Flags(f.names().map(Name::new).collect()),
-            Type::Own(_) | Type::Borrow(_) => return Err(UnsupportedType("resource")),
-            Type::Future(_) => return Err(UnsupportedType("future")),
-            Type::Stream(_) => return Err(UnsupportedType("stream")),
-            Type::ErrorContext => return Err(UnsupportedType("error-context")),
-            Type::Map(_) => return Err(UnsupportedType("map")),
-            Type::FixedLengthList(_) => return Err(UnsupportedType("fixed-length list")),
+            Type::Own(_) | Type::Borrow(_) => return Err(UnsupportedType("a resource")),
+            Type::Future(_) => return Err(UnsupportedType("a future")),
+            Type::Stream(_) => return Err(UnsupportedType("a stream")),
+            Type::ErrorContext => return Err(UnsupportedType("an error-context")),
+            Type::Map(_) => return Err(UnsupportedType("a map")),
+            Type::FixedLengthList(_) => return Err(UnsupportedType("a fixed-length list")),
         })
     }
 }

@@ -155,7 +155,7 @@ type Params = Vec<(String, Decoder)>;
 
 fn shapes(func: &ComponentFunc) -> Result<(Params, Option<Shape>), UnsupportedType> {
     if func.async_() {
-        return Err(UnsupportedType("async function"));
+        return Err(UnsupportedType("an async function"));
     }
     let params = func
         .params()

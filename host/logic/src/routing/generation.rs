@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::route::Route;
 use crate::call::observer::Observer;
 use crate::call::target::Target;
-use crate::codec::Folded;
+use crate::codec::FoldedName;
 use crate::engine::export::Served;
 use crate::engine::function::Function;
 use crate::engine::module::Module;
@@ -128,10 +128,10 @@ impl Generation {
     /// The route of a wire module and method, however they are written. Without a module, it is the
     /// storage API's method, or else the method of the only module that has it.
     pub fn method(&self, module: Option<&str>, method: &str) -> Option<&Route> {
-        let method = Folded::new(method);
+        let method = FoldedName::new(method);
         let method = method.as_str();
         match module {
-            Some(module) => self.methods.get(Folded::new(module).as_str())?.get(method),
+            Some(module) => self.methods.get(FoldedName::new(module).as_str())?.get(method),
             None => self
                 .methods
                 .get(DEFAULT_MODULE)

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::codec::Folded;
+use crate::codec::FoldedName;
 
 const MODULE_FIELD: &str = "__SERVER_ROUTE_MODULE";
 const METHOD_FIELD: &str = "__SERVER_ROUTE_METHOD";
@@ -74,7 +74,7 @@ fn text<'a>(body: &'a Map<String, Value>, field: &str) -> Result<Option<&'a str>
 
 fn agree<'a>(field: &str, path: Option<&'a str>, body: Option<&'a str>) -> Result<Option<&'a str>, Unroutable> {
     match (path, body) {
-        (Some(p), Some(b)) if Folded::new(p).as_str() != Folded::new(b).as_str() => Err(Unroutable::Parameter(
+        (Some(p), Some(b)) if FoldedName::new(p).as_str() != FoldedName::new(b).as_str() => Err(Unroutable::Parameter(
             format!("{field}: expected {p:?} as in the path, found {b:?}"),
         )),
         (p, b) => Ok(b.or(p)),

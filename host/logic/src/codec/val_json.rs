@@ -1,12 +1,13 @@
-//! Component values as JSON values, without their type: for recordings and comparisons, not for the wire.
+//! Component values as JSON values, for recordings and comparisons. `json_text.rs` writes
+//! responses.
 
 use serde_json::{Map, Number, Value};
 use wasmtime::component::Val;
 
 use super::names::camel_case;
 
-/// The JSON form of a value, as the table of this module says. Numbers without a JSON form, and values that have none at all (resources,
-/// streams), are null.
+/// The JSON form of a value, by the table of the parent module. Numbers without a JSON form are
+/// null, and so are values of other types (resources, streams).
 pub fn json(value: &Val) -> Value {
     match value {
         Val::Bool(b) => Value::Bool(*b),
@@ -18,7 +19,7 @@ pub fn json(value: &Val) -> Value {
         Val::U32(n) => Value::from(*n),
         Val::S64(n) => Value::from(*n),
         Val::U64(n) => Value::from(*n),
-        // By its shortest text, as it is written on the wire.
+        // By its shortest text, as in a response.
         Val::Float32(n) => float(n.to_string().parse().unwrap_or(f64::from(*n))),
         Val::Float64(n) => float(*n),
         Val::Char(c) => Value::String(c.to_string()),
