@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Args;
 use futures_util::future::try_join_all;
 use stowage_logic::{Config, Logic};
-use stowage_recording::{Recording, ReplayReport, Untouched, replay};
+use stowage_recording::{NoServices, Recording, ReplayReport, replay};
 use stowage_storage::Store;
 
 use super::{API_ERROR, output};
@@ -46,7 +46,7 @@ impl ReplayArgs {
             ..Config::default()
         };
         let store = Store::in_memory(stowage_storage::Config::default());
-        let logic = Logic::new(config, store, Arc::new(Untouched))?;
+        let logic = Logic::new(config, store, Arc::new(NoServices))?;
         let loading = modules.iter().map(async |path| {
             let bytes = read(path).await?;
             let name = path.file_stem().unwrap_or_default().to_string_lossy();

@@ -1,52 +1,79 @@
-//! A call that was looked on at, as a recording holds it.
+//! Makes the line of an observed call.
 
 use serde_json::{Map, Value};
 use stowage_logic::codec::json;
-use stowage_logic::{Behaviour, Facts, HIDDEN, Logic, Observation, Question};
+use stowage_logic::{Behaviour, CloudAnswer, Facts, HIDDEN, Logic, Observation, Question, ServiceError};
+use stowage_storage::Change;
 
-use crate::bytes::Bytes;
-use crate::format::{Call, Change, Place, Write};
-use crate::reads::{self, Unreadable};
+use crate::base64_bytes::Base64Bytes;
+use crate::line::{Line, MAX_LINE_BYTES, Skipped};
+use crate::reads::{self, ReadsError};
+use crate::recorded_call::{RecordedCall, RecordedKey, RecordedWrite, WrittenKey};
 
 /// Bytes of keys and values that a recorded call may have read.
-const MOST_READ_BYTES: usize = 4 << 20;
+const MAX_READ_BYTES: usize = 4 << 20;
 /// Bytes of keys and values that a recorded call may have written.
-const MOST_WRITTEN_BYTES: usize = 4 << 20;
+const MAX_WRITTEN_BYTES: u64 = 4 << 20;
 
-/// What the name of a parameter or a field ends with that holds a password, whatever its case.
+/// The end of the names of parameters and fields that hold a password, in any case.
 const PASSWORD: &str = "password";
 
-/// Why a call cannot be recorded.
+/// Why a call is not recorded.
 #[derive(Debug, thiserror::Error)]
-pub enum Skip {
-    /// It read more than fits.
-    #[error("it read more than {} MiB", MOST_READ_BYTES >> 20)]
+pub(crate) enum Skip {
+    #[error("it read more than {} MiB", MAX_READ_BYTES >> 20)]
     Reads,
-    /// It wrote more than fits.
-    #[error("it wrote more than {} MiB", MOST_WRITTEN_BYTES >> 20)]
+    #[error("it wrote more than {} MiB", MAX_WRITTEN_BYTES >> 20)]
     Writes,
-    /// Its record is a line longer than fits.
-    #[error("its record is longer than {} MiB", crate::reader::MOST_LINE_BYTES >> 20)]
+    #[error("its line is longer than {} MiB", MAX_LINE_BYTES >> 20)]
     Line,
-    /// It read so much that the read set keeps only an outline of it.
+    /// The read set holds an outline only.
     #[error("it read more than a read set keeps")]
     ReadsCut,
-    /// An argument does not survive the way to JSON and back.
+    /// JSON would decode to another value.
     #[error("its parameter {0} has no JSON form")]
     Parameter(String),
-    /// It was called with values of Rust types, which are not seen.
+    /// Arguments of Rust types are not observed.
     #[error("it was called with typed values")]
     Typed,
-    /// The snapshot can no longer be read.
     #[error("what it read cannot be read again: {0}")]
-    Storage(String),
+    Storage(#[from] stowage_storage::Error),
+    #[error("the size of the space cannot be read: {0}")]
+    TotalBytes(#[from] ServiceError),
 }
 
-/// The record of a call. It reads the snapshot again, which may block: call it off the call's way.
-///
-/// # Errors
-/// When the call is larger than a recording holds, or does not fit into JSON.
-pub fn capture(logic: &Logic, observation: &Observation) -> Result<Call, Skip> {
+impl From<ReadsError> for Skip {
+    fn from(error: ReadsError) -> Skip {
+        match error {
+            ReadsError::TooLarge => Skip::Reads,
+            ReadsError::Storage(error) => Skip::Storage(error),
+        }
+    }
+}
+
+/// The line of a call: the call, or why it is left out. It reads the snapshot again, which may
+/// block: do not call it while the client waits.
+pub fn capture(logic: &Logic, observation: &Observation) -> Line {
+    match recorded(logic, observation) {
+        Ok(call) => Line::Call(Box::new(call)),
+        Err(skip) => {
+            let export = observation.function.export();
+            let interface = format!("{}/{}", export.interface.package, export.interface.interface);
+            skipped(interface, export.function.clone(), &skip)
+        }
+    }
+}
+
+/// The line of a call that is left out.
+pub(crate) fn skipped(interface: String, function: String, reason: &Skip) -> Line {
+    Line::Skipped(Skipped {
+        interface,
+        function,
+        reason: reason.to_string(),
+    })
+}
+
+fn recorded(logic: &Logic, observation: &Observation) -> Result<RecordedCall, Skip> {
     let footprint = &observation.footprint;
     if footprint.reads_cut {
         return Err(Skip::ReadsCut);
@@ -54,27 +81,19 @@ pub fn capture(logic: &Logic, observation: &Observation) -> Result<Call, Skip> {
     let export = observation.function.export();
     let params = params(observation)?;
     let behaviour = Behaviour::of_observation(observation);
-    let written: usize = behaviour
-        .writes
-        .iter()
-        .map(|(_, key, change)| {
-            key.len()
-                + match change {
-                    stowage_storage::KeyWrite::Put(value) => value.len(),
-                    _ => 8,
-                }
-        })
-        .sum();
-    if written > MOST_WRITTEN_BYTES {
+    if bytes_of(&behaviour.writes) > MAX_WRITTEN_BYTES {
         return Err(Skip::Writes);
     }
     let mut transaction = logic.begin_at(&observation.snapshot);
-    let reads =
-        reads::look_up(&mut transaction, footprint, MOST_READ_BYTES).map_err(|unreadable| match unreadable {
-            Unreadable::TooLarge => Skip::Reads,
-            Unreadable::Storage(error) => Skip::Storage(error.to_string()),
-        })?;
-    Ok(Call {
+    let reads = reads::look_up(&mut transaction, footprint, MAX_READ_BYTES)?;
+    let written = |(table, key, change)| WrittenKey {
+        key: RecordedKey {
+            table,
+            key: Base64Bytes(key),
+        },
+        change: RecordedWrite::from(change),
+    };
+    Ok(RecordedCall {
         module: observation.function.module().name.to_string(),
         version: format!("{:#}", observation.function.module().version),
         interface: format!("{}/{}", export.interface.package, export.interface.interface),
@@ -83,24 +102,27 @@ pub fn capture(logic: &Logic, observation: &Observation) -> Result<Call, Skip> {
         now_ms: observation.moment.now_ms,
         seed: observation.moment.seed,
         facts: facts(&observation.facts),
-        total_bytes: logic
-            .total_bytes(&mut transaction)
-            .map_err(|error| Skip::Storage(error.to_string()))?,
+        total_bytes: logic.total_bytes(&mut transaction)?,
         reads,
-        writes: behaviour
-            .writes
-            .into_iter()
-            .map(|(table, key, change)| Write {
-                place: Place { table, key: Bytes(key) },
-                change: Change::from(change),
-            })
-            .collect(),
+        writes: behaviour.writes.into_iter().map(written).collect(),
         requests: behaviour.requests,
         outcome: behaviour.ending,
     })
 }
 
-/// The arguments as JSON that decodes to the same values.
+/// Bytes of the keys and values that a call wrote.
+pub(crate) fn bytes_of(writes: &[(String, Vec<u8>, Change)]) -> u64 {
+    let bytes = |change: &Change| match change {
+        Change::Put(value) => value.len(),
+        Change::Delete | Change::Add(_) | Change::Counter(_) => 8,
+    };
+    writes
+        .iter()
+        .map(|(_, key, change)| (key.len() + bytes(change)) as u64)
+        .sum()
+}
+
+/// The arguments as JSON, which decodes to the same values.
 fn params(observation: &Observation) -> Result<Map<String, Value>, Skip> {
     let export = observation.function.export();
     if export.params.len() != observation.params.len() {
@@ -123,7 +145,8 @@ fn params(observation: &Observation) -> Result<Map<String, Value>, Skip> {
     Ok(params)
 }
 
-/// Puts [`HIDDEN`] in the place of every text whose name says that it is a password: `password`, `filePassword`.
+/// Replaces each string whose name says that it is a password, such as `filePassword`, by
+/// [`HIDDEN`].
 fn hide(name: &str, value: &mut Value) {
     match value {
         Value::String(text) if name.to_ascii_lowercase().ends_with(PASSWORD) => HIDDEN.clone_into(text),
@@ -133,7 +156,7 @@ fn hide(name: &str, value: &mut Value) {
     }
 }
 
-fn facts(facts: &Facts) -> Vec<(Question, stowage_logic::CloudAnswer)> {
+fn facts(facts: &Facts) -> Vec<(Question, CloudAnswer)> {
     let mut facts: Vec<_> = facts.iter().cloned().collect();
     for (question, _) in &mut facts {
         if let Question::Password {
@@ -173,7 +196,7 @@ mod tests {
             hash: "h".into(),
             password: Some("secret".into()),
         };
-        asked.insert(question, stowage_logic::CloudAnswer::Password(Ok(true)));
+        asked.insert(question, CloudAnswer::Password(Ok(true)));
         assert!(!format!("{:?}", facts(&asked)).contains("secret"));
     }
 }

@@ -1,30 +1,41 @@
-//! Calls of modules with everything they were a function of and everything they did, in a file; and run again from it.
+//! Calls of modules in a file, with everything they depended on and everything they did, and their
+//! replay.
 //!
-//! A call of a module is a function of its arguments, the time, the randomness, what the cloud answered, and what it read. A [`Recorder`] looks on
-//! at live calls and writes all of that down, and what came of it. [`replay`] runs the calls of a [`Recording`] on
-//! another version of the module, each on a state that holds exactly what the recorded one read, and tells where the
-//! version behaves otherwise. It needs no server, no database and no network.
+//! A call of a module is a function of its arguments, the time, the random numbers, the answers of
+//! the cloud and what it read. A [`Recorder`] observes live calls and writes all of that down, and
+//! what the calls did. [`replay`] runs the calls of a [`Recording`] on another version of the
+//! module. Each runs on a state that holds exactly what the recorded call read. The report says
+//! where the version behaves differently. A replay needs no server, no database and no network.
 //!
-//! The format is one JSON object a line; `docs/recording.md` describes it, [`Line`] is it.
+//! The format is one JSON object a line: see [`Line`] and `docs/recording.md`.
 
+#![warn(unreachable_pub)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod bytes;
+mod base64_bytes;
 mod capture;
-mod format;
-mod reader;
+mod line;
+mod no_services;
 mod reads;
+mod recorded_call;
+mod recorded_services;
 mod recorder;
+mod recording;
 mod replay;
-mod replayed;
-mod untouched;
+mod report;
+mod seed;
+mod tap;
+mod writer;
 
-pub use bytes::Bytes;
-pub use capture::{Skip, capture};
-pub use format::{
-    Call, Change, Content, Entry, FORMAT, Header, Line, ModuleVersion, Place, Read, ReadRange, Reads, Skipped, Write,
+pub use base64_bytes::Base64Bytes;
+pub use capture::capture;
+pub use line::{FORMAT, Header, Line, ModuleVersion, Skipped, Summary};
+pub use no_services::NoServices;
+pub use recorded_call::{
+    Content, Entry, ReadKey, ReadRange, RecordedCall, RecordedKey, RecordedReads, RecordedWrite, WrittenKey,
 };
-pub use reader::{Recording, RecordingError};
-pub use recorder::{Bounds, RecordError, Recorder, Summary};
-pub use replay::{CallDifference, ReplayReport, replay};
-pub use untouched::Untouched;
+pub use recorder::{RecordError, Recorder};
+pub use recording::{LineError, Recording, RecordingError};
+pub use replay::replay;
+pub use report::{CallDifference, ReplayReport};
+pub use writer::Bounds;

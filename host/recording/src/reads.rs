@@ -1,69 +1,46 @@
-//! What a call read, looked up again on the snapshot it was read from; and whether another call read more.
+//! What a call read, looked up again on its snapshot, and whether another call read more.
 
 use stowage_logic::is_module_table;
 use stowage_storage::{Error, Footprint, KeyRange, ScanOptions, Transaction};
 
-use crate::bytes::Bytes;
-use crate::format::{Content, Entry, Place, Read, ReadRange, Reads};
+use crate::base64_bytes::Base64Bytes;
+use crate::recorded_call::{Content, Entry, ReadKey, ReadRange, RecordedKey, RecordedReads};
 
-/// Entries of one step of a walk.
+/// Entries that one scan reads.
 const PAGE: u32 = 10_000;
 
-/// Why the reads of a call are not to be had.
-#[derive(Debug)]
-pub(crate) enum Unreadable {
-    /// They are larger than the bound.
+/// Why the reads of a call cannot be looked up.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadsError {
+    #[error("the call read too much")]
     TooLarge,
-    /// Storage failed.
-    Storage(Error),
+    #[error(transparent)]
+    Storage(#[from] Error),
 }
 
-impl From<Error> for Unreadable {
-    fn from(error: Error) -> Unreadable {
-        Unreadable::Storage(error)
+/// Bytes that may still be looked up.
+struct Budget(usize);
+
+impl Budget {
+    fn take(&mut self, bytes: usize) -> Result<(), ReadsError> {
+        self.0 = self.0.checked_sub(bytes).ok_or(ReadsError::TooLarge)?;
+        Ok(())
     }
 }
 
-/// Looks up what a footprint of a transaction on the same snapshot names, without the host's tables; keys and values of at most
-/// `most_bytes`.
+/// Looks up the keys and ranges of a footprint, except the host's tables. The transaction must be
+/// on the snapshot of the footprint. Keys and values take at most `max_bytes`.
 pub(crate) fn look_up(
     transaction: &mut Transaction,
     footprint: &Footprint,
-    most_bytes: usize,
-) -> Result<Reads, Unreadable> {
-    let mut left = most_bytes;
-    let mut take = |bytes: usize| {
-        left = left.checked_sub(bytes).ok_or(Unreadable::TooLarge)?;
-        Ok::<(), Unreadable>(())
-    };
-    let mut reads = Reads::default();
+    max_bytes: usize,
+) -> Result<RecordedReads, ReadsError> {
+    let mut budget = Budget(max_bytes);
+    let mut reads = RecordedReads::default();
     for (table, range) in merged(&footprint.ranges) {
-        let mut entries = Vec::new();
-        let mut from = range.clone();
-        loop {
-            let options = ScanOptions {
-                limit: PAGE,
-                ..ScanOptions::default()
-            };
-            let page = transaction.scan(&table, &from, &options)?;
-            for entry in page.entries {
-                take(entry.key.len() + entry.value.len())?;
-                let content = content(transaction, &table, &entry.key, entry.value)?;
-                entries.push(Entry {
-                    key: Bytes(entry.key),
-                    content,
-                });
-            }
-            let Some(mut cursor) = page.cursor else { break };
-            cursor.push(0);
-            from.start = Some(cursor);
-        }
-        reads.ranges.push(ReadRange {
-            table,
-            start: range.start.map(Bytes),
-            end: range.end.map(Bytes),
-            entries,
-        });
+        reads
+            .ranges
+            .push(look_up_range(transaction, table, range, &mut budget)?);
     }
     let mut keys: Vec<_> = footprint
         .keys
@@ -76,18 +53,18 @@ pub(crate) fn look_up(
         if reads.ranges.iter().any(|range| range.holds(table, key)) {
             continue;
         }
-        take(key.len())?;
+        budget.take(key.len())?;
         let content = match transaction.get(table, key)? {
             Some(value) => {
-                take(value.len())?;
+                budget.take(value.len())?;
                 Some(content(transaction, table, key, value)?)
             }
             None => None,
         };
-        reads.keys.push(Read {
-            place: Place {
+        reads.keys.push(ReadKey {
+            key: RecordedKey {
                 table: table.clone(),
-                key: Bytes(key.clone()),
+                key: Base64Bytes(key.clone()),
             },
             content,
         });
@@ -95,14 +72,44 @@ pub(crate) fn look_up(
     Ok(reads)
 }
 
-/// What a key of the snapshot holds, whose bytes are `value`.
-pub(crate) fn content(
+fn look_up_range(
     transaction: &mut Transaction,
-    table: &str,
-    key: &[u8],
-    value: Vec<u8>,
-) -> Result<Content, Error> {
-    // The bytes of a counter are eight; whether eight bytes are one only the store knows.
+    table: String,
+    range: KeyRange,
+    budget: &mut Budget,
+) -> Result<ReadRange, ReadsError> {
+    let options = ScanOptions {
+        limit: PAGE,
+        ..ScanOptions::default()
+    };
+    let mut entries = Vec::new();
+    let mut rest = range.clone();
+    loop {
+        let page = transaction.scan(&table, &rest, &options)?;
+        for entry in page.entries {
+            budget.take(entry.key.len() + entry.value.len())?;
+            let content = content(transaction, &table, &entry.key, entry.value)?;
+            entries.push(Entry {
+                key: Base64Bytes(entry.key),
+                content,
+            });
+        }
+        let Some(mut cursor) = page.cursor else { break };
+        // The first key after the cursor.
+        cursor.push(0);
+        rest.start = Some(cursor);
+    }
+    Ok(ReadRange {
+        table,
+        start: range.start.map(Base64Bytes),
+        end: range.end.map(Base64Bytes),
+        entries,
+    })
+}
+
+/// What a key holds whose bytes are `value`.
+fn content(transaction: &mut Transaction, table: &str, key: &[u8], value: Vec<u8>) -> Result<Content, Error> {
+    // A counter has eight bytes. Only the store knows whether eight bytes are a counter.
     if value.len() == 8 {
         match transaction.counter(table, key) {
             Ok(counter) => return Ok(Content::Counter(counter)),
@@ -110,10 +117,10 @@ pub(crate) fn content(
             Err(error) => return Err(error),
         }
     }
-    Ok(Content::Value(Bytes(value)))
+    Ok(Content::Value(Base64Bytes(value)))
 }
 
-/// Ranges of the modules' tables in their order, those that overlap or touch made one.
+/// The ranges of the modules' tables in order. Those that overlap or touch are merged.
 fn merged(ranges: &[(String, KeyRange)]) -> Vec<(String, KeyRange)> {
     let mut sorted: Vec<_> = ranges
         .iter()
@@ -140,7 +147,7 @@ fn is_empty(range: &KeyRange) -> bool {
         || range.end.as_ref().is_some_and(Vec::is_empty)
 }
 
-/// Whether a range that ends at `end` touches one that starts at `start`.
+/// Whether a range that ends at `end` overlaps or touches a later one that starts at `start`.
 fn reaches(end: &Option<Vec<u8>>, start: &Option<Vec<u8>>) -> bool {
     match (end, start) {
         (None, _) | (_, None) => true,
@@ -178,28 +185,28 @@ impl ReadRange {
     }
 }
 
-impl Reads {
-    /// Table and place of all that a footprint read and these reads do not hold, for a person.
-    pub(crate) fn lack(&self, footprint: &Footprint) -> Vec<String> {
-        let mut lacking = Vec::new();
+impl RecordedReads {
+    /// Describes all keys and ranges of a footprint that are not recorded here.
+    pub(crate) fn missing(&self, footprint: &Footprint) -> Vec<String> {
+        let mut missing = Vec::new();
         for (table, key) in &footprint.keys {
             let known = !is_module_table(table)
                 || self.ranges.iter().any(|range| range.holds(table, key))
                 || self
                     .keys
                     .iter()
-                    .any(|read| read.place.table == *table && read.place.key.0 == *key);
+                    .any(|read| read.key.table == *table && read.key.key.0 == *key);
             if !known {
-                lacking.push(format!("{table} {}", stowage_logic::shown_key(key)));
+                missing.push(format!("{table} {}", stowage_logic::shown_key(key)));
             }
         }
         for (table, range) in merged(&footprint.ranges) {
             if !self.ranges.iter().any(|known| known.covers(&table, &range)) {
                 let bound = |key: &Option<Vec<u8>>| key.as_deref().map(stowage_logic::shown_key).unwrap_or_default();
-                lacking.push(format!("{table} {}..{}", bound(&range.start), bound(&range.end)));
+                missing.push(format!("{table} {}..{}", bound(&range.start), bound(&range.end)));
             }
         }
-        lacking
+        missing
     }
 }
 
@@ -219,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_that_touch_are_one_and_the_hosts_are_none() {
+    fn ranges_that_touch_are_merged_and_host_tables_are_ignored() {
         let ranges = [
             range("t", Some("m"), None),
             range("t", Some("c"), Some("d")),
@@ -240,7 +247,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_looked_up_is_what_was_read() {
+    async fn the_reads_of_a_call_are_looked_up_again() {
         let store = Store::in_memory(Config::default());
         store
             .update::<_, Error>(|tx| {
@@ -263,13 +270,13 @@ mod tests {
         let keys: Vec<_> = reads
             .keys
             .iter()
-            .map(|r| (r.place.key.0.as_slice(), r.content.clone()))
+            .map(|r| (r.key.key.0.as_slice(), r.content.clone()))
             .collect();
         assert_eq!(
             keys,
             [
                 (&b"total"[..], Some(Content::Counter(7))),
-                (b"a", Some(Content::Value(Bytes(b"1".to_vec())))),
+                (b"a", Some(Content::Value(Base64Bytes(b"1".to_vec())))),
                 (b"none", None),
             ]
         );
@@ -277,17 +284,17 @@ mod tests {
         assert_eq!(reads.ranges[0].entries.len(), 1);
         assert_eq!(
             reads.ranges[0].entries[0].content,
-            Content::Value(Bytes(7u64.to_le_bytes().to_vec())),
-            "eight bytes are no counter by themselves"
+            Content::Value(Base64Bytes(7u64.to_le_bytes().to_vec())),
+            "eight bytes may be a value"
         );
-        assert!(reads.lack(&call.footprint()).is_empty());
+        assert!(reads.missing(&call.footprint()).is_empty());
 
         call.get("t", b"z").unwrap();
         call.count("t", &KeyRange::prefix(*b"h")).unwrap();
-        assert_eq!(reads.lack(&call.footprint()), ["t z", "t h..i"]);
+        assert_eq!(reads.missing(&call.footprint()), ["t z", "t h..i"]);
         assert!(matches!(
             look_up(&mut again, &call.footprint(), 20),
-            Err(Unreadable::TooLarge)
+            Err(ReadsError::TooLarge)
         ));
     }
 }

@@ -82,7 +82,7 @@ impl From<RecordingsError> for Problem {
             RecordingsError::Relative { .. } | RecordingsError::Record(RecordError::Create { .. }) => {
                 StatusCode::BAD_REQUEST
             }
-            RecordingsError::Record(RecordError::Write { .. } | RecordError::Thread(_)) => {
+            RecordingsError::Record(RecordError::Write { .. } | RecordError::Thread(_) | RecordError::Panicked) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         };

@@ -1,42 +1,19 @@
-//! Writes the calls of a test as a recording.
+//! The calls of a test as a recording.
 
 use stowage_logic::{Logic, Observation};
-use stowage_recording::{FORMAT, Header, Line, ModuleVersion, Skipped, Summary, capture};
+use stowage_recording::{Header, Line, Summary, capture};
 
-/// The text of a recording of these calls.
+/// The text of a recording with these calls.
 pub(crate) fn write(logic: &Logic, observations: &[Observation], started_ms: u64) -> String {
-    let modules = logic.generation();
-    let header = Header {
-        format: FORMAT,
-        started_ms,
-        modules: modules
-            .modules()
-            .iter()
-            .map(|module| ModuleVersion {
-                name: module.name.to_string(),
-                version: format!("{:#}", module.version),
-            })
-            .collect(),
-    };
     let mut text = String::new();
     let mut summary = Summary::default();
-    push(&mut text, &Line::Header(header));
+    push(&mut text, &Line::Header(Header::new(logic, started_ms)));
     for observation in observations {
-        let line = match capture(logic, observation) {
-            Ok(call) => {
-                summary.calls += 1;
-                Line::Call(Box::new(call))
-            }
-            Err(skip) => {
-                summary.skipped += 1;
-                let export = observation.function.export();
-                Line::Skipped(Skipped {
-                    interface: format!("{}/{}", export.interface.package, export.interface.interface),
-                    function: export.function.clone(),
-                    reason: skip.to_string(),
-                })
-            }
-        };
+        let line = capture(logic, observation);
+        match &line {
+            Line::Skipped(_) => summary.skipped += 1,
+            _ => summary.calls += 1,
+        }
         push(&mut text, &line);
     }
     summary.bytes = text.len() as u64;

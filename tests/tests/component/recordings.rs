@@ -9,7 +9,9 @@ use stowage_deploy::api::RecordRequest;
 use stowage_deploy::{Recordings, RecordingsError};
 use stowage_kit::{Kit, ReplayReport};
 use stowage_logic::{Ending, Generation, HIDDEN};
-use stowage_recording::{Bounds, Call, FORMAT, Header, Line, RecordError, Recorder, Recording, Summary, replay};
+use stowage_recording::{
+    Bounds, FORMAT, Header, Line, RecordError, RecordedCall, Recorder, Recording, Summary, replay,
+};
 use stowage_tests::examples;
 use stowage_tests::fixture::{SpaceFixture, favorite, favorite_folder, hash_of};
 use stowage_tests::wait::until;
@@ -34,7 +36,7 @@ fn parse(text: &str) -> Vec<Line> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn calls(text: &str) -> Vec<Call> {
+fn calls(text: &str) -> Vec<RecordedCall> {
     let calls = parse(text).into_iter().filter_map(|line| match line {
         Line::Call(call) => Some(*call),
         Line::Header(_) | Line::End(_) => None,
@@ -44,7 +46,7 @@ fn calls(text: &str) -> Vec<Call> {
 }
 
 /// A recording of these calls, without versions, which change with the compiler.
-fn recording(calls: Vec<Call>) -> String {
+fn recording(calls: Vec<RecordedCall>) -> String {
     let mut summary = Summary::default();
     let mut lines = vec![Line::Header(Header {
         format: FORMAT,
@@ -68,7 +70,7 @@ fn recording(calls: Vec<Call>) -> String {
 }
 
 /// The calls of one documented example, on the rows that it needs.
-async fn example(fill: examples::Fill, request: &Value) -> Vec<Call> {
+async fn example(fill: examples::Fill, request: &Value) -> Vec<RecordedCall> {
     let dir = tempfile::tempdir().unwrap();
     let space = SpaceFixture::create(&dir.path().join("space"));
     fill(&space);
@@ -87,8 +89,8 @@ async fn example(fill: examples::Fill, request: &Value) -> Vec<Call> {
 }
 
 async fn record_examples() -> String {
-    let mut all: Vec<Call> = Vec::new();
-    let mut add = |calls: Vec<Call>| {
+    let mut all: Vec<RecordedCall> = Vec::new();
+    let mut add = |calls: Vec<RecordedCall>| {
         // Many examples begin with the same calls.
         for call in calls {
             if !all.contains(&call) {
@@ -133,7 +135,7 @@ async fn the_recorded_examples_are_what_the_modules_do() {
 }
 
 /// Replays one recorded call of a function, changed by `change`.
-async fn changed(function: &str, change: impl FnOnce(&mut Call)) -> ReplayReport {
+async fn changed(function: &str, change: impl FnOnce(&mut RecordedCall)) -> ReplayReport {
     let kept = fs::read_to_string(file()).unwrap();
     let mut call = calls(&kept)
         .into_iter()

@@ -302,7 +302,7 @@ async fn a_recording_that_cannot_begin_is_refused_with_the_reason() {
         (&["record", &*kept][..], "exists"),
         (
             &["record", &nowhere],
-            "no/such/directory/x: the recording cannot be made",
+            "no/such/directory/x: the recording cannot be created",
         ),
         (&["record", "--stop"], "no recording is being made"),
     ] {

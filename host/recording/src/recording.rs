@@ -1,13 +1,12 @@
-//! Reading a recording, a line at a time.
+//! A recording that is read line by line.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
-use crate::format::{FORMAT, Header, Line};
+use stowage_storage::CommitError;
 
-/// A longer line is no line of a recording.
-pub(crate) const MOST_LINE_BYTES: usize = 16 << 20;
+use crate::line::{FORMAT, Header, Line, MAX_LINE_BYTES};
 
 /// Why a recording cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -15,23 +14,43 @@ pub enum RecordingError {
     /// The file cannot be read.
     #[error("the recording cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// The first line is no header.
-    #[error("line 1: expected the header of a recording: {0}")]
-    NoHeader(String),
-    /// A later version wrote it.
-    #[error("the recording has format {found}, and this version reads {FORMAT}")]
+    /// A later version of the program wrote it.
+    #[error("the recording has format {found}, and this version reads up to {FORMAT}")]
     FormatTooNew {
         /// Its format.
         found: u32,
     },
-    /// A line is none of a recording.
-    #[error("line {line}: {reason}")]
+    /// A line is not one of a recording.
+    #[error("line {line}: {source}")]
     Line {
         /// Its number, counted from 1.
         line: u64,
         /// What is wrong with it.
-        reason: String,
+        source: LineError,
     },
+}
+
+/// What is wrong with a line.
+#[derive(Debug, thiserror::Error)]
+pub enum LineError {
+    /// The first line is another one, or is not a line of a recording.
+    #[error("expected the header of a recording")]
+    NoHeader(#[source] Option<Box<LineError>>),
+    /// Another line than the first is a header.
+    #[error("a second header; a recording has one")]
+    SecondHeader,
+    /// It is too long.
+    #[error("it is longer than {} MiB", MAX_LINE_BYTES >> 20)]
+    TooLong,
+    /// It is not JSON of the expected shape.
+    #[error("expected a line of a recording: {0}")]
+    Json(#[from] serde_json::Error),
+    /// What the call read cannot be written to the replay's store.
+    #[error("what the call read cannot be stored: {0}")]
+    Storage(#[from] stowage_storage::Error),
+    /// What the call read cannot be committed to the replay's store.
+    #[error("what the call read cannot be stored: {0}")]
+    Commit(#[from] CommitError),
 }
 
 /// A recording that is being read.
@@ -48,7 +67,7 @@ impl Recording<BufReader<File>> {
     /// Opens a file and reads its header.
     ///
     /// # Errors
-    /// When it cannot be read or is no recording of a format that this version knows.
+    /// When it cannot be read, or is not a recording in a format that this version knows.
     pub fn open(path: &Path) -> Result<Self, RecordingError> {
         Recording::new(BufReader::new(File::open(path)?))
     }
@@ -71,6 +90,10 @@ impl<R: BufRead> Recording<R> {
             buffer: Vec::new(),
             ended: false,
         };
+        let no_header = |source| RecordingError::Line {
+            line: 1,
+            source: LineError::NoHeader(source),
+        };
         match recording.next_line() {
             Ok(Some(Line::Header(header))) if header.format > FORMAT => {
                 Err(RecordingError::FormatTooNew { found: header.format })
@@ -79,9 +102,8 @@ impl<R: BufRead> Recording<R> {
                 recording.header = header;
                 Ok(recording)
             }
-            Ok(Some(_)) => Err(RecordingError::NoHeader("another line".into())),
-            Ok(None) => Err(RecordingError::NoHeader("the file ends".into())),
-            Err(RecordingError::Line { reason, .. }) => Err(RecordingError::NoHeader(reason)),
+            Ok(_) => Err(no_header(None)),
+            Err(RecordingError::Line { source, .. }) => Err(no_header(Some(Box::new(source)))),
             Err(error) => Err(error),
         }
     }
@@ -96,42 +118,37 @@ impl<R: BufRead> Recording<R> {
         self.line
     }
 
-    /// Whether the end line was read: a recording without one was cut short.
+    /// Whether the end line was read. A recording without one was cut short.
     pub fn is_complete(&self) -> bool {
         self.ended
     }
 
-    /// The next line; none at the end. A last line that was not written to its end is left aside.
+    /// The next line, or none at the end. A last line that was not written completely is ignored.
     ///
     /// # Errors
-    /// When the file cannot be read, or a line is none of a recording.
+    /// When the file cannot be read, or the line is not one of a recording.
     pub fn next_line(&mut self) -> Result<Option<Line>, RecordingError> {
         self.buffer.clear();
-        let most = MOST_LINE_BYTES as u64 + 1;
-        (&mut self.source).take(most).read_until(b'\n', &mut self.buffer)?;
+        let limit = MAX_LINE_BYTES as u64 + 1;
+        (&mut self.source).take(limit).read_until(b'\n', &mut self.buffer)?;
         let Some(text) = self.buffer.strip_suffix(b"\n") else {
-            if self.buffer.len() > MOST_LINE_BYTES {
-                return Err(self.wrong(format!("it is longer than {} MiB", MOST_LINE_BYTES >> 20)));
+            if self.buffer.len() > MAX_LINE_BYTES {
+                self.line += 1;
+                return Err(self.error(LineError::TooLong));
             }
             return Ok(None);
         };
         self.line += 1;
-        match serde_json::from_slice(text) {
-            Ok(line) => {
-                self.ended |= matches!(line, Line::End(_));
-                Ok(Some(line))
-            }
-            Err(error) => {
-                self.line -= 1;
-                Err(self.wrong(format!("expected a line of a recording: {error}")))
-            }
-        }
+        let line = serde_json::from_slice(text).map_err(|error| self.error(error.into()))?;
+        self.ended |= matches!(line, Line::End(_));
+        Ok(Some(line))
     }
 
-    fn wrong(&self, reason: String) -> RecordingError {
+    /// An error in the line that was read last.
+    pub(crate) fn error(&self, source: LineError) -> RecordingError {
         RecordingError::Line {
-            line: self.line + 1,
-            reason,
+            line: self.line,
+            source,
         }
     }
 }
@@ -149,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_recording_is_refused_with_the_reason() {
+    fn a_file_that_is_not_a_recording_is_refused() {
         for text in [
             "",
             "\n",
@@ -158,14 +175,17 @@ mod tests {
             HEADER,
             "{\"skipped\":{\"interface\":\"\",\"function\":\"\",\"reason\":\"\"}}\n",
         ] {
-            assert!(matches!(read(text), Err(RecordingError::NoHeader(_))), "{text}");
+            assert!(
+                matches!(read(text), Err(RecordingError::Line { line: 1, .. })),
+                "{text}"
+            );
         }
         let newer = HEADER.replace("\"format\":1", "\"format\":2") + "\n";
         assert!(matches!(read(&newer), Err(RecordingError::FormatTooNew { found: 2 })));
     }
 
     #[test]
-    fn a_wrong_line_is_named_by_its_number() {
+    fn an_error_names_the_number_of_the_line() {
         let mut recording = read(&format!("{HEADER}\nnot JSON\n")).unwrap();
         match recording.next_line() {
             Err(RecordingError::Line { line: 2, .. }) => {}
@@ -174,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_that_was_cut_short_is_read_as_far_as_it_goes() {
+    fn a_recording_that_was_cut_short_is_read_up_to_there() {
         let mut recording = read(&format!("{HEADER}\n{{\"call\":{{\"mod")).unwrap();
         assert_eq!(recording.next_line().unwrap(), None);
         assert!(!recording.is_complete());

@@ -1,4 +1,4 @@
-//! Services of an engine that only replays.
+//! No services, for an engine that only replays.
 
 use futures_util::future::BoxFuture;
 use stowage_logic::wit::progress::Filter;
@@ -6,14 +6,14 @@ use stowage_logic::wit::transfer::{DownloadRefusal, DownloadRequest, UploadReque
 use stowage_logic::{CloudAnswer, CloudChange, Effect, Question, RowHooks, ServiceError, Services};
 use stowage_storage::Transaction;
 
-/// Services that refuse everything, for a [`Logic`](stowage_logic::Logic) that is only there to load modules and to [`replay`](crate::replay), which brings
-/// its own.
+/// Services that refuse everything. They are for a [`Logic`](stowage_logic::Logic) that only loads
+/// modules and [replays](crate::replay): a replay brings its own services.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Untouched;
+pub struct NoServices;
 
 const WHY: &str = "there is no cloud here";
 
-impl Services for Untouched {
+impl Services for NoServices {
     fn change(&self, _: &mut Transaction, _: CloudChange) -> Result<Effect, ServiceError> {
         Err(ServiceError::Unavailable(WHY.into()))
     }

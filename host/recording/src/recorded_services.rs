@@ -1,30 +1,30 @@
-//! The cloud and the transfers as a recorded call met them.
+//! The cloud and the transfers of a recorded call.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use stowage_logic::wit::progress::Filter;
 use stowage_logic::wit::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
 use stowage_logic::{CloudAnswer, CloudChange, Effect, Question, Request, RowHooks, ServiceError, Services};
 use stowage_storage::Transaction;
 
-use crate::format::Call;
+use crate::recorded_call::RecordedCall;
 
-/// Answers the requests of one call at a time as they were answered when it was recorded.
+/// Replies to the requests of one call at a time as the host replied when the call was recorded.
 #[derive(Debug, Default)]
-pub(crate) struct Replayed(Mutex<Answers>);
+pub(crate) struct RecordedServices(Mutex<RecordedReplies>);
 
 #[derive(Debug, Default)]
-struct Answers {
+struct RecordedReplies {
     total_bytes: u64,
-    /// What each download was told, in order.
+    /// The reply to each download, in order: none, or why it was refused.
     downloads: VecDeque<Option<DownloadRefusal>>,
 }
 
-impl Replayed {
-    /// Answers as this call was answered from now on.
-    pub(crate) fn follow(&self, call: &Call) {
+impl RecordedServices {
+    /// Replies as to this call from now on.
+    pub(crate) fn follow(&self, call: &RecordedCall) {
         let mut downloads: VecDeque<Option<DownloadRefusal>> = VecDeque::new();
         for request in &call.requests {
             match request {
@@ -37,14 +37,10 @@ impl Replayed {
                 _ => {}
             }
         }
-        *self.lock() = Answers {
+        *self.0.lock() = RecordedReplies {
             total_bytes: call.total_bytes,
             downloads,
         };
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Answers> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -52,13 +48,13 @@ fn nothing() -> Effect {
     Effect::Start(Box::new(|| {}))
 }
 
-impl Services for Replayed {
+impl Services for RecordedServices {
     fn change(&self, _: &mut Transaction, _: CloudChange) -> Result<Effect, ServiceError> {
         Ok(Effect::CloudChanged)
     }
 
     fn total_bytes(&self, _: &mut Transaction) -> Result<u64, ServiceError> {
-        Ok(self.lock().total_bytes)
+        Ok(self.0.lock().total_bytes)
     }
 
     fn download(
@@ -67,8 +63,8 @@ impl Services for Replayed {
         _: DownloadRequest,
         _: u64,
     ) -> Result<Result<Effect, DownloadRefusal>, ServiceError> {
-        // A download more than was recorded is accepted: that it was asked for is a difference already.
-        Ok(match self.lock().downloads.pop_front().flatten() {
+        // A download that was not recorded is accepted: the request itself is a difference.
+        Ok(match self.0.lock().downloads.pop_front().flatten() {
             Some(refusal) => Err(refusal),
             None => Ok(nothing()),
         })
