@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use stowage_logic::codec::json;
 use stowage_logic::{Behaviour, CloudAnswer, Facts, HIDDEN, Logic, Observation, Question, ServiceError};
-use stowage_storage::Change;
+use stowage_storage::KeyWrite;
 
 use crate::base64_bytes::Base64Bytes;
 use crate::line::{Line, MAX_LINE_BYTES, Skipped};
@@ -111,10 +111,10 @@ fn recorded(logic: &Logic, observation: &Observation) -> Result<RecordedCall, Sk
 }
 
 /// Bytes of the keys and values that a call wrote.
-pub(crate) fn bytes_of(writes: &[(String, Vec<u8>, Change)]) -> u64 {
-    let bytes = |change: &Change| match change {
-        Change::Put(value) => value.len(),
-        Change::Delete | Change::Add(_) | Change::Counter(_) => 8,
+pub(crate) fn bytes_of(writes: &[(String, Vec<u8>, KeyWrite)]) -> u64 {
+    let bytes = |change: &KeyWrite| match change {
+        KeyWrite::Put(value) => value.len(),
+        KeyWrite::Delete | KeyWrite::Add(_) | KeyWrite::Counter(_) => 8,
     };
     writes
         .iter()

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use stowage_logic::{Behaviour, CloudAnswer, Ending, Question, Request};
-use stowage_storage::Change;
+use stowage_storage::KeyWrite;
 
 use crate::base64_bytes::Base64Bytes;
 use crate::seed;
@@ -132,24 +132,24 @@ pub enum RecordedWrite {
     Counter(i64),
 }
 
-impl From<Change> for RecordedWrite {
-    fn from(change: Change) -> RecordedWrite {
+impl From<KeyWrite> for RecordedWrite {
+    fn from(change: KeyWrite) -> RecordedWrite {
         match change {
-            Change::Put(value) => RecordedWrite::Put(Base64Bytes(value)),
-            Change::Delete => RecordedWrite::Delete,
-            Change::Add(delta) => RecordedWrite::Add(delta),
-            Change::Counter(value) => RecordedWrite::Counter(value),
+            KeyWrite::Put(value) => RecordedWrite::Put(Base64Bytes(value)),
+            KeyWrite::Delete => RecordedWrite::Delete,
+            KeyWrite::Add(delta) => RecordedWrite::Add(delta),
+            KeyWrite::Counter(value) => RecordedWrite::Counter(value),
         }
     }
 }
 
-impl From<&RecordedWrite> for Change {
-    fn from(write: &RecordedWrite) -> Change {
+impl From<&RecordedWrite> for KeyWrite {
+    fn from(write: &RecordedWrite) -> KeyWrite {
         match write {
-            RecordedWrite::Put(value) => Change::Put(value.0.clone()),
-            RecordedWrite::Delete => Change::Delete,
-            RecordedWrite::Add(delta) => Change::Add(*delta),
-            RecordedWrite::Counter(value) => Change::Counter(*value),
+            RecordedWrite::Put(value) => KeyWrite::Put(value.0.clone()),
+            RecordedWrite::Delete => KeyWrite::Delete,
+            RecordedWrite::Add(delta) => KeyWrite::Add(*delta),
+            RecordedWrite::Counter(value) => KeyWrite::Counter(*value),
         }
     }
 }
@@ -159,7 +159,7 @@ impl RecordedCall {
     pub(crate) fn behaviour(&self) -> Behaviour {
         let write = |written: &WrittenKey| {
             let RecordedKey { table, key } = &written.key;
-            (table.clone(), key.0.clone(), Change::from(&written.change))
+            (table.clone(), key.0.clone(), KeyWrite::from(&written.change))
         };
         Behaviour {
             ending: self.outcome.clone(),
