@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// A pause that doubles with every attempt, up to a cap. Each pause is drawn from the upper half of its span, so
-/// that hosts that failed together do not come back together.
+/// A pause that doubles with every attempt, up to a cap. Each pause is drawn from the upper half of
+/// its span, so that hosts that failed together do not come back together.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     first: Duration,

@@ -19,12 +19,13 @@ pub const BATCH_LIMIT_BYTES: usize = 4 << 20;
 
 /// Takes rows over into this host's database.
 pub trait RowSink: Send + Sync {
-    /// Applies a batch in one transaction: begins one, asks [`Batch::rows`] what there is to do, has the module of the
-    /// collection do it, calls [`Batch::record`] and commits; all of that again on a conflict.
+    /// Applies a batch in one transaction: begins one, asks [`Batch::rows`] what there is to do,
+    /// has the module of the collection do it, calls [`Batch::record`] and commits; all of that
+    /// again on a conflict.
     fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, crate::SinkError>>;
 
-    /// Whether a module keeps the collection. Rows of a collection that none keeps are noted, not applied, and come
-    /// again once one does.
+    /// Whether a module keeps the collection. Rows of a collection that none keeps are noted, not
+    /// applied, and come again once one does.
     fn keeps(&self, collection: &str) -> bool;
 }
 
@@ -111,8 +112,9 @@ impl Batch {
         self.len() == 0
     }
 
-    /// What the module has to do, as of this transaction. Rows with a change of ours that is not yet in the space
-    /// are left out: what is here is newer. So are rows that a segment with precedence holds as well.
+    /// What the module has to do, as of this transaction. Rows with a change of ours that is not
+    /// yet in the space are left out: what is here is newer. So are rows that a segment with
+    /// precedence holds as well.
     ///
     /// # Errors
     /// What the transaction's reads return.
@@ -149,7 +151,8 @@ impl Batch {
         Ok(rows)
     }
 
-    /// Notes the batch as done. To be called in the transaction of [`Batch::rows`], after the module.
+    /// Notes the batch as done. To be called in the transaction of [`Batch::rows`], after the
+    /// module.
     ///
     /// # Errors
     /// What the transaction's reads and writes return.
@@ -158,8 +161,8 @@ impl Batch {
         match &self.work {
             Work::Upserts(upserts) => {
                 for Upsert { segment, row } in upserts {
-                    // What the module has of such a row is not what the space has: publishing our change has the
-                    // row fetched again. The blob counts all the same.
+                    // What the module has of such a row is not what the space has: publishing our
+                    // change has the row fetched again. The blob counts all the same.
                     let pending = pending.contains(row.identity.as_str());
                     let digest = if pending { UNKNOWN } else { row.digest };
                     let place = self.place(segment, &row.identity);
@@ -261,7 +264,8 @@ impl Batch {
         let old = mirror::row(tx, gone)?;
         let counted = !self.is_preceded(tx, segment, identity)?;
         mirror::remove_row(tx, gone)?;
-        // The row goes on in another segment: if that one's was not the content the module has, it has to come again.
+        // The row goes on in another segment: if that one's was not the content the module has, it
+        // has to come again.
         if counted && let Some(other) = self.elsewhere(tx, segment, identity)? {
             let place = self.place(&other, identity);
             if let Some(known) = mirror::row(tx, place)?

@@ -16,7 +16,8 @@ use tokio::sync::mpsc;
 use crate::redaction::redacted;
 use crate::{Error, Hash, Hasher, Space};
 
-/// Bytes asked for at once from a store that is not a directory. Each such piece has its own time and retries.
+/// Bytes asked for at once from a store that is not a directory. Each such piece has its own time
+/// and retries.
 const RANGE_BYTES: u64 = 8 << 20;
 /// Bytes read at once from a file.
 const FILE_READ_BYTES: usize = 1 << 20;
@@ -69,8 +70,9 @@ impl Space {
         }
     }
 
-    /// The bytes of a range of a blob, in pieces of at most some MiB. The range must lie within the blob; an answer that
-    /// ends early is an error. The bytes are not verified: the caller hashes them.
+    /// The bytes of a range of a blob, in pieces of at most some MiB. The range must lie within the
+    /// blob; an answer that ends early is an error. The bytes are not verified: the caller hashes
+    /// them.
     ///
     /// # Errors
     /// [`Error::Missing`], [`Error::Unreachable`], here or from the stream.
@@ -129,12 +131,13 @@ impl Space {
         first.chain(later.try_flatten()).boxed()
     }
 
-    /// Stores a blob: `size` bytes of `source` whose SHA-256 is `hash`. Nothing is visible, and nothing of it stays,
-    /// unless all of that holds. When it returns, the blob is durable. A blob that is there already is left alone.
+    /// Stores a blob: `size` bytes of `source` whose SHA-256 is `hash`. Nothing is visible, and
+    /// nothing of it stays, unless all of that holds. When it returns, the blob is durable. A blob
+    /// that is there already is left alone.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] when the source is not what it should be; [`Error::Local`] when it cannot be read;
-    /// [`Error::TooLarge`]; [`Error::Unreachable`].
+    /// [`Error::Mismatch`] when the source is not what it should be; [`Error::Local`] when it
+    /// cannot be read; [`Error::TooLarge`]; [`Error::Unreachable`].
     pub async fn put_blob<R>(&self, source: R, hash: &Hash, size: u64) -> Result<Put, Error>
     where
         R: AsyncRead + Send + Unpin,
@@ -176,8 +179,8 @@ impl Space {
         Ok(Put::Stored)
     }
 
-    /// Removes a blob, whether or not rows name it; one that is not there is no error. Hosts delete through
-    /// [`SpaceChange::DeleteBlob`](crate::SpaceChange), which looks for rows first.
+    /// Removes a blob, whether or not rows name it; one that is not there is no error. Hosts delete
+    /// through [`SpaceChange::DeleteBlob`](crate::SpaceChange), which looks for rows first.
     ///
     /// # Errors
     /// [`Error::Unreachable`].

@@ -5,11 +5,13 @@ use serde_json::{Map, Value};
 
 use crate::{Collection, Hash, row};
 
-/// A change of the space, carried out after the transaction that staged it, in order, until it succeeds.
+/// A change of the space, carried out after the transaction that staged it, in order, until it
+/// succeeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum SpaceChange {
-    /// Sets fields of a row, making the row if there is none. Fields that are not named stay as they are in the space. A row
-    /// that was known here and that another host has removed since is made again only if the fields name a blob.
+    /// Sets fields of a row, making the row if there is none. Fields that are not named stay as
+    /// they are in the space. A row that was known here and that another host has removed since is
+    /// made again only if the fields name a blob.
     PutRow {
         /// The collection's name.
         collection: String,

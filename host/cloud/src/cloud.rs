@@ -16,8 +16,9 @@ use crate::{
     Error, Hash, RowSink, Space, SpaceChange, SpaceChangeError, SyncReport, mirror, outbox, publish, publisher, sync,
 };
 
-/// After publishing a row that names a blob it found in the space, an uploader confirms the blob once more when this long
-/// has passed: a host that is removing it has decided by then. See [`Cloud::confirm_blob`].
+/// After publishing a row that names a blob it found in the space, an uploader confirms the blob
+/// once more when this long has passed: a host that is removing it has decided by then. See
+/// [`Cloud::confirm_blob`].
 pub const CONFIRM_AFTER: Duration = Duration::from_secs(90);
 
 /// Why a change was not staged.
@@ -38,7 +39,8 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// Takes up the space where this host's database left it. Nothing is sent yet: see [`Cloud::run`].
+    /// Takes up the space where this host's database left it. Nothing is sent yet: see
+    /// [`Cloud::run`].
     ///
     /// # Errors
     /// [`Error::Storage`] when the database cannot be read or written.
@@ -75,10 +77,12 @@ impl Cloud {
         &self.state.space
     }
 
-    /// Records a change with a transaction, to be carried out after its commit. Call [`Cloud::wake`] then.
+    /// Records a change with a transaction, to be carried out after its commit. Call
+    /// [`Cloud::wake`] then.
     ///
     /// # Errors
-    /// [`StageError::SpaceChange`] for a change that can never be carried out, [`StageError::Storage`]; nothing is staged.
+    /// [`StageError::SpaceChange`] for a change that can never be carried out,
+    /// [`StageError::Storage`]; nothing is staged.
     pub fn stage(&self, tx: &mut Transaction, change: &SpaceChange) -> Result<(), StageError> {
         change.check()?;
         let number = self.state.last_number.fetch_add(1, Ordering::Relaxed) + 1;
@@ -108,18 +112,19 @@ impl Cloud {
         Ok(())
     }
 
-    /// Brings the local rows in line with the space: what is staged is published, then changed segments are fetched and
-    /// what differs is handed to `sink`. One at a time; who asks during one gets the result of the next. When it
-    /// fails half-way, the next one goes on from there.
+    /// Brings the local rows in line with the space: what is staged is published, then changed
+    /// segments are fetched and what differs is handed to `sink`. One at a time; who asks during
+    /// one gets the result of the next. When it fails half-way, the next one goes on from there.
     ///
     /// # Errors
-    /// [`Error::Unreachable`], [`Error::Missing`] or [`Error::Malformed`] for `space.json`, [`Error::Sink`],
-    /// [`Error::Storage`].
+    /// [`Error::Unreachable`], [`Error::Missing`] or [`Error::Malformed`] for `space.json`,
+    /// [`Error::Sink`], [`Error::Storage`].
     pub async fn sync(&self, sink: &dyn RowSink) -> Result<SyncReport, Error> {
         sync::publish_and_sync(&self.state, sink).await
     }
 
-    /// The size of the space in bytes, as last read from its `space.json`; 0 before it was ever read.
+    /// The size of the space in bytes, as last read from its `space.json`; 0 before it was ever
+    /// read.
     ///
     /// # Errors
     /// What the transaction's reads return.
@@ -127,15 +132,18 @@ impl Cloud {
         mirror::total_bytes(tx)
     }
 
-    /// Whether a password opens a protected blob. Reads its header only. An absent password opens none.
+    /// Whether a password opens a protected blob. Reads its header only. An absent password opens
+    /// none.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::Malformed`] when the blob is no `age` file with a passphrase, [`Error::Unreachable`].
+    /// [`Error::Missing`], [`Error::Malformed`] when the blob is no `age` file with a passphrase,
+    /// [`Error::Unreachable`].
     pub async fn check_password(&self, hash: &Hash, password: Option<&str>) -> Result<bool, Error> {
         self.state.passwords.check(&self.state.space, hash, password).await
     }
 
-    /// Opens a protected file for reading. Key derivations wait for each other, two at once; reading the result blocks.
+    /// Opens a protected file for reading. Key derivations wait for each other, two at once;
+    /// reading the result blocks.
     ///
     /// # Errors
     /// [`OpenSealedError`] says what is wrong with the password or the file.
@@ -146,15 +154,16 @@ impl Cloud {
         self.state.passwords.open(input, password).await
     }
 
-    /// Keeps this host from removing a blob. An upload takes it before it looks for the blob in the space, and drops it
-    /// once the row that names the blob is committed. Waits for a removal of the blob that is under way.
+    /// Keeps this host from removing a blob. An upload takes it before it looks for the blob in the
+    /// space, and drops it once the row that names the blob is committed. Waits for a removal of
+    /// the blob that is under way.
     pub async fn hold_blob(&self, hash: &Hash) -> BlobHold {
         self.state.holds.hold(*hash).await
     }
 
-    /// Whether the blob is in the space with this size. An uploader asks after its row was published
-    /// ([`Cloud::published`]) and again after [`CONFIRM_AFTER`], and stores the blob again when it is not there:
-    /// another host may have removed it at the same moment.
+    /// Whether the blob is in the space with this size. An uploader asks after its row was
+    /// published ([`Cloud::published`]) and again after [`CONFIRM_AFTER`], and stores the blob
+    /// again when it is not there: another host may have removed it at the same moment.
     ///
     /// # Errors
     /// [`Error::Unreachable`].

@@ -13,7 +13,8 @@ pub struct Collection {
     pub identity_is_hash: bool,
 }
 
-/// Every collection of format 1, in the order in which dependent rows are best written: folders before files.
+/// Every collection of format 1, in the order in which dependent rows are best written: folders
+/// before files.
 pub static COLLECTIONS: [Collection; 8] = [
     Collection {
         name: "favorite-folders",

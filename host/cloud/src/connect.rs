@@ -19,7 +19,8 @@ use crate::redaction::redacted;
 
 /// How long a request may take to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a body may stand still. There is no limit on the whole of it: a large blob takes as long as it takes.
+/// How long a body may stand still. There is no limit on the whole of it: a large blob takes as
+/// long as it takes.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a request is tried again before it counts as failed.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
@@ -31,12 +32,12 @@ pub(crate) struct Connection {
     pub directory: Option<PathBuf>,
 }
 
-/// Connects to the store that a URL names. Credentials come from the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`).
-/// Nothing is sent yet.
+/// Connects to the store that a URL names. Credentials come from the environment (`AWS_*`,
+/// `GOOGLE_*`, `AZURE_*`). Nothing is sent yet.
 ///
 /// # Errors
-/// [`Error::Url`] when the URL or the settings name no store; [`Error::Local`] when a directory cannot be made or
-/// opened.
+/// [`Error::Url`] when the URL or the settings name no store; [`Error::Local`] when a directory
+/// cannot be made or opened.
 pub(crate) fn connect(url: &str, create: bool) -> Result<Connection, Error> {
     let parsed = Url::parse(url).map_err(|error| wrong(url, error))?;
     let (scheme, path) = ObjectStoreScheme::parse(&parsed).map_err(|error| wrong(url, error))?;
@@ -110,7 +111,8 @@ fn s3(url: &Url) -> AmazonS3Builder {
         _ => None,
     });
     let builder = AmazonS3Builder::from_env().with_url(url.as_str()).with_retry(retry());
-    // A server on this machine speaks plain HTTP; anything farther away has to be asked for with AWS_ALLOW_HTTP.
+    // A server on this machine speaks plain HTTP; anything farther away has to be asked for with
+    // AWS_ALLOW_HTTP.
     if builder
         .get_config_value(&AmazonS3ConfigKey::Endpoint)
         .is_some_and(|endpoint| is_loopback_http(&endpoint))
@@ -171,7 +173,8 @@ fn wrong(url: &str, reason: impl std::fmt::Display) -> Error {
 pub(crate) fn without_credentials(url: &str) -> String {
     match Url::parse(url) {
         Ok(mut parsed) => {
-            // Neither call fails for a URL that has an authority, and one without has no credentials.
+            // Neither call fails for a URL that has an authority, and one without has no
+            // credentials.
             let _ = parsed.set_password(None);
             let _ = parsed.set_username("");
             parsed.set_query(None);

@@ -12,7 +12,8 @@ pub type Source = Arc<dyn std::error::Error + Send + Sync>;
 /// Why a sink did not take rows.
 pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why an operation on the space failed. Cheap to clone: callers that waited for one operation all get it.
+/// Why an operation on the space failed. Cheap to clone: callers that waited for one operation all
+/// get it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -110,8 +111,8 @@ impl Error {
         }
     }
 
-    /// An error of the object store about an object. Its text may quote the space's URL with its credentials: what is
-    /// kept is without them.
+    /// An error of the object store about an object. Its text may quote the space's URL with its
+    /// credentials: what is kept is without them.
     pub(crate) fn from_store(subject: impl Display, error: object_store::Error) -> Self {
         match error {
             object_store::Error::NotFound { .. } => Error::Missing {

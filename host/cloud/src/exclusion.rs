@@ -1,8 +1,9 @@
 //! How writers of one space keep out of each other's way.
 //!
-//! Where the store can put on a condition, a segment is changed with `If-Match` and nothing is locked. A directory has no
-//! such put: there writers take the operating system's lock on `lists/.lock`, which a process that dies gives back at
-//! once. Any other store without conditional puts gets a lock object with a lease ([`crate::lease`]).
+//! Where the store can put on a condition, a segment is changed with `If-Match` and nothing is
+//! locked. A directory has no such put: there writers take the operating system's lock on
+//! `lists/.lock`, which a process that dies gives back at once. Any other store without conditional
+//! puts gets a lock object with a lease ([`crate::lease`]).
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -62,7 +63,8 @@ impl Guard {
 }
 
 impl Exclusion {
-    /// Finds out what the store can do, by trying, and says so where it is less than conditional puts.
+    /// Finds out what the store can do, by trying, and says so where it is less than conditional
+    /// puts.
     pub(crate) async fn probe(objects: &Objects) -> Result<Self, Error> {
         if let Some(directory) = objects.directory() {
             let lock = FileLock::new(directory.join("lists").join(".lock"));
@@ -112,7 +114,8 @@ impl Exclusion {
     }
 }
 
-/// Whether the store refuses a put whose condition does not hold. Some ignore the condition, so it is tried.
+/// Whether the store refuses a put whose condition does not hold. Some ignore the condition, so it
+/// is tried.
 async fn conditional_puts(objects: &Objects) -> Result<bool, Error> {
     let object = format!("lists/.probe-{}", uuid::Uuid::new_v4());
     let held = conditions_hold(objects, &object).await;

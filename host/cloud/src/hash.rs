@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 of a blob's stored bytes. Displays as base58 (Bitcoin alphabet), the form of the API.
+/// The SHA-256 of a blob's stored bytes. Displays as base58 (Bitcoin alphabet), the form of the
+/// API.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hash([u8; 32]);
 
@@ -87,7 +88,8 @@ impl FromStr for Hash {
         let mut hash = [0; 32];
         hash.copy_from_slice(&bytes[..32]);
         let hash = Self(hash);
-        // A leading zero byte takes one more character than its value needs; anything else is not how we write it.
+        // A leading zero byte takes one more character than its value needs; anything else is not
+        // how we write it.
         if hash.to_string() == text {
             Ok(hash)
         } else {

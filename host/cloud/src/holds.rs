@@ -25,8 +25,8 @@ enum State {
     Removing,
 }
 
-/// While it lives, this host does not remove the blob. Take it before looking whether the space has the blob, and drop it
-/// after the row that names the blob was committed.
+/// While it lives, this host does not remove the blob. Take it before looking whether the space has
+/// the blob, and drop it after the row that names the blob was committed.
 #[derive(Debug)]
 pub struct BlobHold {
     inner: Arc<Inner>,

@@ -48,13 +48,14 @@ pub trait ImportProgress: Send {
     fn file_done(&mut self);
 }
 
-/// Publishes files, and folders with all that is in them. Symbolic links are not followed. A file that cannot be read is
-/// reported and the others go on. A row that the space has already stays as it is: importing the same file to the same place
-/// twice changes nothing, and known bytes under another name do not rename the cloud storage's file.
+/// Publishes files, and folders with all that is in them. Symbolic links are not followed. A file
+/// that cannot be read is reported and the others go on. A row that the space has already stays as
+/// it is: importing the same file to the same place twice changes nothing, and known bytes under
+/// another name do not rename the cloud storage's file.
 ///
 /// # Errors
-/// [`Error::Malformed`] for a folder or conversation name that no row can have; what the space returns. What was imported
-/// until then stays.
+/// [`Error::Malformed`] for a folder or conversation name that no row can have; what the space
+/// returns. What was imported until then stays.
 pub async fn import(
     space: &Space,
     plan: &Plan,
@@ -130,8 +131,8 @@ async fn import_file(
 struct Rows<'a> {
     space: &'a Space,
     waiting: Vec<NewRow>,
-    /// By collection: the segments of rows that another writer keeps elsewhere than we would, as they were when the
-    /// collection's first row was to be published.
+    /// By collection: the segments of rows that another writer keeps elsewhere than we would, as
+    /// they were when the collection's first row was to be published.
     strays: HashMap<&'static str, HashMap<String, Arc<str>>>,
 }
 

@@ -1,10 +1,12 @@
 //! A lock object with a lease, for stores that can create an object only where there is none.
 //!
-//! The holder is whoever created `lists/.lock`, which names the holding. It works only in the first half of its lease, so
-//! that a put which it began is over when the lease ends. Who waits and sees one holding for a whole lease by its own clock
-//! takes it for dead: no clocks are compared. To remove a dead holding it first copies the object to a name made of that
-//! holding, where nothing may be yet; of all who wait only one succeeds, and so nobody removes a newer holding by mistake.
-//! A process that stands still for longer than half a lease between its check and its put can still lose an update.
+//! The holder is whoever created `lists/.lock`, which names the holding. It works only in the first
+//! half of its lease, so that a put which it began is over when the lease ends. Who waits and sees
+//! one holding for a whole lease by its own clock takes it for dead: no clocks are compared. To
+//! remove a dead holding it first copies the object to a name made of that holding, where nothing
+//! may be yet; of all who wait only one succeeds, and so nobody removes a newer holding by mistake.
+//! A process that stands still for longer than half a lease between its check and its put can still
+//! lose an update.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,7 +112,8 @@ impl Watched {
         let claimed = Instant::now();
         let claim = format!("lists/.lock-expired-{}-{}", &dead.to_hex()[..16], self.removals);
         let first = objects.copy(LOCK, &claim).await? == Some(true);
-        // Who claimed it before us may have died since; then we wait for another lease and claim it once more.
+        // Who claimed it before us may have died since; then we wait for another lease and claim it
+        // once more.
         self.holding = Some((dead, Instant::now()));
         self.removals = self.removals.saturating_add(1);
         let unchanged = match objects.read(LOCK, LOCK_LIMIT_BYTES).await {

@@ -6,13 +6,15 @@
 //!                          └─ reap ─▶ blobs/      └────────── mirror ◀──────────────────┘
 //! ```
 //!
-//! A [`Space`] is the object store with the space's layout: blobs, and segments of rows that are changed with conditional puts.
-//! A [`Cloud`] joins it to the local database: what transactions [stage](Cloud::stage) is published in order, across
-//! outages and restarts; [`Cloud::sync`] brings local rows in line with the space and fetches only what changed. The
-//! mirror in the database says which rows are in which segment, so that both touch no more than they must.
+//! A [`Space`] is the object store with the space's layout: blobs, and segments of rows that are
+//! changed with conditional puts. A [`Cloud`] joins it to the local database: what transactions
+//! [stage](Cloud::stage) is published in order, across outages and restarts; [`Cloud::sync`] brings
+//! local rows in line with the space and fetches only what changed. The mirror in the database says
+//! which rows are in which segment, so that both touch no more than they must.
 //!
-//! Order of things: a blob is durable before any row names it ([`Space::put_blob`], then the row); a row is gone before its
-//! blob goes. How a removal and an upload of one blob meet is described with [`Cloud::confirm_blob`].
+//! Order of things: a blob is durable before any row names it ([`Space::put_blob`], then the row);
+//! a row is gone before its blob goes. How a removal and an upload of one blob meet is described
+//! with [`Cloud::confirm_blob`].
 
 #![warn(unreachable_pub)]
 

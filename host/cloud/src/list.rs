@@ -123,8 +123,9 @@ impl Space {
         Ok((parsed.map_err(|error| Error::malformed(&object, error))?, meta))
     }
 
-    /// The segments of the wanted rows of a collection, read from the space; where several hold a row, the one that counts.
-    /// `wanted` is told a segment's name and a row's identity. A segment that cannot be read holds none.
+    /// The segments of the wanted rows of a collection, read from the space; where several hold a
+    /// row, the one that counts. `wanted` is told a segment's name and a row's identity. A segment
+    /// that cannot be read holds none.
     pub(crate) async fn places(
         &self,
         collection: &'static Collection,

@@ -1,8 +1,9 @@
-//! What this host knows of the rows of the space: which rows are in which segment, in which state they were applied
-//! here, and which blobs they name.
+//! What this host knows of the rows of the space: which rows are in which segment, in which state
+//! they were applied here, and which blobs they name.
 //!
-//! A row's digest is that of the line whose fields the modules have; [`UNKNOWN`](crate::row::UNKNOWN) when they may have
-//! others. A segment's version is the one whose rows are all known here; none when it has to be fetched again.
+//! A row's digest is that of the line whose fields the modules have;
+//! [`UNKNOWN`](crate::row::UNKNOWN) when they may have others. A segment's version is the one whose
+//! rows are all known here; none when it has to be fetched again.
 
 use serde::{Deserialize, Serialize};
 use stowage_storage::{Error as StorageError, KeyRange, ScanOptions, Transaction};
@@ -14,7 +15,8 @@ use crate::segment::default_segment;
 
 /// Collection, segment and identity → digest and blob.
 const ROWS: &str = "host.cloud-rows";
-/// Collection, identity and segment → nothing, for rows that are not in the segment where new ones go.
+/// Collection, identity and segment → nothing, for rows that are not in the segment where new ones
+/// go.
 const PLACES: &str = "host.cloud-places";
 /// Blob, collection, segment and identity → nothing.
 const BLOBS: &str = "host.cloud-blobs";
@@ -130,7 +132,8 @@ pub(crate) fn remove_row(tx: &mut Transaction, place: RowLocation<'_>) -> Result
     tx.delete(ROWS, &place.row_key())
 }
 
-/// The segments that hold a row with this identity, in bytewise order. The first is the one that counts.
+/// The segments that hold a row with this identity, in bytewise order. The first is the one that
+/// counts.
 pub(crate) fn segments_of(tx: &mut Transaction, collection: &str, identity: &str) -> Result<Vec<String>, StorageError> {
     let prefix = key(&[collection, identity, ""]);
     let options = ScanOptions {
@@ -177,7 +180,8 @@ pub(crate) fn has_places(tx: &mut Transaction, collection: &str) -> Result<bool,
     Ok(!page.entries.is_empty())
 }
 
-/// The rows of a segment after an identity, at most a page of them; the second part is where to go on.
+/// The rows of a segment after an identity, at most a page of them; the second part is where to go
+/// on.
 pub(crate) fn rows_of(
     tx: &mut Transaction,
     collection: &str,

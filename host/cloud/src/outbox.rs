@@ -1,9 +1,11 @@
 //! Changes that are staged and not yet in the space.
 //!
-//! `host.cloud-outbox` holds them by a number that grows with every staging in this process, begun after the last one
-//! found at start: a transaction that depends on another one's outcome stages after it. Behind the number comes the fingerprint of the row:
-//! which rows have a change pending is read off the keys, when a sync asks for all rows of a batch at once. Staging, which is what calls
-//! do, writes nothing else for it. An index makes "does a pending row name this blob?" a short read.
+//! `host.cloud-outbox` holds them by a number that grows with every staging in this process, begun
+//! after the last one found at start: a transaction that depends on another one's outcome stages
+//! after it. Behind the number comes the fingerprint of the row: which rows have a change pending
+//! is read off the keys, when a sync asks for all rows of a batch at once. Staging, which is what
+//! calls do, writes nothing else for it. An index makes "does a pending row name this blob?" a
+//! short read.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,8 +15,8 @@ use stowage_storage::{Error as StorageError, KeyRange, ScanOptions, Transaction}
 use crate::{Hash, SpaceChange};
 
 const CHANGES: &str = "host.cloud-outbox";
-/// Rows are touched here, by their fingerprints, by those who stage a change of them, and depended on by those who ask about them. It holds
-/// nothing.
+/// Rows are touched here, by their fingerprints, by those who stage a change of them, and depended
+/// on by those who ask about them. It holds nothing.
 const ROWS: &str = "host.cloud-pending";
 /// Blob and number of a pending change that names it → nothing.
 const BLOBS: &str = "host.cloud-wanted";
@@ -45,7 +47,8 @@ pub(crate) fn last_number(tx: &mut Transaction) -> Result<u64, StorageError> {
 pub(crate) fn stage(tx: &mut Transaction, number: u64, change: &SpaceChange) -> Result<(), StorageError> {
     if let Some((collection, identity)) = change.row() {
         let print = fingerprint(collection, identity);
-        // Of two transactions that change one row at once the second runs again, and so stages after the first, with a later number.
+        // Of two transactions that change one row at once the second runs again, and so stages
+        // after the first, with a later number.
         tx.depend_on(ROWS, &print)?;
         tx.touch(ROWS, &print)?;
     }
@@ -73,8 +76,8 @@ pub(crate) fn remove<'a>(
     Ok(())
 }
 
-/// Up to `limit` changes after a number, in order, and the last number that was looked at while there may be more. One
-/// that cannot be read is passed over.
+/// Up to `limit` changes after a number, in order, and the last number that was looked at while
+/// there may be more. One that cannot be read is passed over.
 pub(crate) fn after(tx: &mut Transaction, from: u64, limit: u32) -> Result<(Vec<Staged>, Option<u64>), StorageError> {
     let range = KeyRange {
         start: Some(from.saturating_add(1).to_be_bytes().to_vec()),
@@ -99,8 +102,8 @@ pub(crate) fn after(tx: &mut Transaction, from: u64, limit: u32) -> Result<(Vec<
     Ok((staged, page.cursor.map(|key| self::number(&key))))
 }
 
-/// Which of these rows of a collection have a change pending. Whoever asks runs again where one is staged meanwhile. None is published
-/// meanwhile: both hold `Inner::moving`.
+/// Which of these rows of a collection have a change pending. Whoever asks runs again where one is
+/// staged meanwhile. None is published meanwhile: both hold `Inner::moving`.
 pub(crate) fn pending<'r>(
     tx: &mut Transaction,
     collection: &str,

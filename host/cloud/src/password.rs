@@ -34,8 +34,8 @@ pub enum OpenSealedError {
     Io(#[from] io::Error),
 }
 
-/// The plaintext of a protected file. Reading fails with [`io::ErrorKind::InvalidData`] where the file was changed, and
-/// with [`io::ErrorKind::UnexpectedEof`] where it was cut short.
+/// The plaintext of a protected file. Reading fails with [`io::ErrorKind::InvalidData`] where the
+/// file was changed, and with [`io::ErrorKind::UnexpectedEof`] where it was cut short.
 pub type SealedReader<R> = age::stream::StreamReader<R>;
 
 /// Checks passwords, a bounded number at once. Cheap to clone.
@@ -125,7 +125,8 @@ fn refused(error: DecryptError) -> OpenSealedError {
     }
 }
 
-/// Encrypts all of `input` into `output` with a password. Returns the bytes read. Blocks: not for an async task.
+/// Encrypts all of `input` into `output` with a password. Returns the bytes read. Blocks: not for
+/// an async task.
 ///
 /// # Errors
 /// What reading and writing return. The output is then not a whole file.

@@ -1,11 +1,13 @@
 //! From the outbox to the space.
 //!
-//! Changes are taken in order. Consecutive changes of one collection form a step; the segments of a step are changed side by
-//! side, and a step begins when the one before it is in the space. Publishing a change twice does no harm, so a change
-//! leaves the outbox only in the transaction that records it as done.
+//! Changes are taken in order. Consecutive changes of one collection form a step; the segments of a
+//! step are changed side by side, and a step begins when the one before it is in the space.
+//! Publishing a change twice does no harm, so a change leaves the outbox only in the transaction
+//! that records it as done.
 //!
-//! An edit of a row that was known here and is gone from the space is dropped, for another host removed the row, and the next
-//! sync removes it here. Only a row that names a blob is made again: what is put then is a file that was just uploaded.
+//! An edit of a row that was known here and is gone from the space is dropped, for another host
+//! removed the row, and the next sync removes it here. Only a row that names a blob is made again:
+//! what is put then is a file that was just uploaded.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -26,8 +28,8 @@ use crate::{Collection, Error, SpaceChange};
 /// Edits of rows by segment and identity.
 type Edits = BTreeMap<String, HashMap<String, Edit>>;
 
-/// Changes taken at once, where they are small: a page of the storage is at most 4 MiB. Rewriting a segment costs about the same
-/// for one change as for many.
+/// Changes taken at once, where they are small: a page of the storage is at most 4 MiB. Rewriting a
+/// segment costs about the same for one change as for many.
 const TAKE: u32 = 10_000;
 /// Rows and changes recorded in one transaction: calls commit between one and the next.
 const RECORDS: usize = 256;
@@ -53,8 +55,8 @@ pub(crate) fn is_pending(store: &Store, until: u64) -> Result<bool, Error> {
     }
 }
 
-/// Publishes every row change of the outbox. Blobs to remove are passed over: a row that is published before its blob
-/// would be removed keeps the blob.
+/// Publishes every row change of the outbox. Blobs to remove are passed over: a row that is
+/// published before its blob would be removed keeps the blob.
 pub(crate) async fn rows(state: &CloudState) -> Result<(), Error> {
     let mut from = 0;
     while let Some(cursor) = some_rows(state, from).await? {
@@ -63,8 +65,8 @@ pub(crate) async fn rows(state: &CloudState) -> Result<(), Error> {
     Ok(())
 }
 
-/// Publishes the row changes among the first that come after a number, and returns the number to go on after while there may be
-/// more.
+/// Publishes the row changes among the first that come after a number, and returns the number to go
+/// on after while there may be more.
 pub(crate) async fn some_rows(state: &CloudState, from: u64) -> Result<Option<u64>, Error> {
     let _moving = state.moving.lock().await;
     // Reading so many takes a while, and the threads of the calls have no time for it.
@@ -136,7 +138,8 @@ async fn publish_step(state: &CloudState, collection: &str, step: &[Staged]) -> 
     failure.map_or(Ok(()), Err)
 }
 
-/// Notes what became of segments, a few at a time: what is noted and still in the outbox is published again, which does no harm.
+/// Notes what became of segments, a few at a time: what is noted and still in the outbox is
+/// published again, which does no harm.
 async fn note(
     state: &CloudState,
     collection: &Collection,
@@ -241,7 +244,8 @@ impl Plan {
                     plan.add(home, identity, Edit::Replace(fields));
                 }
                 Wish::Remove => {
-                    // Every copy has to go, also one that we have not seen yet in the place where it would be.
+                    // Every copy has to go, also one that we have not seen yet in the place where
+                    // it would be.
                     for segment in known.into_iter().chain([home]) {
                         plan.add(segment, identity, Edit::Remove);
                     }
@@ -300,7 +304,8 @@ async fn edit(
             report_refused(collection, segment, &changed, edits);
             outcome.homeless = homeless(&changed, edits);
             if !outcome.homeless.is_empty() {
-                // The mirror keeps them for now: it is how a sync knows that the modules still have them.
+                // The mirror keeps them for now: it is how a sync knows that the modules still have
+                // them.
                 changed
                     .rows
                     .retain(|identity, _| !outcome.homeless.contains_key(identity));
@@ -337,8 +342,9 @@ fn homeless(changed: &Changed, edits: &HashMap<String, Edit>) -> HashMap<String,
     gone.collect()
 }
 
-/// Looks for rows that left their segment and updates them where they are now. One that is nowhere was removed by another
-/// host: it is made again only if it names a blob, for then it is an upload that came after, and no edit.
+/// Looks for rows that left their segment and updates them where they are now. One that is nowhere
+/// was removed by another host: it is made again only if it names a blob, for then it is an upload
+/// that came after, and no edit.
 async fn rehome(
     state: &CloudState,
     guard: &Guard,
@@ -417,8 +423,8 @@ async fn settle(
     }
 }
 
-/// Notes what a change of a segment did. What the space had before tells whether the modules have all of it: if not,
-/// the next sync fetches the segment.
+/// Notes what a change of a segment did. What the space had before tells whether the modules have
+/// all of it: if not, the next sync fetches the segment.
 fn record(tx: &mut Transaction, collection: &Collection, segment: &str, changed: &Changed) -> Result<(), StorageError> {
     let mut surprised = false;
     for (identity, edited) in &changed.rows {

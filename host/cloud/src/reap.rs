@@ -1,16 +1,20 @@
 //! Removes blobs that no row names any more.
 //!
-//! Two hosts may meet on one blob: this one removes the last row that named it, another one finds it in the space and names it.
+//! Two hosts may meet on one blob: this one removes the last row that named it, another one finds
+//! it in the space and names it.
 //!
-//! * The remover publishes its rows, syncs, and removes the blob only when no row of the space and none of its own that
-//!   is still to be published names it, no later than [`DECIDE_WITHIN`] after that sync began.
-//! * The uploader stores the blob or finds it there, publishes its row, and confirms the blob twice: at once, and again after
-//!   [`CONFIRM_AFTER`](crate::CONFIRM_AFTER). When it is gone it stores it again.
+//! * The remover publishes its rows, syncs, and removes the blob only when no row of the space and
+//!   none of its own that is still to be published names it, no later than [`DECIDE_WITHIN`] after
+//!   that sync began.
+//! * The uploader stores the blob or finds it there, publishes its row, and confirms the blob
+//!   twice: at once, and again after [`CONFIRM_AFTER`](crate::CONFIRM_AFTER). When it is gone it
+//!   stores it again.
 //!
-//! If the uploader's row is in the space when the remover syncs, the blob stays. If it comes later, the removal is over
-//! [`DECIDE_WITHIN`] and one request later, and the second confirmation sees what became of it. Within one process
-//! a [`BlobHold`](crate::BlobHold) does the same without waiting. Nobody removes a blob that was merely uploaded: a removal
-//! is asked for by the module whose row named it.
+//! If the uploader's row is in the space when the remover syncs, the blob stays. If it comes later,
+//! the removal is over [`DECIDE_WITHIN`] and one request later, and the second confirmation sees
+//! what became of it. Within one process a [`BlobHold`](crate::BlobHold) does the same without
+//! waiting. Nobody removes a blob that was merely uploaded: a removal is asked for by the module
+//! whose row named it.
 
 use std::time::Duration;
 
@@ -63,7 +67,8 @@ async fn remove(state: &CloudState, sink: &dyn RowSink, removals: Vec<(Hash, Sta
     let mut synced = None;
     let mut pending = BlobRemovals::Done;
     for (hash, staged) in removals {
-        // Asked first without the network: a blob that is shared by rows here is the usual reason to keep it.
+        // Asked first without the network: a blob that is shared by rows here is the usual reason
+        // to keep it.
         if !is_named(state, &hash)? {
             if synced.is_none_or(|at: Instant| at.elapsed() > DECIDE_WITHIN / 2) {
                 let begun = Instant::now();
@@ -78,7 +83,8 @@ async fn remove(state: &CloudState, sink: &dyn RowSink, removals: Vec<(Hash, Sta
             if !in_time {
                 return Err(Error::unreachable("lists", "the sync took too long to decide on blobs"));
             }
-            // Asked again: rows may have come with the sync, or have been staged before the blob was claimed.
+            // Asked again: rows may have come with the sync, or have been staged before the blob
+            // was claimed.
             if mirror::has_unread(&mut state.store.begin())? {
                 tracing::warn!(%hash, "keeping a blob: a segment that cannot be read may name it");
             } else if !is_named(state, &hash)? {

@@ -35,8 +35,8 @@ pub(crate) fn redacted(text: &str) -> String {
     out
 }
 
-/// An error as it read, with its causes, after [`redacted`]. The error itself is not kept: its `Debug` and its parts
-/// would still tell.
+/// An error as it read, with its causes, after [`redacted`]. The error itself is not kept: its
+/// `Debug` and its parts would still tell.
 pub(crate) struct Redacted {
     text: String,
     cause: Option<Box<Redacted>>,

@@ -55,7 +55,8 @@ pub(crate) fn parse(collection: &Collection, line: &[u8]) -> Option<Row> {
     })
 }
 
-/// The identity of a line that [`parse`] takes for a row. It keeps nothing else, and costs a fraction.
+/// The identity of a line that [`parse`] takes for a row. It keeps nothing else, and costs a
+/// fraction.
 pub(crate) fn identify(collection: &Collection, line: &[u8]) -> Option<String> {
     if line.len() > LINE_LIMIT_BYTES || !within_depth(line) {
         return None;
@@ -115,7 +116,8 @@ impl Visitor<'_> for IsName {
     }
 }
 
-/// Anything that reads as a JSON value; it is not kept. `IgnoredAny` would also pass numbers and escapes that do not.
+/// Anything that reads as a JSON value; it is not kept. `IgnoredAny` would also pass numbers and
+/// escapes that do not.
 struct WellFormed;
 
 impl<'de> Deserialize<'de> for WellFormed {
@@ -259,8 +261,9 @@ pub(crate) fn render(collection: &Collection, identity: &str, fields: &Map<Strin
     rewrite(&first, &all)
 }
 
-/// Whether the line of these fields is a row whatever they hold: it is flat, and short even if every character is escaped.
-/// Rows nearly always are, and rendering one to know costs more than all else about a change.
+/// Whether the line of these fields is a row whatever they hold: it is flat, and short even if
+/// every character is escaped. Rows nearly always are, and rendering one to know costs more than
+/// all else about a change.
 pub(crate) fn surely_fits(collection: &Collection, identity: &str, fields: &Map<String, Value>) -> bool {
     // The longest escape of a byte has 6 characters; quotes, colon and comma.
     let text = |text: &str| 6 * text.len() + 4;

@@ -48,7 +48,8 @@ pub(crate) enum ParseError {
     TooManyRows,
 }
 
-/// A segment as it was read. Rows are found by identity; where two lines have one identity the last counts.
+/// A segment as it was read. Rows are found by identity; where two lines have one identity the last
+/// counts.
 #[derive(Debug)]
 pub(crate) struct Segment {
     collection: &'static Collection,
@@ -147,8 +148,8 @@ pub(crate) struct Rewritten {
     pub rows: HashMap<String, Edited>,
 }
 
-/// Applies edits. Every line that is not edited stays byte for byte, whether it is a row or not. An edit whose line
-/// would exceed the limits of a row is left out and is absent from the answer.
+/// Applies edits. Every line that is not edited stays byte for byte, whether it is a row or not. An
+/// edit whose line would exceed the limits of a row is left out and is absent from the answer.
 pub(crate) fn rewrite(segment: &Segment, edits: &HashMap<String, Edit>) -> Rewritten {
     let mut done = HashMap::with_capacity(edits.len());
     let mut lines_of: HashMap<usize, Option<Vec<u8>>> = HashMap::new();
@@ -225,7 +226,8 @@ fn compose(
         match lines_of.get(&range.start) {
             Some(Some(line)) => push_line(&mut out, line),
             Some(None) => {}
-            // An earlier line of the same identity must not come back to life when the last one goes.
+            // An earlier line of the same identity must not come back to life when the last one
+            // goes.
             None if is_shadowed(segment, &range, edits) => {}
             None => push_line(&mut out, whole),
         }

@@ -18,7 +18,8 @@ const SPACE_JSON_LIMIT_BYTES: u64 = 64 << 10;
 /// How [`Space::open`] opens a space.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenOptions {
-    /// Make the space if there is none, with this many bytes as its size. An existing space keeps its own size.
+    /// Make the space if there is none, with this many bytes as its size. An existing space keeps
+    /// its own size.
     pub create: Option<u64>,
     /// Open it even while the store is out of reach: what is wrong shows when the space is used.
     pub unreachable_ok: bool,
@@ -38,14 +39,16 @@ struct Inner {
 }
 
 impl Space {
-    /// Opens the space at a URL: `file:///directory`, `memory:///`, `s3://bucket/prefix`, `gs://…`, `az://…`, or
-    /// `http(s)://…` for WebDAV. Credentials come from the environment, named as the store's own tools name them.
+    /// Opens the space at a URL: `file:///directory`, `memory:///`, `s3://bucket/prefix`, `gs://…`,
+    /// `az://…`, or `http(s)://…` for WebDAV. Credentials come from the environment, named as the
+    /// store's own tools name them.
     ///
     /// Each `memory:///` is a space of its own, gone with its last clone.
     ///
     /// # Errors
-    /// [`Error::Url`] for a URL that names no store; [`Error::Missing`] when there is no space and none is to be made;
-    /// [`Error::Malformed`] or [`Error::NewerFormat`] when `space.json` is not ours to read; [`Error::Unreachable`].
+    /// [`Error::Url`] for a URL that names no store; [`Error::Missing`] when there is no space and
+    /// none is to be made; [`Error::Malformed`] or [`Error::NewerFormat`] when `space.json` is not
+    /// ours to read; [`Error::Unreachable`].
     pub async fn open(url: &str, options: OpenOptions) -> Result<Space, Error> {
         let connection = connect::connect(url, options.create.is_some())?;
         let name = connect::without_credentials(url);
@@ -139,8 +142,8 @@ impl Space {
     /// The space's size in bytes, read from `space.json`.
     ///
     /// # Errors
-    /// [`Error::Missing`] without a `space.json`, [`Error::Malformed`] or [`Error::NewerFormat`] when it is not one of
-    /// format 1, [`Error::Unreachable`].
+    /// [`Error::Missing`] without a `space.json`, [`Error::Malformed`] or [`Error::NewerFormat`]
+    /// when it is not one of format 1, [`Error::Unreachable`].
     pub async fn total_bytes(&self) -> Result<u64, Error> {
         let (text, _) = self.objects().read(SPACE_JSON, SPACE_JSON_LIMIT_BYTES).await?;
         let json: Value = serde_json::from_slice(&text).map_err(|error| Error::malformed(SPACE_JSON, error))?;

@@ -1,10 +1,11 @@
 //! From the space to the local rows.
 //!
-//! A pass lists the segments, fetches those whose version is not the one known, several at once, and compares each with the
-//! mirror. New and changed rows of all segments are applied before any row is removed, so that a row which moved
-//! from one segment to another is never missing. A segment's version is noted only when all of its rows are applied: a
-//! pass that was cut short is done again where it was not finished. Memory is bounded by segments being fetched, by
-//! batches, and by the identities of rows to remove; what does not fit is left to another pass.
+//! A pass lists the segments, fetches those whose version is not the one known, several at once,
+//! and compares each with the mirror. New and changed rows of all segments are applied before any
+//! row is removed, so that a row which moved from one segment to another is never missing. A
+//! segment's version is noted only when all of its rows are applied: a pass that was cut short is
+//! done again where it was not finished. Memory is bounded by segments being fetched, by batches,
+//! and by the identities of rows to remove; what does not fit is left to another pass.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -278,7 +279,8 @@ impl<'a> Pass<'a> {
         self.note(seen).await
     }
 
-    /// Has a batch applied, or noted where no module keeps its rows. Returns the rows that were taken.
+    /// Has a batch applied, or noted where no module keeps its rows. Returns the rows that were
+    /// taken.
     async fn apply(&mut self, batch: Batch) -> Result<u32, Error> {
         if !self.sink.keeps(batch.collection()) {
             update(&self.state.store, |tx| batch.note(tx)).await?;
@@ -324,7 +326,8 @@ impl<'a> Pass<'a> {
                         };
                         mirror::put_segment(tx, name, segment, &state)?;
                     }
-                    // Rows may be left that have a pending change, or that a module which is away still has.
+                    // Rows may be left that have a pending change, or that a module which is away
+                    // still has.
                     None if mirror::rows_of(tx, name, segment, None)?.0.is_empty() => {
                         mirror::remove_segment(tx, name, segment)?;
                     }
@@ -416,7 +419,8 @@ async fn fetch(space: Space, stale: Stale, room_mib: Arc<Semaphore>) -> Result<F
     })
 }
 
-/// Whether a modification time tells this state from every later one: it is fine enough, or long enough ago.
+/// Whether a modification time tells this state from every later one: it is fine enough, or long
+/// enough ago.
 fn is_settled(modified_ms: i64) -> bool {
     let now_ms = SystemTime::now()
         .duration_since(UNIX_EPOCH)

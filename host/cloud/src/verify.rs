@@ -32,7 +32,8 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// Everything that is wrong.
     pub problems_len: u64,
-    /// Temp files whose bytes are not in the space but, until they are uploaded, on the machine they came to.
+    /// Temp files whose bytes are not in the space but, until they are uploaded, on the machine
+    /// they came to.
     pub local_only: u64,
     /// Blobs that no row names. They may be uploads under way; a day later they may be deleted.
     pub unreferenced: Vec<Unreferenced>,
@@ -97,12 +98,13 @@ struct Blob {
     named: bool,
 }
 
-/// Checks `space.json`, every line of every segment, and that every row's blob is there with its size; with `deep`, also
-/// that every blob has its hash, which reads all of them. Changes nothing. A space that changes meanwhile may show problems
-/// that are none.
+/// Checks `space.json`, every line of every segment, and that every row's blob is there with its
+/// size; with `deep`, also that every blob has its hash, which reads all of them. Changes nothing.
+/// A space that changes meanwhile may show problems that are none.
 ///
 /// # Errors
-/// [`Error::Unreachable`] when the space cannot be read. What is wrong with its content is in the report.
+/// [`Error::Unreachable`] when the space cannot be read. What is wrong with its content is in the
+/// report.
 pub async fn verify(space: &Space, deep: bool) -> Result<Report, Error> {
     let mut report = Report::default();
     match space.total_bytes().await {

@@ -46,7 +46,8 @@ async fn after_an_outage_everything_is_published_in_order_and_meanwhile_nobody_i
         tokio::task::yield_now().await;
     }
     let refused = store.faults.refused.load(Ordering::SeqCst);
-    // An attempt asks for each of the changed segments; attempts come at most every thirty seconds after the first few.
+    // An attempt asks for each of the changed segments; attempts come at most every thirty seconds
+    // after the first few.
     assert!((5..300).contains(&refused), "{refused} requests in ten minutes");
     assert_eq!(host.pending(), 10);
     store.set_down(false);
@@ -255,7 +256,8 @@ async fn a_row_with_a_change_of_ours_is_not_overwritten_by_a_sync() {
     one.change(&[put("favorites", "a", json!({ "name": "theirs", "size": 1 }))])
         .await;
     one.published().await;
-    // Staged between the publishing and the fetching of a sync: this sink stages in the middle of it.
+    // Staged between the publishing and the fetching of a sync: this sink stages in the middle of
+    // it.
     let mut tx = two.store.begin();
     two.cloud
         .stage(&mut tx, &put("favorites", "a", json!({ "name": "ours" })))

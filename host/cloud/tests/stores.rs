@@ -106,7 +106,8 @@ async fn an_unchanged_space_is_not_fetched_again_and_a_change_fetches_one_segmen
         assert_eq!((first.upserts, first.removals, first.skipped), (51, 0, 0));
         assert!(first.segments > 1);
         assert_eq!(reader.sync().await, stowage_cloud::SyncReport::default());
-        // What a host wrote itself it does not fetch, if the store's listings have ETags to know it by.
+        // What a host wrote itself it does not fetch, if the store's listings have ETags to know it
+        // by.
         let own = writer.sync().await;
         let tagged = !matches!(place, Place::S3(_));
         assert!(own.upserts == 0 && (own.segments == 0 || !tagged), "{own:?}");

@@ -224,7 +224,8 @@ async fn syncs_that_are_asked_for_at_once_share_a_run() {
     let host = Host::start(&space).await;
     let syncs = (0..20).map(|_| host.cloud.sync(host.sink.as_ref()));
     let reports = bounded("the syncs", futures_util::future::join_all(syncs)).await;
-    // The first has a run of its own; whoever came during it gets the next one, which finds nothing new.
+    // The first has a run of its own; whoever came during it gets the next one, which finds nothing
+    // new.
     let fetched: u32 = reports.into_iter().map(|report| report.unwrap().segments).sum();
     assert_eq!(fetched, 1);
 }

@@ -65,8 +65,9 @@ impl Folder {
                     Some(identity) => (identity, None),
                     None => {
                         let fields = json!({ "parent": "", "name": folder, "time": now_ms / 1000 });
-                        // The name is the identity, as of the folders that backups are made in, where it can be: another
-                        // folder may have it for its identity, and an identity is shorter than a name may be.
+                        // The name is the identity, as of the folders that backups are made in,
+                        // where it can be: another folder may have it for its identity, and an
+                        // identity is shorter than a name may be.
                         let is_free = row::is_identity(folders, folder)
                             && find(space, folders, folders.identity, folder).await?.is_none();
                         let identity = match is_free {

@@ -1,4 +1,5 @@
-//! What the tests of this crate share: hosts with a sink in memory, stores to put a space in, and stores that fail.
+//! What the tests of this crate share: hosts with a sink in memory, stores to put a space in, and
+//! stores that fail.
 
 #![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
@@ -235,7 +236,8 @@ pub fn neighbours(count: usize) -> Vec<String> {
         .collect()
 }
 
-/// Waits for something that has to happen within a generous while of real time, whatever the test does to tokio's.
+/// Waits for something that has to happen within a generous while of real time, whatever the test
+/// does to tokio's.
 pub async fn bounded<T>(what: &str, future: impl Future<Output = T>) -> T {
     let (late, is_late) = tokio::sync::oneshot::channel();
     // Dropped when the wait is over, which ends the thread.

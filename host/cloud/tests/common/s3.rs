@@ -33,7 +33,8 @@ impl S3 {
         let service = Arc::new(builder.build());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        // This server checks a put's condition first and writes afterwards, without a lock. Real ones do both at once.
+        // This server checks a put's condition first and writes afterwards, without a lock. Real
+        // ones do both at once.
         let gate = Arc::new(RwLock::new(()));
         let server = tokio::spawn(async move {
             loop {

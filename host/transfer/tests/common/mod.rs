@@ -1,4 +1,5 @@
-//! A space whose faults are at the test's command, and transfers on it that can be stopped and killed.
+//! A space whose faults are at the test's command, and transfers on it that can be stopped and
+//! killed.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::fmt;
