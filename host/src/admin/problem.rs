@@ -12,7 +12,8 @@ use crate::response::{HttpResponse, json_response};
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) status: StatusCode,
-    pub(super) body: ErrorBody,
+    /// Boxed, because a refusal carries a whole report.
+    pub(super) body: Box<ErrorBody>,
     /// The methods to name in an `Allow` header; empty for no header.
     allowed: &'static [Method],
 }
@@ -21,12 +22,12 @@ impl Problem {
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Problem {
         Problem {
             status,
-            body: ErrorBody {
+            body: Box::new(ErrorBody {
                 error: ErrorText {
                     message: message.into(),
                     report: None,
                 },
-            },
+            }),
             allowed: &[],
         }
     }

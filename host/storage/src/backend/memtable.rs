@@ -35,9 +35,13 @@ pub(super) struct Rows {
 #[derive(Debug)]
 pub(super) struct Versions {
     latest: Version,
-    /// The earlier ones, oldest first. Boxed, because most keys have none.
-    older: Option<Box<Vec<Version>>>,
+    /// The earlier ones. Boxed, because most keys have none.
+    older: Option<Box<OlderVersions>>,
 }
+
+/// Earlier versions of a key, oldest first.
+#[derive(Debug, Default)]
+struct OlderVersions(Vec<Version>);
 
 /// What a key holds from a batch on.
 #[derive(Debug)]
@@ -50,7 +54,7 @@ pub(super) struct Version {
 impl Versions {
     fn push(&mut self, version: Version) {
         let before = std::mem::replace(&mut self.latest, version);
-        self.older.get_or_insert_default().push(before);
+        self.older.get_or_insert_default().0.push(before);
     }
 
     /// The version that a snapshot of this batch sees, if the key was written by then.
@@ -58,7 +62,7 @@ impl Versions {
         if self.latest.batch <= batch {
             return Some(&self.latest);
         }
-        let older = self.older.as_deref()?;
+        let OlderVersions(older) = self.older.as_deref()?;
         let visible = older.partition_point(|version| version.batch <= batch);
         older[..visible].last()
     }
