@@ -47,7 +47,7 @@ impl Watching {
     /// How often the log says that a version was refused.
     fn refusals(&self, version: &str) -> usize {
         let log = self.host.log();
-        let lines = log.lines().filter(|line| line.contains("left aside until"));
+        let lines = log.lines().filter(|line| line.contains("ignored until"));
         lines.filter(|line| line.contains(version)).count()
     }
 }
