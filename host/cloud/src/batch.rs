@@ -1,10 +1,11 @@
 //! Rows on their way from the space to the module that keeps them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use stowage_storage::{Error as StorageError, Transaction};
 
@@ -214,7 +215,7 @@ impl Batch {
 
     /// Segments that have to be fetched once more because of this batch.
     pub(crate) fn unsettled(&self) -> BTreeSet<String> {
-        std::mem::take(&mut *self.unsettled.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.unsettled.lock())
     }
 
     /// Rows of it that have a change of ours which is not yet in the space.
@@ -280,10 +281,7 @@ impl Batch {
                     },
                 )?;
                 mirror::invalidate(tx, self.collection(), &other)?;
-                self.unsettled
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(other);
+                self.unsettled.lock().insert(other);
             }
         }
         Ok(())

@@ -1,8 +1,9 @@
 //! Keeps a blob from being removed while something here is about to name it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::Hash;
@@ -48,7 +49,7 @@ impl Holds {
             tokio::pin!(released);
             // Registered before the check, so that a release between the two is not missed.
             released.as_mut().enable();
-            let held = match self.inner.lock().entry(hash).or_insert(State::Held(0)) {
+            let held = match self.inner.blobs.lock().entry(hash).or_insert(State::Held(0)) {
                 State::Held(count) => {
                     *count += 1;
                     true
@@ -67,7 +68,7 @@ impl Holds {
 
     /// Claims a blob for removal; `None` while it is held.
     pub(crate) fn try_remove(&self, hash: Hash) -> Option<Removing> {
-        let mut blobs = self.inner.lock();
+        let mut blobs = self.inner.blobs.lock();
         if blobs.contains_key(&hash) {
             return None;
         }
@@ -79,16 +80,9 @@ impl Holds {
     }
 }
 
-impl Inner {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Hash, State>> {
-        // Every section leaves the map whole.
-        self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Drop for BlobHold {
     fn drop(&mut self) {
-        let mut blobs = self.inner.lock();
+        let mut blobs = self.inner.blobs.lock();
         if let Some(State::Held(count)) = blobs.get_mut(&self.hash) {
             *count -= 1;
             if *count == 0 {
@@ -100,7 +94,7 @@ impl Drop for BlobHold {
 
 impl Drop for Removing {
     fn drop(&mut self) {
-        self.inner.lock().remove(&self.hash);
+        self.inner.blobs.lock().remove(&self.hash);
         self.inner.released.notify_waiters();
     }
 }
@@ -128,6 +122,6 @@ mod tests {
         let hold = waiting.await.expect("no panic");
         assert!(holds.try_remove(hash).is_none());
         drop(hold);
-        assert!(holds.inner.lock().is_empty());
+        assert!(holds.inner.blobs.lock().is_empty());
     }
 }
