@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use stowage_storage::{Error as StorageError, Transaction};
 
-use crate::mirror::{self, Known, RowLocation};
+use crate::mirror::{self, MirroredRow, RowLocation};
 use crate::row::{Row, UNKNOWN};
 use crate::{Collection, outbox};
 
@@ -45,7 +45,7 @@ pub struct Batch {
     /// Rows that the last [`Batch::rows`] handed over.
     handed: AtomicU32,
     /// Segments that recording found to need fetching once more.
-    unsettled: Mutex<BTreeSet<String>>,
+    refetch: Mutex<BTreeSet<String>>,
 }
 
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl Batch {
             collection,
             work,
             handed: AtomicU32::new(0),
-            unsettled: Mutex::default(),
+            refetch: Mutex::default(),
         }
     }
 
@@ -166,9 +166,9 @@ impl Batch {
                     // change has the row fetched again. The blob counts all the same.
                     let pending = pending.contains(row.identity.as_str());
                     let digest = if pending { UNKNOWN } else { row.digest };
-                    let place = self.place(segment, &row.identity);
+                    let location = self.location(segment, &row.identity);
                     let blob = row.blob;
-                    mirror::put_row(tx, place, Known { digest, blob })?;
+                    mirror::put_row(tx, location, MirroredRow { digest, blob })?;
                 }
             }
             Work::Removals(removals) => {
@@ -184,23 +184,23 @@ impl Batch {
     }
 
     /// Notes rows of a collection that no module keeps: which blobs they name matters all the same.
-    pub(crate) fn note(&self, tx: &mut Transaction) -> Result<(), StorageError> {
+    pub(crate) fn record_unkept(&self, tx: &mut Transaction) -> Result<(), StorageError> {
         match &self.work {
             Work::Upserts(upserts) => {
                 for Upsert { segment, row } in upserts {
-                    let known = Known {
+                    let mirrored = MirroredRow {
                         digest: UNKNOWN,
                         blob: row.blob,
                     };
-                    mirror::put_row(tx, self.place(segment, &row.identity), known)?;
+                    mirror::put_row(tx, self.location(segment, &row.identity), mirrored)?;
                 }
             }
             Work::Removals(removals) => {
                 for Removal { segment, identity } in removals {
-                    let place = self.place(segment, identity);
+                    let location = self.location(segment, identity);
                     // A row that a module has must be removed from it when the module is back.
-                    if mirror::row(tx, place)?.is_some_and(|known| known.digest == UNKNOWN) {
-                        mirror::remove_row(tx, place)?;
+                    if mirror::row(tx, location)?.is_some_and(|mirrored| mirrored.digest == UNKNOWN) {
+                        mirror::remove_row(tx, location)?;
                     }
                 }
             }
@@ -214,8 +214,8 @@ impl Batch {
     }
 
     /// Segments that have to be fetched once more because of this batch.
-    pub(crate) fn unsettled(&self) -> BTreeSet<String> {
-        std::mem::take(&mut *self.unsettled.lock())
+    pub(crate) fn take_refetch(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.refetch.lock())
     }
 
     /// Rows of it that have a change of ours which is not yet in the space.
@@ -232,7 +232,7 @@ impl Batch {
         }
     }
 
-    fn place<'a>(&'a self, segment: &'a str, identity: &'a str) -> RowLocation<'a> {
+    fn location<'a>(&'a self, segment: &'a str, identity: &'a str) -> RowLocation<'a> {
         RowLocation {
             collection: self.collection.name,
             segment,
@@ -261,27 +261,27 @@ impl Batch {
     }
 
     fn record_removal(&self, tx: &mut Transaction, segment: &str, identity: &str) -> Result<(), StorageError> {
-        let gone = self.place(segment, identity);
+        let gone = self.location(segment, identity);
         let old = mirror::row(tx, gone)?;
         let counted = !self.is_preceded(tx, segment, identity)?;
         mirror::remove_row(tx, gone)?;
         // The row goes on in another segment: if that one's was not the content the module has, it
         // has to come again.
         if counted && let Some(other) = self.elsewhere(tx, segment, identity)? {
-            let place = self.place(&other, identity);
-            if let Some(known) = mirror::row(tx, place)?
-                && Some(known.digest) != old.map(|known| known.digest)
+            let location = self.location(&other, identity);
+            if let Some(mirrored) = mirror::row(tx, location)?
+                && Some(mirrored.digest) != old.map(|mirrored| mirrored.digest)
             {
                 mirror::put_row(
                     tx,
-                    place,
-                    Known {
+                    location,
+                    MirroredRow {
                         digest: UNKNOWN,
-                        ..known
+                        ..mirrored
                     },
                 )?;
                 mirror::invalidate(tx, self.collection(), &other)?;
-                self.unsettled.lock().insert(other);
+                self.refetch.lock().insert(other);
             }
         }
         Ok(())

@@ -146,7 +146,7 @@ impl Space {
         if self.head_blob(hash).await?.is_some_and(|info| info.size == size) {
             return Ok(Put::Present);
         }
-        let mut source = Source {
+        let mut source = BlobSource {
             reader: source,
             hasher: Hasher::new(),
             hash: *hash,
@@ -190,14 +190,14 @@ impl Space {
 }
 
 /// The bytes to store, hashed as they are read.
-struct Source<R> {
+struct BlobSource<R> {
     reader: R,
     hasher: Hasher,
     hash: Hash,
     size: u64,
 }
 
-impl<R: AsyncRead + Send + Unpin> Source<R> {
+impl<R: AsyncRead + Send + Unpin> BlobSource<R> {
     /// Everything, verified.
     async fn all(&mut self, object: &str) -> Result<Bytes, Error> {
         let bytes = self.next(object, self.size).await?;
@@ -250,7 +250,11 @@ impl<R: AsyncRead + Send + Unpin> Source<R> {
     }
 }
 
-async fn send_parts<R>(object: &str, mut upload: Box<dyn MultipartUpload>, source: &mut Source<R>) -> Result<(), Error>
+async fn send_parts<R>(
+    object: &str,
+    mut upload: Box<dyn MultipartUpload>,
+    source: &mut BlobSource<R>,
+) -> Result<(), Error>
 where
     R: AsyncRead + Send + Unpin,
 {
@@ -271,7 +275,11 @@ where
     sent
 }
 
-async fn try_send_parts<R>(object: &str, upload: &mut dyn MultipartUpload, source: &mut Source<R>) -> Result<(), Error>
+async fn try_send_parts<R>(
+    object: &str,
+    upload: &mut dyn MultipartUpload,
+    source: &mut BlobSource<R>,
+) -> Result<(), Error>
 where
     R: AsyncRead + Send + Unpin,
 {

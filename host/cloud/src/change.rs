@@ -65,20 +65,20 @@ impl SpaceChange {
         let Some((collection, identity)) = self.row() else {
             return Ok(());
         };
-        let Some(known) = Collection::named(collection) else {
+        let Some(found) = Collection::named(collection) else {
             return Err(SpaceChangeError::Collection(collection.to_owned()));
         };
-        if !row::is_identity(known, identity) {
+        if !row::is_identity(found, identity) {
             return Err(SpaceChangeError::Identity {
                 collection: collection.to_owned(),
                 identity: identity.to_owned(),
             });
         }
         if let SpaceChange::PutRow { fields, .. } = self
-            && !row::surely_fits(known, identity, fields)
+            && !row::surely_fits(found, identity, fields)
         {
-            let line = row::render(known, identity, fields);
-            if line.and_then(|line| row::parse(known, &line)).is_none() {
+            let line = row::render(found, identity, fields);
+            if line.and_then(|line| row::parse(found, &line)).is_none() {
                 return Err(SpaceChangeError::TooLong);
             }
         }

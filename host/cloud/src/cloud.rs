@@ -54,7 +54,7 @@ impl Cloud {
             }
         };
         update(&store, |tx| {
-            mirror::belong_to(tx, space.identity())?;
+            mirror::belong_to(tx, space.id())?;
             size.map_or(Ok(()), |total_bytes| mirror::put_total_bytes(tx, total_bytes))
         })
         .await?;

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::blob::Put;
-use crate::segment::{Edit, default_segment};
+use crate::segment::{RowEdit, default_segment};
 use crate::{Error, Space};
 
 mod entry;
@@ -24,7 +24,7 @@ pub use kind::Kind;
 pub use report::{Failure, Report};
 
 use entry::{Folder, NewRow};
-use prepare::Prepared;
+use prepare::PreparedFile;
 
 /// Rows that are published together.
 const ROWS_AT_ONCE: usize = 256;
@@ -65,7 +65,7 @@ pub async fn import(
     let mut report = Report::default();
     let (files, failures) = walk::files(paths.to_vec()).await?;
     report.failures = failures;
-    let mut rows = Rows {
+    let mut rows = RowBuffer {
         space,
         waiting: Vec::new(),
         strays: HashMap::new(),
@@ -106,11 +106,11 @@ async fn import_file(
     let name = path
         .file_name()
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let prepared = Prepared::of(path, plan.password.clone()).await?;
+    let prepared = PreparedFile::of(path, plan.password.clone()).await?;
     progress.file_started(&name, prepared.len_bytes);
     let row = folder.file(&name, &prepared)?;
     let (hash, len_bytes) = (prepared.hash, prepared.len_bytes);
-    let mut moved = Counted {
+    let mut moved = ProgressReader {
         file: tokio::fs::File::from_std(prepared.file),
         progress,
         count: 0,
@@ -128,7 +128,7 @@ async fn import_file(
 }
 
 /// Rows that wait to be published.
-struct Rows<'a> {
+struct RowBuffer<'a> {
     space: &'a Space,
     waiting: Vec<NewRow>,
     /// By collection: the segments of rows that another writer keeps elsewhere than we would, as
@@ -136,9 +136,9 @@ struct Rows<'a> {
     strays: HashMap<&'static str, HashMap<String, Arc<str>>>,
 }
 
-impl Rows<'_> {
+impl RowBuffer<'_> {
     async fn publish(&mut self) -> Result<(), Error> {
-        let mut segments: HashMap<(&'static str, String), HashMap<String, Edit>> = HashMap::new();
+        let mut segments: HashMap<(&'static str, String), HashMap<String, RowEdit>> = HashMap::new();
         let mut order = Vec::new();
         for NewRow {
             collection,
@@ -150,7 +150,7 @@ impl Rows<'_> {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(unknown) => {
                     let is_stray = |segment: &str, identity: &str| segment != default_segment(identity);
-                    unknown.insert(self.space.places(collection, is_stray).await?)
+                    unknown.insert(self.space.segments_of_rows(collection, is_stray).await?)
                 }
             };
             // A row lives in one segment only.
@@ -163,7 +163,7 @@ impl Rows<'_> {
             }
             // Of files with the same bytes the first gives the name, here as in the space.
             let edits = segments.entry(key).or_default();
-            edits.entry(identity).or_insert(Edit::Make(fields));
+            edits.entry(identity).or_insert(RowEdit::Make(fields));
         }
         let exclusion = self.space.exclusion().await?;
         for (collection, key) in order {
@@ -177,13 +177,13 @@ impl Rows<'_> {
 }
 
 /// A file that tells how much of it was read.
-struct Counted<'a> {
+struct ProgressReader<'a> {
     file: tokio::fs::File,
     progress: &'a mut dyn ImportProgress,
     count: u64,
 }
 
-impl AsyncRead for Counted<'_> {
+impl AsyncRead for ProgressReader<'_> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

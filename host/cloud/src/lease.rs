@@ -52,7 +52,7 @@ impl LeaseLock {
     pub(crate) async fn take(&self, objects: &Objects) -> Result<Lease, Error> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(2));
-        let mut watched = Watched::default();
+        let mut observed = ObservedHolding::default();
         loop {
             let since = Instant::now();
             let holding =
@@ -65,7 +65,7 @@ impl LeaseLock {
                         _turn: turn,
                     });
                 }
-                Some(false) => watched.look(objects).await?,
+                Some(false) => observed.look(objects).await?,
                 None => {
                     return Err(Error::unreachable(
                         LOCK,
@@ -80,27 +80,27 @@ impl LeaseLock {
 
 /// Another's holding, as long as it is the same.
 #[derive(Default)]
-struct Watched {
+struct ObservedHolding {
     holding: Option<(Hash, Instant)>,
     removals: u32,
 }
 
-impl Watched {
+impl ObservedHolding {
     async fn look(&mut self, objects: &Objects) -> Result<(), Error> {
-        let seen = match objects.read(LOCK, LOCK_LIMIT_BYTES).await {
+        let current = match objects.read(LOCK, LOCK_LIMIT_BYTES).await {
             Ok((text, _)) => Hash::of(&text),
             Err(Error::Missing { .. }) => return Ok(()),
             Err(error) => return Err(error),
         };
         match self.holding {
-            Some((holding, since)) if holding == seen => {
+            Some((holding, since)) if holding == current => {
                 if since.elapsed() > LEASE {
-                    self.remove(objects, seen).await?;
+                    self.remove(objects, current).await?;
                 }
             }
             _ => {
                 *self = Self {
-                    holding: Some((seen, Instant::now())),
+                    holding: Some((current, Instant::now())),
                     removals: 0,
                 }
             }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backoff::Backoff;
 use crate::exclusion::Guard;
-use crate::segment::{self, Edit, Edited, SEGMENT_LIMIT_BYTES, Segment};
+use crate::segment::{self, EditOutcome, RowEdit, SEGMENT_LIMIT_BYTES, Segment};
 use crate::{COLLECTIONS, Collection, Error, Space};
 
 /// Segments read at once in search of rows.
@@ -48,7 +48,7 @@ impl Version {
 
 /// A segment as a listing shows it.
 #[derive(Clone, Debug)]
-pub(crate) struct Listed {
+pub(crate) struct ListedSegment {
     pub collection: &'static Collection,
     pub segment: String,
     pub object: String,
@@ -60,13 +60,13 @@ pub(crate) struct Listed {
 
 /// What a change of a segment did.
 #[derive(Debug)]
-pub(crate) struct Changed {
+pub(crate) struct SegmentChange {
     /// The state that the change was applied to; `None` for a segment that was not there.
     pub before: Option<Version>,
     /// The state after it: `None` when the store did not name it, `before` when nothing changed.
     pub after: Option<Version>,
     /// What became of each edited row. An edit that makes no proper row is missing.
-    pub rows: HashMap<String, Edited>,
+    pub rows: HashMap<String, EditOutcome>,
 }
 
 impl Space {
@@ -84,7 +84,7 @@ impl Space {
     }
 
     /// The segments of a collection, by name. Other objects in its folder are passed over.
-    pub(crate) async fn segments(&self, collection: &'static Collection) -> Result<Vec<Listed>, Error> {
+    pub(crate) async fn segments(&self, collection: &'static Collection) -> Result<Vec<ListedSegment>, Error> {
         let listed = self.objects().list(&format!("lists/{}", collection.name)).await?;
         let mut segments: Vec<_> = listed
             .objects
@@ -96,7 +96,7 @@ impl Space {
                     .strip_prefix(collection.name)?
                     .strip_prefix('/')?;
                 let segment = segment::name_of(file).filter(|_| !file.contains('/'))?;
-                Some(Listed {
+                Some(ListedSegment {
                     collection,
                     segment: segment.to_owned(),
                     object: object.to_owned(),
@@ -126,7 +126,7 @@ impl Space {
     /// The segments of the wanted rows of a collection, read from the space; where several hold a
     /// row, the one that counts. `wanted` is told a segment's name and a row's identity. A segment
     /// that cannot be read holds none.
-    pub(crate) async fn places(
+    pub(crate) async fn segments_of_rows(
         &self,
         collection: &'static Collection,
         wanted: impl Fn(&str, &str) -> bool,
@@ -144,16 +144,16 @@ impl Space {
             }
         }))
         .buffered(READS_AT_ONCE);
-        let mut places = HashMap::new();
+        let mut segments = HashMap::new();
         while let Some(read) = reads.try_next().await? {
             let Some((name, segment)) = read else { continue };
             let name: Arc<str> = name.into();
             for identity in segment.identities().filter(|identity| wanted(&name, identity)) {
                 // They come by name: the first counts.
-                places.entry(identity.clone()).or_insert_with(|| Arc::clone(&name));
+                segments.entry(identity.clone()).or_insert_with(|| Arc::clone(&name));
             }
         }
-        Ok(places)
+        Ok(segments)
     }
 
     /// Applies edits to a segment, over again while others change it.
@@ -165,8 +165,8 @@ impl Space {
         guard: &Guard,
         collection: &'static Collection,
         segment: &str,
-        edits: &HashMap<String, Edit>,
-    ) -> Result<Changed, Error> {
+        edits: &HashMap<String, RowEdit>,
+    ) -> Result<SegmentChange, Error> {
         let object = segment::path(collection, segment);
         let mut backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(500));
         loop {
@@ -179,7 +179,7 @@ impl Space {
             drop(old);
             let before = meta.as_ref().map(Version::of);
             let Some(text) = rewritten.text else {
-                return Ok(Changed {
+                return Ok(SegmentChange {
                     after: before.clone(),
                     before,
                     rows: rewritten.rows,
@@ -190,7 +190,7 @@ impl Space {
             }
             match self.replace(guard, &object, meta, text).await {
                 Ok(put) => {
-                    return Ok(Changed {
+                    return Ok(SegmentChange {
                         before,
                         after: Version::of_put(&put),
                         rows: rewritten.rows,

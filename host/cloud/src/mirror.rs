@@ -17,7 +17,7 @@ use crate::segment::default_segment;
 const ROWS: &str = "host.cloud-rows";
 /// Collection, identity and segment → nothing, for rows that are not in the segment where new ones
 /// go.
-const PLACES: &str = "host.cloud-places";
+const STRAYS: &str = "host.cloud-places";
 /// Blob, collection, segment and identity → nothing.
 const BLOBS: &str = "host.cloud-blobs";
 /// Collection and segment → [`SegmentState`].
@@ -43,9 +43,9 @@ pub(crate) struct SegmentState {
 }
 
 /// Rows of a segment, and the identity to go on after while there may be more.
-pub(crate) type RowsPage = (Vec<(String, Known)>, Option<String>);
+pub(crate) type RowsPage = (Vec<(String, MirroredRow)>, Option<String>);
 
-/// A row's place.
+/// Where a row is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RowLocation<'a> {
     pub collection: &'a str,
@@ -63,7 +63,7 @@ impl RowLocation<'_> {
         self.segment == default_segment(self.identity)
     }
 
-    fn place_key(&self) -> Vec<u8> {
+    fn stray_key(&self) -> Vec<u8> {
         key(&[self.collection, self.identity, self.segment])
     }
 
@@ -76,12 +76,12 @@ impl RowLocation<'_> {
 
 /// What is known of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Known {
+pub(crate) struct MirroredRow {
     pub digest: Digest,
     pub blob: Option<Hash>,
 }
 
-impl Known {
+impl MirroredRow {
     fn encode(&self) -> Vec<u8> {
         let mut bytes = self.digest.to_vec();
         if let Some(hash) = &self.blob {
@@ -100,36 +100,42 @@ impl Known {
     }
 }
 
-/// What is known of the row at a place.
-pub(crate) fn row(tx: &mut Transaction, place: RowLocation<'_>) -> Result<Option<Known>, StorageError> {
-    Ok(tx.get(ROWS, &place.row_key())?.map(|bytes| Known::decode(&bytes)))
+/// What is known of the row at a location.
+pub(crate) fn row(tx: &mut Transaction, location: RowLocation<'_>) -> Result<Option<MirroredRow>, StorageError> {
+    Ok(tx
+        .get(ROWS, &location.row_key())?
+        .map(|bytes| MirroredRow::decode(&bytes)))
 }
 
-/// Notes a row at a place.
-pub(crate) fn put_row(tx: &mut Transaction, place: RowLocation<'_>, known: Known) -> Result<(), StorageError> {
-    if let Some(Known { blob: Some(old), .. }) = row(tx, place)?
-        && known.blob != Some(old)
+/// Notes a row at its location.
+pub(crate) fn put_row(
+    tx: &mut Transaction,
+    location: RowLocation<'_>,
+    mirrored: MirroredRow,
+) -> Result<(), StorageError> {
+    if let Some(MirroredRow { blob: Some(old), .. }) = row(tx, location)?
+        && mirrored.blob != Some(old)
     {
-        tx.delete(BLOBS, &place.blob_key(&old))?;
+        tx.delete(BLOBS, &location.blob_key(&old))?;
     }
-    if let Some(hash) = &known.blob {
-        tx.put(BLOBS, &place.blob_key(hash), Vec::new())?;
+    if let Some(hash) = &mirrored.blob {
+        tx.put(BLOBS, &location.blob_key(hash), Vec::new())?;
     }
-    if !place.is_default() {
-        tx.put(PLACES, &place.place_key(), Vec::new())?;
+    if !location.is_default() {
+        tx.put(STRAYS, &location.stray_key(), Vec::new())?;
     }
-    tx.put(ROWS, &place.row_key(), known.encode())
+    tx.put(ROWS, &location.row_key(), mirrored.encode())
 }
 
-/// Forgets the row at a place.
-pub(crate) fn remove_row(tx: &mut Transaction, place: RowLocation<'_>) -> Result<(), StorageError> {
-    if let Some(Known { blob: Some(old), .. }) = row(tx, place)? {
-        tx.delete(BLOBS, &place.blob_key(&old))?;
+/// Forgets the row at a location.
+pub(crate) fn remove_row(tx: &mut Transaction, location: RowLocation<'_>) -> Result<(), StorageError> {
+    if let Some(MirroredRow { blob: Some(old), .. }) = row(tx, location)? {
+        tx.delete(BLOBS, &location.blob_key(&old))?;
     }
-    if !place.is_default() {
-        tx.delete(PLACES, &place.place_key())?;
+    if !location.is_default() {
+        tx.delete(STRAYS, &location.stray_key())?;
     }
-    tx.delete(ROWS, &place.row_key())
+    tx.delete(ROWS, &location.row_key())
 }
 
 /// The segments that hold a row with this identity, in bytewise order. The first is the one that
@@ -141,7 +147,7 @@ pub(crate) fn segments_of(tx: &mut Transaction, collection: &str, identity: &str
         keys_only: true,
         ..ScanOptions::default()
     };
-    let page = tx.scan(PLACES, &KeyRange::prefix(prefix.clone()), &options)?;
+    let page = tx.scan(STRAYS, &KeyRange::prefix(prefix.clone()), &options)?;
     let mut segments: Vec<_> = page
         .entries
         .iter()
@@ -161,22 +167,22 @@ pub(crate) fn in_default_segment(
     identity: &str,
 ) -> Result<Option<String>, StorageError> {
     let default = default_segment(identity);
-    let place = RowLocation {
+    let location = RowLocation {
         collection,
         segment: &default,
         identity,
     };
-    Ok(row(tx, place)?.map(|_| default))
+    Ok(row(tx, location)?.map(|_| default))
 }
 
 /// Whether a row of the collection is anywhere but in the segment where new ones go.
-pub(crate) fn has_places(tx: &mut Transaction, collection: &str) -> Result<bool, StorageError> {
+pub(crate) fn has_strays(tx: &mut Transaction, collection: &str) -> Result<bool, StorageError> {
     let options = ScanOptions {
         limit: 1,
         keys_only: true,
         ..ScanOptions::default()
     };
-    let page = tx.scan(PLACES, &KeyRange::prefix(key(&[collection, ""])), &options)?;
+    let page = tx.scan(STRAYS, &KeyRange::prefix(key(&[collection, ""])), &options)?;
     Ok(!page.entries.is_empty())
 }
 
@@ -205,7 +211,7 @@ pub(crate) fn rows_of(
     let rows = page
         .entries
         .iter()
-        .filter_map(|entry| Some((identity(&entry.key)?, Known::decode(&entry.value))));
+        .filter_map(|entry| Some((identity(&entry.key)?, MirroredRow::decode(&entry.value))));
     Ok((rows.collect(), page.cursor.as_deref().and_then(identity)))
 }
 
@@ -339,7 +345,7 @@ mod tests {
     use super::*;
     use stowage_storage::{Config, Store};
 
-    fn place<'a>(segment: &'a str, identity: &'a str) -> RowLocation<'a> {
+    fn location<'a>(segment: &'a str, identity: &'a str) -> RowLocation<'a> {
         RowLocation {
             collection: "favorites",
             segment,
@@ -354,8 +360,8 @@ mod tests {
         let (one, two) = (Hash::of(b"1"), Hash::of(b"2"));
         put_row(
             &mut tx,
-            place("aa", "x"),
-            Known {
+            location("aa", "x"),
+            MirroredRow {
                 digest: [1; 16],
                 blob: Some(one),
             },
@@ -363,8 +369,8 @@ mod tests {
         .expect("put");
         put_row(
             &mut tx,
-            place("aa", "y"),
-            Known {
+            location("aa", "y"),
+            MirroredRow {
                 digest: [1; 16],
                 blob: Some(one),
             },
@@ -372,16 +378,16 @@ mod tests {
         .expect("put");
         put_row(
             &mut tx,
-            place("aa", "x"),
-            Known {
+            location("aa", "x"),
+            MirroredRow {
                 digest: [2; 16],
                 blob: Some(two),
             },
         )
         .expect("put");
         assert!(names(&mut tx, &one).expect("readable") && names(&mut tx, &two).expect("readable"));
-        remove_row(&mut tx, place("aa", "y")).expect("removed");
-        remove_row(&mut tx, place("aa", "x")).expect("removed");
+        remove_row(&mut tx, location("aa", "y")).expect("removed");
+        remove_row(&mut tx, location("aa", "x")).expect("removed");
         assert!(!names(&mut tx, &one).expect("readable") && !names(&mut tx, &two).expect("readable"));
     }
 
@@ -392,8 +398,8 @@ mod tests {
         for (segment, identity) in [("b", "x"), ("a", "x"), ("a", "xy"), ("ab", "z")] {
             put_row(
                 &mut tx,
-                place(segment, identity),
-                Known {
+                location(segment, identity),
+                MirroredRow {
                     digest: UNKNOWN,
                     blob: None,
                 },
@@ -402,8 +408,8 @@ mod tests {
         }
         assert_eq!(segments_of(&mut tx, "favorites", "x").expect("readable"), ["a", "b"]);
         assert_eq!(in_default_segment(&mut tx, "favorites", "x").expect("readable"), None);
-        assert!(has_places(&mut tx, "favorites").expect("readable"));
-        assert!(!has_places(&mut tx, "favorite").expect("readable"));
+        assert!(has_strays(&mut tx, "favorites").expect("readable"));
+        assert!(!has_strays(&mut tx, "favorite").expect("readable"));
         let (rows, more) = rows_of(&mut tx, "favorites", "a", None).expect("readable");
         assert_eq!(rows.iter().map(|row| row.0.as_str()).collect::<Vec<_>>(), ["x", "xy"]);
         assert_eq!(more, None);

@@ -29,7 +29,7 @@ type Fingerprint = [u8; 16];
 
 /// A staged change and its number.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Staged {
+pub(crate) struct StagedChange {
     pub number: u64,
     pub change: SpaceChange,
 }
@@ -65,9 +65,9 @@ fn encode(change: &SpaceChange) -> Vec<u8> {
 /// Removes changes that are in the space now.
 pub(crate) fn remove<'a>(
     tx: &mut Transaction,
-    staged: impl IntoIterator<Item = &'a Staged>,
+    staged: impl IntoIterator<Item = &'a StagedChange>,
 ) -> Result<(), StorageError> {
-    for Staged { number, change } in staged {
+    for StagedChange { number, change } in staged {
         tx.delete(CHANGES, &change_key(*number, change))?;
         if let Some(hash) = change.wanted_blob() {
             tx.delete(BLOBS, &blob_key(&hash, *number))?;
@@ -78,7 +78,11 @@ pub(crate) fn remove<'a>(
 
 /// Up to `limit` changes after a number, in order, and the last number that was looked at while
 /// there may be more. One that cannot be read is passed over.
-pub(crate) fn after(tx: &mut Transaction, from: u64, limit: u32) -> Result<(Vec<Staged>, Option<u64>), StorageError> {
+pub(crate) fn after(
+    tx: &mut Transaction,
+    from: u64,
+    limit: u32,
+) -> Result<(Vec<StagedChange>, Option<u64>), StorageError> {
     let range = KeyRange {
         start: Some(from.saturating_add(1).to_be_bytes().to_vec()),
         end: None,
@@ -95,7 +99,7 @@ pub(crate) fn after(tx: &mut Transaction, from: u64, limit: u32) -> Result<(Vec<
     for entry in page.entries {
         let number = number(&entry.key);
         match rmp_serde::from_slice(&entry.value) {
-            Ok(change) => staged.push(Staged { number, change }),
+            Ok(change) => staged.push(StagedChange { number, change }),
             Err(error) => tracing::error!(number, %error, "a change in the outbox cannot be read and is left there"),
         }
     }
@@ -221,7 +225,7 @@ mod tests {
         assert!(!names(&mut tx, &hash).expect("readable"));
         stage(&mut tx, 7, &change).expect("memory takes it");
         assert!(names(&mut tx, &hash).expect("readable"));
-        remove(&mut tx, [&Staged { number: 7, change }]).expect("memory takes it");
+        remove(&mut tx, [&StagedChange { number: 7, change }]).expect("memory takes it");
         assert!(!names(&mut tx, &hash).expect("readable"));
     }
 

@@ -16,17 +16,17 @@ use serde_json::{Map, Value};
 use stowage_storage::{Error as StorageError, Store, Transaction};
 
 use crate::exclusion::Guard;
-use crate::list::Changed;
-use crate::mirror::{self, Known, RowLocation, SegmentState};
-use crate::outbox::{self, Staged};
+use crate::list::SegmentChange;
+use crate::mirror::{self, MirroredRow, RowLocation, SegmentState};
+use crate::outbox::{self, StagedChange};
 use crate::row::{self, UNKNOWN};
-use crate::segment::{self, Edit};
+use crate::segment::{self, RowEdit};
 use crate::state::CloudState;
 use crate::update::update;
 use crate::{Collection, Error, SpaceChange};
 
 /// Edits of rows by segment and identity.
-type Edits = BTreeMap<String, HashMap<String, Edit>>;
+type SegmentEdits = BTreeMap<String, HashMap<String, RowEdit>>;
 
 /// Changes taken at once, where they are small: a page of the storage is at most 4 MiB. Rewriting a
 /// segment costs about the same for one change as for many.
@@ -89,7 +89,7 @@ pub(crate) async fn some_rows(state: &CloudState, from: u64) -> Result<Option<u6
     Ok(more)
 }
 
-async fn publish_step(state: &CloudState, collection: &str, step: &[Staged]) -> Result<(), Error> {
+async fn publish_step(state: &CloudState, collection: &str, step: &[StagedChange]) -> Result<(), Error> {
     let Some(collection) = Collection::named(collection) else {
         tracing::error!(
             collection,
@@ -108,19 +108,19 @@ async fn publish_step(state: &CloudState, collection: &str, step: &[Staged]) -> 
         .buffer_unordered(SEGMENTS_AT_ONCE)
         .collect()
         .await;
-    let mut all = Outcome::default();
+    let mut all = StepOutcome::default();
     for outcome in outcomes {
         all.add(outcome);
     }
-    let homeless = std::mem::take(&mut all.homeless);
-    if !homeless.is_empty() {
-        rehome(state, held, collection, homeless, &mut all).await;
+    let missing = std::mem::take(&mut all.missing);
+    if !missing.is_empty() {
+        edit_missing(state, held, collection, missing, &mut all).await;
     }
     drop(guard);
-    let Outcome {
+    let StepOutcome {
         changed: done,
-        left,
-        open,
+        refetch,
+        unpublished,
         failure,
         ..
     } = all;
@@ -130,10 +130,10 @@ async fn publish_step(state: &CloudState, collection: &str, step: &[Staged]) -> 
             staged
                 .change
                 .row()
-                .is_some_and(|(_, identity)| !open.contains(identity))
+                .is_some_and(|(_, identity)| !unpublished.contains(identity))
         })
         .collect();
-    note(state, collection, &done, &left).await?;
+    note(state, collection, &done, &refetch).await?;
     forget(state, &published).await?;
     failure.map_or(Ok(()), Err)
 }
@@ -143,8 +143,8 @@ async fn publish_step(state: &CloudState, collection: &str, step: &[Staged]) -> 
 async fn note(
     state: &CloudState,
     collection: &Collection,
-    done: &[(String, Changed)],
-    left: &[String],
+    done: &[(String, SegmentChange)],
+    refetch: &[String],
 ) -> Result<(), Error> {
     let mut rest = done;
     while !rest.is_empty() {
@@ -165,18 +165,19 @@ async fn note(
         .await?;
         rest = later;
     }
-    if left.is_empty() {
+    if refetch.is_empty() {
         return Ok(());
     }
     update(&state.store, |tx| {
-        left.iter()
+        refetch
+            .iter()
             .try_for_each(|segment| mirror::invalidate(tx, collection.name, segment))
     })
     .await
 }
 
 /// Takes changes out of the outbox.
-async fn forget(state: &CloudState, published: &[&Staged]) -> Result<(), Error> {
+async fn forget(state: &CloudState, published: &[&StagedChange]) -> Result<(), Error> {
     for some in published.chunks(RECORDS) {
         update(&state.store, |tx| outbox::remove(tx, some.iter().copied())).await?;
     }
@@ -184,70 +185,72 @@ async fn forget(state: &CloudState, published: &[&Staged]) -> Result<(), Error> 
     Ok(())
 }
 
-/// What a step wants of one row.
-enum Wish {
+/// What one row is to be after a step.
+enum WantedRow {
     /// These fields, and the others as they are.
-    Set(Map<String, Value>),
+    With(Map<String, Value>),
     /// These fields only.
-    Replace(Map<String, Value>),
+    Only(Map<String, Value>),
     /// No such row.
-    Remove,
+    Absent,
 }
 
 /// What a step does to each segment.
 struct Plan {
-    segments: Edits,
+    segments: SegmentEdits,
 }
 
 impl Plan {
-    async fn of(collection: &Collection, step: &[Staged], tx: &mut Transaction) -> Result<Self, StorageError> {
-        let mut wishes: BTreeMap<&str, Wish> = BTreeMap::new();
-        for Staged { change, .. } in step {
+    async fn of(collection: &Collection, step: &[StagedChange], tx: &mut Transaction) -> Result<Self, StorageError> {
+        let mut rows: BTreeMap<&str, WantedRow> = BTreeMap::new();
+        for StagedChange { change, .. } in step {
             match change {
                 SpaceChange::PutRow { identity, fields, .. } => {
-                    let wish = match wishes.remove(identity.as_str()) {
-                        None => Wish::Set(fields.clone()),
-                        Some(Wish::Remove) => Wish::Replace(fields.clone()),
-                        Some(Wish::Set(old)) => Wish::Set(merged(old, fields)),
-                        Some(Wish::Replace(old)) => Wish::Replace(merged(old, fields)),
+                    let row = match rows.remove(identity.as_str()) {
+                        None => WantedRow::With(fields.clone()),
+                        Some(WantedRow::Absent) => WantedRow::Only(fields.clone()),
+                        Some(WantedRow::With(old)) => WantedRow::With(merged(old, fields)),
+                        Some(WantedRow::Only(old)) => WantedRow::Only(merged(old, fields)),
                     };
-                    wishes.insert(identity, wish);
+                    rows.insert(identity, row);
                 }
-                SpaceChange::DeleteRow { identity, .. } => drop(wishes.insert(identity, Wish::Remove)),
+                SpaceChange::DeleteRow { identity, .. } => drop(rows.insert(identity, WantedRow::Absent)),
                 SpaceChange::DeleteBlob { .. } => {}
             }
         }
-        let mut plan = Self { segments: Edits::new() };
+        let mut plan = Self {
+            segments: SegmentEdits::new(),
+        };
         // Most collections have none, and need not be asked about each row.
-        let has_places = mirror::has_places(tx, collection.name)?;
-        for (n, (identity, wish)) in wishes.into_iter().enumerate() {
+        let has_strays = mirror::has_strays(tx, collection.name)?;
+        for (n, (identity, row)) in rows.into_iter().enumerate() {
             if n % RECORDS == RECORDS - 1 {
                 tokio::task::yield_now().await;
             }
-            let home = segment::default_segment(identity);
-            let known = match has_places {
+            let default = segment::default_segment(identity);
+            let segments = match has_strays {
                 true => mirror::segments_of(tx, collection.name, identity)?,
                 false => mirror::in_default_segment(tx, collection.name, identity)?
                     .into_iter()
                     .collect(),
             };
-            match wish {
-                Wish::Set(fields) => match known.into_iter().next() {
-                    Some(segment) => plan.add(segment, identity, Edit::Update(fields)),
-                    None => plan.add(home, identity, Edit::Set(fields)),
+            match row {
+                WantedRow::With(fields) => match segments.into_iter().next() {
+                    Some(segment) => plan.add(segment, identity, RowEdit::Update(fields)),
+                    None => plan.add(default, identity, RowEdit::Set(fields)),
                 },
-                Wish::Replace(fields) => {
+                WantedRow::Only(fields) => {
                     // Other copies would bring the old fields back.
-                    for segment in known.into_iter().filter(|segment| *segment != home) {
-                        plan.add(segment, identity, Edit::Remove);
+                    for segment in segments.into_iter().filter(|segment| *segment != default) {
+                        plan.add(segment, identity, RowEdit::Remove);
                     }
-                    plan.add(home, identity, Edit::Replace(fields));
+                    plan.add(default, identity, RowEdit::Replace(fields));
                 }
-                Wish::Remove => {
-                    // Every copy has to go, also one that we have not seen yet in the place where
+                WantedRow::Absent => {
+                    // Every copy has to go, also one that we have not seen yet in the segment where
                     // it would be.
-                    for segment in known.into_iter().chain([home]) {
-                        plan.add(segment, identity, Edit::Remove);
+                    for segment in segments.into_iter().chain([default]) {
+                        plan.add(segment, identity, RowEdit::Remove);
                     }
                 }
             }
@@ -255,7 +258,7 @@ impl Plan {
         Ok(plan)
     }
 
-    fn add(&mut self, segment: String, identity: &str, edit: Edit) {
+    fn add(&mut self, segment: String, identity: &str, edit: RowEdit) {
         self.segments
             .entry(segment)
             .or_default()
@@ -270,23 +273,23 @@ fn merged(mut old: Map<String, Value>, new: &Map<String, Value>) -> Map<String, 
 
 /// How edits of segments went.
 #[derive(Default)]
-struct Outcome {
-    changed: Vec<(String, Changed)>,
+struct StepOutcome {
+    changed: Vec<(String, SegmentChange)>,
     /// Rows that were to be updated where they are no more, with the fields to set.
-    homeless: HashMap<String, Map<String, Value>>,
-    /// Segments that such rows have left: the next sync has to find out.
-    left: Vec<String>,
+    missing: HashMap<String, Map<String, Value>>,
+    /// Segments that such rows are gone from: the next sync has to fetch them.
+    refetch: Vec<String>,
     /// Rows whose edit is not in the space.
-    open: HashSet<String>,
+    unpublished: HashSet<String>,
     failure: Option<Error>,
 }
 
-impl Outcome {
+impl StepOutcome {
     fn add(&mut self, other: Self) {
         self.changed.extend(other.changed);
-        self.homeless.extend(other.homeless);
-        self.left.extend(other.left);
-        self.open.extend(other.open);
+        self.missing.extend(other.missing);
+        self.refetch.extend(other.refetch);
+        self.unpublished.extend(other.unpublished);
         self.failure = other.failure.or(self.failure.take());
     }
 }
@@ -296,45 +299,49 @@ async fn edit(
     guard: &Guard,
     collection: &'static Collection,
     segment: &str,
-    edits: &HashMap<String, Edit>,
-) -> Outcome {
-    let mut outcome = Outcome::default();
+    edits: &HashMap<String, RowEdit>,
+) -> StepOutcome {
+    let mut outcome = StepOutcome::default();
     match state.space.edit_segment(guard, collection, segment, edits).await {
         Ok(mut changed) => {
             report_refused(collection, segment, &changed, edits);
-            outcome.homeless = homeless(&changed, edits);
-            if !outcome.homeless.is_empty() {
+            outcome.missing = missing_rows(&changed, edits);
+            if !outcome.missing.is_empty() {
                 // The mirror keeps them for now: it is how a sync knows that the modules still have
                 // them.
                 changed
                     .rows
-                    .retain(|identity, _| !outcome.homeless.contains_key(identity));
-                outcome.left.push(segment.to_owned());
+                    .retain(|identity, _| !outcome.missing.contains_key(identity));
+                outcome.refetch.push(segment.to_owned());
             }
             outcome.changed.push((segment.to_owned(), changed));
         }
         Err(Error::Malformed { object, reason }) => {
             tracing::error!(object, reason, "the segment is left as it is; new rows go beside it");
-            let mut stranded = Edits::new();
+            let mut overflow = SegmentEdits::new();
             for (identity, edit) in edits {
-                if let Edit::Set(fields) | Edit::Update(fields) | Edit::Make(fields) | Edit::Replace(fields) = edit {
-                    let beside = stranded.entry(segment::overflow_segment(identity)).or_default();
-                    beside.insert(identity.clone(), Edit::Set(fields.clone()));
+                if let RowEdit::Set(fields)
+                | RowEdit::Update(fields)
+                | RowEdit::Make(fields)
+                | RowEdit::Replace(fields) = edit
+                {
+                    let segment_edits = overflow.entry(segment::overflow_segment(identity)).or_default();
+                    segment_edits.insert(identity.clone(), RowEdit::Set(fields.clone()));
                 }
             }
-            settle(state, guard, collection, stranded, &mut outcome).await;
+            edit_elsewhere(state, guard, collection, overflow, &mut outcome).await;
         }
         Err(error) => {
-            outcome.open.extend(edits.keys().cloned());
+            outcome.unpublished.extend(edits.keys().cloned());
             outcome.failure = Some(error);
         }
     }
     outcome
 }
 
-fn homeless(changed: &Changed, edits: &HashMap<String, Edit>) -> HashMap<String, Map<String, Value>> {
+fn missing_rows(changed: &SegmentChange, edits: &HashMap<String, RowEdit>) -> HashMap<String, Map<String, Value>> {
     let gone = edits.iter().filter_map(|(identity, edit)| match edit {
-        Edit::Update(fields) if changed.rows.get(identity).is_some_and(|row| row.after.is_none()) => {
+        RowEdit::Update(fields) if changed.rows.get(identity).is_some_and(|row| row.after.is_none()) => {
             Some((identity.clone(), fields.clone()))
         }
         _ => None,
@@ -342,32 +349,32 @@ fn homeless(changed: &Changed, edits: &HashMap<String, Edit>) -> HashMap<String,
     gone.collect()
 }
 
-/// Looks for rows that left their segment and updates them where they are now. One that is nowhere
-/// was removed by another host: it is made again only if it names a blob, for then it is an upload
-/// that came after, and no edit.
-async fn rehome(
+/// Looks for rows that are gone from their segment and updates them where they are now. A row that
+/// is nowhere was removed by another host. It is made again only if it names a blob: then it is a
+/// later upload and no edit.
+async fn edit_missing(
     state: &CloudState,
     guard: &Guard,
     collection: &'static Collection,
-    homeless: HashMap<String, Map<String, Value>>,
-    outcome: &mut Outcome,
+    missing: HashMap<String, Map<String, Value>>,
+    outcome: &mut StepOutcome,
 ) {
     let found = state
         .space
-        .places(collection, |_, identity| homeless.contains_key(identity));
-    let places = match found.await {
-        Ok(places) => places,
+        .segments_of_rows(collection, |_, identity| missing.contains_key(identity));
+    let segments_now = match found.await {
+        Ok(segments) => segments,
         Err(error) => {
-            outcome.open.extend(homeless.into_keys());
+            outcome.unpublished.extend(missing.into_keys());
             outcome.failure = Some(error);
             return;
         }
     };
-    let mut segments = Edits::new();
-    for (identity, fields) in homeless {
-        let (segment, edit) = match places.get(&identity) {
-            Some(segment) => (segment.to_string(), Edit::Update(fields)),
-            None if row::blob(&fields).is_some() => (segment::default_segment(&identity), Edit::Set(fields)),
+    let mut segments = SegmentEdits::new();
+    for (identity, fields) in missing {
+        let (segment, edit) = match segments_now.get(&identity) {
+            Some(segment) => (segment.to_string(), RowEdit::Update(fields)),
+            None if row::blob(&fields).is_some() => (segment::default_segment(&identity), RowEdit::Set(fields)),
             None => {
                 tracing::info!(
                     ?collection,
@@ -379,10 +386,10 @@ async fn rehome(
         };
         segments.entry(segment).or_default().insert(identity, edit);
     }
-    settle(state, guard, collection, segments, outcome).await;
+    edit_elsewhere(state, guard, collection, segments, outcome).await;
 }
 
-fn report_refused(collection: &Collection, segment: &str, changed: &Changed, edits: &HashMap<String, Edit>) {
+fn report_refused(collection: &Collection, segment: &str, changed: &SegmentChange, edits: &HashMap<String, RowEdit>) {
     for identity in edits.keys().filter(|identity| !changed.rows.contains_key(*identity)) {
         tracing::error!(
             ?collection,
@@ -394,12 +401,12 @@ fn report_refused(collection: &Collection, segment: &str, changed: &Changed, edi
 }
 
 /// Carries out edits that could not be carried out where they were to be.
-async fn settle(
+async fn edit_elsewhere(
     state: &CloudState,
     guard: &Guard,
     collection: &'static Collection,
-    segments: Edits,
-    outcome: &mut Outcome,
+    segments: SegmentEdits,
+    outcome: &mut StepOutcome,
 ) {
     for (segment, edits) in segments {
         match state.space.edit_segment(guard, collection, &segment, &edits).await {
@@ -416,7 +423,7 @@ async fn settle(
                 );
             }
             Err(error) => {
-                outcome.open.extend(edits.into_keys());
+                outcome.unpublished.extend(edits.into_keys());
                 outcome.failure = Some(error);
             }
         }
@@ -425,22 +432,27 @@ async fn settle(
 
 /// Notes what a change of a segment did. What the space had before tells whether the modules have
 /// all of it: if not, the next sync fetches the segment.
-fn record(tx: &mut Transaction, collection: &Collection, segment: &str, changed: &Changed) -> Result<(), StorageError> {
+fn record(
+    tx: &mut Transaction,
+    collection: &Collection,
+    segment: &str,
+    changed: &SegmentChange,
+) -> Result<(), StorageError> {
     let mut surprised = false;
     for (identity, edited) in &changed.rows {
-        let place = RowLocation {
+        let location = RowLocation {
             collection: collection.name,
             segment,
             identity,
         };
-        let known = mirror::row(tx, place)?;
+        let mirrored = mirror::row(tx, location)?;
         match edited.after {
-            None => mirror::remove_row(tx, place)?,
+            None => mirror::remove_row(tx, location)?,
             Some((digest, blob)) => {
-                let expected = known.map(|known| known.digest) == edited.before;
+                let expected = mirrored.map(|row| row.digest) == edited.before;
                 surprised |= !expected;
                 let digest = if expected { digest } else { UNKNOWN };
-                mirror::put_row(tx, place, Known { digest, blob })?;
+                mirror::put_row(tx, location, MirroredRow { digest, blob })?;
             }
         }
     }

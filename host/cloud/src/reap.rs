@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::outbox::{self, Staged};
+use crate::outbox::{self, StagedChange};
 use crate::state::CloudState;
 use crate::update::update;
 use crate::{Error, Hash, RowSink, SpaceChange, mirror, sync};
@@ -40,7 +40,7 @@ pub(crate) enum BlobRemovals {
 
 /// Carries out the removals in the outbox, except those of held blobs.
 pub(crate) async fn blobs(state: &CloudState, sink: &dyn RowSink) -> Result<BlobRemovals, Error> {
-    let mut pending = BlobRemovals::Done;
+    let mut left = BlobRemovals::Done;
     let mut from = 0;
     loop {
         let (staged, more) = outbox::after(&mut state.store.begin(), from, TAKE)?;
@@ -54,18 +54,22 @@ pub(crate) async fn blobs(state: &CloudState, sink: &dyn RowSink) -> Result<Blob
         if !removals.is_empty()
             && let BlobRemovals::Held = remove(state, sink, removals).await?
         {
-            pending = BlobRemovals::Held;
+            left = BlobRemovals::Held;
         }
         match more {
             Some(cursor) => from = cursor,
-            None => return Ok(pending),
+            None => return Ok(left),
         }
     }
 }
 
-async fn remove(state: &CloudState, sink: &dyn RowSink, removals: Vec<(Hash, Staged)>) -> Result<BlobRemovals, Error> {
+async fn remove(
+    state: &CloudState,
+    sink: &dyn RowSink,
+    removals: Vec<(Hash, StagedChange)>,
+) -> Result<BlobRemovals, Error> {
     let mut synced = None;
-    let mut pending = BlobRemovals::Done;
+    let mut left = BlobRemovals::Done;
     for (hash, staged) in removals {
         // Asked first without the network: a blob that is shared by rows here is the usual reason
         // to keep it.
@@ -76,7 +80,7 @@ async fn remove(state: &CloudState, sink: &dyn RowSink, removals: Vec<(Hash, Sta
                 synced = Some(begun);
             }
             let Some(_removing) = state.holds.try_remove(hash) else {
-                pending = BlobRemovals::Held;
+                left = BlobRemovals::Held;
                 continue;
             };
             let in_time = synced.is_some_and(|at| at.elapsed() < DECIDE_WITHIN);
@@ -94,7 +98,7 @@ async fn remove(state: &CloudState, sink: &dyn RowSink, removals: Vec<(Hash, Sta
         }
         update(&state.store, |tx| outbox::remove(tx, [&staged])).await?;
     }
-    Ok(pending)
+    Ok(left)
 }
 
 fn is_named(state: &CloudState, hash: &Hash) -> Result<bool, Error> {

@@ -119,7 +119,7 @@ impl Segment {
 
 /// What is to become of one row.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Edit {
+pub(crate) enum RowEdit {
     /// Sets these fields; makes the row if there is none.
     Set(Map<String, Value>),
     /// Sets these fields if there is such a row.
@@ -134,23 +134,23 @@ pub(crate) enum Edit {
 
 /// What an edit did to a row.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Edited {
+pub(crate) struct EditOutcome {
     pub before: Option<Digest>,
     pub after: Option<(Digest, Option<Hash>)>,
 }
 
 /// A segment's text after edits.
 #[derive(Debug)]
-pub(crate) struct Rewritten {
+pub(crate) struct RewrittenSegment {
     /// `None` when no edit changed anything.
     pub text: Option<Bytes>,
     /// What became of each edited row.
-    pub rows: HashMap<String, Edited>,
+    pub rows: HashMap<String, EditOutcome>,
 }
 
 /// Applies edits. Every line that is not edited stays byte for byte, whether it is a row or not. An
 /// edit whose line would exceed the limits of a row is left out and is absent from the answer.
-pub(crate) fn rewrite(segment: &Segment, edits: &HashMap<String, Edit>) -> Rewritten {
+pub(crate) fn rewrite(segment: &Segment, edits: &HashMap<String, RowEdit>) -> RewrittenSegment {
     let mut done = HashMap::with_capacity(edits.len());
     let mut lines_of: HashMap<usize, Option<Vec<u8>>> = HashMap::new();
     let mut appended = Vec::new();
@@ -161,11 +161,11 @@ pub(crate) fn rewrite(segment: &Segment, edits: &HashMap<String, Edit>) -> Rewri
         let old = segment.rows.get(identity);
         let before = segment.line(identity).map(row::digest);
         let new = match (edit, segment.line(identity)) {
-            (Edit::Remove, _) | (Edit::Update(_), None) => None,
-            (Edit::Set(fields) | Edit::Update(fields), Some(line)) => {
+            (RowEdit::Remove, _) | (RowEdit::Update(_), None) => None,
+            (RowEdit::Set(fields) | RowEdit::Update(fields), Some(line)) => {
                 let mut fields = fields.clone();
                 fields.remove(segment.collection.identity);
-                let line = if keeps(line, &fields) {
+                let line = if has_fields(line, &fields) {
                     Some(line.to_vec())
                 } else {
                     row::rewrite(line, &fields)
@@ -175,8 +175,8 @@ pub(crate) fn rewrite(segment: &Segment, edits: &HashMap<String, Edit>) -> Rewri
                 }
                 line
             }
-            (Edit::Make(_), Some(line)) => Some(line.to_vec()),
-            (Edit::Replace(fields), _) | (Edit::Set(fields) | Edit::Make(fields), None) => {
+            (RowEdit::Make(_), Some(line)) => Some(line.to_vec()),
+            (RowEdit::Replace(fields), _) | (RowEdit::Set(fields) | RowEdit::Make(fields), None) => {
                 let line = row::render(segment.collection, identity, fields);
                 if line.is_none() {
                     continue;
@@ -199,14 +199,14 @@ pub(crate) fn rewrite(segment: &Segment, edits: &HashMap<String, Edit>) -> Rewri
                 (None, None) => {}
             }
         }
-        done.insert(identity.clone(), Edited { before, after });
+        done.insert(identity.clone(), EditOutcome { before, after });
     }
     let text = changed.then(|| compose(segment, edits, &lines_of, &appended));
-    Rewritten { text, rows: done }
+    RewrittenSegment { text, rows: done }
 }
 
 /// Whether the line's fields have these values already.
-fn keeps(line: &[u8], fields: &Map<String, Value>) -> bool {
+fn has_fields(line: &[u8], fields: &Map<String, Value>) -> bool {
     let Ok(old) = serde_json::from_slice::<Map<String, Value>>(line) else {
         return false;
     };
@@ -215,7 +215,7 @@ fn keeps(line: &[u8], fields: &Map<String, Value>) -> bool {
 
 fn compose(
     segment: &Segment,
-    edits: &HashMap<String, Edit>,
+    edits: &HashMap<String, RowEdit>,
     lines_of: &HashMap<usize, Option<Vec<u8>>>,
     appended: &[Vec<u8>],
 ) -> Bytes {
@@ -239,14 +239,14 @@ fn compose(
 }
 
 /// Whether a line is an earlier one of an identity that is removed.
-fn is_shadowed(segment: &Segment, range: &Range<usize>, edits: &HashMap<String, Edit>) -> bool {
-    if !edits.values().any(|edit| matches!(edit, Edit::Remove)) {
+fn is_shadowed(segment: &Segment, range: &Range<usize>, edits: &HashMap<String, RowEdit>) -> bool {
+    if !edits.values().any(|edit| matches!(edit, RowEdit::Remove)) {
         return false;
     }
     let Some(row) = row::parse(segment.collection, trim(&segment.text[range.clone()])) else {
         return false;
     };
-    matches!(edits.get(&row.identity), Some(Edit::Remove))
+    matches!(edits.get(&row.identity), Some(RowEdit::Remove))
 }
 
 fn push_line(out: &mut Vec<u8>, line: &[u8]) {
@@ -290,14 +290,14 @@ mod tests {
         Segment::parse(favorites(), Bytes::from_static(text.as_bytes())).expect("a segment")
     }
 
-    fn set(identity: &str, fields: Value) -> (String, Edit) {
+    fn set(identity: &str, fields: Value) -> (String, RowEdit) {
         (
             identity.to_owned(),
-            Edit::Set(fields.as_object().expect("an object").clone()),
+            RowEdit::Set(fields.as_object().expect("an object").clone()),
         )
     }
 
-    fn text(rewritten: &Rewritten) -> &str {
+    fn text(rewritten: &RewrittenSegment) -> &str {
         std::str::from_utf8(rewritten.text.as_ref().expect("it changed")).expect("text")
     }
 
@@ -318,7 +318,7 @@ mod tests {
         let segment = segment("{\"unique\":\"a\",\"size\":1}\n");
         let edits = HashMap::from([
             set("a", json!({"size": 1, "unique": "zzz"})),
-            ("nobody".to_owned(), Edit::Remove),
+            ("nobody".to_owned(), RowEdit::Remove),
         ]);
         let rewritten = rewrite(&segment, &edits);
         assert!(rewritten.text.is_none());
@@ -328,7 +328,7 @@ mod tests {
         );
         assert_eq!(
             rewritten.rows["nobody"],
-            Edited {
+            EditOutcome {
                 before: None,
                 after: None
             }
@@ -339,10 +339,10 @@ mod tests {
     fn making_a_row_leaves_one_that_is_there_as_it_is() {
         let segment = segment("{\"unique\":\"a\",\"name\":\"old\"}\n");
         let make = |identity: &str| {
-            let (identity, Edit::Set(fields)) = set(identity, json!({"name": "new"})) else {
+            let (identity, RowEdit::Set(fields)) = set(identity, json!({"name": "new"})) else {
                 panic!("it sets");
             };
-            HashMap::from([(identity, Edit::Make(fields))])
+            HashMap::from([(identity, RowEdit::Make(fields))])
         };
         assert!(rewrite(&segment, &make("a")).text.is_none());
         assert_eq!(
@@ -355,7 +355,7 @@ mod tests {
     fn removing_a_row_removes_every_line_of_it() {
         let segment = segment("{\"unique\":\"a\",\"n\":1}\n{\"unique\":\"b\"}\n{\"unique\":\"a\",\"n\":2}\n");
         assert_eq!(segment.row("a").expect("there").fields["n"], 2);
-        let rewritten = rewrite(&segment, &HashMap::from([("a".to_owned(), Edit::Remove)]));
+        let rewritten = rewrite(&segment, &HashMap::from([("a".to_owned(), RowEdit::Remove)]));
         assert_eq!(text(&rewritten), "{\"unique\":\"b\"}\n");
     }
 

@@ -34,7 +34,7 @@ pub struct Space {
 #[derive(Debug)]
 struct Inner {
     objects: Objects,
-    identity: String,
+    id: String,
     exclusion: OnceCell<Exclusion>,
 }
 
@@ -69,7 +69,7 @@ impl Space {
     }
 
     fn new(store: Arc<dyn ObjectStore>, name: String, directory: Option<std::path::PathBuf>) -> Self {
-        let identity = match name.as_str() {
+        let id = match name.as_str() {
             // Another one each time, whose versions count from one again.
             "memory:///" => format!("{name}{}", uuid::Uuid::new_v4()),
             _ => name.clone(),
@@ -77,7 +77,7 @@ impl Space {
         Self {
             inner: Arc::new(Inner {
                 objects: Objects::new(store, name, directory),
-                identity,
+                id,
                 exclusion: OnceCell::new(),
             }),
         }
@@ -130,8 +130,8 @@ impl Space {
     }
 
     /// What tells this space from others, in the local database.
-    pub(crate) fn identity(&self) -> &str {
-        &self.inner.identity
+    pub(crate) fn id(&self) -> &str {
+        &self.inner.id
     }
 
     /// The space's directory, where it is one on this machine.

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::batch::{BATCH_LIMIT_BYTES, BATCH_LIMIT_ROWS, Removal, Upsert};
-use crate::list::{Listed, Version};
+use crate::list::{ListedSegment, Version};
 use crate::mirror::{self, SegmentState};
 use crate::row;
 use crate::segment::Segment;
@@ -58,13 +58,13 @@ async fn run(state: &CloudState, sink: &dyn RowSink) -> Result<SyncReport, Error
 }
 
 /// A segment that differs from what is known of it.
-struct Stale {
-    listed: Listed,
+struct StaleSegment {
+    listed: ListedSegment,
     kept: bool,
 }
 
 /// A segment whose rows are being applied, and the state to note afterwards.
-struct Seen {
+struct AppliedSegment {
     collection: &'static Collection,
     segment: Arc<str>,
     /// `None` for a segment that is no more.
@@ -75,28 +75,28 @@ struct Pass<'a> {
     state: &'a CloudState,
     sink: &'a dyn RowSink,
     report: &'a mut SyncReport,
-    upserts: Vec<Pending<Upsert>>,
-    removals: Vec<Pending<Removal>>,
+    upserts: Vec<RowQueue<Upsert>>,
+    removals: Vec<RowQueue<Removal>>,
     /// Rows to remove so far.
     removals_len: usize,
     /// Segments that have to be fetched once more.
-    unsettled: HashSet<(&'static str, String)>,
+    refetch: HashSet<(&'static str, String)>,
     again: bool,
 }
 
 /// Rows of one collection that wait for a batch, and segments whose rows are all among them.
-struct Pending<T> {
+struct RowQueue<T> {
     rows: Vec<T>,
     len_bytes: usize,
-    seen: Vec<Seen>,
+    segments: Vec<AppliedSegment>,
 }
 
-impl<T> Default for Pending<T> {
+impl<T> Default for RowQueue<T> {
     fn default() -> Self {
         Self {
             rows: Vec::new(),
             len_bytes: 0,
-            seen: Vec::new(),
+            segments: Vec::new(),
         }
     }
 }
@@ -107,10 +107,10 @@ impl<'a> Pass<'a> {
             state,
             sink,
             report,
-            upserts: COLLECTIONS.iter().map(|_| Pending::default()).collect(),
-            removals: COLLECTIONS.iter().map(|_| Pending::default()).collect(),
+            upserts: COLLECTIONS.iter().map(|_| RowQueue::default()).collect(),
+            removals: COLLECTIONS.iter().map(|_| RowQueue::default()).collect(),
             removals_len: 0,
-            unsettled: HashSet::new(),
+            refetch: HashSet::new(),
             again: false,
         }
     }
@@ -137,7 +137,7 @@ impl<'a> Pass<'a> {
             }
             let known = self.known(index, &segment).await?;
             self.remove(index, &segment, known.into_keys());
-            self.removals[index].seen.push(Seen {
+            self.removals[index].segments.push(AppliedSegment {
                 collection: &COLLECTIONS[index],
                 segment,
                 state: None,
@@ -150,7 +150,7 @@ impl<'a> Pass<'a> {
     }
 
     /// The segments that changed, and those that are no more with the index of their collection.
-    async fn compare(&self) -> Result<(Vec<Stale>, Vec<(usize, Arc<str>)>), Error> {
+    async fn compare(&self) -> Result<(Vec<StaleSegment>, Vec<(usize, Arc<str>)>), Error> {
         let listings = COLLECTIONS
             .iter()
             .map(|collection| self.state.space.segments(collection));
@@ -165,7 +165,7 @@ impl<'a> Pass<'a> {
                 let same =
                     state.is_some_and(|state| state.version.as_ref() == Some(&listed.version) && (state.kept || !kept));
                 if !same {
-                    stale.push(Stale { listed, kept });
+                    stale.push(StaleSegment { listed, kept });
                 }
             }
             vanished.extend(known.into_keys().map(|segment| (index, Arc::from(segment))));
@@ -174,15 +174,15 @@ impl<'a> Pass<'a> {
     }
 
     /// Sorts the rows of a fetched segment into those to apply and those to remove.
-    async fn take(&mut self, fetched: Fetched) -> Result<(), Error> {
-        let Fetched {
-            stale: Stale { listed, kept },
+    async fn take(&mut self, fetched: FetchedSegment) -> Result<(), Error> {
+        let FetchedSegment {
+            stale: StaleSegment { listed, kept },
             content,
             _permit,
         } = fetched;
         let index = index_of(listed.collection);
         let name: Arc<str> = listed.segment.as_str().into();
-        let seen = |version, unread| Seen {
+        let applied = |version, unread| AppliedSegment {
             collection: listed.collection,
             segment: Arc::clone(&name),
             state: Some(SegmentState { version, kept, unread }),
@@ -194,7 +194,7 @@ impl<'a> Pass<'a> {
             Err(Error::Malformed { object, reason }) => {
                 tracing::error!(object, reason, "the segment is passed over; its rows stay as they were");
                 self.report.malformed += 1;
-                return self.note(vec![seen(Some(listed.version.clone()), true)]).await;
+                return self.note(vec![applied(Some(listed.version.clone()), true)]).await;
             }
             Err(error) => return Err(error),
         };
@@ -225,10 +225,10 @@ impl<'a> Pass<'a> {
             }
         }
         if known.is_empty() {
-            self.upserts[index].seen.push(seen(version, false));
+            self.upserts[index].segments.push(applied(version, false));
         } else {
             self.remove(index, &name, known.into_keys());
-            self.removals[index].seen.push(seen(version, false));
+            self.removals[index].segments.push(applied(version, false));
         }
         Ok(())
     }
@@ -263,27 +263,27 @@ impl<'a> Pass<'a> {
     }
 
     async fn flush_upserts(&mut self, index: usize) -> Result<(), Error> {
-        let Pending { rows, seen, .. } = std::mem::take(&mut self.upserts[index]);
+        let RowQueue { rows, segments, .. } = std::mem::take(&mut self.upserts[index]);
         if !rows.is_empty() {
             self.report.upserts += self.apply(Batch::upserts(&COLLECTIONS[index], rows)).await?;
         }
-        self.note(seen).await
+        self.note(segments).await
     }
 
     async fn flush_removals(&mut self, index: usize) -> Result<(), Error> {
-        let Pending { mut rows, seen, .. } = std::mem::take(&mut self.removals[index]);
+        let RowQueue { mut rows, segments, .. } = std::mem::take(&mut self.removals[index]);
         while !rows.is_empty() {
             let batch = rows.split_off(rows.len().saturating_sub(BATCH_LIMIT_ROWS));
             self.report.removals += self.apply(Batch::removals(&COLLECTIONS[index], batch)).await?;
         }
-        self.note(seen).await
+        self.note(segments).await
     }
 
     /// Has a batch applied, or noted where no module keeps its rows. Returns the rows that were
     /// taken.
     async fn apply(&mut self, batch: Batch) -> Result<u32, Error> {
         if !self.sink.keeps(batch.collection()) {
-            update(&self.state.store, |tx| batch.note(tx)).await?;
+            update(&self.state.store, |tx| batch.record_unkept(tx)).await?;
             return Ok(0);
         }
         let applied = self.sink.apply(&batch).await.map_err(|source| Error::Sink {
@@ -295,30 +295,30 @@ impl<'a> Pass<'a> {
             .iter()
             .find(|collection| collection.name == batch.collection())
             .map_or("", |c| c.name);
-        for segment in batch.unsettled() {
-            self.unsettled.insert((name, segment));
+        for segment in batch.take_refetch() {
+            self.refetch.insert((name, segment));
             self.again = true;
         }
         Ok(batch.handed().saturating_sub(applied.skipped))
     }
 
     /// Notes the state of segments whose rows are all applied.
-    async fn note(&mut self, seen: Vec<Seen>) -> Result<(), Error> {
-        if seen.is_empty() {
+    async fn note(&mut self, segments: Vec<AppliedSegment>) -> Result<(), Error> {
+        if segments.is_empty() {
             return Ok(());
         }
-        let unsettled = &self.unsettled;
+        let refetch = &self.refetch;
         update(&self.state.store, |tx| {
-            for Seen {
+            for AppliedSegment {
                 collection,
                 segment,
                 state,
-            } in &seen
+            } in &segments
             {
                 let name = collection.name;
                 match state {
                     Some(state) => {
-                        let fetch = unsettled.contains(&(name, segment.to_string()));
+                        let fetch = refetch.contains(&(name, segment.to_string()));
                         let version = state.version.clone().filter(|_| !fetch);
                         let state = SegmentState {
                             version,
@@ -345,8 +345,8 @@ fn index_of(collection: &Collection) -> usize {
 }
 
 /// A segment as it was fetched.
-struct Fetched {
-    stale: Stale,
+struct FetchedSegment {
+    stale: StaleSegment,
     /// `None` when it is no longer there.
     content: Result<Option<(Segment, Option<Version>)>, Error>,
     /// Counts towards the limit until the segment is dropped.
@@ -356,13 +356,13 @@ struct Fetched {
 /// Fetches segments, several at once. Dropped, it stops.
 struct Fetches {
     space: Space,
-    waiting: std::vec::IntoIter<Stale>,
-    running: JoinSet<Result<Fetched, Error>>,
+    waiting: std::vec::IntoIter<StaleSegment>,
+    running: JoinSet<Result<FetchedSegment, Error>>,
     room_mib: Arc<Semaphore>,
 }
 
 impl Fetches {
-    fn new(space: &Space, stale: Vec<Stale>) -> Self {
+    fn new(space: &Space, stale: Vec<StaleSegment>) -> Self {
         Self {
             space: space.clone(),
             waiting: stale.into_iter(),
@@ -375,7 +375,7 @@ impl Fetches {
         self.waiting.len() == 0 && self.running.is_empty()
     }
 
-    async fn next(&mut self) -> Result<Option<Fetched>, Error> {
+    async fn next(&mut self) -> Result<Option<FetchedSegment>, Error> {
         while self.running.len() < FETCHES_AT_ONCE
             && let Some(stale) = self.waiting.next()
         {
@@ -389,7 +389,7 @@ impl Fetches {
     }
 }
 
-async fn fetch(space: Space, stale: Stale, room_mib: Arc<Semaphore>) -> Result<Fetched, Error> {
+async fn fetch(space: Space, stale: StaleSegment, room_mib: Arc<Semaphore>) -> Result<FetchedSegment, Error> {
     let mib = u32::try_from(stale.listed.len_bytes >> 20)
         .unwrap_or(u32::MAX)
         .saturating_add(1)
@@ -412,7 +412,7 @@ async fn fetch(space: Space, stale: Stale, room_mib: Arc<Semaphore>) -> Result<F
         Err(Error::Missing { .. }) => Ok(None),
         Err(error) => Err(error),
     };
-    Ok(Fetched {
+    Ok(FetchedSegment {
         stale,
         content,
         _permit: permit,

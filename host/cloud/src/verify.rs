@@ -141,9 +141,9 @@ pub async fn verify(space: &Space, deep: bool) -> Result<Report, Error> {
 async fn list_blobs(space: &Space, report: &mut Report) -> Result<HashMap<Hash, Blob>, Error> {
     let mut blobs = HashMap::new();
     let top = space.objects().list("blobs").await?;
-    for stray in &top.objects {
+    for object in &top.objects {
         report.problem(
-            stray.location.as_ref(),
+            object.location.as_ref(),
             "not a blob: blobs are in folders of two digits",
         );
     }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::find::find;
 use super::kind::Kind;
-use super::prepare::Prepared;
+use super::prepare::PreparedFile;
 use crate::{Collection, Error, Hash, Space, row};
 
 /// The folder of favourites that always exists.
@@ -87,7 +87,7 @@ impl Folder {
     }
 
     /// The row of a file in the folder.
-    pub(super) fn file(&self, name: &str, file: &Prepared) -> Result<NewRow, Error> {
+    pub(super) fn file(&self, name: &str, file: &PreparedFile) -> Result<NewRow, Error> {
         let hash = file.hash.to_string();
         let class = Class::of(name);
         // The same file in the same place is the same row.
@@ -171,7 +171,7 @@ fn extension(name: &str) -> Option<String> {
 }
 
 /// The messages of a backup that has one a line; otherwise none are known.
-fn messages(name: &str, file: &Prepared) -> u64 {
+fn messages(name: &str, file: &PreparedFile) -> u64 {
     match extension(name).as_deref() {
         Some(".txt" | ".jsonl" | ".ndjson" | ".log") => file.lines,
         _ => 0,
@@ -210,7 +210,7 @@ impl Class {
     }
 
     /// The message as JSON text, in the shape that clients show.
-    fn message(self, name: &str, file: &Prepared) -> String {
+    fn message(self, name: &str, file: &PreparedFile) -> String {
         let element = json!({ "size": file.len_bytes, "url": file.hash.to_string(), "fileName": name });
         let content = match (self, &file.text) {
             (Class::Text, Some(text)) => json!({ "text": text }),

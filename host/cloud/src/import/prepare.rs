@@ -11,7 +11,7 @@ use crate::{Error, Hash, Hasher, password};
 const TEXT_LIMIT_BYTES: usize = 16 << 10;
 
 /// A file that is ready to be stored.
-pub(super) struct Prepared {
+pub(super) struct PreparedFile {
     /// What to store, from its beginning.
     pub file: File,
     pub hash: Hash,
@@ -25,7 +25,7 @@ pub(super) struct Prepared {
     pub text: Option<String>,
 }
 
-impl Prepared {
+impl PreparedFile {
     pub(super) async fn of(path: &Path, password: Option<String>) -> Result<Self, Error> {
         let owned = path.to_path_buf();
         let prepared = tokio::task::spawn_blocking(move || prepare(&owned, password.as_deref()));
@@ -34,7 +34,7 @@ impl Prepared {
     }
 }
 
-fn prepare(path: &Path, password: Option<&str>) -> io::Result<Prepared> {
+fn prepare(path: &Path, password: Option<&str>) -> io::Result<PreparedFile> {
     let mut file = File::open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
@@ -44,28 +44,28 @@ fn prepare(path: &Path, password: Option<&str>) -> io::Result<Prepared> {
     let modified_ms = modified
         .duration_since(UNIX_EPOCH)
         .map_or(0, |time| time.as_millis() as u64);
-    let mut content = Content::default();
-    let mut stored = Stored {
+    let mut content = ContentSummary::default();
+    let mut writer = HashingWriter {
         file: None,
         hasher: Hasher::new(),
     };
-    let watched = Watched {
+    let reader = ContentReader {
         file: &mut file,
         content: &mut content,
     };
     match password {
         Some(password) => {
-            stored.file = Some(tempfile::tempfile()?);
-            password::seal(watched, &mut stored, password)?;
+            writer.file = Some(tempfile::tempfile()?);
+            password::seal(reader, &mut writer, password)?;
         }
         None => {
-            copy(watched, &mut stored)?;
+            copy(reader, &mut writer)?;
         }
     }
-    let Stored { file: sealed, hasher } = stored;
+    let HashingWriter { file: sealed, hasher } = writer;
     let mut file = sealed.unwrap_or(file);
     file.seek(SeekFrom::Start(0))?;
-    Ok(Prepared {
+    Ok(PreparedFile {
         file,
         len_bytes: hasher.len_bytes(),
         hash: hasher.finish(),
@@ -89,12 +89,12 @@ fn copy(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
 }
 
 /// Where stored bytes go: they are hashed, and kept where they are not those of the file itself.
-struct Stored {
+struct HashingWriter {
     file: Option<File>,
     hasher: Hasher,
 }
 
-impl Write for Stored {
+impl Write for HashingWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let len = match &mut self.file {
             Some(file) => file.write(bytes)?,
@@ -110,7 +110,7 @@ impl Write for Stored {
 }
 
 #[derive(Default)]
-struct Content {
+struct ContentSummary {
     head: Vec<u8>,
     len_bytes: u64,
     lines: u64,
@@ -118,7 +118,7 @@ struct Content {
     in_line: bool,
 }
 
-impl Content {
+impl ContentSummary {
     fn take(&mut self, bytes: &[u8]) {
         self.len_bytes += bytes.len() as u64;
         let room = TEXT_LIMIT_BYTES.saturating_sub(self.head.len());
@@ -141,12 +141,12 @@ impl Content {
     }
 }
 
-struct Watched<'a> {
+struct ContentReader<'a> {
     file: &'a mut File,
-    content: &'a mut Content,
+    content: &'a mut ContentSummary,
 }
 
-impl Read for Watched<'_> {
+impl Read for ContentReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = self.file.read(buffer)?;
         self.content.take(&buffer[..len]);
