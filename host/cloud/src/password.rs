@@ -28,10 +28,34 @@ pub enum OpenSealedError {
     WrongPassword,
     /// It is no `age` file with a passphrase, or its header asks for too much work.
     #[error("not a file that a password opens: {0}")]
-    Malformed(String),
+    Malformed(#[source] HeaderError),
     /// The file could not be read.
     #[error("reading the protected file: {0}")]
     Io(#[from] io::Error),
+}
+
+/// What is wrong with the header of a protected file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// It is for keys and not for a passphrase.
+    #[error("it has no passphrase recipient")]
+    NoPassphrase,
+    /// Deriving the key would take too much work.
+    #[error("it asks for a work factor of {0}, the most is {WORK_FACTOR_LIMIT}")]
+    TooMuchWork(u8),
+    /// The file ends within it.
+    #[error("its header is cut short")]
+    CutShort(#[source] io::Error),
+    /// It is not that of an `age` file.
+    #[error("its header is not valid")]
+    Invalid,
+    /// Its checksum does not fit.
+    #[error("its header was changed")]
+    Changed,
+    /// Something else.
+    #[error("{0}")]
+    Other(#[source] DecryptError),
 }
 
 /// The plaintext of a protected file. Reading fails with [`io::ErrorKind::InvalidData`] where the
@@ -70,7 +94,7 @@ impl Passwords {
         match self.open(io::Cursor::new(head), password).await {
             Ok(_) => Ok(true),
             Err(OpenSealedError::WrongPassword) => Ok(false),
-            Err(OpenSealedError::Malformed(reason)) => Err(Error::Malformed { object, reason }),
+            Err(OpenSealedError::Malformed(error)) => Err(Error::malformed(object, error)),
             // The bytes are in memory: what cannot be read is not there.
             Err(OpenSealedError::Io(error)) => Err(Error::malformed(object, error)),
         }
@@ -98,7 +122,7 @@ fn open_sealed<R: Read>(input: R, password: SecretString) -> Result<SealedReader
     // A header that does not end would otherwise be collected in memory.
     let decryptor = Decryptor::new(input).map_err(refused)?;
     if !decryptor.is_scrypt() {
-        return Err(OpenSealedError::Malformed("it has no passphrase recipient".to_owned()));
+        return Err(OpenSealedError::Malformed(HeaderError::NoPassphrase));
     }
     let mut identity = scrypt::Identity::new(password);
     identity.set_max_work_factor(WORK_FACTOR_LIMIT);
@@ -108,21 +132,18 @@ fn open_sealed<R: Read>(input: R, password: SecretString) -> Result<SealedReader
 }
 
 fn refused(error: DecryptError) -> OpenSealedError {
-    match error {
+    let error = match error {
         DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed | DecryptError::NoMatchingKeys => {
-            OpenSealedError::WrongPassword
+            return OpenSealedError::WrongPassword;
         }
-        DecryptError::ExcessiveWork { required, .. } => OpenSealedError::Malformed(format!(
-            "it asks for a work factor of {required}, the most is {WORK_FACTOR_LIMIT}"
-        )),
-        DecryptError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            OpenSealedError::Malformed("its header is cut short".to_owned())
-        }
-        DecryptError::Io(error) => OpenSealedError::Io(error),
-        DecryptError::InvalidHeader => OpenSealedError::Malformed("its header is not valid".to_owned()),
-        DecryptError::InvalidMac => OpenSealedError::Malformed("its header was changed".to_owned()),
-        other => OpenSealedError::Malformed(other.to_string()),
-    }
+        DecryptError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => HeaderError::CutShort(error),
+        DecryptError::Io(error) => return OpenSealedError::Io(error),
+        DecryptError::ExcessiveWork { required, .. } => HeaderError::TooMuchWork(required),
+        DecryptError::InvalidHeader => HeaderError::Invalid,
+        DecryptError::InvalidMac => HeaderError::Changed,
+        other => HeaderError::Other(other),
+    };
+    OpenSealedError::Malformed(error)
 }
 
 /// Encrypts all of `input` into `output` with a password. Returns the bytes read. Blocks: not for
