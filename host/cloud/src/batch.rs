@@ -96,7 +96,7 @@ impl Batch {
     }
 
     /// The collection's name.
-    pub fn collection(&self) -> &str {
+    pub fn collection(&self) -> &'static str {
         self.collection.name
     }
 

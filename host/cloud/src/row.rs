@@ -1,11 +1,16 @@
 //! One row: a line of a segment.
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+mod members;
+mod text_field;
+
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::{Collection, Hash};
+
+pub(crate) use members::rewrite;
 
 /// The longest line that is a row, in bytes, without its line break.
 pub const LINE_LIMIT_BYTES: usize = 1 << 20;
@@ -61,111 +66,7 @@ pub(crate) fn identify(collection: &Collection, line: &[u8]) -> Option<String> {
     if line.len() > LINE_LIMIT_BYTES || !within_depth(line) {
         return None;
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(line);
-    let identity = deserializer.deserialize_map(Identity(collection.identity)).ok()?;
-    deserializer.end().ok()?;
-    identity.filter(|text| is_identity(collection, text))
-}
-
-/// Finds a text in an object: the last of the name, as an object that is read as a whole keeps it.
-struct Identity(&'static str);
-
-impl<'de> Visitor<'de> for Identity {
-    type Value = Option<String>;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(is_it) = map.next_key_seed(IsName(self.0))? {
-            if is_it {
-                found = match map.next_value()? {
-                    Value::String(text) => Some(text),
-                    _ => None,
-                };
-            } else {
-                map.next_value::<WellFormed>()?;
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// Whether a name is this one.
-struct IsName(&'static str);
-
-impl<'de> DeserializeSeed<'de> for IsName {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for IsName {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<bool, E> {
-        Ok(name == self.0)
-    }
-}
-
-/// Anything that reads as a JSON value; it is not kept. `IgnoredAny` would also pass numbers and
-/// escapes that do not.
-struct WellFormed;
-
-impl<'de> Deserialize<'de> for WellFormed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WellFormed)
-    }
-}
-
-impl<'de> Visitor<'de> for WellFormed {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self, A::Error> {
-        while seq.next_element::<WellFormed>()?.is_some() {}
-        Ok(self)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
-        while map.next_entry::<WellFormed, WellFormed>()?.is_some() {}
-        Ok(self)
-    }
+    text_field::read(line, collection.identity).filter(|text| is_identity(collection, text))
 }
 
 /// Whether a row of the collection may have this identity.
@@ -211,53 +112,11 @@ fn within_depth(line: &[u8]) -> bool {
     true
 }
 
-/// Sets fields in a row's line and leaves the text of every other field, and their order, as it is.
-/// `None` when the line is not an object.
-pub(crate) fn rewrite(line: &[u8], fields: &Map<String, Value>) -> Option<Vec<u8>> {
-    let old: Members<'_> = serde_json::from_slice(line).ok()?;
-    let mut out = Vec::with_capacity(line.len() + 64);
-    let mut written = std::collections::HashSet::new();
-    out.push(b'{');
-    for (name, value) in &old.0 {
-        let new = fields.get(name.as_str());
-        // A name that occurs twice keeps its place but is written once.
-        if new.is_some() && !written.insert(name.as_str()) {
-            continue;
-        }
-        write_name(&mut out, name)?;
-        match new {
-            Some(value) => serde_json::to_writer(&mut out, value).ok()?,
-            None => out.extend_from_slice(value.get().as_bytes()),
-        }
-    }
-    for (name, value) in fields {
-        if !written.contains(name.as_str()) {
-            write_name(&mut out, name)?;
-            serde_json::to_writer(&mut out, value).ok()?;
-        }
-    }
-    out.push(b'}');
-    Some(out)
-}
-
-fn write_name(out: &mut Vec<u8>, name: &str) -> Option<()> {
-    if out.len() > 1 {
-        out.push(b',');
-    }
-    serde_json::to_writer(&mut *out, name).ok()?;
-    out.push(b':');
-    Some(())
-}
-
 /// A new row's line: its identity first, then the fields.
 pub(crate) fn render(collection: &Collection, identity: &str, fields: &Map<String, Value>) -> Option<Vec<u8>> {
     let mut all = fields.clone();
     all.remove(collection.identity);
-    let mut first = Vec::with_capacity(64);
-    first.push(b'{');
-    write_name(&mut first, collection.identity)?;
-    serde_json::to_writer(&mut first, identity).ok()?;
-    first.push(b'}');
+    let first = serde_json::to_vec(&BTreeMap::from([(collection.identity, identity)])).ok()?;
     rewrite(&first, &all)
 }
 
@@ -281,29 +140,6 @@ pub(crate) fn surely_fits(collection: &Collection, identity: &str, fields: &Map<
         }
     }
     true
-}
-
-/// The members of an object in their order, values as text.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor<'a>(std::marker::PhantomData<&'a ()>);
-        impl<'de: 'a, 'a> serde::de::Visitor<'de> for Visitor<'a> {
-            type Value = Members<'a>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members<'a>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Visitor(std::marker::PhantomData))
-    }
 }
 
 #[cfg(test)]
@@ -380,27 +216,6 @@ mod tests {
         for other in [json!(hash.to_hex()), json!(7), json!(null), json!("")] {
             assert_eq!(blob(&object(json!({"hash": other}))), None);
         }
-    }
-
-    #[test]
-    fn rewriting_keeps_unknown_fields_their_order_and_their_text() {
-        let line =
-            br#"{"z":1.10,"unique":"a","big":123456789012345678901234567890,"name":"old","n":{"b":1,"a":[2 ,3]}}"#;
-        let new = rewrite(line, &object(json!({"name": "new", "time": 5}))).expect("an object");
-        assert_eq!(
-            String::from_utf8(new).expect("text"),
-            r#"{"z":1.10,"unique":"a","big":123456789012345678901234567890,"name":"new","n":{"b":1,"a":[2 ,3]},"time":5}"#
-        );
-    }
-
-    #[test]
-    fn a_repeated_field_is_written_once() {
-        let new = rewrite(
-            br#"{"unique":"a","name":"x","name":"y"}"#,
-            &object(json!({"name": "z"})),
-        )
-        .expect("an object");
-        assert_eq!(String::from_utf8(new).expect("text"), r#"{"unique":"a","name":"z"}"#);
     }
 
     #[test]
