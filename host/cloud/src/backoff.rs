@@ -1,9 +1,9 @@
-//! Growing, jittered pauses between attempts.
+//! Pauses between attempts.
 
 use std::time::Duration;
 
-/// A pause that doubles with every attempt, up to a cap. Each pause is drawn from the upper half of
-/// its span, so that hosts that failed together do not come back together.
+/// A pause that doubles with each attempt, up to a cap. Its length is random: at least half and at
+/// most all of that. So hosts that failed together do not retry together.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     first: Duration,

@@ -1,4 +1,4 @@
-//! Rows on their way from the space to the module that keeps them.
+//! Batches: rows from the space, for the module that keeps them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -18,22 +18,22 @@ pub const BATCH_LIMIT_ROWS: usize = 500;
 /// The most bytes of rows in a batch, unless a single row is larger.
 pub const BATCH_LIMIT_BYTES: usize = 4 << 20;
 
-/// Takes rows over into this host's database.
+/// Writes rows into the database of this host.
 pub trait RowSink: Send + Sync {
-    /// Applies a batch in one transaction: begins one, asks [`Batch::rows`] what there is to do,
-    /// has the module of the collection do it, calls [`Batch::record`] and commits; all of that
-    /// again on a conflict.
+    /// Applies a batch in one transaction. It begins the transaction, calls [`Batch::rows`], gives
+    /// the rows to the module of the collection, calls [`Batch::record`] and commits. After a
+    /// conflict it does all of this again.
     fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, crate::SinkError>>;
 
-    /// Whether a module keeps the collection. Rows of a collection that none keeps are noted, not
-    /// applied, and come again once one does.
+    /// Whether a module keeps the collection. If none does, the rows are recorded but not applied.
+    /// They come again when a module keeps the collection.
     fn keeps(&self, collection: &str) -> bool;
 }
 
 /// What a sink did with a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// Rows of it that the module could not take, for example for the type of a field.
+    /// Rows that the module could not take, for example because a field has another type.
     pub skipped: u32,
 }
 
@@ -42,9 +42,9 @@ pub struct Applied {
 pub struct Batch {
     collection: &'static Collection,
     work: Work,
-    /// Rows that the last [`Batch::rows`] handed over.
+    /// How many rows the last [`Batch::rows`] returned.
     handed: AtomicU32,
-    /// Segments that recording found to need fetching once more.
+    /// Segments that must be fetched again, as [`Batch::record`] found.
     refetch: Mutex<BTreeSet<String>>,
 }
 
@@ -61,19 +61,19 @@ pub(crate) struct Upsert {
     pub row: Row,
 }
 
-/// A row that its segment no longer holds.
+/// A row that is no longer in its segment.
 #[derive(Clone, Debug)]
 pub(crate) struct Removal {
     pub segment: Arc<str>,
     pub identity: String,
 }
 
-/// What a module has to do for a batch.
+/// What a module must do for a batch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rows {
     /// Rows that are new or changed, with all their fields.
     pub upserts: Vec<Map<String, Value>>,
-    /// Identities of rows that are no more.
+    /// Identities of rows that were removed.
     pub removals: Vec<String>,
 }
 
@@ -100,7 +100,7 @@ impl Batch {
         self.collection.name
     }
 
-    /// Rows in it, before those are left out that have a pending change here.
+    /// How many rows it has. [`Batch::rows`] may return fewer.
     pub fn len(&self) -> usize {
         match &self.work {
             Work::Upserts(upserts) => upserts.len(),
@@ -113,9 +113,8 @@ impl Batch {
         self.len() == 0
     }
 
-    /// What the module has to do, as of this transaction. Rows with a change of ours that is not
-    /// yet in the space are left out: what is here is newer. So are rows that a segment with
-    /// precedence holds as well.
+    /// What the module must do, as of this transaction. Two kinds of rows are left out: rows with a
+    /// pending change, because the local row is newer, and rows that an earlier segment holds too.
     ///
     /// # Errors
     /// What the transaction's reads return.
@@ -152,7 +151,7 @@ impl Batch {
         Ok(rows)
     }
 
-    /// Notes the batch as done. To be called in the transaction of [`Batch::rows`], after the
+    /// Records that the batch is applied. Call it in the transaction of [`Batch::rows`], after the
     /// module.
     ///
     /// # Errors
@@ -162,8 +161,8 @@ impl Batch {
         match &self.work {
             Work::Upserts(upserts) => {
                 for Upsert { segment, row } in upserts {
-                    // What the module has of such a row is not what the space has: publishing our
-                    // change has the row fetched again. The blob counts all the same.
+                    // The module does not have what the space has. When the pending change is
+                    // published, the row is fetched again. The blob counts anyway.
                     let pending = pending.contains(row.identity.as_str());
                     let digest = if pending { UNKNOWN } else { row.digest };
                     let location = self.location(segment, &row.identity);
@@ -183,7 +182,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Notes rows of a collection that no module keeps: which blobs they name matters all the same.
+    /// Records rows of a collection that no module keeps, because they may name blobs.
     pub(crate) fn record_unkept(&self, tx: &mut Transaction) -> Result<(), StorageError> {
         match &self.work {
             Work::Upserts(upserts) => {
@@ -198,7 +197,7 @@ impl Batch {
             Work::Removals(removals) => {
                 for Removal { segment, identity } in removals {
                     let location = self.location(segment, identity);
-                    // A row that a module has must be removed from it when the module is back.
+                    // A row that a module has is removed from it when the module is back.
                     if mirror::row(tx, location)?.is_some_and(|mirrored| mirrored.digest == UNKNOWN) {
                         mirror::remove_row(tx, location)?;
                     }
@@ -208,17 +207,17 @@ impl Batch {
         Ok(())
     }
 
-    /// Rows that were handed to the module.
+    /// How many rows were given to the module.
     pub(crate) fn handed(&self) -> u32 {
         self.handed.load(Ordering::Relaxed)
     }
 
-    /// Segments that have to be fetched once more because of this batch.
+    /// Segments that must be fetched again because of this batch.
     pub(crate) fn take_refetch(&self) -> BTreeSet<String> {
         std::mem::take(&mut *self.refetch.lock())
     }
 
-    /// Rows of it that have a change of ours which is not yet in the space.
+    /// Rows of the batch that have a pending change.
     fn pending(&self, tx: &mut Transaction) -> Result<HashSet<&str>, StorageError> {
         match &self.work {
             Work::Upserts(upserts) => {
@@ -240,13 +239,13 @@ impl Batch {
         }
     }
 
-    /// Whether another segment holds the row and counts before this one.
+    /// Whether an earlier segment holds the row too. The first segment of a row counts.
     fn is_preceded(&self, tx: &mut Transaction, segment: &str, identity: &str) -> Result<bool, StorageError> {
         let first = mirror::segments_of(tx, self.collection(), identity)?.into_iter().next();
         Ok(first.is_some_and(|first| first.as_str() < segment))
     }
 
-    /// The first other segment that holds the row and is not in this batch as well.
+    /// The first other segment that holds the row, unless this batch removes the row there too.
     fn elsewhere(&self, tx: &mut Transaction, segment: &str, identity: &str) -> Result<Option<String>, StorageError> {
         let Work::Removals(removals) = &self.work else {
             return Ok(None);
@@ -265,8 +264,8 @@ impl Batch {
         let old = mirror::row(tx, gone)?;
         let counted = !self.is_preceded(tx, segment, identity)?;
         mirror::remove_row(tx, gone)?;
-        // The row goes on in another segment: if that one's was not the content the module has, it
-        // has to come again.
+        // The row is still in another segment. If that row is not what the module has, it must come
+        // again.
         if counted && let Some(other) = self.elsewhere(tx, segment, identity)? {
             let location = self.location(&other, identity);
             if let Some(mirrored) = mirror::row(tx, location)?

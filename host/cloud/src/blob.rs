@@ -16,18 +16,18 @@ use tokio::sync::mpsc;
 use crate::redaction::redacted;
 use crate::{Error, Hash, Hasher, Space};
 
-/// Bytes asked for at once from a store that is not a directory. Each such piece has its own time
-/// and retries.
+/// Bytes of one request to a store that is not a directory. Each request has its own time limit and
+/// retries.
 const RANGE_BYTES: u64 = 8 << 20;
-/// Bytes read at once from a file.
+/// Bytes that are read at once from a file.
 const FILE_READ_BYTES: usize = 1 << 20;
-/// A blob up to this size is sent in one piece, a larger one in parts of at least this size.
+/// A blob up to this size is sent as a whole. A larger one is sent in parts of at least this size.
 const PART_BYTES: u64 = 16 << 20;
-/// Parts under way at once.
+/// Parts that are sent at once.
 const PARTS_AT_ONCE: usize = 3;
-/// Stores take 10 000 parts; this leaves room.
+/// The most parts of a blob. Stores take 10 000.
 const PARTS_LIMIT: u64 = 9_000;
-/// The largest blob for a store that takes only whole objects: it is held in memory.
+/// The largest blob for a store that takes whole objects only. The blob is held in memory.
 const WHOLE_LIMIT_BYTES: u64 = 256 << 20;
 
 /// What a store knows of a blob.
@@ -44,7 +44,7 @@ pub struct BlobInfo {
 pub enum Put {
     /// The bytes were sent.
     Stored,
-    /// The space had the blob already; the source was not read.
+    /// The space had the blob already. The source was not read.
     Present,
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn path(hash: &Hash) -> String {
 }
 
 impl Space {
-    /// What the store knows of a blob; `None` when there is none.
+    /// What the store knows of a blob. `None` if there is no such blob.
     ///
     /// # Errors
     /// [`Error::Unreachable`].
@@ -70,9 +70,9 @@ impl Space {
         }
     }
 
-    /// The bytes of a range of a blob, in pieces of at most some MiB. The range must lie within the
-    /// blob; an answer that ends early is an error. The bytes are not verified: the caller hashes
-    /// them.
+    /// The bytes of a range of a blob, in pieces of a few MiB at most. The range must be within the
+    /// blob. An answer that ends early is an error. The bytes are not verified: the caller must
+    /// hash them.
     ///
     /// # Errors
     /// [`Error::Missing`], [`Error::Unreachable`], here or from the stream.
@@ -131,13 +131,13 @@ impl Space {
         first.chain(later.try_flatten()).boxed()
     }
 
-    /// Stores a blob: `size` bytes of `source` whose SHA-256 is `hash`. Nothing is visible, and
-    /// nothing of it stays, unless all of that holds. When it returns, the blob is durable. A blob
-    /// that is there already is left alone.
+    /// Stores a blob: the `size` bytes of `source`, whose SHA-256 is `hash`. If the source has
+    /// other bytes, nothing is stored. After success the blob is durable. A blob that is there
+    /// already is not sent again.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] when the source is not what it should be; [`Error::Local`] when it
-    /// cannot be read; [`Error::TooLarge`]; [`Error::Unreachable`].
+    /// [`Error::Mismatch`] if the source has other bytes, [`Error::Local`] if it cannot be read,
+    /// [`Error::TooLarge`], [`Error::Unreachable`].
     pub async fn put_blob<R>(&self, source: R, hash: &Hash, size: u64) -> Result<Put, Error>
     where
         R: AsyncRead + Send + Unpin,
@@ -153,34 +153,28 @@ impl Space {
             size,
         };
         let object = path(hash);
-        if size <= PART_BYTES {
-            let bytes = source.all(&object).await?;
-            let put = self.objects().put(&object, bytes, PutMode::Overwrite).await;
-            return put
-                .map(|_| Put::Stored)
-                .map_err(|error| Error::unreachable(&object, error));
-        }
-        let location = Path::parse(&object).map_err(|error| Error::malformed(&object, error))?;
-        match self.objects().store().put_multipart(&location).await {
-            Ok(upload) => send_parts(&object, upload, &mut source).await?,
-            Err(StoreError::NotImplemented { .. } | StoreError::NotSupported { .. }) => {
-                if size > WHOLE_LIMIT_BYTES {
-                    return Err(Error::TooLarge {
-                        len_bytes: size,
-                        limit_bytes: WHOLE_LIMIT_BYTES,
-                    });
-                }
-                let bytes = source.all(&object).await?;
-                let put = self.objects().put(&object, bytes, PutMode::Overwrite).await;
-                put.map_err(|error| Error::unreachable(&object, error))?;
+        if size > PART_BYTES {
+            let location = Path::parse(&object).map_err(|error| Error::malformed(&object, error))?;
+            match self.objects().store().put_multipart(&location).await {
+                Ok(upload) => return send_parts(&object, upload, &mut source).await.map(|()| Put::Stored),
+                Err(StoreError::NotImplemented { .. } | StoreError::NotSupported { .. }) => {}
+                Err(error) => return Err(Error::unreachable(&object, error)),
             }
-            Err(error) => return Err(Error::unreachable(&object, error)),
+            if size > WHOLE_LIMIT_BYTES {
+                return Err(Error::TooLarge {
+                    len_bytes: size,
+                    limit_bytes: WHOLE_LIMIT_BYTES,
+                });
+            }
         }
-        Ok(Put::Stored)
+        let bytes = source.all(&object).await?;
+        let put = self.objects().put(&object, bytes, PutMode::Overwrite).await;
+        put.map(|_| Put::Stored)
+            .map_err(|error| Error::unreachable(&object, error))
     }
 
-    /// Removes a blob, whether or not rows name it; one that is not there is no error. Hosts delete
-    /// through [`SpaceChange::DeleteBlob`](crate::SpaceChange), which looks for rows first.
+    /// Removes a blob even if rows name it. It is no error if there is no such blob. Hosts use
+    /// [`SpaceChange::DeleteBlob`](crate::SpaceChange) instead, which looks for rows first.
     ///
     /// # Errors
     /// [`Error::Unreachable`].
@@ -189,7 +183,7 @@ impl Space {
     }
 }
 
-/// The bytes to store, hashed as they are read.
+/// The bytes to store. They are hashed as they are read.
 struct BlobSource<R> {
     reader: R,
     hasher: Hasher,
@@ -198,14 +192,14 @@ struct BlobSource<R> {
 }
 
 impl<R: AsyncRead + Send + Unpin> BlobSource<R> {
-    /// Everything, verified.
+    /// All bytes, verified.
     async fn all(&mut self, object: &str) -> Result<Bytes, Error> {
         let bytes = self.next(object, self.size).await?;
         self.verify(object).await?;
         Ok(bytes)
     }
 
-    /// The next `len_bytes` bytes, fewer at the end.
+    /// The next `len_bytes` bytes, or fewer at the end.
     async fn next(&mut self, object: &str, len_bytes: u64) -> Result<Bytes, Error> {
         let mut bytes = BytesMut::with_capacity(usize::try_from(len_bytes).unwrap_or(0));
         let mut reader = (&mut self.reader).take(len_bytes);
@@ -228,7 +222,7 @@ impl<R: AsyncRead + Send + Unpin> BlobSource<R> {
         Ok(bytes)
     }
 
-    /// Checks that the source ended where it should, with the hash it should have.
+    /// Checks that the source ended, with the right size and hash.
     async fn verify(&mut self, object: &str) -> Result<(), Error> {
         let mut beyond = [0; 1];
         let more = self
@@ -283,7 +277,7 @@ async fn try_send_parts<R>(
 where
     R: AsyncRead + Send + Unpin,
 {
-    // Some stores want all parts but the last to have one size.
+    // Some stores need parts of equal size, except the last.
     let part_bytes = source
         .size
         .div_ceil(PARTS_LIMIT)
@@ -292,13 +286,10 @@ where
     let mut under_way = FuturesUnordered::new();
     loop {
         let part = source.next(object, part_bytes).await?;
-        if part.is_empty() {
+        if part.is_empty() || source.hasher.len_bytes() > source.size {
             break;
         }
-        if source.hasher.len_bytes() > source.size {
-            break;
-        }
-        // Spawned, so that parts move while the source is read.
+        // Spawned, so that parts are sent while the source is read.
         under_way.push(tokio::spawn(upload.put_part(part.into())));
         while under_way.len() >= PARTS_AT_ONCE {
             wait_for_one(object, &mut under_way).await?;
@@ -327,7 +318,7 @@ fn piece(range: &Range<u64>) -> Range<u64> {
     range.start..range.end.min(range.start.saturating_add(RANGE_BYTES))
 }
 
-/// Passes pieces on and fails when they are not exactly `len_bytes` altogether.
+/// Passes pieces on. Fails if they are not exactly `len_bytes` in total.
 fn exactly(
     object: String,
     len_bytes: u64,
@@ -354,13 +345,13 @@ fn exactly(
     .boxed()
 }
 
-/// Reads a range of a file on one blocking thread, two buffers ahead of who takes them.
+/// Reads a range of a file on one blocking thread, at most two buffers ahead.
 fn read_file(object: String, file: std::fs::File, range: Range<u64>) -> BoxStream<'static, Result<Bytes, Error>> {
     let (sender, receiver) = mpsc::channel(2);
     let object: Arc<str> = object.into();
     tokio::task::spawn_blocking(move || {
         if let Err(error) = read_into(&file, range, &sender) {
-            // Who stopped listening does not want to know.
+            // An error means that nobody reads any more.
             let _ = sender.blocking_send(Err(Error::unreachable(object, error)));
         }
     });

@@ -5,13 +5,13 @@ use serde_json::{Map, Value};
 
 use crate::{Collection, Hash, row};
 
-/// A change of the space, carried out after the transaction that staged it, in order, until it
-/// succeeds.
+/// A change of the space. It is carried out after its transaction is committed. Changes keep their
+/// order. A change is retried until it succeeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum SpaceChange {
-    /// Sets fields of a row, making the row if there is none. Fields that are not named stay as
-    /// they are in the space. A row that was known here and that another host has removed since is
-    /// made again only if the fields name a blob.
+    /// Sets fields of a row, and makes the row if there is none. Other fields stay as they are in
+    /// the space. A row that was known here and that another host removed is made again only if the
+    /// fields name a blob.
     PutRow {
         /// The collection's name.
         collection: String,
@@ -27,7 +27,7 @@ pub enum SpaceChange {
         /// The row's identity.
         identity: String,
     },
-    /// Removes a blob, unless a row names it by then.
+    /// Removes a blob, unless a row names it.
     DeleteBlob {
         /// The blob.
         hash: Hash,
@@ -40,7 +40,7 @@ pub enum SpaceChangeError {
     /// Format 1 has no such collection.
     #[error("the space has no collection {0:?}")]
     Collection(String),
-    /// Not an identity that a row of the collection may have.
+    /// A row of the collection cannot have this identity.
     #[error(
         "{identity:?} cannot be the identity of a row of {collection}: 1 to {} bytes without NUL, a hash where the collection has hashes",
         row::IDENTITY_LIMIT_BYTES
@@ -57,7 +57,7 @@ pub enum SpaceChangeError {
 }
 
 impl SpaceChange {
-    /// Checks that the change can be carried out, so that nothing impossible enters the outbox.
+    /// Checks that the change can be carried out.
     ///
     /// # Errors
     /// [`SpaceChangeError`] says why not.
@@ -96,7 +96,7 @@ impl SpaceChange {
         }
     }
 
-    /// The blob that the changed row will name, as far as this change says.
+    /// The blob that the changed row will name, if this change says so.
     pub(crate) fn wanted_blob(&self) -> Option<Hash> {
         match self {
             SpaceChange::PutRow {

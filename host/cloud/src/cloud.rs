@@ -1,4 +1,4 @@
-//! The cloud of one host: the space, the outbox towards it and the mirror of it.
+//! The cloud of one host.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,18 +16,17 @@ use crate::{
     Error, Hash, RowSink, Space, SpaceChange, SpaceChangeError, SyncReport, mirror, outbox, publish, publisher, sync,
 };
 
-/// After publishing a row that names a blob it found in the space, an uploader confirms the blob
-/// once more when this long has passed: a host that is removing it has decided by then. See
-/// [`Cloud::confirm_blob`].
+/// How long after publishing its row an uploader confirms a blob for the second time. A host that
+/// is removing the blob has decided by then. See [`Cloud::confirm_blob`].
 pub const CONFIRM_AFTER: Duration = Duration::from_secs(90);
 
 /// Why a change was not staged.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StageError {
-    /// It can never be carried out.
+    /// The change can never be carried out.
     #[error(transparent)]
     SpaceChange(#[from] SpaceChangeError),
-    /// The transaction took no more.
+    /// The transaction refused it.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
@@ -39,11 +38,10 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// Takes up the space where this host's database left it. Nothing is sent yet: see
-    /// [`Cloud::run`].
+    /// Connects a space to the database. Nothing is published yet: see [`Cloud::run`].
     ///
     /// # Errors
-    /// [`Error::Storage`] when the database cannot be read or written.
+    /// [`Error::Storage`] if the database cannot be read or written.
     pub async fn open(space: Space, store: Store) -> Result<Self, Error> {
         let last = outbox::last_number(&mut store.begin())?;
         let size = match space.total_bytes().await {
@@ -77,12 +75,12 @@ impl Cloud {
         &self.state.space
     }
 
-    /// Records a change with a transaction, to be carried out after its commit. Call
-    /// [`Cloud::wake`] then.
+    /// Records a change in a transaction. It is carried out after the commit: call [`Cloud::wake`]
+    /// then.
     ///
     /// # Errors
     /// [`StageError::SpaceChange`] for a change that can never be carried out,
-    /// [`StageError::Storage`]; nothing is staged.
+    /// [`StageError::Storage`]. Then nothing is staged.
     pub fn stage(&self, tx: &mut Transaction, change: &SpaceChange) -> Result<(), StageError> {
         change.check()?;
         let number = self.state.last_number.fetch_add(1, Ordering::Relaxed) + 1;
@@ -90,13 +88,13 @@ impl Cloud {
         Ok(())
     }
 
-    /// Tells the publisher that there may be something to publish.
+    /// Tells the publisher that something may be staged.
     pub fn wake(&self) {
         self.state.wake.notify_one();
     }
 
     /// Publishes what is staged, in order, until `shutdown`. During an outage it retries with a
-    /// backoff. The next run, also of another process, publishes the rest.
+    /// backoff. The next run publishes the rest, also in another process.
     pub async fn run(&self, sink: Arc<dyn RowSink>, shutdown: impl Future<Output = ()>) {
         publisher::run(&self.state, sink, shutdown).await;
     }
@@ -106,15 +104,15 @@ impl Cloud {
         let mut progress = self.state.published.subscribe();
         let until = self.state.last_number.load(Ordering::Relaxed);
         while publish::is_pending(&self.state.store, until)? {
-            // The sender lives as long as we do.
+            // No error: the sender lives as long as the state.
             let _ = progress.changed().await;
         }
         Ok(())
     }
 
-    /// Brings the local rows in line with the space: what is staged is published, then changed
-    /// segments are fetched and what differs is handed to `sink`. One at a time; who asks during
-    /// one gets the result of the next. When it fails half-way, the next one goes on from there.
+    /// Makes the local rows equal to those of the space. It publishes what is staged, fetches the
+    /// segments that changed, and gives the differences to `sink`. One sync runs at a time. Callers
+    /// that come during a sync share the next one. After a failure the next sync does the rest.
     ///
     /// # Errors
     /// [`Error::Unreachable`], [`Error::Missing`] or [`Error::Malformed`] for `space.json`,
@@ -123,8 +121,7 @@ impl Cloud {
         sync::publish_and_sync(&self.state, sink).await
     }
 
-    /// The size of the space in bytes, as last read from its `space.json`; 0 before it was ever
-    /// read.
+    /// The size of the space in bytes, as it was last read. 0 if it was never read.
     ///
     /// # Errors
     /// What the transaction's reads return.
@@ -132,18 +129,16 @@ impl Cloud {
         mirror::total_bytes(tx)
     }
 
-    /// Whether a password opens a protected blob. Reads its header only. An absent password opens
-    /// none.
+    /// Whether a password opens a protected blob. It reads the header only. `None` opens no blob.
     ///
     /// # Errors
-    /// [`Error::Missing`], [`Error::Malformed`] when the blob is no `age` file with a passphrase,
-    /// [`Error::Unreachable`].
+    /// [`Error::Missing`], [`Error::Unreachable`], [`Error::Malformed`] if the blob is not an `age`
+    /// file with a passphrase.
     pub async fn check_password(&self, hash: &Hash, password: Option<&str>) -> Result<bool, Error> {
         self.state.passwords.check(&self.state.space, hash, password).await
     }
 
-    /// Opens a protected file for reading. Key derivations wait for each other, two at once;
-    /// reading the result blocks.
+    /// Opens a protected file. At most two keys are derived at once. Reading the result blocks.
     ///
     /// # Errors
     /// [`OpenSealedError`] says what is wrong with the password or the file.
@@ -154,16 +149,16 @@ impl Cloud {
         self.state.passwords.open(input, password).await
     }
 
-    /// Keeps this host from removing a blob. An upload takes it before it looks for the blob in the
-    /// space, and drops it once the row that names the blob is committed. Waits for a removal of
-    /// the blob that is under way.
+    /// Keeps this host from removing a blob. An upload takes the hold before it looks for the blob
+    /// in the space, and drops it after the row that names the blob is committed. If the blob is
+    /// being removed, it waits for the end of that.
     pub async fn hold_blob(&self, hash: &Hash) -> BlobHold {
         self.state.holds.hold(*hash).await
     }
 
-    /// Whether the blob is in the space with this size. An uploader asks after its row was
-    /// published ([`Cloud::published`]) and again after [`CONFIRM_AFTER`], and stores the blob
-    /// again when it is not there: another host may have removed it at the same moment.
+    /// Whether the blob is in the space with this size. Another host may remove a blob while it is
+    /// uploaded. So an uploader asks after its row is published ([`Cloud::published`]) and again
+    /// after [`CONFIRM_AFTER`]. If the blob is not there, it stores the blob again.
     ///
     /// # Errors
     /// [`Error::Unreachable`].

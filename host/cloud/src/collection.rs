@@ -1,4 +1,4 @@
-//! The collections of a space and what makes a row of each.
+//! The collections of a space.
 
 use std::fmt;
 
@@ -7,14 +7,13 @@ use std::fmt;
 pub struct Collection {
     /// Its name in the space.
     pub name: &'static str,
-    /// The field that tells its rows apart.
+    /// The field that holds the identity of a row.
     pub identity: &'static str,
-    /// Whether its rows name a blob, and the identity is that blob's hash.
+    /// Whether the identity of a row is the hash of its blob.
     pub identity_is_hash: bool,
 }
 
-/// Every collection of format 1, in the order in which dependent rows are best written: folders
-/// before files.
+/// All collections of format 1. Folders come before the files in them.
 pub static COLLECTIONS: [Collection; 8] = [
     Collection {
         name: "favorite-folders",
@@ -59,7 +58,7 @@ pub static COLLECTIONS: [Collection; 8] = [
 ];
 
 impl Collection {
-    /// The collection with this name, if format 1 has it.
+    /// The collection with this name.
     pub fn named(name: &str) -> Option<&'static Collection> {
         COLLECTIONS.iter().find(|collection| collection.name == name)
     }

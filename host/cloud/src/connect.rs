@@ -1,4 +1,4 @@
-//! From a space's URL to an object store.
+//! Connects to the object store that the URL of a space names.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use crate::redaction::redacted;
 
 /// How long a request may take to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a body may stand still. There is no limit on the whole of it: a large blob takes as
-/// long as it takes.
+/// How long the transfer of a body may stand still. The whole transfer has no limit, because a blob
+/// may be large.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a request is tried again before it counts as failed.
+/// How long a request is retried before it fails.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A store, seen from the space's own prefix.
+/// A store, seen from the prefix of the space.
 pub(crate) struct Connection {
     pub store: Arc<dyn ObjectStore>,
-    /// The space's directory, where it is one.
+    /// The directory of the space, if it is one on this machine.
     pub directory: Option<PathBuf>,
 }
 
@@ -36,8 +36,8 @@ pub(crate) struct Connection {
 /// `GOOGLE_*`, `AZURE_*`). Nothing is sent yet.
 ///
 /// # Errors
-/// [`Error::Url`] when the URL or the settings name no store; [`Error::Local`] when a directory
-/// cannot be made or opened.
+/// [`Error::Url`] if the URL or the settings name no store, [`Error::Local`] if a directory cannot
+/// be made or opened.
 pub(crate) fn connect(url: &str, create: bool) -> Result<Connection, Error> {
     let parsed = Url::parse(url).map_err(|error| wrong(url, error))?;
     let (scheme, path) = ObjectStoreScheme::parse(&parsed).map_err(|error| wrong(url, error))?;
@@ -69,7 +69,7 @@ pub(crate) fn connect(url: &str, create: bool) -> Result<Connection, Error> {
                 .with_url(parsed.as_str())
                 .with_client_options(options)
                 .with_retry(retry());
-            // The whole URL is the store's root: there is no prefix beside it.
+            // The whole URL is the root of the store. There is no prefix.
             let store = builder.build().map_err(|error| wrong(url, error))?;
             return Ok(Connection {
                 store: Arc::new(store),
@@ -111,8 +111,7 @@ fn s3(url: &Url) -> AmazonS3Builder {
         _ => None,
     });
     let builder = AmazonS3Builder::from_env().with_url(url.as_str()).with_retry(retry());
-    // A server on this machine speaks plain HTTP; anything farther away has to be asked for with
-    // AWS_ALLOW_HTTP.
+    // Plain HTTP is allowed for a server on this machine. For others, AWS_ALLOW_HTTP must allow it.
     if builder
         .get_config_value(&AmazonS3ConfigKey::Endpoint)
         .is_some_and(|endpoint| is_loopback_http(&endpoint))
@@ -137,7 +136,7 @@ fn is_loopback_http(endpoint: &str) -> bool {
     url.scheme() == "http" && loopback
 }
 
-/// Our time limits, under whatever the environment sets for this kind of store.
+/// Our time limits. The environment may set others for this kind of store.
 fn options(prefix: &str, key: impl Fn(&str) -> Option<ClientConfigKey>) -> ClientOptions {
     let options = ClientOptions::new()
         .with_timeout_disabled()
@@ -169,12 +168,11 @@ fn wrong(url: &str, reason: impl std::fmt::Display) -> Error {
     }
 }
 
-/// A URL fit for a log.
+/// A URL without user, password and query, for logs.
 pub(crate) fn without_credentials(url: &str) -> String {
     match Url::parse(url) {
         Ok(mut parsed) => {
-            // Neither call fails for a URL that has an authority, and one without has no
-            // credentials.
+            // These fail only for a URL without an authority. Such a URL has no credentials.
             let _ = parsed.set_password(None);
             let _ = parsed.set_username("");
             parsed.set_query(None);
@@ -202,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_reason_that_quotes_the_url_is_without_its_credentials() {
-        // Whether it is the scheme or the builder that is not content.
+        // One is refused by its scheme, the other by the builder.
         for url in [
             "foo://user:SECRET@host/x?sig=SECRET",
             "https://user:SECRET@x.y.z.blob.core.windows.net?SECRET",

@@ -1,4 +1,4 @@
-//! Why the space gave no answer.
+//! Why an operation on the space failed.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -6,18 +6,18 @@ use std::sync::Arc;
 use crate::Hash;
 use crate::redaction::{Redacted, redacted};
 
-/// An error that several waiting callers can be handed.
+/// An error that several callers can get.
 pub type Source = Arc<dyn std::error::Error + Send + Sync>;
 
 /// Why a sink did not take rows.
 pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why an operation on the space failed. Cheap to clone: callers that waited for one operation all
-/// get it.
+/// Why an operation on the space failed. Cheap to clone, because several callers may wait for one
+/// operation.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The store cannot be reached, or refuses us. Worth trying again later.
+    /// The store cannot be reached, or it refuses us. A later attempt may succeed.
     #[error("{subject}: the space cannot be reached: {source}")]
     Unreachable {
         /// The object or operation.
@@ -31,7 +31,7 @@ pub enum Error {
         /// The object's path in the space.
         object: String,
     },
-    /// An object holds something other than the space's format says.
+    /// An object is not as the format of the space says.
     #[error("{object}: {reason}")]
     Malformed {
         /// The object's path in the space.
@@ -45,7 +45,7 @@ pub enum Error {
         /// The format that `space.json` names.
         found: u64,
     },
-    /// The URL names no store that we know, or its settings are wrong.
+    /// The URL names no known store, or its settings are wrong.
     #[error("space URL {url}: {reason}")]
     Url {
         /// The URL, without credentials.
@@ -53,16 +53,16 @@ pub enum Error {
         /// What was expected.
         reason: String,
     },
-    /// What was to be stored is not what its hash says. Nothing became visible.
+    /// The bytes to store do not have this hash or this size. Nothing became visible.
     #[error("expected {expected_len_bytes} bytes with hash {expected}, got {found_len_bytes} with {found}")]
     Mismatch {
-        /// The hash it should have had.
+        /// The hash that they should have.
         expected: Hash,
-        /// The hash it had.
+        /// The hash that they have.
         found: Hash,
-        /// The size it should have had, in bytes.
+        /// The size that they should have, in bytes.
         expected_len_bytes: u64,
-        /// The size it had, in bytes, or more where it did not end.
+        /// The size that they have, in bytes. They may be more than this.
         found_len_bytes: u64,
     },
     /// The store takes no object of this size.
@@ -98,7 +98,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same operation may succeed later without anybody changing anything in the space.
+    /// Whether the same operation may succeed later although nobody changes the space.
     pub fn is_transient(&self) -> bool {
         match self {
             Error::Unreachable { .. } | Error::Storage { .. } | Error::Sink { .. } | Error::Local { .. } => true,
@@ -111,8 +111,7 @@ impl Error {
         }
     }
 
-    /// An error of the object store about an object. Its text may quote the space's URL with its
-    /// credentials: what is kept is without them.
+    /// An error of the object store. Its text may quote a URL with credentials: they are left out.
     pub(crate) fn from_store(subject: impl Display, error: object_store::Error) -> Self {
         match error {
             object_store::Error::NotFound { .. } => Error::Missing {
@@ -136,7 +135,7 @@ impl Error {
         }
     }
 
-    /// As [`Error::from_store`], whatever the error is.
+    /// Like [`Error::from_store`], but always [`Error::Unreachable`].
     pub(crate) fn unreachable(
         subject: impl Display,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -167,7 +166,7 @@ impl From<stowage_storage::Error> for Error {
     }
 }
 
-/// A commit that a sink ran itself has failed.
+/// For a sink that commits by itself.
 impl From<stowage_storage::CommitError> for Error {
     fn from(error: stowage_storage::CommitError) -> Self {
         Error::storage(error)

@@ -1,9 +1,9 @@
-//! How writers of one space keep out of each other's way.
+//! How writers of one space exclude each other.
 //!
-//! Where the store can put on a condition, a segment is changed with `If-Match` and nothing is
-//! locked. A directory has no such put: there writers take the operating system's lock on
-//! `lists/.lock`, which a process that dies gives back at once. Any other store without conditional
-//! puts gets a lock object with a lease ([`crate::lease`]).
+//! If the store has conditional puts, a segment is changed with `If-Match` and nothing is locked. A
+//! directory has no conditional put. There a writer takes the operating system's lock on
+//! `lists/.lock`, which is free again when its process dies. In any other store a writer takes a
+//! lock object with a lease ([`crate::lease`]).
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::backoff::Backoff;
 use crate::lease::{Lease, LeaseLock};
 use crate::objects::Objects;
 
-/// What a space uses against lost updates.
+/// What prevents lost updates in a space.
 #[derive(Debug)]
 pub(crate) enum Exclusion {
     /// Conditional puts.
@@ -27,14 +27,14 @@ pub(crate) enum Exclusion {
     File(FileLock),
     /// A lock object with a lease.
     Lease(LeaseLock),
-    /// Nothing: the store can neither put on a condition nor create without replacing.
+    /// Nothing. The store has no conditional put, and cannot create without replacing.
     Alone,
 }
 
-/// Held while segments are changed.
+/// The right to change segments.
 #[derive(Debug)]
 pub(crate) enum Guard {
-    /// Puts have to be conditional.
+    /// Every put must be conditional.
     Conditional,
     /// This writer is the only one.
     File {
@@ -43,17 +43,17 @@ pub(crate) enum Guard {
     },
     /// This writer is the only one until the lease ends.
     Lease(Lease),
-    /// Nobody promises anything.
+    /// There may be other writers.
     Alone,
 }
 
 impl Guard {
-    /// Whether puts have to be conditional.
+    /// Whether every put must be conditional.
     pub(crate) fn is_conditional(&self) -> bool {
         matches!(self, Guard::Conditional)
     }
 
-    /// Fails once a put could land after the lease.
+    /// Fails if a put that begins now could end after the lease.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self {
             Guard::Lease(lease) => lease.check(),
@@ -63,8 +63,7 @@ impl Guard {
 }
 
 impl Exclusion {
-    /// Finds out what the store can do, by trying, and says so where it is less than conditional
-    /// puts.
+    /// Tries what the store can do. Logs it if the store has no conditional put.
     pub(crate) async fn probe(objects: &Objects) -> Result<Self, Error> {
         if let Some(directory) = objects.directory() {
             let lock = FileLock::new(directory.join("lists").join(".lock"));
@@ -114,8 +113,8 @@ impl Exclusion {
     }
 }
 
-/// Whether the store refuses a put whose condition does not hold. Some ignore the condition, so it
-/// is tried.
+/// Whether the store refuses a put whose condition does not hold. Some stores ignore conditions, so
+/// this is tried.
 async fn conditional_puts(objects: &Objects) -> Result<bool, Error> {
     let object = format!("lists/.probe-{}", uuid::Uuid::new_v4());
     let held = conditions_hold(objects, &object).await;
@@ -126,7 +125,7 @@ async fn conditional_puts(objects: &Objects) -> Result<bool, Error> {
             Ok(held)
         }
         Err(StoreError::NotImplemented { .. } | StoreError::NotSupported { .. }) => Ok(false),
-        // Who may not write needs no protection from other writers.
+        // A host that may not write needs no protection from other writers.
         Err(StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. }) => Ok(true),
         Err(error) => Err(Error::unreachable(object, error)),
     }
@@ -159,7 +158,7 @@ async fn conditions_hold(objects: &Objects, object: &str) -> Result<bool, StoreE
 #[derive(Debug)]
 pub(crate) struct FileLock {
     path: PathBuf,
-    /// One task of this process at a time asks the system.
+    /// Held by the one task of this process that asks the system.
     turn: Arc<Mutex<()>>,
 }
 
@@ -194,7 +193,7 @@ impl FileLock {
 
 fn try_lock(path: &std::path::Path) -> std::io::Result<Option<std::fs::File>> {
     if let Some(parent) = path.parent() {
-        // Its own directory only: a space whose disk is gone must not be begun anew in its place.
+        // Only `lists` itself: if the disk of the space is gone, no new space must begin there.
         match std::fs::create_dir(parent) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
@@ -206,7 +205,7 @@ fn try_lock(path: &std::path::Path) -> std::io::Result<Option<std::fs::File>> {
         Err(std::fs::TryLockError::WouldBlock) => return Ok(None),
         Err(std::fs::TryLockError::Error(error)) => return Err(error),
     }
-    // A file that was removed since it was opened is another one's lock no more.
+    // If the file was removed after it was opened, others lock a new file.
     Ok(is_at(&file, path)?.then_some(file))
 }
 
@@ -223,7 +222,7 @@ fn is_at(file: &std::fs::File, path: &std::path::Path) -> std::io::Result<bool> 
 
 #[cfg(not(unix))]
 fn is_at(_: &std::fs::File, _: &std::path::Path) -> std::io::Result<bool> {
-    // A file that is open cannot be removed there.
+    // An open file cannot be removed on these systems.
     Ok(true)
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 of a blob's stored bytes. Displays as base58 (Bitcoin alphabet), the form of the
+/// The SHA-256 of a blob's stored bytes. It is displayed as base58 (Bitcoin alphabet), as in the
 /// API.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hash([u8; 32]);
@@ -13,10 +13,10 @@ pub struct Hash([u8; 32]);
 /// Why a text is not a [`Hash`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseHashError {
-    /// Not 43 or 44 characters of base58 (or 64 of hexadecimal, where that was asked for).
+    /// It does not have 43 or 44 characters, or 64 if it should be hexadecimal.
     #[error("a hash is base58 of 43 or 44 characters")]
     Length,
-    /// A character outside the alphabet, or a value that is not 32 bytes.
+    /// It has a character outside the alphabet, or its value is not 32 bytes.
     #[error("a hash is the base58 of 32 bytes")]
     Value,
 }
@@ -39,7 +39,7 @@ impl Hash {
         hasher.finish()
     }
 
-    /// 64 lower-case hexadecimal digits, the form of object names.
+    /// 64 lower-case hexadecimal digits, as in object names.
     pub fn to_hex(&self) -> String {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = String::with_capacity(64);
@@ -50,10 +50,11 @@ impl Hash {
         text
     }
 
-    /// Reads 64 lower-case hexadecimal digits. Upper case is refused: it names another object.
+    /// Reads 64 lower-case hexadecimal digits. Upper case is refused, because it names another
+    /// object.
     ///
     /// # Errors
-    /// [`ParseHashError`] when the text is anything else.
+    /// [`ParseHashError`] for any other text.
     pub fn from_hex(text: &str) -> Result<Self, ParseHashError> {
         let digits = text.as_bytes();
         if digits.len() != 64 {
@@ -88,8 +89,7 @@ impl FromStr for Hash {
         let mut hash = [0; 32];
         hash.copy_from_slice(&bytes[..32]);
         let hash = Self(hash);
-        // A leading zero byte takes one more character than its value needs; anything else is not
-        // how we write it.
+        // Other texts may have the same value, for example with other leading zeros.
         if hash.to_string() == text {
             Ok(hash)
         } else {
@@ -125,7 +125,7 @@ impl<'de> serde::Deserialize<'de> for Hash {
     }
 }
 
-/// Computes a [`Hash`] from bytes that come piece by piece.
+/// Computes a [`Hash`] from pieces of bytes.
 #[derive(Clone, Default)]
 pub struct Hasher {
     state: Sha256,
@@ -133,23 +133,23 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    /// A hasher that has seen nothing yet.
+    /// A hasher without bytes.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes in the next bytes.
+    /// Adds bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.state.update(bytes);
         self.len_bytes += bytes.len() as u64;
     }
 
-    /// Bytes taken in so far.
+    /// How many bytes were added.
     pub fn len_bytes(&self) -> u64 {
         self.len_bytes
     }
 
-    /// The hash of everything taken in.
+    /// The hash of all added bytes.
     pub fn finish(self) -> Hash {
         Hash(self.state.finalize().into())
     }

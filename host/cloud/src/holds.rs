@@ -1,4 +1,4 @@
-//! Keeps a blob from being removed while something here is about to name it.
+//! Holds: they keep a blob while a row of this host is about to name it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::Hash;
 
-/// The blobs that are held or being removed right now.
+/// The blobs that are held or are being removed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Holds {
     inner: Arc<Inner>,
@@ -26,28 +26,28 @@ enum State {
     Removing,
 }
 
-/// While it lives, this host does not remove the blob. Take it before looking whether the space has
-/// the blob, and drop it after the row that names the blob was committed.
+/// This host does not remove the blob until this is dropped. Take it before you look for the blob
+/// in the space. Drop it after the row that names the blob is committed.
 #[derive(Debug)]
 pub struct BlobHold {
     inner: Arc<Inner>,
     hash: Hash,
 }
 
-/// While it lives, nothing here can begin to rely on the blob.
+/// Nobody in this process can hold the blob until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Removing {
+pub(crate) struct RemovalClaim {
     inner: Arc<Inner>,
     hash: Hash,
 }
 
 impl Holds {
-    /// Holds a blob, after a removal that is under way.
+    /// Holds a blob. If the blob is being removed, waits for the end of that.
     pub(crate) async fn hold(&self, hash: Hash) -> BlobHold {
         loop {
             let released = self.inner.released.notified();
             tokio::pin!(released);
-            // Registered before the check, so that a release between the two is not missed.
+            // Before the check, so that a release after the check is not missed.
             released.as_mut().enable();
             let held = match self.inner.blobs.lock().entry(hash).or_insert(State::Held(0)) {
                 State::Held(count) => {
@@ -66,14 +66,14 @@ impl Holds {
         }
     }
 
-    /// Claims a blob for removal; `None` while it is held.
-    pub(crate) fn try_remove(&self, hash: Hash) -> Option<Removing> {
+    /// Claims a blob for removal. `None` if it is held.
+    pub(crate) fn try_remove(&self, hash: Hash) -> Option<RemovalClaim> {
         let mut blobs = self.inner.blobs.lock();
         if blobs.contains_key(&hash) {
             return None;
         }
         blobs.insert(hash, State::Removing);
-        Some(Removing {
+        Some(RemovalClaim {
             inner: Arc::clone(&self.inner),
             hash,
         })
@@ -92,7 +92,7 @@ impl Drop for BlobHold {
     }
 }
 
-impl Drop for Removing {
+impl Drop for RemovalClaim {
     fn drop(&mut self) {
         self.inner.blobs.lock().remove(&self.hash);
         self.inner.released.notify_waiters();

@@ -1,4 +1,4 @@
-//! The format of a space, and the name of its description.
+//! The format of a space.
 
 /// The newest format of a space that this version reads.
 pub const FORMAT: u64 = 1;

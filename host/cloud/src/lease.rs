@@ -1,12 +1,15 @@
 //! A lock object with a lease, for stores that can create an object only where there is none.
 //!
-//! The holder is whoever created `lists/.lock`, which names the holding. It works only in the first
-//! half of its lease, so that a put which it began is over when the lease ends. Who waits and sees
-//! one holding for a whole lease by its own clock takes it for dead: no clocks are compared. To
-//! remove a dead holding it first copies the object to a name made of that holding, where nothing
-//! may be yet; of all who wait only one succeeds, and so nobody removes a newer holding by mistake.
-//! A process that stands still for longer than half a lease between its check and its put can still
-//! lose an update.
+//! A writer holds the lock if it created `lists/.lock`. The content of that object names this
+//! holding. The writer begins puts only in the first half of its lease, so that they end within the
+//! lease.
+//!
+//! Each waiter measures the lease with its own clock. A holding that it sees for a whole lease is
+//! dead. To remove it, the waiter first copies the object to a name made of that holding, without
+//! replacing. Only one waiter succeeds, so nobody removes a newer holding by mistake.
+//!
+//! One gap remains: a process that stands still for more than half a lease between its check and
+//! its put can lose an update.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,17 +24,17 @@ use crate::{Error, Hash};
 
 const LOCK: &str = "lists/.lock";
 const LOCK_LIMIT_BYTES: u64 = 4096;
-/// How long a holding counts without any sign of life.
+/// How long a holding counts.
 const LEASE: Duration = Duration::from_secs(60);
 
 /// The lock object of a space.
 #[derive(Debug, Default)]
 pub(crate) struct LeaseLock {
-    /// One task of this process at a time asks the store.
+    /// Held by the one task of this process that asks the store.
     turn: Arc<Mutex<()>>,
 }
 
-/// A holding of the lock. Dropping it gives the lock back in the background.
+/// A holding of the lock. Dropping it releases the lock in the background.
 #[derive(Debug)]
 pub(crate) struct Lease {
     objects: Objects,
@@ -40,7 +43,7 @@ pub(crate) struct Lease {
 }
 
 impl LeaseLock {
-    /// The lock, where the store can create without replacing.
+    /// The lock. `None` if the store cannot create without replacing.
     pub(crate) async fn probe(objects: &Objects) -> Result<Option<Self>, Error> {
         let object = format!("lists/.probe-{}", uuid::Uuid::new_v4());
         let first = objects.create(&object, Bytes::from_static(b"1")).await?;
@@ -78,9 +81,10 @@ impl LeaseLock {
     }
 }
 
-/// Another's holding, as long as it is the same.
+/// The holding of another writer, as a waiter sees it.
 #[derive(Default)]
 struct ObservedHolding {
+    /// Its hash, and since when it is seen.
     holding: Option<(Hash, Instant)>,
     removals: u32,
 }
@@ -112,8 +116,8 @@ impl ObservedHolding {
         let claimed = Instant::now();
         let claim = format!("lists/.lock-expired-{}-{}", &dead.to_hex()[..16], self.removals);
         let first = objects.copy(LOCK, &claim).await? == Some(true);
-        // Who claimed it before us may have died since; then we wait for another lease and claim it
-        // once more.
+        // Another waiter may have claimed it and died. Then this one waits for another lease and
+        // claims it with the next number.
         self.holding = Some((dead, Instant::now()));
         self.removals = self.removals.saturating_add(1);
         let unchanged = match objects.read(LOCK, LOCK_LIMIT_BYTES).await {
@@ -130,7 +134,7 @@ impl ObservedHolding {
 }
 
 impl Lease {
-    /// Fails once a put that begins now could end after the lease.
+    /// Fails if a put that begins now could end after the lease.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.since.elapsed() < LEASE / 2 {
             return Ok(());
@@ -141,7 +145,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // A holding that is past its time may be another's by now; it is left to expire.
+        // After that time the lock may be another writer's. It is left to expire.
         let (Ok(()), Ok(runtime)) = (self.check(), tokio::runtime::Handle::try_current()) else {
             return;
         };

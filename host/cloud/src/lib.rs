@@ -1,4 +1,4 @@
-//! The cloud: a space in any object store, shared by several hosts, and this host's part in it.
+//! The cloud: a space in an object store, which several hosts share, and this host's part in it.
 //!
 //! ```text
 //! transaction ─ stage ─▶ outbox ─ publish ─▶ lists/COLLECTION/SEGMENT.ndjson ─ sync ─▶ batches ─▶ RowSink
@@ -6,15 +6,15 @@
 //!                          └─ reap ─▶ blobs/      └────────── mirror ◀──────────────────┘
 //! ```
 //!
-//! A [`Space`] is the object store with the space's layout: blobs, and segments of rows that are
-//! changed with conditional puts. A [`Cloud`] joins it to the local database: what transactions
-//! [stage](Cloud::stage) is published in order, across outages and restarts; [`Cloud::sync`] brings
-//! local rows in line with the space and fetches only what changed. The mirror in the database says
-//! which rows are in which segment, so that both touch no more than they must.
+//! A [`Space`] is an object store with blobs and with segments of rows. Segments are changed with
+//! conditional puts. A [`Cloud`] connects a space to the local database. It publishes what
+//! transactions [stage](Cloud::stage), in order, also after an outage or a restart.
+//! [`Cloud::sync`] fetches what changed in the space and updates the local rows. The mirror in the
+//! database says which rows are in which segment. So both read only the segments that they need.
 //!
-//! Order of things: a blob is durable before any row names it ([`Space::put_blob`], then the row);
-//! a row is gone before its blob goes. How a removal and an upload of one blob meet is described
-//! with [`Cloud::confirm_blob`].
+//! A blob is durable before a row names it: call [`Space::put_blob`] first, then stage the row. A
+//! row is removed before its blob. `reap.rs` tells what happens if one host removes a blob while
+//! another one uploads it.
 
 #![warn(unreachable_pub)]
 

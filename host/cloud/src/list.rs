@@ -1,4 +1,4 @@
-//! The segments of a space: listing, reading and changing them.
+//! Lists, reads and edits the segments of a space.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use crate::exclusion::Guard;
 use crate::segment::{self, EditOutcome, RowEdit, SEGMENT_LIMIT_BYTES, Segment};
 use crate::{COLLECTIONS, Collection, Error, Space};
 
-/// Segments read at once in search of rows.
+/// Segments that are read at once to find rows.
 const READS_AT_ONCE: usize = 8;
-/// How often a change is reapplied before its writer steps back for longer.
+/// How often edits are applied again after a conflict, before they fail.
 const CONFLICT_LIMIT: u32 = 60;
 
-/// What tells one state of an object from another: its ETag, else its modification time and size.
+/// Identifies a state of an object: its ETag, or its modification time and size.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Version(String);
 
@@ -32,7 +32,7 @@ impl Version {
     }
 
     fn of_tag(tag: &str) -> Self {
-        // Stores quote the same tag in one answer and not in another.
+        // A store may quote a tag in one answer and not in another.
         Self(format!("e:{}", tag.trim_start_matches("W/").trim_matches('"')))
     }
 
@@ -46,7 +46,7 @@ impl Version {
     }
 }
 
-/// A segment as a listing shows it.
+/// A segment in a listing.
 #[derive(Clone, Debug)]
 pub(crate) struct ListedSegment {
     pub collection: &'static Collection,
@@ -58,19 +58,19 @@ pub(crate) struct ListedSegment {
     pub modified_ms: i64,
 }
 
-/// What a change of a segment did.
+/// What edits did to a segment.
 #[derive(Debug)]
 pub(crate) struct SegmentChange {
-    /// The state that the change was applied to; `None` for a segment that was not there.
+    /// The version before. `None` if there was no segment.
     pub before: Option<Version>,
-    /// The state after it: `None` when the store did not name it, `before` when nothing changed.
+    /// The version after. `None` if the store did not name it, `before` if nothing changed.
     pub after: Option<Version>,
-    /// What became of each edited row. An edit that makes no proper row is missing.
+    /// The outcome of each edit. An edit that would exceed the limits of a row has none.
     pub rows: HashMap<String, EditOutcome>,
 }
 
 impl Space {
-    /// Whether any collection has a segment. It lists names and reads nothing.
+    /// Whether any collection has a segment. It reads no segment.
     ///
     /// # Errors
     /// [`Error::Unreachable`].
@@ -83,7 +83,7 @@ impl Space {
         Ok(false)
     }
 
-    /// The segments of a collection, by name. Other objects in its folder are passed over.
+    /// The segments of a collection, in the order of their names. Other objects are left out.
     pub(crate) async fn segments(&self, collection: &'static Collection) -> Result<Vec<ListedSegment>, Error> {
         let listed = self.objects().list(&format!("lists/{}", collection.name)).await?;
         let mut segments: Vec<_> = listed
@@ -110,7 +110,7 @@ impl Space {
         Ok(segments)
     }
 
-    /// Reads and parses a segment.
+    /// Reads a segment.
     pub(crate) async fn read_segment(
         &self,
         collection: &'static Collection,
@@ -123,9 +123,9 @@ impl Space {
         Ok((parsed.map_err(|error| Error::malformed(&object, error))?, meta))
     }
 
-    /// The segments of the wanted rows of a collection, read from the space; where several hold a
-    /// row, the one that counts. `wanted` is told a segment's name and a row's identity. A segment
-    /// that cannot be read holds none.
+    /// The segments of the wanted rows, by identity, read from the space. If several segments hold
+    /// a row, the first one counts. `wanted` gets the name of a segment and the identity of a row.
+    /// A segment that is malformed is left out.
     pub(crate) async fn segments_of_rows(
         &self,
         collection: &'static Collection,
@@ -149,17 +149,17 @@ impl Space {
             let Some((name, segment)) = read else { continue };
             let name: Arc<str> = name.into();
             for identity in segment.identities().filter(|identity| wanted(&name, identity)) {
-                // They come by name: the first counts.
+                // Segments come in the order of their names: the first one counts.
                 segments.entry(identity.clone()).or_insert_with(|| Arc::clone(&name));
             }
         }
         Ok(segments)
     }
 
-    /// Applies edits to a segment, over again while others change it.
+    /// Applies edits to a segment. After a conflict with another writer it applies them again.
     ///
     /// # Errors
-    /// [`Error::Malformed`] when the segment exceeds the limits of one; it is left as it is.
+    /// [`Error::Malformed`] if the segment exceeds its limits. It is left as it is.
     pub(crate) async fn edit_segment(
         &self,
         guard: &Guard,

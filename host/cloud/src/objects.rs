@@ -118,7 +118,8 @@ impl Objects {
         }
     }
 
-    /// Creates an object unless it exists. Says whether it did; `None` if the store cannot do this.
+    /// Creates an object unless it exists. Returns whether it did. `None` if the store cannot do
+    /// this.
     pub(crate) async fn create(&self, object: &str, bytes: Bytes) -> Result<Option<bool>, Error> {
         match self.put(object, bytes.clone(), PutMode::Create).await {
             Ok(_) => return Ok(Some(true)),
@@ -135,7 +136,8 @@ impl Objects {
         copied
     }
 
-    /// Copies an object unless the target exists. Says whether it did; `None` if the store cannot.
+    /// Copies an object unless the target exists. Returns whether it did. `None` if the store
+    /// cannot do this.
     pub(crate) async fn copy(&self, from: &str, to: &str) -> Result<Option<bool>, Error> {
         let parse = |object: &str| Path::parse(object).map_err(|error| Error::malformed(object, error));
         match self.store().copy_if_not_exists(&parse(from)?, &parse(to)?).await {

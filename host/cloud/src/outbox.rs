@@ -1,11 +1,10 @@
-//! Changes that are staged and not yet in the space.
+//! The outbox: changes that are staged and not yet in the space. They are pending.
 //!
-//! `host.cloud-outbox` holds them by a number that grows with every staging in this process, begun
-//! after the last one found at start: a transaction that depends on another one's outcome stages
-//! after it. Behind the number comes the fingerprint of the row: which rows have a change pending
-//! is read off the keys, when a sync asks for all rows of a batch at once. Staging, which is what
-//! calls do, writes nothing else for it. An index makes "does a pending row name this blob?" a
-//! short read.
+//! The key of a change is its number and the fingerprint of its row. The number grows with every
+//! change. If a transaction depends on the result of another one, it gets a later number.
+//!
+//! A sync reads the fingerprints to find the pending rows of a batch. So staging needs no index of
+//! rows, and calls stay fast. An index of blobs tells whether a pending change names a blob.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,16 +14,16 @@ use stowage_storage::{Error as StorageError, KeyRange, ScanOptions, Transaction}
 use crate::{Hash, SpaceChange};
 
 const CHANGES: &str = "host.cloud-outbox";
-/// Rows are touched here, by their fingerprints, by those who stage a change of them, and depended
-/// on by those who ask about them. It holds nothing.
+/// An empty table for conflicts. Staging a change touches the fingerprint of its row. Asking about
+/// a row depends on it.
 const ROWS: &str = "host.cloud-pending";
 /// Blob and number of a pending change that names it → nothing.
 const BLOBS: &str = "host.cloud-wanted";
 
-/// How much of a table is read or written in one step.
+/// The entries that are read in one step.
 const PAGE: u32 = 10_000;
 
-/// Tells a row from all others.
+/// Identifies a row.
 type Fingerprint = [u8; 16];
 
 /// A staged change and its number.
@@ -34,7 +33,7 @@ pub(crate) struct StagedChange {
     pub change: SpaceChange,
 }
 
-/// The number of the last change in the outbox, 0 when it is empty.
+/// The number of the last change in the outbox. 0 if the outbox is empty.
 pub(crate) fn last_number(tx: &mut Transaction) -> Result<u64, StorageError> {
     let options = ScanOptions {
         reverse: true,
@@ -47,8 +46,8 @@ pub(crate) fn last_number(tx: &mut Transaction) -> Result<u64, StorageError> {
 pub(crate) fn stage(tx: &mut Transaction, number: u64, change: &SpaceChange) -> Result<(), StorageError> {
     if let Some((collection, identity)) = change.row() {
         let print = fingerprint(collection, identity);
-        // Of two transactions that change one row at once the second runs again, and so stages
-        // after the first, with a later number.
+        // If two transactions change one row at once, the second one runs again. So it gets a later
+        // number than the first.
         tx.depend_on(ROWS, &print)?;
         tx.touch(ROWS, &print)?;
     }
@@ -76,8 +75,8 @@ pub(crate) fn remove<'a>(
     Ok(())
 }
 
-/// Up to `limit` changes after a number, in order, and the last number that was looked at while
-/// there may be more. One that cannot be read is passed over.
+/// Up to `limit` changes after a number, in order. If there may be more, also the last number that
+/// was read. A change that cannot be decoded is left out.
 pub(crate) fn after(
     tx: &mut Transaction,
     from: u64,
@@ -106,8 +105,9 @@ pub(crate) fn after(
     Ok((staged, page.cursor.map(|key| self::number(&key))))
 }
 
-/// Which of these rows of a collection have a change pending. Whoever asks runs again where one is
-/// staged meanwhile. None is published meanwhile: both hold `Inner::moving`.
+/// Which of these rows of a collection have a pending change. If one of them is staged meanwhile,
+/// this transaction conflicts. None is published meanwhile: sync and publisher hold
+/// `CloudState::moving`.
 pub(crate) fn pending<'r>(
     tx: &mut Transaction,
     collection: &str,
@@ -122,7 +122,7 @@ pub(crate) fn pending<'r>(
     let mut pending = HashSet::new();
     let mut range = KeyRange::all();
     loop {
-        // Changes of other rows do not matter.
+        // Peeked, because changes of other rows are no conflict.
         let page = tx.peek(CHANGES, &range, &keys(PAGE))?;
         pending.extend(page.entries.iter().filter_map(|entry| {
             let (_, print) = entry.key.split_first_chunk::<8>()?;
@@ -135,7 +135,7 @@ pub(crate) fn pending<'r>(
     }
 }
 
-/// Whether a pending change makes a row name the blob.
+/// Whether a pending change names the blob.
 pub(crate) fn names(tx: &mut Transaction, hash: &Hash) -> Result<bool, StorageError> {
     Ok(!tx
         .scan(BLOBS, &KeyRange::prefix(*hash.as_bytes()), &keys(1))?
@@ -165,7 +165,7 @@ fn fingerprint(collection: &str, identity: &str) -> Fingerprint {
     *half
 }
 
-/// Up to so many keys.
+/// At most this many keys.
 fn keys(limit: u32) -> ScanOptions {
     ScanOptions {
         limit,

@@ -10,23 +10,23 @@ use tokio::sync::Semaphore;
 
 use crate::{Error, Hash, Space, blob};
 
-/// The most of a blob that is read to check a password, in bytes. A header is well under 1 KiB.
+/// The most bytes that are read to check a password. A header has less than 1 KiB.
 const HEADER_LIMIT_BYTES: u64 = 64 << 10;
 /// The most work a header may ask for: N = 2^18, about a second and 256 MiB.
 const WORK_FACTOR_LIMIT: u8 = 18;
-/// The work that a password put on by us takes: N = 2^15.
+/// The work for a file that this host sealed: N = 2^15.
 const WORK_FACTOR: u8 = 15;
-/// Derivations at once: each may take [`WORK_FACTOR_LIMIT`]'s memory.
+/// Keys that are derived at once. Each may take the memory of [`WORK_FACTOR_LIMIT`].
 const DERIVATIONS_AT_ONCE: usize = 2;
 
 /// Why a protected file was not opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenSealedError {
-    /// The password is not the file's.
+    /// The password is wrong.
     #[error("the password is wrong")]
     WrongPassword,
-    /// It is no `age` file with a passphrase, or its header asks for too much work.
+    /// It is not an `age` file with a passphrase, or its header asks for too much work.
     #[error("not a file that a password opens: {0}")]
     Malformed(#[source] HeaderError),
     /// The file could not be read.
@@ -38,19 +38,19 @@ pub enum OpenSealedError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderError {
-    /// It is for keys and not for a passphrase.
+    /// The file is for keys, not for a passphrase.
     #[error("it has no passphrase recipient")]
     NoPassphrase,
-    /// Deriving the key would take too much work.
+    /// It asks for too much work.
     #[error("it asks for a work factor of {0}, the most is {WORK_FACTOR_LIMIT}")]
     TooMuchWork(u8),
-    /// The file ends within it.
+    /// The file ends within the header.
     #[error("its header is cut short")]
     CutShort(#[source] io::Error),
-    /// It is not that of an `age` file.
+    /// It is not the header of an `age` file.
     #[error("its header is not valid")]
     Invalid,
-    /// Its checksum does not fit.
+    /// Its checksum is wrong.
     #[error("its header was changed")]
     Changed,
     /// Something else.
@@ -58,11 +58,11 @@ pub enum HeaderError {
     Other(#[source] DecryptError),
 }
 
-/// The plaintext of a protected file. Reading fails with [`io::ErrorKind::InvalidData`] where the
-/// file was changed, and with [`io::ErrorKind::UnexpectedEof`] where it was cut short.
+/// The plaintext of a protected file. Reading fails with [`io::ErrorKind::InvalidData`] if the file
+/// was changed, and with [`io::ErrorKind::UnexpectedEof`] if it was cut short.
 pub type SealedReader<R> = age::stream::StreamReader<R>;
 
-/// Checks passwords, a bounded number at once. Cheap to clone.
+/// Checks passwords, a limited number at once. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Passwords {
     derivations: Arc<Semaphore>,
@@ -77,7 +77,7 @@ impl Default for Passwords {
 }
 
 impl Passwords {
-    /// Whether a password opens a protected blob, going by its header alone.
+    /// Whether a password opens a protected blob. It reads the header only.
     pub(crate) async fn check(&self, space: &Space, hash: &Hash, password: Option<&str>) -> Result<bool, Error> {
         let object = blob::path(hash);
         let Some(info) = space.head_blob(hash).await? else {
@@ -95,12 +95,12 @@ impl Passwords {
             Ok(_) => Ok(true),
             Err(OpenSealedError::WrongPassword) => Ok(false),
             Err(OpenSealedError::Malformed(error)) => Err(Error::malformed(object, error)),
-            // The bytes are in memory: what cannot be read is not there.
+            // The bytes are in memory, so it is no read error: they are not a header.
             Err(OpenSealedError::Io(error)) => Err(Error::malformed(object, error)),
         }
     }
 
-    /// Opens a protected file on a thread of its own, waiting for a turn.
+    /// Opens a protected file on a blocking thread, after waiting for a turn.
     pub(crate) async fn open<R>(&self, input: R, password: &str) -> Result<SealedReader<R>, OpenSealedError>
     where
         R: Read + Send + 'static,
@@ -119,7 +119,6 @@ impl Passwords {
 }
 
 fn open_sealed<R: Read>(input: R, password: SecretString) -> Result<SealedReader<R>, OpenSealedError> {
-    // A header that does not end would otherwise be collected in memory.
     let decryptor = Decryptor::new(input).map_err(refused)?;
     if !decryptor.is_scrypt() {
         return Err(OpenSealedError::Malformed(HeaderError::NoPassphrase));
@@ -146,11 +145,11 @@ fn refused(error: DecryptError) -> OpenSealedError {
     OpenSealedError::Malformed(error)
 }
 
-/// Encrypts all of `input` into `output` with a password. Returns the bytes read. Blocks: not for
-/// an async task.
+/// Encrypts `input` into `output` with a password. Returns how many bytes were read. It blocks: do
+/// not call it in an async task.
 ///
 /// # Errors
-/// What reading and writing return. The output is then not a whole file.
+/// What reading and writing return. Then the output is incomplete.
 pub fn seal(input: impl Read, output: impl Write, password: &str) -> io::Result<u64> {
     seal_with(WORK_FACTOR, input, output, password)
 }

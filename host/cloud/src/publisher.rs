@@ -10,12 +10,12 @@ use crate::reap::{self, BlobRemovals};
 use crate::state::CloudState;
 use crate::{Error, RowSink, publish};
 
-/// The least time between a change and its publishing, and between two rounds. Changes that come
-/// close together are published together.
+/// The shortest time from a change to its publishing, and between two rounds. So changes that come
+/// together are published together.
 const GATHER: Duration = Duration::from_millis(100);
-/// The longest rest between two rounds.
+/// The longest rest between two steps.
 const LONGEST_REST: Duration = Duration::from_secs(10);
-/// The publisher rests this many times as long as a step took, while calls go on: calls come first.
+/// While calls run, the publisher rests this many times as long as its last step took.
 const REST_FACTOR: u32 = 9;
 /// Pause after the first failed attempt to publish.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -47,7 +47,7 @@ pub(crate) async fn run(state: &CloudState, sink: Arc<dyn RowSink>, shutdown: im
                 if backoff.attempts() == 0 {
                     tracing::warn!(space = state.space.name(), %error, "changes wait until the space can be reached");
                 }
-                // During an outage a wake-up must not shorten the backoff.
+                // During an outage a new change must not end the backoff.
                 Wait {
                     longest: Some(backoff.next()),
                     wakes: false,
@@ -68,7 +68,7 @@ pub(crate) async fn run(state: &CloudState, sink: Arc<dyn RowSink>, shutdown: im
     }
 }
 
-/// Publishes the whole outbox. Returns what is left and how long the last step took.
+/// Publishes the outbox. Returns which removals are left, and how long the last step took.
 async fn publish_all(state: &CloudState, sink: &dyn RowSink) -> Result<(BlobRemovals, Duration), Error> {
     let mut from = 0;
     loop {
@@ -82,7 +82,7 @@ async fn publish_all(state: &CloudState, sink: &dyn RowSink) -> Result<(BlobRemo
     }
 }
 
-/// Leaves the processor to calls for this long, or until no call has ended for [`GATHER`].
+/// Waits this long, so that calls have the processor. Ends early if no call ended for [`GATHER`].
 async fn rest(state: &CloudState, time: Duration) {
     let until = Instant::now() + time;
     let mut left = time;
@@ -99,10 +99,11 @@ async fn rest(state: &CloudState, time: Duration) {
 
 /// How the publisher waits for its next round.
 struct Wait {
+    /// The longest wait. `None` is without limit.
     longest: Option<Duration>,
     /// Whether a new change ends the wait.
     wakes: bool,
-    /// How long it rests after the wait, while more changes may come.
+    /// The rest after the wait, while more changes may come.
     rest: Duration,
 }
 

@@ -1,20 +1,18 @@
 //! Removes blobs that no row names any more.
 //!
-//! Two hosts may meet on one blob: this one removes the last row that named it, another one finds
-//! it in the space and names it.
+//! One host may remove the last row that names a blob, while another host finds the blob in the
+//! space and names it.
 //!
-//! * The remover publishes its rows, syncs, and removes the blob only when no row of the space and
-//!   none of its own that is still to be published names it, no later than [`DECIDE_WITHIN`] after
-//!   that sync began.
-//! * The uploader stores the blob or finds it there, publishes its row, and confirms the blob
-//!   twice: at once, and again after [`CONFIRM_AFTER`](crate::CONFIRM_AFTER). When it is gone it
-//!   stores it again.
+//! * The remover publishes its rows and syncs. It removes the blob only if no row of the space and
+//!   no pending row names it, and within [`DECIDE_WITHIN`] of the start of that sync.
+//! * The uploader stores the blob or finds it in the space. It publishes its row and confirms the
+//!   blob twice: at once, and after [`CONFIRM_AFTER`](crate::CONFIRM_AFTER). If the blob is not
+//!   there, it stores the blob again.
 //!
-//! If the uploader's row is in the space when the remover syncs, the blob stays. If it comes later,
-//! the removal is over [`DECIDE_WITHIN`] and one request later, and the second confirmation sees
-//! what became of it. Within one process a [`BlobHold`](crate::BlobHold) does the same without
-//! waiting. Nobody removes a blob that was merely uploaded: a removal is asked for by the module
-//! whose row named it.
+//! If the remover's sync sees the uploader's row, the blob stays. If the row comes later, the
+//! removal is over before the second confirmation, which sees its result. Within one process a
+//! [`BlobHold`](crate::BlobHold) does the same without waiting. A blob that was only uploaded is
+//! never removed: removals come from the module whose row named the blob.
 
 use std::time::Duration;
 
@@ -25,16 +23,16 @@ use crate::state::CloudState;
 use crate::update::update;
 use crate::{Error, Hash, RowSink, SpaceChange, mirror, sync};
 
-/// How long after a sync began its word on a blob counts.
+/// How long after its start a sync can decide that a blob is removed.
 const DECIDE_WITHIN: Duration = Duration::from_secs(30);
-/// Changes looked at in one step.
+/// Changes that are read at once.
 const TAKE: u32 = 512;
 
 /// What is left of the removals in the outbox.
 pub(crate) enum BlobRemovals {
     /// All were carried out.
     Done,
-    /// A blob is still held by an upload of this process.
+    /// An upload of this process holds a blob.
     Held,
 }
 
@@ -71,8 +69,7 @@ async fn remove(
     let mut synced = None;
     let mut left = BlobRemovals::Done;
     for (hash, staged) in removals {
-        // Asked first without the network: a blob that is shared by rows here is the usual reason
-        // to keep it.
+        // Usually a row here still names the blob. Then the network is not needed.
         if !is_named(state, &hash)? {
             if synced.is_none_or(|at: Instant| at.elapsed() > DECIDE_WITHIN / 2) {
                 let begun = Instant::now();
@@ -87,8 +84,8 @@ async fn remove(
             if !in_time {
                 return Err(Error::unreachable("lists", "the sync took too long to decide on blobs"));
             }
-            // Asked again: rows may have come with the sync, or have been staged before the blob
-            // was claimed.
+            // Asked again: rows may have come with the sync, or may have been staged before the
+            // claim.
             if mirror::has_unread(&mut state.store.begin())? {
                 tracing::warn!(%hash, "keeping a blob: a segment that cannot be read may name it");
             } else if !is_named(state, &hash)? {

@@ -1,14 +1,14 @@
-//! Error texts without the credentials that the URLs in them hold.
+//! Removes credentials from the URLs in error texts.
 
 use std::error::Error as StdError;
 use std::fmt;
 
-/// What ends a URL inside a text. None of these stands in a URL as it is.
+/// Characters that end a URL in a text. A URL cannot contain them.
 const ENDS: &[char] = &['"', '<', '>', '`'];
-/// What may follow a URL's last character as part of the sentence around it.
+/// Characters after a URL that belong to the sentence around it.
 const PUNCTUATION: &[char] = &['.', ',', ';', ':', '!', ')', ']', '}', '\''];
 
-/// The text with every URL in it cut down to what names a place: no user, no password, no query.
+/// The text, with every URL in it without user, password and query.
 pub(crate) fn redacted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -35,8 +35,8 @@ pub(crate) fn redacted(text: &str) -> String {
     out
 }
 
-/// An error as it read, with its causes, after [`redacted`]. The error itself is not kept: its
-/// `Debug` and its parts would still tell.
+/// The texts of an error and its causes, after [`redacted`]. The error itself is not kept, because
+/// its `Debug` shows the credentials.
 pub(crate) struct Redacted {
     text: String,
     cause: Option<Box<Redacted>>,
@@ -44,7 +44,7 @@ pub(crate) struct Redacted {
 
 impl Redacted {
     pub(crate) fn of(error: &(dyn StdError + 'static)) -> Self {
-        // From the innermost out, so that a long chain does not recurse.
+        // From the last cause to the first, so that a long chain does not recurse.
         let chain: Vec<_> = std::iter::successors(Some(error), |&error| error.source()).collect();
         let cause = chain[1..].iter().rev().fold(None, |cause, error| {
             Some(Box::new(Self {

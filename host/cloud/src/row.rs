@@ -1,4 +1,4 @@
-//! One row: a line of a segment.
+//! A row: a line of a segment.
 
 mod members;
 mod text_field;
@@ -12,25 +12,25 @@ use crate::{Collection, Hash};
 
 pub(crate) use members::rewrite;
 
-/// The longest line that is a row, in bytes, without its line break.
+/// The longest line of a row, in bytes, without its line break.
 pub const LINE_LIMIT_BYTES: usize = 1 << 20;
 /// The longest identity of a row, in bytes.
 pub const IDENTITY_LIMIT_BYTES: usize = 512;
-/// How deep the values of a row may nest.
+/// How deep the values of a row may be nested.
 pub const DEPTH_LIMIT: usize = 64;
 
-/// The first half of the SHA-256 of a row's line: tells whether a row changed.
+/// The first half of the SHA-256 of a row's line. It tells whether a row changed.
 pub(crate) type Digest = [u8; 16];
 
-/// The digest of no line: a row whose content here is not known to be that of the space.
+/// Not a digest of a line. The modules may not have what the space has.
 pub(crate) const UNKNOWN: Digest = [0; 16];
 
-/// What is kept of a line that is a row.
+/// A row that was read.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Row {
     pub identity: String,
     pub digest: Digest,
-    /// The blob that the row names, if it names one. A text message's `hash` is none.
+    /// The blob that the row names. The `hash` of a text message names none.
     pub blob: Option<Hash>,
     pub fields: Map<String, Value>,
 }
@@ -42,7 +42,7 @@ pub(crate) fn digest(line: &[u8]) -> Digest {
     half
 }
 
-/// Reads a line as a row of a collection. `None` when it is none.
+/// Reads a line as a row of a collection. `None` if it is not one.
 pub(crate) fn parse(collection: &Collection, line: &[u8]) -> Option<Row> {
     if line.len() > LINE_LIMIT_BYTES || !within_depth(line) {
         return None;
@@ -60,8 +60,7 @@ pub(crate) fn parse(collection: &Collection, line: &[u8]) -> Option<Row> {
     })
 }
 
-/// The identity of a line that [`parse`] takes for a row. It keeps nothing else, and costs a
-/// fraction.
+/// The identity of a line that [`parse`] reads as a row. It is much cheaper than `parse`.
 pub(crate) fn identify(collection: &Collection, line: &[u8]) -> Option<String> {
     if line.len() > LINE_LIMIT_BYTES || !within_depth(line) {
         return None;
@@ -82,7 +81,7 @@ pub(crate) fn blob(fields: &Map<String, Value>) -> Option<Hash> {
     fields.get("hash")?.as_str()?.parse().ok()
 }
 
-/// Checks the nesting before a parser allocates for it.
+/// Whether the nesting is within its limit. It is checked before a parser allocates memory for it.
 fn within_depth(line: &[u8]) -> bool {
     let mut depth = 0;
     let mut in_string = false;
@@ -112,7 +111,7 @@ fn within_depth(line: &[u8]) -> bool {
     true
 }
 
-/// A new row's line: its identity first, then the fields.
+/// The line of a new row: its identity, then the fields.
 pub(crate) fn render(collection: &Collection, identity: &str, fields: &Map<String, Value>) -> Option<Vec<u8>> {
     let mut all = fields.clone();
     all.remove(collection.identity);
@@ -120,18 +119,18 @@ pub(crate) fn render(collection: &Collection, identity: &str, fields: &Map<Strin
     rewrite(&first, &all)
 }
 
-/// Whether the line of these fields is a row whatever they hold: it is flat, and short even if
-/// every character is escaped. Rows nearly always are, and rendering one to know costs more than
-/// all else about a change.
+/// Whether the line of these fields is surely a row: no value is nested, and the line is short even
+/// if every character is escaped. This is true of nearly all rows, and much cheaper than to render
+/// the line.
 pub(crate) fn surely_fits(collection: &Collection, identity: &str, fields: &Map<String, Value>) -> bool {
-    // The longest escape of a byte has 6 characters; quotes, colon and comma.
+    // An escaped byte has at most 6 characters. The 4 are two quotes, colon and comma.
     let text = |text: &str| 6 * text.len() + 4;
     let mut len = 2 + text(collection.identity) + text(identity);
     for (name, value) in fields {
         len += text(name)
             + match value {
                 Value::String(value) => text(value),
-                // The longest number serde_json writes is shorter.
+                // The longest number that serde_json writes is shorter.
                 Value::Null | Value::Bool(_) | Value::Number(_) => 32,
                 Value::Array(_) | Value::Object(_) => return false,
             };

@@ -1,4 +1,4 @@
-//! A segment: an object of rows, one a line.
+//! A segment: an object with a row in each line.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,29 +10,29 @@ use sha2::{Digest as _, Sha256};
 use crate::row::{self, Digest, Row};
 use crate::{Collection, Hash};
 
-/// The largest segment that is read, in bytes. A larger one is malformed and left as it is.
+/// The most bytes of a segment. A larger one is malformed and is left as it is.
 pub const SEGMENT_LIMIT_BYTES: u64 = 256 << 20;
-/// The most rows a segment may hold.
+/// The most rows of a segment.
 pub const SEGMENT_LIMIT_ROWS: usize = 1_000_000;
 /// The longest name of a segment, in bytes.
 pub(crate) const NAME_LIMIT_BYTES: usize = 128;
 
-/// The segment that new rows with this identity go to.
+/// The default segment of a row: new rows with this identity go there.
 pub fn default_segment(identity: &str) -> String {
     format!("{:02x}", Sha256::digest(identity.as_bytes())[0])
 }
 
-/// Where new rows go when their own segment is too large to be read and so to be changed.
+/// The segment for new rows if their default segment is malformed.
 pub(crate) fn overflow_segment(identity: &str) -> String {
     format!("{}-overflow", default_segment(identity))
 }
 
-/// The segment's object.
+/// The object of a segment.
 pub(crate) fn path(collection: &Collection, segment: &str) -> String {
     format!("lists/{}/{segment}.ndjson", collection.name)
 }
 
-/// The segment that an object's file name names, if it names one.
+/// The name of the segment in a file of this name. `None` if the file is no segment.
 pub(crate) fn name_of(file: &str) -> Option<&str> {
     let name = file.strip_suffix(".ndjson")?;
     let fits = !name.is_empty() && name.len() <= NAME_LIMIT_BYTES && !name.starts_with('.');
@@ -48,13 +48,12 @@ pub(crate) enum ParseError {
     TooManyRows,
 }
 
-/// A segment as it was read. Rows are found by identity; where two lines have one identity the last
-/// counts.
+/// A segment that was read. If two lines have one identity, the last one counts.
 #[derive(Debug)]
 pub(crate) struct Segment {
     collection: &'static Collection,
     text: Bytes,
-    /// Where each row's line is.
+    /// The line of each row, by identity.
     rows: HashMap<String, Range<usize>>,
     skipped: u32,
 }
@@ -96,7 +95,7 @@ impl Segment {
         Ok(segment)
     }
 
-    /// Lines that were not rows.
+    /// How many lines are no rows.
     pub(crate) fn skipped(&self) -> u32 {
         self.skipped
     }
@@ -106,27 +105,27 @@ impl Segment {
         self.rows.keys()
     }
 
-    /// The row with its fields.
+    /// The row with this identity.
     pub(crate) fn row(&self, identity: &str) -> Option<Row> {
         row::parse(self.collection, self.line(identity)?)
     }
 
-    /// The text of the row's line, without its line break.
+    /// The line of a row, without its line break.
     pub(crate) fn line(&self, identity: &str) -> Option<&[u8]> {
         Some(trim(&self.text[self.rows.get(identity)?.clone()]))
     }
 }
 
-/// What is to become of one row.
+/// An edit of one row.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum RowEdit {
-    /// Sets these fields; makes the row if there is none.
+    /// Sets these fields. Makes the row if there is none.
     Set(Map<String, Value>),
-    /// Sets these fields if there is such a row.
+    /// Sets these fields if the row exists.
     Update(Map<String, Value>),
-    /// Makes the row with these fields if there is none; one that is there stays as it is.
+    /// Makes the row with these fields if there is none. An existing row stays as it is.
     Make(Map<String, Value>),
-    /// Makes the row anew, with these fields only.
+    /// Makes the row with these fields only. An existing row is replaced.
     Replace(Map<String, Value>),
     /// Removes the row.
     Remove,
@@ -142,14 +141,14 @@ pub(crate) struct EditOutcome {
 /// A segment's text after edits.
 #[derive(Debug)]
 pub(crate) struct RewrittenSegment {
-    /// `None` when no edit changed anything.
+    /// `None` if no edit changed anything.
     pub text: Option<Bytes>,
-    /// What became of each edited row.
+    /// The outcome of each edit.
     pub rows: HashMap<String, EditOutcome>,
 }
 
-/// Applies edits. Every line that is not edited stays byte for byte, whether it is a row or not. An
-/// edit whose line would exceed the limits of a row is left out and is absent from the answer.
+/// Applies edits. Every other line keeps its bytes, whether it is a row or not. An edit that would
+/// exceed the limits of a row is left out, and has no outcome.
 pub(crate) fn rewrite(segment: &Segment, edits: &HashMap<String, RowEdit>) -> RewrittenSegment {
     let mut done = HashMap::with_capacity(edits.len());
     let mut lines_of: HashMap<usize, Option<Vec<u8>>> = HashMap::new();
@@ -160,29 +159,8 @@ pub(crate) fn rewrite(segment: &Segment, edits: &HashMap<String, RowEdit>) -> Re
     for (identity, edit) in ordered {
         let old = segment.rows.get(identity);
         let before = segment.line(identity).map(row::digest);
-        let new = match (edit, segment.line(identity)) {
-            (RowEdit::Remove, _) | (RowEdit::Update(_), None) => None,
-            (RowEdit::Set(fields) | RowEdit::Update(fields), Some(line)) => {
-                let mut fields = fields.clone();
-                fields.remove(segment.collection.identity);
-                let line = if has_fields(line, &fields) {
-                    Some(line.to_vec())
-                } else {
-                    row::rewrite(line, &fields)
-                };
-                if line.is_none() {
-                    continue;
-                }
-                line
-            }
-            (RowEdit::Make(_), Some(line)) => Some(line.to_vec()),
-            (RowEdit::Replace(fields), _) | (RowEdit::Set(fields) | RowEdit::Make(fields), None) => {
-                let line = row::render(segment.collection, identity, fields);
-                if line.is_none() {
-                    continue;
-                }
-                line
-            }
+        let Some(new) = edited_line(segment, identity, edit) else {
+            continue;
         };
         let after = match &new {
             Some(line) => match row::parse(segment.collection, line) {
@@ -205,7 +183,27 @@ pub(crate) fn rewrite(segment: &Segment, edits: &HashMap<String, RowEdit>) -> Re
     RewrittenSegment { text, rows: done }
 }
 
-/// Whether the line's fields have these values already.
+/// The line of a row after an edit, `Some(None)` if there is no such row. `None` if it would be no
+/// row.
+fn edited_line(segment: &Segment, identity: &str, edit: &RowEdit) -> Option<Option<Vec<u8>>> {
+    Some(match (edit, segment.line(identity)) {
+        (RowEdit::Remove, _) | (RowEdit::Update(_), None) => None,
+        (RowEdit::Make(_), Some(line)) => Some(line.to_vec()),
+        (RowEdit::Set(fields) | RowEdit::Update(fields), Some(line)) => {
+            let mut fields = fields.clone();
+            fields.remove(segment.collection.identity);
+            match has_fields(line, &fields) {
+                true => Some(line.to_vec()),
+                false => Some(row::rewrite(line, &fields)?),
+            }
+        }
+        (RowEdit::Replace(fields), _) | (RowEdit::Set(fields) | RowEdit::Make(fields), None) => {
+            Some(row::render(segment.collection, identity, fields)?)
+        }
+    })
+}
+
+/// Whether the fields of a line have these values already.
 fn has_fields(line: &[u8], fields: &Map<String, Value>) -> bool {
     let Ok(old) = serde_json::from_slice::<Map<String, Value>>(line) else {
         return false;
@@ -226,8 +224,7 @@ fn compose(
         match lines_of.get(&range.start) {
             Some(Some(line)) => push_line(&mut out, line),
             Some(None) => {}
-            // An earlier line of the same identity must not come back to life when the last one
-            // goes.
+            // If the last line of an identity is removed, its earlier lines must not count again.
             None if is_shadowed(segment, &range, edits) => {}
             None => push_line(&mut out, whole),
         }
@@ -256,7 +253,7 @@ fn push_line(out: &mut Vec<u8>, line: &[u8]) {
     }
 }
 
-/// The ranges of a text's lines, each with its line break.
+/// The ranges of the lines of a text, with their line breaks.
 fn lines(text: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut start = 0;
     std::iter::from_fn(move || {

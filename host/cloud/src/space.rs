@@ -1,4 +1,4 @@
-//! A space: a prefix of an object store, laid out as the space's format says.
+//! A space: a prefix of an object store.
 
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -18,10 +18,9 @@ const SPACE_JSON_LIMIT_BYTES: u64 = 64 << 10;
 /// How [`Space::open`] opens a space.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenOptions {
-    /// Make the space if there is none, with this many bytes as its size. An existing space keeps
-    /// its own size.
+    /// If there is no space, make one with this size in bytes. An existing space keeps its size.
     pub create: Option<u64>,
-    /// Open it even while the store is out of reach: what is wrong shows when the space is used.
+    /// Open it even if the store cannot be reached. Then its use fails.
     pub unreachable_ok: bool,
 }
 
@@ -40,15 +39,15 @@ struct Inner {
 
 impl Space {
     /// Opens the space at a URL: `file:///directory`, `memory:///`, `s3://bucket/prefix`, `gs://…`,
-    /// `az://…`, or `http(s)://…` for WebDAV. Credentials come from the environment, named as the
-    /// store's own tools name them.
+    /// `az://…`, or `http(s)://…` for WebDAV. Credentials come from environment variables, with the
+    /// names that the tools of the store use.
     ///
-    /// Each `memory:///` is a space of its own, gone with its last clone.
+    /// Each `memory:///` is a space of its own. It ends with its last clone.
     ///
     /// # Errors
-    /// [`Error::Url`] for a URL that names no store; [`Error::Missing`] when there is no space and
-    /// none is to be made; [`Error::Malformed`] or [`Error::NewerFormat`] when `space.json` is not
-    /// ours to read; [`Error::Unreachable`].
+    /// [`Error::Url`] for a URL that names no store, [`Error::Missing`] if there is no space and
+    /// none should be made, [`Error::Malformed`] or [`Error::NewerFormat`] if `space.json` cannot
+    /// be read, [`Error::Unreachable`].
     pub async fn open(url: &str, options: OpenOptions) -> Result<Space, Error> {
         let connection = connect::connect(url, options.create.is_some())?;
         let name = connect::without_credentials(url);
@@ -57,10 +56,10 @@ impl Space {
         Ok(space)
     }
 
-    /// A space at the root of a store that the caller made.
+    /// Opens the space at the root of a store.
     ///
     /// # Errors
-    /// As [`Space::open`].
+    /// Those of [`Space::open`].
     pub async fn open_store(store: Arc<dyn ObjectStore>, options: OpenOptions) -> Result<Space, Error> {
         let name = store.to_string();
         let space = Self::new(store, name, None);
@@ -70,7 +69,7 @@ impl Space {
 
     fn new(store: Arc<dyn ObjectStore>, name: String, directory: Option<std::path::PathBuf>) -> Self {
         let id = match name.as_str() {
-            // Another one each time, whose versions count from one again.
+            // Each one is another space. Their versions are the same numbers.
             "memory:///" => format!("{name}{}", uuid::Uuid::new_v4()),
             _ => name.clone(),
         };
@@ -104,46 +103,39 @@ impl Space {
 
     async fn create(&self, total_bytes: u64) -> Result<(), Error> {
         let text = serde_json::json!({ "format": FORMAT, "totalBytes": total_bytes }).to_string();
-        match self
-            .objects()
-            .put(SPACE_JSON, Bytes::from(text + "\n"), PutMode::Create)
-            .await
-        {
-            Ok(_) => Ok(()),
-            // Another host made it in the meantime, and its size counts.
-            Err(object_store::Error::AlreadyExists { .. }) => self.total_bytes().await.map(drop),
+        let text = Bytes::from(text + "\n");
+        let put = |mode| self.objects().put(SPACE_JSON, text.clone(), mode);
+        let put = match put(PutMode::Create).await {
+            // Another host made it meanwhile, and its size counts.
+            Err(object_store::Error::AlreadyExists { .. }) => return self.total_bytes().await.map(drop),
             Err(object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. }) => {
-                let text = serde_json::json!({ "format": FORMAT, "totalBytes": total_bytes }).to_string();
-                let put = self
-                    .objects()
-                    .put(SPACE_JSON, Bytes::from(text + "\n"), PutMode::Overwrite)
-                    .await;
-                put.map(drop).map_err(|error| Error::from_store(SPACE_JSON, error))
+                put(PutMode::Overwrite).await
             }
-            Err(error) => Err(Error::from_store(SPACE_JSON, error)),
-        }
+            put => put,
+        };
+        put.map(drop).map_err(|error| Error::from_store(SPACE_JSON, error))
     }
 
-    /// The space's URL without credentials, for logs.
+    /// The URL without credentials, for logs.
     pub fn name(&self) -> &str {
         self.objects().name()
     }
 
-    /// What tells this space from others, in the local database.
+    /// Identifies the space in the local database.
     pub(crate) fn id(&self) -> &str {
         &self.inner.id
     }
 
-    /// The space's directory, where it is one on this machine.
+    /// The directory of the space, if it is one on this machine.
     pub fn directory(&self) -> Option<&FilePath> {
         self.objects().directory()
     }
 
-    /// The space's size in bytes, read from `space.json`.
+    /// The size of the space in bytes, read from `space.json`.
     ///
     /// # Errors
-    /// [`Error::Missing`] without a `space.json`, [`Error::Malformed`] or [`Error::NewerFormat`]
-    /// when it is not one of format 1, [`Error::Unreachable`].
+    /// [`Error::Missing`] without a `space.json`, [`Error::Malformed`] or [`Error::NewerFormat`] if
+    /// it is not of format 1, [`Error::Unreachable`].
     pub async fn total_bytes(&self) -> Result<u64, Error> {
         let (text, _) = self.objects().read(SPACE_JSON, SPACE_JSON_LIMIT_BYTES).await?;
         let json: Value = serde_json::from_slice(&text).map_err(|error| Error::malformed(SPACE_JSON, error))?;
@@ -157,7 +149,7 @@ impl Space {
             .ok_or_else(|| Error::malformed(SPACE_JSON, "expected \"totalBytes\", a whole number of bytes"))
     }
 
-    /// How writers of this space keep out of each other's way; found out on first use.
+    /// How writers of this space exclude each other. The first use finds it out.
     pub(crate) async fn exclusion(&self) -> Result<&Exclusion, Error> {
         self.inner
             .exclusion

@@ -29,7 +29,7 @@ pub(crate) struct CloudState {
 }
 
 impl CloudState {
-    /// Tells the callers that wait that changes have left the outbox.
+    /// Wakes the callers that wait for changes to leave the outbox.
     pub(crate) fn notify_published(&self) {
         self.published.send_modify(|count| *count = count.wrapping_add(1));
     }

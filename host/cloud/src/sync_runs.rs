@@ -1,4 +1,4 @@
-//! The syncs of this process: one runs at a time, and callers that come meanwhile share the next.
+//! The syncs of this process. One runs at a time. Callers that come during a sync share the next.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,19 +10,19 @@ use crate::Error;
 /// What a sync did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SyncReport {
-    /// Segments that had changed and were fetched.
+    /// Segments that were fetched.
     pub segments: u32,
     /// Rows added or changed here.
     pub upserts: u32,
     /// Rows removed here.
     pub removals: u32,
-    /// Lines that were no row of their collection and rows that the module could not take.
+    /// Lines that are no rows, and rows that the module could not take.
     pub skipped: u32,
-    /// Segments that are too large to be read; their rows stay as they were.
+    /// Segments that are too large to be read. Their rows stay as they were.
     pub malformed: u32,
 }
 
-/// The begun syncs, and the result of the last one.
+/// How many syncs began, and the result of the last one.
 #[derive(Default)]
 pub(crate) struct SyncRuns {
     running: AsyncMutex<()>,
@@ -31,8 +31,8 @@ pub(crate) struct SyncRuns {
 }
 
 impl SyncRuns {
-    /// Runs `sync` after the one in progress. A caller that waited gets the result of a sync that
-    /// began after its call, without a run of its own.
+    /// Runs `sync` after the one in progress. If another sync began after this call, returns the
+    /// result of that one instead.
     pub(crate) async fn run(&self, sync: impl Future<Output = Result<SyncReport, Error>>) -> Result<SyncReport, Error> {
         let begun = self.begun.load(Ordering::SeqCst);
         let _running = self.running.lock().await;

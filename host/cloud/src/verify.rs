@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use crate::{COLLECTIONS, Collection, Error, Hash, Hasher, Space};
 
-/// The most problems that are described; further ones are only counted.
+/// The most problems that are described. Others are only counted.
 pub const PROBLEMS_LIMIT: usize = 10_000;
 
-/// The collection whose blobs may be on one machine only.
+/// The collection whose blobs need not be in the space.
 const TEMP_FILES: &str = "temp-files";
 
 /// What a check found.
@@ -28,18 +28,18 @@ pub struct Report {
     pub blob_bytes: u64,
     /// What each collection holds.
     pub collections: Vec<CollectionReport>,
-    /// What is wrong, at most [`PROBLEMS_LIMIT`] of it.
+    /// At most [`PROBLEMS_LIMIT`] problems.
     pub problems: Vec<Problem>,
-    /// Everything that is wrong.
+    /// How many problems there are.
     pub problems_len: u64,
-    /// Temp files whose bytes are not in the space but, until they are uploaded, on the machine
-    /// they came to.
+    /// Temp files whose bytes are not in the space. They are on the machine that received them,
+    /// until they are uploaded.
     pub local_only: u64,
-    /// Blobs that no row names. They may be uploads under way; a day later they may be deleted.
+    /// Blobs that no row names. An upload may be in progress. After a day they may be deleted.
     pub unreferenced: Vec<Unreferenced>,
 }
 
-/// A collection's share of a [`Report`].
+/// The part of a [`Report`] about a collection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CollectionReport {
@@ -49,7 +49,7 @@ pub struct CollectionReport {
     pub segments: u64,
     /// Its rows.
     pub rows: u64,
-    /// Lines in it that are no rows.
+    /// Its lines that are no rows.
     pub skipped: u64,
 }
 
@@ -98,13 +98,12 @@ struct Blob {
     named: bool,
 }
 
-/// Checks `space.json`, every line of every segment, and that every row's blob is there with its
-/// size; with `deep`, also that every blob has its hash, which reads all of them. Changes nothing.
-/// A space that changes meanwhile may show problems that are none.
+/// Checks `space.json`, every line of every segment, and that the blob of every row is there with
+/// its size. With `deep` it reads every blob and checks its hash. It changes nothing. If the space
+/// changes meanwhile, it may report problems that do not exist.
 ///
 /// # Errors
-/// [`Error::Unreachable`] when the space cannot be read. What is wrong with its content is in the
-/// report.
+/// [`Error::Unreachable`] if the space cannot be read. Problems of its content are in the report.
 pub async fn verify(space: &Space, deep: bool) -> Result<Report, Error> {
     let mut report = Report::default();
     match space.total_bytes().await {
@@ -112,7 +111,7 @@ pub async fn verify(space: &Space, deep: bool) -> Result<Report, Error> {
         Err(error @ Error::Unreachable { .. }) => return Err(error),
         Err(error) => report.problem("space.json", error.to_string()),
     }
-    // Blobs first: a row that comes later may name a blob that came later still.
+    // Blobs first: then a blob that is uploaded meanwhile is not reported as unreferenced.
     let mut blobs = list_blobs(space, &mut report).await?;
     for collection in &COLLECTIONS {
         let checked = check_collection(space, collection, &mut blobs, &mut report).await?;
@@ -214,7 +213,7 @@ async fn check_collection(
     Ok(checked)
 }
 
-/// Checks a row's blob, where it names one, and breaks with what is wrong.
+/// Checks the blob of a row. Breaks with the problem.
 fn check_row(row: &crate::row::Row, blobs: &mut HashMap<Hash, Blob>) -> ControlFlow<String> {
     let size = row.fields.get("size");
     if size.is_some_and(|size| !size.is_null() && size.as_u64().is_none()) {

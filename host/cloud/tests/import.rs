@@ -1,4 +1,4 @@
-//! Real files into a space, and the check of a space.
+//! Imports of files into a space, and the check of a space.
 
 #![allow(clippy::unwrap_used)]
 
@@ -151,7 +151,7 @@ async fn a_row_that_another_writer_keeps_elsewhere_is_not_made_a_second_time() {
                 .unwrap()
         };
         run().await;
-        // Another tool has the one row in a segment of its own, and nothing of the other.
+        // Another tool has one of the rows, in a segment of its own.
         let host = Host::start(&space).await;
         host.sync().await;
         let rows = host.rows(collection);
@@ -184,7 +184,7 @@ async fn known_bytes_under_another_name_rename_nothing() {
     std::fs::copy(&first, &second).unwrap();
     std::fs::copy(&first, &third).unwrap();
     for (kind, collection) in [(Kind::Storage, "storage-files"), (Kind::Dapp, "dapp-files")] {
-        // The first of one import gives the name, and that of an earlier import stays.
+        // The first file of an import gives the name. The name of an earlier import stays.
         for paths in [[&first, &second], [&third, &third]] {
             let paths = paths.map(Clone::clone);
             let plan = plan(kind.clone(), None);

@@ -15,7 +15,7 @@ const URL: &str = "STOWAGE_TEST_SPACE";
 const WRITER: &str = "STOWAGE_TEST_WRITER";
 const ROWS: usize = 30;
 
-/// Not a test of its own: what the child processes of the others do.
+/// Not a test: the child processes of the other tests run it.
 #[tokio::test(flavor = "multi_thread")]
 async fn writer() {
     let (Ok(url), Ok(writer)) = (std::env::var(URL), std::env::var(WRITER)) else {

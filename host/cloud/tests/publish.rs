@@ -46,8 +46,8 @@ async fn after_an_outage_everything_is_published_in_order_and_meanwhile_nobody_i
         tokio::task::yield_now().await;
     }
     let refused = store.faults.refused.load(Ordering::SeqCst);
-    // An attempt asks for each of the changed segments; attempts come at most every thirty seconds
-    // after the first few.
+    // An attempt asks for each changed segment. After the first few, attempts are at least thirty
+    // seconds apart.
     assert!((5..300).contains(&refused), "{refused} requests in ten minutes");
     assert_eq!(host.pending(), 10);
     store.set_down(false);
@@ -79,7 +79,7 @@ async fn a_change_whose_answer_was_lost_is_published_again_and_changes_nothing_m
     assert!(host.cloud.sync(host.sink.as_ref()).await.is_err());
     assert_eq!(host.pending(), 1, "not known to be in the space");
     let text = read(store.inner.as_ref(), &segment("favorites", "a")).await;
-    // The process ends here; the next one finds the change in its database.
+    // The process ends here. The next one finds the change in its database.
     store.faults.lose_answers.store(false, Ordering::SeqCst);
     let mut host = Host::idle(&space, host.kill()).await;
     host.publish();
@@ -153,7 +153,7 @@ async fn a_row_is_changed_in_the_segment_where_another_tool_put_it() {
         read(store.as_ref(), "lists/favorites/all.ndjson").await,
         "{\"unique\":\"a\",\"name\":\"y\"}\n"
     );
-    // It is moved by somebody before our next change: that one follows it.
+    // Another writer moves it before our next change. That change follows it.
     write(store.as_ref(), "lists/favorites/all.ndjson", "").await;
     write(store.as_ref(), "lists/favorites/moved.ndjson", "{\"unique\":\"a\"}\n").await;
     host.change(&[put("favorites", "a", json!({ "name": "z" }))]).await;
@@ -171,7 +171,7 @@ async fn a_row_is_changed_in_the_segment_where_another_tool_put_it() {
 
 #[tokio::test]
 async fn a_row_that_another_host_removed_does_not_come_back_with_our_edit() {
-    // Alone in its segment, beside another row, and where another tool put it.
+    // Alone in its segment, beside another row, and in the segment of another tool.
     for place in ["home", "beside", "all"] {
         let (space, store) = memory().await;
         let names = neighbours(2);
@@ -191,7 +191,7 @@ async fn a_row_that_another_host_removed_does_not_come_back_with_our_edit() {
         b.sync().await;
         b.change(&[delete("favorite-folders", folder)]).await;
         b.published().await;
-        // This host has not heard of it.
+        // This host does not know of it.
         a.change(&[put("favorite-folders", folder, json!({ "name": "new", "time": 1 }))])
             .await;
         a.published().await;
@@ -201,7 +201,7 @@ async fn a_row_that_another_host_removed_does_not_come_back_with_our_edit() {
             assert_eq!(host.row("favorite-folders", folder), None, "{place}");
         }
         assert_eq!(a.sync().await, Default::default());
-        // One of the same identity may be made later.
+        // A row with the same identity may be made later.
         a.change(&[put("favorite-folders", folder, json!({ "name": "again" }))])
             .await;
         a.published().await;
@@ -256,8 +256,7 @@ async fn a_row_with_a_change_of_ours_is_not_overwritten_by_a_sync() {
     one.change(&[put("favorites", "a", json!({ "name": "theirs", "size": 1 }))])
         .await;
     one.published().await;
-    // Staged between the publishing and the fetching of a sync: this sink stages in the middle of
-    // it.
+    // The sink stages the change in the middle of a sync, between publishing and fetching.
     let mut tx = two.store.begin();
     two.cloud
         .stage(&mut tx, &put("favorites", "a", json!({ "name": "ours" })))
@@ -341,7 +340,7 @@ async fn a_blob_goes_when_its_last_row_is_gone_and_not_before() {
     let named = json!({ "hash": hash.to_string() });
     one.change(&[put("favorites", "a", named.clone())]).await;
     one.published().await;
-    // The other host names the blob as well, and this one has not heard of it.
+    // The other host names the blob too, and this host does not know of it.
     two.change(&[put("temp-files", "b", named)]).await;
     two.published().await;
     one.change(&[delete("favorites", "a"), SpaceChange::DeleteBlob { hash }])
@@ -377,7 +376,7 @@ async fn a_blob_stays_while_something_here_is_about_to_name_it() {
     assert!(host.cloud.confirm_blob(&hash, 5).await.unwrap(), "a row names it now");
     host.change(&[delete("favorites", "a"), SpaceChange::DeleteBlob { hash }])
         .await;
-    // The clock is paused: it moves on, and with it the publisher's rest, while everybody sleeps.
+    // The clock is paused. It moves on while all tasks sleep, so the publisher's rest ends.
     until("deciding on the blob", async || {
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         host.pending() == 0

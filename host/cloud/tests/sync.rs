@@ -1,4 +1,4 @@
-//! From the space to the local rows, also from spaces that mean no good.
+//! From the space to the local rows, also from hostile spaces.
 
 #![allow(clippy::unwrap_used)]
 
@@ -44,7 +44,7 @@ async fn a_hostile_space_is_skipped_counted_and_never_fatal() {
         b"{\"unique\":\"types\",\"size\":\"big\",\"time\":[],\"hash\":7,\"name\":null}\n{\"unique\":\"cut",
     );
     write(store.as_ref(), "lists/favorites/aa.ndjson", text).await;
-    // Things that are no segments.
+    // Objects that are no segments.
     for object in [
         "lists/favorites/x.txt",
         "lists/favorites/sub/x.ndjson",
@@ -224,8 +224,8 @@ async fn syncs_that_are_asked_for_at_once_share_a_run() {
     let host = Host::start(&space).await;
     let syncs = (0..20).map(|_| host.cloud.sync(host.sink.as_ref()));
     let reports = bounded("the syncs", futures_util::future::join_all(syncs)).await;
-    // The first has a run of its own; whoever came during it gets the next one, which finds nothing
-    // new.
+    // The first one has a run of its own. The others come during it and share the next one, which
+    // finds nothing new.
     let fetched: u32 = reports.into_iter().map(|report| report.unwrap().segments).sum();
     assert_eq!(fetched, 1);
 }
@@ -242,7 +242,7 @@ async fn rows_of_a_collection_that_nobody_keeps_come_once_somebody_does() {
     assert_eq!(host.sync().await, SyncReport::default());
     host.keep("favorites", true);
     assert_eq!(host.sync().await.upserts, 2);
-    // While its module is away again, a row goes.
+    // While its module is away again, a row is removed.
     host.keep("favorites", false);
     write(store.as_ref(), "lists/favorites/aa.ndjson", row("b")).await;
     host.sync().await;
@@ -250,7 +250,7 @@ async fn rows_of_a_collection_that_nobody_keeps_come_once_somebody_does() {
     host.keep("favorites", true);
     assert_eq!(host.sync().await.removals, 1);
     assert_eq!(host.identities("favorites"), ["b"]);
-    // And the whole segment.
+    // And then the whole segment.
     host.keep("favorites", false);
     remove(store.as_ref(), "lists/favorites/aa.ndjson").await;
     host.sync().await;

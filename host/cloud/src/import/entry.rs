@@ -1,4 +1,4 @@
-//! The rows of imported files and of the folders they go to.
+//! The rows of imported files and of their folders.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -24,7 +24,7 @@ pub(super) struct NewRow {
 pub(super) struct Folder {
     kind: Kind,
     identity: String,
-    /// The folder's own row, where it has to be made.
+    /// The row of the folder, if it must be made.
     pub row: Option<NewRow>,
 }
 
@@ -65,9 +65,8 @@ impl Folder {
                     Some(identity) => (identity, None),
                     None => {
                         let fields = json!({ "parent": "", "name": folder, "time": now_ms / 1000 });
-                        // The name is the identity, as of the folders that backups are made in,
-                        // where it can be: another folder may have it for its identity, and an
-                        // identity is shorter than a name may be.
+                        // If possible the name is the identity, as in folders that backups make.
+                        // But another folder may have this identity, or the name may be too long.
                         let is_free = row::is_identity(folders, folder)
                             && find(space, folders, folders.identity, folder).await?.is_none();
                         let identity = match is_free {
@@ -90,7 +89,7 @@ impl Folder {
     pub(super) fn file(&self, name: &str, file: &PreparedFile) -> Result<NewRow, Error> {
         let hash = file.hash.to_string();
         let class = Class::of(name);
-        // The same file in the same place is the same row.
+        // The same file in the same folder is the same row.
         let unique = Hash::of(format!("{}\0{hash}\0{name}", self.identity).as_bytes());
         let message = Hash::of(unique.as_bytes()).to_hex();
         let (collection_name, identity, mut fields) = match &self.kind {
@@ -170,7 +169,7 @@ fn extension(name: &str) -> Option<String> {
     Some(format!(".{}", extension.to_lowercase()))
 }
 
-/// The messages of a backup that has one a line; otherwise none are known.
+/// How many messages a backup has, if each line is one. Otherwise 0.
 fn messages(name: &str, file: &PreparedFile) -> u64 {
     match extension(name).as_deref() {
         Some(".txt" | ".jsonl" | ".ndjson" | ".log") => file.lines,
@@ -209,7 +208,7 @@ impl Class {
         }
     }
 
-    /// The message as JSON text, in the shape that clients show.
+    /// The message as JSON text, as clients show it.
     fn message(self, name: &str, file: &PreparedFile) -> String {
         let element = json!({ "size": file.len_bytes, "url": file.hash.to_string(), "fileName": name });
         let content = match (self, &file.text) {

@@ -2,7 +2,7 @@
 
 use crate::{Collection, Error, Space};
 
-/// The row of a collection that is there already, found by a field's value.
+/// The identity of a row whose field has this value.
 pub(super) async fn find(
     space: &Space,
     collection: &'static Collection,

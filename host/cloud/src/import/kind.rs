@@ -3,7 +3,7 @@
 /// What the files become.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Favourites, in the folder of this name. It is made if there is none; an empty name is the
+    /// Favourites, in the folder of this name. It is made if there is none. An empty name means the
     /// default folder.
     Favorites {
         /// The folder's name.

@@ -1,4 +1,4 @@
-//! Reads a file once: its hash, what is worth knowing of its content, and its encrypted form.
+//! Reads a file once, to hash it, to encrypt it, and to learn what a row says about its content.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -7,19 +7,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::{Error, Hash, Hasher, password};
 
-/// A text up to this size goes into the message that shows it.
+/// The largest text that is stored in its message.
 const TEXT_LIMIT_BYTES: usize = 16 << 10;
 
 /// A file that is ready to be stored.
 pub(super) struct PreparedFile {
-    /// What to store, from its beginning.
+    /// The bytes to store. It is at its beginning.
     pub file: File,
     pub hash: Hash,
     pub len_bytes: u64,
     pub protected: bool,
     /// When the file was last changed, in milliseconds since the epoch.
     pub modified_ms: u64,
-    /// Lines that hold something, before encryption.
+    /// Lines that are not empty, before encryption.
     pub lines: u64,
     /// The content of a short text, unless it is protected.
     pub text: Option<String>,
@@ -88,7 +88,7 @@ fn copy(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
     }
 }
 
-/// Where stored bytes go: they are hashed, and kept where they are not those of the file itself.
+/// Hashes the bytes to store. Keeps them in a file if they are encrypted.
 struct HashingWriter {
     file: Option<File>,
     hasher: Hasher,
@@ -109,12 +109,13 @@ impl Write for HashingWriter {
     }
 }
 
+/// What a row says about the content of a file.
 #[derive(Default)]
 struct ContentSummary {
     head: Vec<u8>,
     len_bytes: u64,
     lines: u64,
-    /// Whether the line being read holds something.
+    /// Whether the current line is not empty.
     in_line: bool,
 }
 
@@ -141,6 +142,7 @@ impl ContentSummary {
     }
 }
 
+/// A file whose content is summarised as it is read.
 struct ContentReader<'a> {
     file: &'a mut File,
     content: &'a mut ContentSummary,

@@ -8,8 +8,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-/// Sets fields in the line of a row. All other fields keep their text and their order. `None` if the
-/// line is not an object.
+/// Sets fields in the line of a row. All other fields keep their text and their order. `None` if
+/// the line is not an object.
 pub(crate) fn rewrite(line: &[u8], fields: &Map<String, Value>) -> Option<Vec<u8>> {
     let old: Members<'_> = serde_json::from_slice(line).ok()?;
     let mut out = Vec::with_capacity(line.len() + 64);
@@ -17,7 +17,7 @@ pub(crate) fn rewrite(line: &[u8], fields: &Map<String, Value>) -> Option<Vec<u8
     out.push(b'{');
     for (name, value) in &old.0 {
         let new = fields.get(name.as_str());
-        // A name that occurs twice keeps its place but is written once.
+        // A name that occurs twice is written once, where it occurs first.
         if new.is_some() && !written.insert(name.as_str()) {
             continue;
         }

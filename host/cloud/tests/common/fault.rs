@@ -1,4 +1,4 @@
-//! A store that fails on demand and keeps count.
+//! A store that fails on demand and counts.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -18,11 +18,11 @@ use object_store::{
 pub struct Faults {
     /// Every request fails.
     pub down: AtomicBool,
-    /// Puts on lists are carried out and then answered with an error.
+    /// Puts of lists are carried out, but answered with an error.
     pub lose_answers: AtomicBool,
     /// No conditional puts.
     pub no_update: AtomicBool,
-    /// No creating without replacing, other than by copying.
+    /// Only a copy can create without replacing.
     pub no_create: AtomicBool,
     /// Requests made while it was down.
     pub refused: AtomicU32,

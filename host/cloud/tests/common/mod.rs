@@ -1,5 +1,4 @@
-//! What the tests of this crate share: hosts with a sink in memory, stores to put a space in, and
-//! stores that fail.
+//! What the tests of this crate share: hosts, stores for a space, and stores that fail.
 
 #![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
@@ -193,7 +192,7 @@ impl Host {
         self.store.begin().count("host.cloud-outbox", &KeyRange::all()).unwrap()
     }
 
-    /// Ends the publisher without any goodbye.
+    /// Stops the publisher at once.
     pub fn kill(mut self) -> Store {
         if let Some(publisher) = self.publisher.take() {
             publisher.abort();
@@ -226,7 +225,7 @@ pub fn delete(collection: &str, identity: &str) -> SpaceChange {
     }
 }
 
-/// Identities that all live in the segment of the first.
+/// Identities that all have the default segment of the first.
 pub fn neighbours(count: usize) -> Vec<String> {
     let segment = stowage_cloud::default_segment("n0");
     (0..)
@@ -236,11 +235,11 @@ pub fn neighbours(count: usize) -> Vec<String> {
         .collect()
 }
 
-/// Waits for something that has to happen within a generous while of real time, whatever the test
-/// does to tokio's.
+/// Waits for something that must happen within a generous limit of real time. The test may change
+/// the clock of tokio.
 pub async fn bounded<T>(what: &str, future: impl Future<Output = T>) -> T {
     let (late, is_late) = tokio::sync::oneshot::channel();
-    // Dropped when the wait is over, which ends the thread.
+    // Dropping it ends the thread.
     let (_done, done) = std::sync::mpsc::channel::<()>();
     std::thread::spawn(move || {
         if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = done.recv_timeout(Duration::from_secs(120)) {
