@@ -125,15 +125,13 @@ impl Batch {
             Work::Upserts(upserts) => {
                 let first = first_segments(upserts);
                 for Upsert { segment, row } in upserts {
-                    if first
-                        .get(row.identity.as_str())
-                        .is_some_and(|first| *first < &**segment)
-                        || pending.contains(row.identity.as_str())
-                        || self.is_preceded(tx, segment, &row.identity)?
+                    let identity = row.identity.as_str();
+                    if first[identity] == &**segment
+                        && !pending.contains(identity)
+                        && !self.is_preceded(tx, segment, identity)?
                     {
-                        continue;
+                        rows.upserts.push(row.fields.clone());
                     }
-                    rows.upserts.push(row.fields.clone());
                 }
             }
             Work::Removals(removals) => {
@@ -161,21 +159,19 @@ impl Batch {
         match &self.work {
             Work::Upserts(upserts) => {
                 for Upsert { segment, row } in upserts {
-                    // The module does not have what the space has. When the pending change is
-                    // published, the row is fetched again. The blob counts anyway.
+                    // The module has other fields of a pending row. When the change is published,
+                    // the row is fetched again. Its blob counts anyway.
                     let pending = pending.contains(row.identity.as_str());
                     let digest = if pending { UNKNOWN } else { row.digest };
-                    let location = self.location(segment, &row.identity);
                     let blob = row.blob;
-                    mirror::put_row(tx, location, MirroredRow { digest, blob })?;
+                    mirror::put_row(tx, self.location(segment, &row.identity), MirroredRow { digest, blob })?;
                 }
             }
             Work::Removals(removals) => {
                 for Removal { segment, identity } in removals {
-                    if pending.contains(identity.as_str()) {
-                        continue;
+                    if !pending.contains(identity.as_str()) {
+                        self.record_removal(tx, segment, identity)?;
                     }
-                    self.record_removal(tx, segment, identity)?;
                 }
             }
         }
@@ -219,16 +215,11 @@ impl Batch {
 
     /// Rows of the batch that have a pending change.
     fn pending(&self, tx: &mut Transaction) -> Result<HashSet<&str>, StorageError> {
-        match &self.work {
-            Work::Upserts(upserts) => {
-                let rows = upserts.iter().map(|upsert| upsert.row.identity.as_str());
-                outbox::pending(tx, self.collection(), rows)
-            }
-            Work::Removals(removals) => {
-                let rows = removals.iter().map(|removal| removal.identity.as_str());
-                outbox::pending(tx, self.collection(), rows)
-            }
-        }
+        let identities: Vec<&str> = match &self.work {
+            Work::Upserts(upserts) => upserts.iter().map(|upsert| &*upsert.row.identity).collect(),
+            Work::Removals(removals) => removals.iter().map(|removal| &*removal.identity).collect(),
+        };
+        outbox::pending(tx, self.collection(), identities.into_iter())
     }
 
     fn location<'a>(&'a self, segment: &'a str, identity: &'a str) -> RowLocation<'a> {
@@ -245,7 +236,7 @@ impl Batch {
         Ok(first.is_some_and(|first| first.as_str() < segment))
     }
 
-    /// The first other segment that holds the row, unless this batch removes the row there too.
+    /// The first other segment that holds the row after this batch.
     fn elsewhere(&self, tx: &mut Transaction, segment: &str, identity: &str) -> Result<Option<String>, StorageError> {
         let Work::Removals(removals) = &self.work else {
             return Ok(None);
@@ -268,17 +259,11 @@ impl Batch {
         // again.
         if counted && let Some(other) = self.elsewhere(tx, segment, identity)? {
             let location = self.location(&other, identity);
-            if let Some(mirrored) = mirror::row(tx, location)?
-                && Some(mirrored.digest) != old.map(|mirrored| mirrored.digest)
+            if let Some(mut row) = mirror::row(tx, location)?
+                && Some(row.digest) != old.map(|old| old.digest)
             {
-                mirror::put_row(
-                    tx,
-                    location,
-                    MirroredRow {
-                        digest: UNKNOWN,
-                        ..mirrored
-                    },
-                )?;
+                row.digest = UNKNOWN;
+                mirror::put_row(tx, location, row)?;
                 mirror::invalidate(tx, self.collection(), &other)?;
                 self.refetch.lock().insert(other);
             }

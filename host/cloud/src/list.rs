@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backoff::Backoff;
 use crate::exclusion::Guard;
-use crate::segment::{self, EditOutcome, RowEdit, SEGMENT_LIMIT_BYTES, Segment};
+use crate::segment::{self, EditOutcome, RewrittenSegment, RowEdit, SEGMENT_LIMIT_BYTES, Segment};
 use crate::{COLLECTIONS, Collection, Error, Space};
 
 /// Segments that are read at once to find rows.
@@ -175,26 +175,20 @@ impl Space {
                 Err(Error::Missing { .. }) => (Segment::empty(collection), None),
                 Err(error) => return Err(error),
             };
-            let rewritten = segment::rewrite(&old, edits);
+            let RewrittenSegment { text, rows } = segment::rewrite(&old, edits);
             drop(old);
             let before = meta.as_ref().map(Version::of);
-            let Some(text) = rewritten.text else {
-                return Ok(SegmentChange {
-                    after: before.clone(),
-                    before,
-                    rows: rewritten.rows,
-                });
+            let Some(text) = text else {
+                let after = before.clone();
+                return Ok(SegmentChange { before, after, rows });
             };
             if text.len() as u64 > SEGMENT_LIMIT_BYTES {
                 return Err(Error::malformed(&object, segment::ParseError::TooLarge));
             }
             match self.replace(guard, &object, meta, text).await {
                 Ok(put) => {
-                    return Ok(SegmentChange {
-                        before,
-                        after: Version::of_put(&put),
-                        rows: rewritten.rows,
-                    });
+                    let after = Version::of_put(&put);
+                    return Ok(SegmentChange { before, after, rows });
                 }
                 Err(StoreError::Precondition { .. } | StoreError::AlreadyExists { .. })
                     if backoff.attempts() < CONFLICT_LIMIT =>

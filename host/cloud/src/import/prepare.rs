@@ -1,12 +1,14 @@
 //! Reads a file once, to hash it, to encrypt it, and to learn what a row says about its content.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::{Error, Hash, Hasher, password};
 
+/// Bytes that are read at once.
+const READ_BYTES: usize = 1 << 20;
 /// The largest text that is stored in its message.
 const TEXT_LIMIT_BYTES: usize = 16 << 10;
 
@@ -59,7 +61,7 @@ fn prepare(path: &Path, password: Option<&str>) -> io::Result<PreparedFile> {
             password::seal(reader, &mut writer, password)?;
         }
         None => {
-            copy(reader, &mut writer)?;
+            io::copy(&mut BufReader::with_capacity(READ_BYTES, reader), &mut writer)?;
         }
     }
     let HashingWriter { file: sealed, hasher } = writer;
@@ -74,18 +76,6 @@ fn prepare(path: &Path, password: Option<&str>) -> io::Result<PreparedFile> {
         lines: content.lines + u64::from(content.in_line),
         text: if password.is_none() { content.text() } else { None },
     })
-}
-
-fn copy(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match input.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(len) => output.write_all(&buffer[..len])?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 /// Hashes the bytes to store. Keeps them in a file if they are encrypted.

@@ -39,30 +39,27 @@ impl<'a> RowBuffer<'a> {
     pub(super) async fn publish(&mut self) -> Result<(), Error> {
         let mut segments: HashMap<(&'static str, String), HashMap<String, RowEdit>> = HashMap::new();
         let mut order = Vec::new();
-        for NewRow {
-            collection,
-            identity,
-            fields,
-        } in self.waiting.drain(..)
-        {
+        for row in self.waiting.drain(..) {
+            let collection = row.collection;
             let strays = match self.strays.entry(collection.name) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(unknown) => {
+                Entry::Occupied(read) => read.into_mut(),
+                Entry::Vacant(unread) => {
                     let is_stray = |segment: &str, identity: &str| segment != default_segment(identity);
-                    unknown.insert(self.space.segments_of_rows(collection, is_stray).await?)
+                    unread.insert(self.space.segments_of_rows(collection, is_stray).await?)
                 }
             };
             // A row is in one segment only.
-            let segment = strays
-                .get(&identity)
-                .map_or_else(|| default_segment(&identity), |segment| segment.to_string());
+            let segment = match strays.get(&row.identity) {
+                Some(segment) => segment.to_string(),
+                None => default_segment(&row.identity),
+            };
             let key = (collection.name, segment);
             if !segments.contains_key(&key) {
                 order.push((collection, key.clone()));
             }
             // If files have the same bytes, the first one gives the name.
             let edits = segments.entry(key).or_default();
-            edits.entry(identity).or_insert(RowEdit::Make(fields));
+            edits.entry(row.identity).or_insert(RowEdit::Make(row.fields));
         }
         let exclusion = self.space.exclusion().await?;
         for (collection, key) in order {

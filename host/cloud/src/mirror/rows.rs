@@ -186,38 +186,18 @@ mod tests {
         }
     }
 
+    fn put(tx: &mut Transaction, location: RowLocation<'_>, digest: Digest, blob: Option<Hash>) {
+        put_row(tx, location, MirroredRow { digest, blob }).expect("put");
+    }
+
     #[test]
     fn a_row_names_its_blob_until_it_names_another() {
         let store = Store::in_memory(Config::default());
         let mut tx = store.begin();
         let (one, two) = (Hash::of(b"1"), Hash::of(b"2"));
-        put_row(
-            &mut tx,
-            location("aa", "x"),
-            MirroredRow {
-                digest: [1; 16],
-                blob: Some(one),
-            },
-        )
-        .expect("put");
-        put_row(
-            &mut tx,
-            location("aa", "y"),
-            MirroredRow {
-                digest: [1; 16],
-                blob: Some(one),
-            },
-        )
-        .expect("put");
-        put_row(
-            &mut tx,
-            location("aa", "x"),
-            MirroredRow {
-                digest: [2; 16],
-                blob: Some(two),
-            },
-        )
-        .expect("put");
+        put(&mut tx, location("aa", "x"), [1; 16], Some(one));
+        put(&mut tx, location("aa", "y"), [1; 16], Some(one));
+        put(&mut tx, location("aa", "x"), [2; 16], Some(two));
         assert!(names(&mut tx, &one).expect("readable") && names(&mut tx, &two).expect("readable"));
         remove_row(&mut tx, location("aa", "y")).expect("removed");
         remove_row(&mut tx, location("aa", "x")).expect("removed");
@@ -229,15 +209,7 @@ mod tests {
         let store = Store::in_memory(Config::default());
         let mut tx = store.begin();
         for (segment, identity) in [("b", "x"), ("a", "x"), ("a", "xy"), ("ab", "z")] {
-            put_row(
-                &mut tx,
-                location(segment, identity),
-                MirroredRow {
-                    digest: UNKNOWN,
-                    blob: None,
-                },
-            )
-            .expect("put");
+            put(&mut tx, location(segment, identity), UNKNOWN, None);
         }
         assert_eq!(segments_of(&mut tx, "favorites", "x").expect("readable"), ["a", "b"]);
         assert_eq!(in_default_segment(&mut tx, "favorites", "x").expect("readable"), None);

@@ -97,25 +97,22 @@ fn record(
             _ => mirror::invalidate(tx, collection.name, segment),
         };
     };
-    let state = match (mirror::segment(tx, collection.name, segment)?, &change.before) {
+    let kept = match (mirror::segment(tx, collection.name, segment)?, &change.before) {
         _ if surprised => None,
         // The modules have all rows of a segment that this host made.
-        (None, None) => Some(SegmentState {
-            version: Some(after.clone()),
-            kept: true,
-            unread: false,
-        }),
-        (Some(state), Some(before)) if state.version.as_ref() == Some(before) => Some(SegmentState {
-            version: Some(after.clone()),
-            kept: state.kept,
-            unread: false,
-        }),
+        (None, None) => Some(true),
+        (Some(state), Some(before)) if state.version.as_ref() == Some(before) => Some(state.kept),
         // The space will not show this version again, so the segment is fetched anyway.
         (Some(state), _) if state.version.is_some() => return Ok(()),
         _ => None,
     };
-    match state {
-        Some(state) => mirror::put_segment(tx, collection.name, segment, &state),
-        None => mirror::invalidate(tx, collection.name, segment),
-    }
+    let Some(kept) = kept else {
+        return mirror::invalidate(tx, collection.name, segment);
+    };
+    let state = SegmentState {
+        version: Some(after.clone()),
+        kept,
+        unread: false,
+    };
+    mirror::put_segment(tx, collection.name, segment, &state)
 }

@@ -164,12 +164,8 @@ impl Step<'_> {
 
     /// Edits a segment and logs the edits that were refused.
     async fn edit_segment(self, segment: &str, edits: &HashMap<String, RowEdit>) -> Result<SegmentChange, Error> {
-        let Self {
-            space,
-            guard,
-            collection,
-        } = self;
-        let change = space.edit_segment(guard, collection, segment, edits).await?;
+        let collection = self.collection;
+        let change = self.space.edit_segment(self.guard, collection, segment, edits).await?;
         for identity in edits.keys().filter(|identity| !change.rows.contains_key(*identity)) {
             tracing::error!(
                 ?collection,

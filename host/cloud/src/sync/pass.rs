@@ -266,14 +266,9 @@ impl<'a> Pass<'a> {
         }
         let refetch = &self.refetch;
         update(&self.state.store, |tx| {
-            for AppliedSegment {
-                collection,
-                segment,
-                state,
-            } in &segments
-            {
-                let name = collection.name;
-                match state {
+            for applied in &segments {
+                let (name, segment) = (applied.collection.name, &*applied.segment);
+                match &applied.state {
                     Some(state) => {
                         let mut state = state.clone();
                         if refetch.contains(&(name, segment.to_string())) {
