@@ -31,7 +31,7 @@ pub enum StageError {
     Storage(#[from] StorageError),
 }
 
-/// A space and this host's part in it. Cheap to clone; all clones are one.
+/// A space and this host's part in it. Cheap to clone: all clones share one state.
 #[derive(Clone)]
 pub struct Cloud {
     state: Arc<CloudState>,

@@ -40,8 +40,8 @@ pub(crate) fn is_pending(store: &Store, until: u64) -> Result<bool, Error> {
     }
 }
 
-/// Publishes every row change of the outbox. Blobs to remove are passed over: a row that is
-/// published before its blob would be removed keeps the blob.
+/// Publishes every row change of the outbox. It does not remove blobs, because a row that is
+/// published later may name them.
 pub(crate) async fn rows(state: &CloudState) -> Result<(), Error> {
     let mut from = 0;
     while let Some(cursor) = some_rows(state, from).await? {
@@ -50,28 +50,24 @@ pub(crate) async fn rows(state: &CloudState) -> Result<(), Error> {
     Ok(())
 }
 
-/// Publishes the row changes among the first that come after a number, and returns the number to go
-/// on after while there may be more.
+/// Publishes the row changes among the next changes after a number. If there may be more changes,
+/// returns the number after which they come.
 pub(crate) async fn some_rows(state: &CloudState, from: u64) -> Result<Option<u64>, Error> {
     let _moving = state.moving.lock().await;
-    // Reading so many takes a while, and the threads of the calls have no time for it.
+    // Many changes take a while to read, so this must not block a thread that runs calls.
     let store = state.store.clone();
     let read = tokio::task::spawn_blocking(move || outbox::after(&mut store.begin(), from, TAKE));
     let (staged, more) = read.await.map_err(Error::storage)??;
-    let mut rest = &staged[..];
-    while let Some(first) = rest.first() {
-        let collection = first.change.row().map(|(collection, _)| collection);
-        let len = rest
-            .iter()
-            .take_while(|s| s.change.row().map(|(name, _)| name) == collection)
-            .count();
-        let (step, later) = rest.split_at(len);
-        if let Some(collection) = collection {
+    for step in staged.chunk_by(|one, next| collection_of(one) == collection_of(next)) {
+        if let Some(collection) = collection_of(&step[0]) {
             publish_step(state, collection, step).await?;
         }
-        rest = later;
     }
     Ok(more)
+}
+
+fn collection_of(staged: &StagedChange) -> Option<&str> {
+    staged.change.row().map(|(collection, _)| collection)
 }
 
 async fn publish_step(state: &CloudState, collection: &str, changes: &[StagedChange]) -> Result<(), Error> {

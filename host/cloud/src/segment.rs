@@ -138,7 +138,7 @@ pub(crate) struct EditOutcome {
     pub after: Option<(Digest, Option<Hash>)>,
 }
 
-/// A segment's text after edits.
+/// A segment after edits.
 #[derive(Debug)]
 pub(crate) struct RewrittenSegment {
     /// `None` if no edit changed anything.
@@ -235,7 +235,7 @@ fn compose(
     out.into()
 }
 
-/// Whether a line is an earlier one of an identity that is removed.
+/// Whether the row of a line is removed.
 fn is_shadowed(segment: &Segment, range: &Range<usize>, edits: &HashMap<String, RowEdit>) -> bool {
     if !edits.values().any(|edit| matches!(edit, RowEdit::Remove)) {
         return false;

@@ -24,7 +24,7 @@ pub struct OpenOptions {
     pub unreachable_ok: bool,
 }
 
-/// A cloud space. Cheap to clone; all clones are one.
+/// A cloud space. Cheap to clone: all clones share one state.
 #[derive(Clone, Debug)]
 pub struct Space {
     inner: Arc<Inner>,

@@ -8,7 +8,7 @@ use crate::Error;
 /// How deep folders are walked.
 const DEPTH_LIMIT: usize = 128;
 
-/// Every regular file of the paths, and what could not be looked at.
+/// All regular files in the paths, and the failures.
 pub(super) async fn files(paths: Vec<PathBuf>) -> Result<(Vec<PathBuf>, Vec<Failure>), Error> {
     let walked = tokio::task::spawn_blocking(move || {
         let mut walk = Walk::default();

@@ -135,7 +135,7 @@ impl<'a> Pass<'a> {
         Ok((stale, vanished))
     }
 
-    /// Sorts the rows of a fetched segment into those to apply and those to remove.
+    /// Queues the rows of a fetched segment that differ from the mirror.
     async fn take(&mut self, fetched: FetchedSegment) -> Result<(), Error> {
         let FetchedSegment {
             stale: StaleSegment { listed, kept },
