@@ -8,35 +8,30 @@
 use std::time::Duration;
 
 use stowage_cloud::{CONFIRM_AFTER, Error};
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, timeout_at};
 
 use crate::blob_checks::BlobCheck;
 use crate::engine::Engine;
-use crate::shutdown::stopped;
-use crate::source::Source;
+use crate::source::temp_file;
 
 /// The wait after a check that failed because the space cannot be reached.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Runs the checks when they are due, until the host shuts down.
-pub(crate) async fn run(engine: &Engine, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn run(engine: &Engine) {
+    engine.stop.run_until_cancelled(run_checks(engine)).await;
+}
+
+async fn run_checks(engine: &Engine) {
     loop {
-        let work = async {
-            match engine.blob_checks.first() {
-                None => engine.blob_checks.added.notified().await,
-                Some(check) if check.at > Instant::now() => {
-                    tokio::select! {
-                        () = sleep_until(check.at) => {}
-                        () = engine.blob_checks.added.notified() => {}
-                    }
-                }
-                Some(check) => run_check(engine, check).await,
+        let added = engine.blob_checks.added.notified();
+        match engine.blob_checks.first() {
+            None => added.await,
+            Some(check) if check.at > Instant::now() => {
+                // Either the check is due, or there may be an earlier one.
+                let _ = timeout_at(check.at, added).await;
             }
-        };
-        tokio::select! {
-            () = work => {}
-            () = stopped(&mut stop) => return,
+            Some(check) => run_check(engine, check).await,
         }
     }
 }
@@ -69,21 +64,11 @@ async fn check_blob(engine: &Engine, check: &BlobCheck) -> Result<(), Error> {
     if engine.cloud.confirm_blob(&check.hash, check.size).await? {
         return Ok(());
     }
-    match Source::temp_file(engine, &check.hash).await {
-        Some(Source::File { file, size }) => {
-            let file = file.try_clone().map_err(|error| Error::Local {
-                subject: "a temp file".to_owned(),
-                source: std::sync::Arc::new(error),
-            })?;
-            let file = tokio::fs::File::from_std(file);
-            let put = engine.cloud.space().put_blob(file, &check.hash, size).await;
-            put.map(
-                |put| tracing::info!(hash = %check.hash, ?put, "another host removed an uploaded blob; it is stored again"),
-            )
-        }
-        _ => {
-            tracing::warn!(hash = %check.hash, "an uploaded blob is gone, and its temp file too; it cannot be stored again");
-            Ok(())
-        }
-    }
+    let Some((file, size)) = temp_file(engine, &check.hash).await else {
+        tracing::warn!(hash = %check.hash, "an uploaded blob is gone, and its temp file too; it cannot be stored again");
+        return Ok(());
+    };
+    let put = engine.cloud.space().put_blob(file, &check.hash, size).await?;
+    tracing::info!(hash = %check.hash, ?put, "another host removed an uploaded blob; it is stored again");
+    Ok(())
 }

@@ -1,12 +1,14 @@
 //! What all transfers share: the tasks, the database, the cloud and the feed.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Mutex, MutexGuard};
-use stowage_cloud::Cloud;
+use stowage_cloud::{Cloud, Hash};
 use stowage_storage::{Error as StorageError, Store, UpdateError};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::audit_tickets::AuditTickets;
 use crate::blob_checks::BlobChecks;
@@ -14,6 +16,7 @@ use crate::board::Board;
 use crate::config::Config;
 use crate::disk::Roots;
 use crate::feed::Feed;
+use crate::outcome::Outcome;
 use crate::row::Direction;
 use crate::table;
 use crate::task::{State, Task, code};
@@ -32,7 +35,10 @@ pub(crate) struct Engine {
     pub(crate) reserving: tokio::sync::Mutex<()>,
     next_id: AtomicU64,
     board: Mutex<Board>,
+    /// Notified when a task may be ready to run.
     pub(crate) wake: Notify,
+    /// Cancelled when the host shuts down.
+    pub(crate) stop: CancellationToken,
 }
 
 impl Engine {
@@ -56,6 +62,7 @@ impl Engine {
             next_id: AtomicU64::new(next_id),
             board: Mutex::new(Board::default()),
             wake: Notify::new(),
+            stop: CancellationToken::new(),
         };
         for mut task in tasks {
             if !task.state.is_terminal() {
@@ -81,8 +88,9 @@ impl Engine {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(crate) fn wake(&self) {
-        self.wake.notify_one();
+    /// Runs `work`, unless the host shuts down meanwhile.
+    pub(crate) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Outcome> {
+        self.stop.run_until_cancelled(work).await.ok_or(Outcome::Stopped)
     }
 
     /// Publishes the current row of a task in the feed.
@@ -90,11 +98,10 @@ impl Engine {
         let board = self.board();
         let row = board.get(id).map(|(task, moved)| {
             let source = match task.direction {
-                Direction::Upload => self.temp_file(&task.file.hash),
+                Direction::Upload => task.file.hash.parse().map(|hash| self.temp_path(&hash)).ok(),
                 Direction::Download => None,
             };
-            let source = source.map_or_else(String::new, |path| path.display().to_string());
-            task.row(moved, source)
+            task.row(moved, source.unwrap_or_default().display().to_string())
         });
         // The lock is still held, so that rows reach the feed in order.
         if let Some(row) = row {
@@ -102,10 +109,9 @@ impl Engine {
         }
     }
 
-    /// The path of a blob among the temp files. `None` if the hash is malformed.
-    pub(crate) fn temp_file(&self, hash: &str) -> Option<std::path::PathBuf> {
-        let hash: stowage_cloud::Hash = hash.parse().ok()?;
-        Some(self.config.temp_dir.join(hash.to_hex()))
+    /// The path of a blob among the temp files.
+    pub(crate) fn temp_path(&self, hash: &Hash) -> PathBuf {
+        self.config.temp_dir.join(hash.to_hex())
     }
 
     /// Publishes how many bytes of a task were transferred.

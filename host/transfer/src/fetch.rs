@@ -7,18 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::{Fuse, FusedFuture};
 use futures_util::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use stowage_cloud::Hash;
-use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::disk::{PartFile, TargetFile, blocking};
 use crate::engine::Engine;
 use crate::outcome::{Outcome, TransferError};
-use crate::shutdown::stopped;
-use crate::source::{Source, failure};
+use crate::source::Source;
 use crate::task::{Checkpoint, Task};
 
 /// The most pieces that wait for the disk. The reader waits when the queue is full.
@@ -57,12 +57,6 @@ impl WritePosition {
     }
 }
 
-type Shared = Arc<Mutex<WritePosition>>;
-
-fn point(shared: &Shared) -> WritePosition {
-    shared.lock().clone()
-}
-
 /// Fetches the missing bytes of a blob. The returned file has the length and hash of the blob. It
 /// is not synced yet.
 pub(crate) async fn fetch(
@@ -70,8 +64,7 @@ pub(crate) async fn fetch(
     task: &Task,
     target_file: &Arc<TargetFile>,
     hash: &Hash,
-    source: &Source,
-    stop: &mut watch::Receiver<bool>,
+    source: Source,
 ) -> Result<Arc<PartFile>, FetchError> {
     let size = source.size();
     let (part, start) = open_part(task, target_file, size).await.map_err(Outcome::failed)?;
@@ -79,49 +72,26 @@ pub(crate) async fn fetch(
     engine.moved(task.id, start.offset);
 
     let began_at = start.offset;
-    let shared: Shared = Arc::new(Mutex::new(start.clone()));
-    let (pieces, queue) = mpsc::channel(PIECES);
-    let writer = tokio::task::spawn_blocking({
-        let (part, shared) = (part.clone(), shared.clone());
-        move || write(&part, start, queue, size, &shared)
-    });
     let mut transfer = Transfer {
         engine,
         task,
         part: &part,
-        shared: &shared,
-        kept: began_at,
+        written: Arc::new(Mutex::new(start)),
+        saved: began_at,
     };
-    let moved = transfer.pump(source, hash, pieces, stop).await;
-    let written = writer
-        .await
-        .map_err(|error| Outcome::failed(TransferError::Writer(error)))?;
-
-    let end = point(&shared);
-    let progressed = end.offset > began_at;
-    let ended = match (written, moved) {
-        (Err(error), _) => Some(Outcome::failed(error)),
-        (Ok(()), Err(outcome)) => Some(outcome),
-        (Ok(()), Ok(())) if end.offset < size => {
-            let error = TransferError::SourceEnded {
-                found_bytes: end.offset,
-                expected_bytes: size,
-            };
-            Some(Outcome::retry(error, progressed))
-        }
-        (Ok(()), Ok(())) => None,
-    };
+    let outcome = transfer.run(source, hash).await.err();
+    let end = transfer.position();
     engine.moved(task.id, end.offset);
-    if let Some(outcome) = ended {
-        transfer.keep(end).await;
-        let outcome = match outcome {
-            Outcome::Retry { error, .. } => Outcome::retry(error, progressed),
+    if let Some(outcome) = outcome {
+        let progressed = end.offset > began_at;
+        transfer.save_last(end).await;
+        return Err(FetchError::Ended(match outcome {
+            Outcome::Retry { error, .. } => Outcome::Retry { error, progressed },
             other => other,
-        };
-        return Err(outcome.into());
+        }));
     }
     let found: [u8; 32] = end.hasher.clone().finalize().into();
-    if end.offset != size || found != *hash.as_bytes() {
+    if found != *hash.as_bytes() {
         return Err(FetchError::Mismatch(TransferError::WrongHash {
             size,
             expected: *hash,
@@ -135,7 +105,7 @@ pub(crate) async fn fetch(
         .map_err(Outcome::failed)?;
     if task.file.protected {
         // If the password is wrong, the bytes need not be fetched again.
-        transfer.keep(end).await;
+        transfer.save_last(end).await;
     }
     Ok(part)
 }
@@ -149,30 +119,24 @@ async fn open_part(
 ) -> io::Result<(Arc<PartFile>, WritePosition)> {
     let target_file = target_file.clone();
     let name = task.part_name();
-    let checkpoint = task.checkpoint.clone().filter(|point| point.offset <= size);
+    let checkpoint = task.checkpoint.clone().filter(|checkpoint| checkpoint.offset <= size);
     blocking(move || {
-        let Some(checkpoint) = checkpoint else {
-            let (part, _) = target_file.part(&name, 0)?;
-            return Ok((Arc::new(part), WritePosition::default()));
-        };
-        let (part, kept) = target_file.part(&name, checkpoint.offset)?;
-        if kept {
-            let hasher = part.hash_prefix(checkpoint.offset)?;
-            let point = WritePosition {
+        if let Some(checkpoint) = checkpoint
+            && let Some(part) = target_file.existing_part(&name, checkpoint.offset)?
+        {
+            let position = WritePosition {
                 offset: checkpoint.offset,
-                hasher,
+                hasher: part.hash_prefix(checkpoint.offset)?,
             };
-            if point.clone().checkpoint() == checkpoint {
-                return Ok((Arc::new(part), point));
+            if position.clone().checkpoint() == checkpoint {
+                return Ok((Arc::new(part), position));
             }
             tracing::warn!(
                 name,
                 "a temporary file does not match its checkpoint; the download starts again"
             );
-            let (part, _) = target_file.part(&name, 0)?;
-            return Ok((Arc::new(part), WritePosition::default()));
         }
-        Ok((Arc::new(part), WritePosition::default()))
+        Ok((Arc::new(target_file.new_part(&name)?), WritePosition::default()))
     })
     .await
 }
@@ -207,22 +171,22 @@ async fn make_room(
 /// Writes the pieces as they arrive. Blocks.
 fn write(
     part: &PartFile,
-    mut point: WritePosition,
-    mut queue: mpsc::Receiver<Bytes>,
+    mut pieces: mpsc::Receiver<Bytes>,
     size: u64,
-    shared: &Shared,
+    written: &Mutex<WritePosition>,
 ) -> io::Result<()> {
-    while let Some(piece) = queue.blocking_recv() {
-        if point.offset + piece.len() as u64 > size {
+    let mut position = written.lock().clone();
+    while let Some(piece) = pieces.blocking_recv() {
+        if position.offset + piece.len() as u64 > size {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "the source sent more bytes than its size",
             ));
         }
-        part.file.write_all_at(&piece, point.offset)?;
-        point.hasher.update(&piece);
-        point.offset += piece.len() as u64;
-        *shared.lock() = point.clone();
+        part.file.write_all_at(&piece, position.offset)?;
+        position.hasher.update(&piece);
+        position.offset += piece.len() as u64;
+        *written.lock() = position.clone();
     }
     Ok(())
 }
@@ -231,38 +195,60 @@ struct Transfer<'a> {
     engine: &'a Arc<Engine>,
     task: &'a Task,
     part: &'a Arc<PartFile>,
-    shared: &'a Shared,
+    written: Arc<Mutex<WritePosition>>,
     /// Bytes covered by the last checkpoint.
-    kept: u64,
+    saved: u64,
 }
 
 impl Transfer<'_> {
+    fn position(&self) -> WritePosition {
+        self.written.lock().clone()
+    }
+
+    /// Writes all bytes of the source to the file.
+    async fn run(&mut self, source: Source, hash: &Hash) -> Result<(), Outcome> {
+        let size = source.size();
+        let (pieces, queue) = mpsc::channel(PIECES);
+        let writer = tokio::task::spawn_blocking({
+            let (part, written) = (self.part.clone(), self.written.clone());
+            move || write(&part, queue, size, &written)
+        });
+        let sent = self.send(source, hash, pieces).await;
+        // An error of the writer explains why sending ended.
+        writer
+            .await
+            .map_err(|error| Outcome::failed(TransferError::Writer(error)))?
+            .map_err(Outcome::failed)?;
+        sent?;
+        let found_bytes = self.position().offset;
+        if found_bytes < size {
+            return Err(Outcome::retry(TransferError::SourceEnded {
+                found_bytes,
+                expected_bytes: size,
+            }));
+        }
+        Ok(())
+    }
+
     /// Sends the pieces of the source to the writer. Reports progress and writes checkpoints.
-    async fn pump(
-        &mut self,
-        source: &Source,
-        hash: &Hash,
-        pieces: mpsc::Sender<Bytes>,
-        stop: &mut watch::Receiver<bool>,
-    ) -> Result<(), Outcome> {
+    async fn send(&mut self, source: Source, hash: &Hash, pieces: mpsc::Sender<Bytes>) -> Result<(), Outcome> {
         let config = &self.engine.config;
-        let began_at = point(self.shared).offset;
-        let opening = source.read(self.engine, hash, began_at);
-        let mut stream = tokio::select! {
-            opened = opening => opened.map_err(|error| failure(error, false))?,
-            () = sleep_until(Instant::now() + config.stall_timeout) => return Err(self.stalled()),
-            () = stopped(stop) => return Err(Outcome::Stopped),
-        };
+        let opening = source.read(self.engine, hash, self.position().offset);
+        let mut stream = self
+            .engine
+            .unless_stopped(timeout(config.stall_timeout, opening))
+            .await?
+            .map_err(|_| self.stalled())??;
         let mut stall = Instant::now() + config.stall_timeout;
         let mut reports = interval(REPORT_INTERVAL);
         reports.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = Instant::now();
-        let mut saving = futures_util::future::Fuse::terminated();
+        let mut saving = Fuse::terminated();
         let ended = loop {
             tokio::select! {
                 piece = stream.next() => match piece {
                     None => break Ok(()),
-                    Some(Err(error)) => break Err(failure(error, false)),
+                    Some(Err(error)) => break Err(error.into()),
                     Some(Ok(piece)) => {
                         // The writer ended early with an error. The caller reads that error.
                         if pieces.send(piece).await.is_err() {
@@ -271,57 +257,58 @@ impl Transfer<'_> {
                         stall = Instant::now() + config.stall_timeout;
                     }
                 },
-                kept = &mut saving => self.kept = kept,
+                saved = &mut saving => self.saved = saved,
                 _ = reports.tick() => {
-                    let point = point(self.shared);
-                    self.engine.moved(self.task.id, point.offset);
-                    let fresh = point.offset - self.kept;
-                    let due = fresh >= config.checkpoint_bytes
-                        || fresh > 0 && last.elapsed() >= config.checkpoint_interval;
-                    if due && futures_util::future::FusedFuture::is_terminated(&saving) {
+                    let position = self.position();
+                    self.engine.moved(self.task.id, position.offset);
+                    let unsaved = position.offset - self.saved;
+                    let due = unsaved >= config.checkpoint_bytes
+                        || unsaved > 0 && last.elapsed() >= config.checkpoint_interval;
+                    if due && saving.is_terminated() {
                         last = Instant::now();
-                        saving = save(self.engine.clone(), self.task.id, self.part.clone(), point, self.kept)
-                            .boxed()
-                            .fuse();
+                        saving = self.save(position).boxed().fuse();
                     }
                 }
                 () = sleep_until(stall) => break Err(self.stalled()),
-                () = stopped(stop) => break Err(Outcome::Stopped),
+                () = self.engine.stop.cancelled() => break Err(Outcome::Stopped),
             }
         };
-        if !futures_util::future::FusedFuture::is_terminated(&saving) {
-            self.kept = saving.await;
+        if !saving.is_terminated() {
+            self.saved = saving.await;
         }
         ended
     }
 
     fn stalled(&self) -> Outcome {
-        Outcome::retry(TransferError::Stalled(self.engine.config.stall_timeout), false)
+        Outcome::retry(TransferError::Stalled(self.engine.config.stall_timeout))
     }
 
     /// Writes a last checkpoint.
-    async fn keep(&mut self, point: WritePosition) {
-        if point.offset > self.kept {
-            let (engine, part) = (self.engine.clone(), self.part.clone());
-            self.kept = save(engine, self.task.id, part, point, self.kept).await;
+    async fn save_last(&mut self, position: WritePosition) {
+        if position.offset > self.saved {
+            self.saved = self.save(position).await;
         }
     }
-}
 
-/// Syncs the file, then writes a checkpoint at `point`. Returns the bytes covered by the newest
-/// checkpoint.
-async fn save(engine: Arc<Engine>, id: u64, part: Arc<PartFile>, point: WritePosition, before: u64) -> u64 {
-    let offset = point.offset;
-    if let Err(error) = blocking(move || part.file.sync_data()).await {
-        tracing::warn!(id, %error, "cannot sync a download; its checkpoint stays");
-        return before;
-    }
-    let checkpoint = point.checkpoint();
-    match engine.persist(id, |task| task.checkpoint = Some(checkpoint)).await {
-        Ok(()) => offset,
-        Err(error) => {
-            tracing::warn!(id, %error, "cannot write a checkpoint");
-            before
+    /// Syncs the file, then writes a checkpoint at `position`. Returns the bytes covered by the
+    /// newest checkpoint.
+    fn save(&self, position: WritePosition) -> impl Future<Output = u64> + Send + use<> {
+        let (engine, part) = (self.engine.clone(), self.part.clone());
+        let (id, before) = (self.task.id, self.saved);
+        async move {
+            let offset = position.offset;
+            if let Err(error) = blocking(move || part.file.sync_data()).await {
+                tracing::warn!(id, %error, "cannot sync a download; its checkpoint stays");
+                return before;
+            }
+            let checkpoint = position.checkpoint();
+            match engine.persist(id, |task| task.checkpoint = Some(checkpoint)).await {
+                Ok(()) => offset,
+                Err(error) => {
+                    tracing::warn!(id, %error, "cannot write a checkpoint");
+                    before
+                }
+            }
         }
     }
 }

@@ -25,7 +25,6 @@ mod request;
 mod row;
 mod runner;
 mod sealed;
-mod shutdown;
 mod source;
 mod table;
 mod task;

@@ -52,9 +52,6 @@ pub(crate) enum TransferError {
     /// A file of the download cannot be read or written.
     #[error("a file of the download cannot be read or written")]
     File(#[from] io::Error),
-    /// The temp file of an upload cannot be read.
-    #[error("the temp file cannot be read")]
-    TempFile(#[source] io::Error),
     /// The thread that writes the file panicked.
     #[error("the thread that writes the file panicked")]
     Writer(#[source] tokio::task::JoinError),
@@ -95,10 +92,42 @@ impl Outcome {
         }
     }
 
-    pub(crate) fn retry(error: impl Into<TransferError>, progressed: bool) -> Outcome {
+    /// A retry after an attempt without progress.
+    pub(crate) fn retry(error: impl Into<TransferError>) -> Outcome {
         Outcome::Retry {
             error: error.into(),
-            progressed,
+            progressed: false,
+        }
+    }
+}
+
+impl From<SpaceError> for Outcome {
+    fn from(error: SpaceError) -> Outcome {
+        // A blob that vanished during reading is searched again. The search tells whether it still
+        // exists.
+        if error.is_transient() || matches!(error, SpaceError::Missing { .. }) {
+            Outcome::retry(error)
+        } else {
+            Outcome::failed(error)
+        }
+    }
+}
+
+impl From<UpdateError<StorageError>> for Outcome {
+    fn from(error: UpdateError<StorageError>) -> Outcome {
+        Outcome::retry(error)
+    }
+}
+
+impl From<UnsealError> for Outcome {
+    fn from(error: UnsealError) -> Outcome {
+        match error {
+            UnsealError::Stopped => Outcome::Stopped,
+            UnsealError::Password => Outcome::Failed {
+                code: code::WRONG_PASSWORD,
+                error: error.into(),
+            },
+            _ => Outcome::failed(error),
         }
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use stowage_cloud::CONFIRM_AFTER;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -20,7 +19,6 @@ impl Engine {
     /// Runs tasks until `shutdown` completes. Then stops the running ones at a checkpoint and
     /// returns.
     pub(crate) async fn run(self: Arc<Self>, hook: Arc<dyn UploadHook>, shutdown: impl Future<Output = ()>) {
-        let (stop, stopped) = watch::channel(false);
         let mut jobs = JoinSet::new();
         let mut shutdown = std::pin::pin!(shutdown);
         prune::run(&self).await;
@@ -30,11 +28,11 @@ impl Engine {
         });
         self.confirm_recent();
         jobs.spawn({
-            let (engine, stopped) = (self.clone(), stopped.clone());
-            async move { confirm::run(&engine, stopped).await }
+            let engine = self.clone();
+            async move { confirm::run(&engine).await }
         });
         loop {
-            let retry = self.start(&mut jobs, &hook, &stopped);
+            let retry = self.start(&mut jobs, &hook);
             tokio::select! {
                 () = &mut shutdown => break,
                 () = self.wake.notified() => {}
@@ -42,8 +40,7 @@ impl Engine {
                 () = sleep_until(retry.unwrap_or_else(Instant::now)), if retry.is_some() => {}
             }
         }
-        // This function holds a receiver, so the send cannot fail.
-        let _ = stop.send(true);
+        self.stop.cancel();
         while jobs.join_next().await.is_some() {}
     }
 
@@ -58,19 +55,14 @@ impl Engine {
     }
 
     /// Starts the tasks that may run. Returns the time of the next retry.
-    fn start(
-        self: &Arc<Self>,
-        jobs: &mut JoinSet<()>,
-        hook: &Arc<dyn UploadHook>,
-        stopped: &watch::Receiver<bool>,
-    ) -> Option<Instant> {
+    fn start(self: &Arc<Self>, jobs: &mut JoinSet<()>, hook: &Arc<dyn UploadHook>) -> Option<Instant> {
         self.board().retry_due(Instant::now());
         let most = self.config.max_active.max(1);
         for direction in [Direction::Upload, Direction::Download] {
             loop {
                 let job = self.board().next(direction, most);
                 let Some(job) = job else { break };
-                jobs.spawn(self.clone().work(job, hook.clone(), stopped.clone()));
+                jobs.spawn(self.clone().work(job, hook.clone()));
             }
         }
         let waiting = self.board().mark_waiting();
@@ -80,21 +72,23 @@ impl Engine {
         self.board().next_retry()
     }
 
-    async fn work(self: Arc<Self>, job: TransferJob, hook: Arc<dyn UploadHook>, mut stopped: watch::Receiver<bool>) {
+    async fn work(self: Arc<Self>, job: TransferJob, hook: Arc<dyn UploadHook>) {
         let id = job.task.id;
         let work = async {
             match job.task.direction {
-                Direction::Download => download::run(&self, job, &mut stopped).await,
-                Direction::Upload => upload::run(&self, job, hook.as_ref(), &mut stopped).await,
+                Direction::Download => download::run(&self, job).await.map(Outcome::Downloaded),
+                Direction::Upload => upload::run(&self, &job.task, hook.as_ref())
+                    .await
+                    .map(|()| Outcome::Uploaded),
             }
         };
-        let outcome = std::panic::AssertUnwindSafe(work)
+        let (Ok(outcome) | Err(outcome)) = std::panic::AssertUnwindSafe(work)
             .catch_unwind()
             .await
-            .unwrap_or_else(|_| Outcome::failed(TransferError::Panic));
+            .unwrap_or_else(|_| Err(Outcome::failed(TransferError::Panic)));
         self.settle(id, outcome).await;
         prune::run(&self).await;
-        self.wake();
+        self.wake.notify_one();
     }
 
     /// Records how the work on a task ended.

@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest, Sha256};
 use stowage_cloud::OpenSealedError;
+use tokio_util::sync::CancellationToken;
 
 use crate::task::Opened;
 
@@ -63,12 +63,12 @@ pub(crate) fn reader(sealed: &File) -> Result<BufReader<File>, UnsealError> {
 }
 
 /// Writes the plain content to an empty file and syncs it. Blocks. Checks `stop` before each piece.
-pub(crate) fn copy(mut content: impl Read, mut plain: &File, stop: &AtomicBool) -> Result<Opened, UnsealError> {
+pub(crate) fn copy(mut content: impl Read, mut plain: &File, stop: &CancellationToken) -> Result<Opened, UnsealError> {
     let mut hasher = Sha256::new();
     let mut size = 0;
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
-        if stop.load(Ordering::Relaxed) {
+        if stop.is_cancelled() {
             return Err(UnsealError::Stopped);
         }
         let read = match content.read(&mut buffer) {

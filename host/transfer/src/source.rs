@@ -1,13 +1,15 @@
 //! The sources of a blob: the space and local files.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::io::{self, SeekFrom};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
-use futures_util::stream::{self, BoxStream};
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
 use stowage_cloud::{Error as SpaceError, Hash};
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio_util::io::ReaderStream;
 
 use crate::disk::{FinishedFile, blocking, open_regular, verify};
 use crate::engine::Engine;
@@ -21,7 +23,7 @@ pub(crate) enum Source {
     /// The space.
     Space { size: u64 },
     /// A file on this machine.
-    File { file: Arc<File>, size: u64 },
+    File { file: File, size: u64 },
 }
 
 impl Source {
@@ -38,33 +40,11 @@ impl Source {
         if let Ok(Some(info)) = in_space {
             return Ok(Source::Space { size: info.size });
         }
-        if let Some(source) = Source::temp_file(engine, hash).await {
-            return Ok(source);
+        if let Some((file, size)) = temp_file(engine, hash).await {
+            return Ok(Source::File { file, size });
         }
-        match in_space {
-            Ok(_) => Err(Outcome::BlobMissing),
-            Err(error) => Err(failure(error, false)),
-        }
-    }
-
-    /// The temp file of a blob, if there is one.
-    pub(crate) async fn temp_file(engine: &Engine, hash: &Hash) -> Option<Source> {
-        let path = engine.config.temp_dir.join(hash.to_hex());
-        let opened = blocking(move || {
-            let Some(file) = open_regular(&path)? else {
-                return Ok(None);
-            };
-            let size = file.metadata()?.len();
-            let file = Arc::new(file);
-            Ok(Some(Source::File { file, size }))
-        });
-        match opened.await {
-            Ok(source) => source,
-            Err(error) => {
-                tracing::warn!(%hash, %error, "cannot open a temp file");
-                None
-            }
-        }
+        in_space?;
+        Err(Outcome::BlobMissing)
     }
 
     /// Its size in bytes.
@@ -76,27 +56,38 @@ impl Source {
 
     /// Its bytes from `offset` to its end, in pieces.
     pub(crate) async fn read(
-        &self,
+        self,
         engine: &Engine,
         hash: &Hash,
         offset: u64,
     ) -> Result<BoxStream<'static, Result<Bytes, SpaceError>>, SpaceError> {
         match self {
-            Source::Space { size } => engine.cloud.space().read_blob(hash, offset..*size).await,
-            Source::File { file, size } => Ok(read_file(file.clone(), offset, *size)),
+            Source::Space { size } => engine.cloud.space().read_blob(hash, offset..size).await,
+            Source::File { mut file, size } => {
+                file.seek(SeekFrom::Start(offset)).await.map_err(local_error)?;
+                let rest = file.take(size - offset);
+                Ok(ReaderStream::with_capacity(rest, READ_BYTES)
+                    .map_err(local_error)
+                    .boxed())
+            }
         }
     }
 }
 
-/// Turns an error of the space into an outcome.
-pub(crate) fn failure(error: SpaceError, progressed: bool) -> Outcome {
-    if error.is_transient() || matches!(error, SpaceError::Missing { .. }) {
-        // A blob that vanished during reading is searched again. The search tells whether it still
-        // exists.
-        Outcome::retry(error, progressed)
-    } else {
-        Outcome::failed(error)
-    }
+/// The temp file of a blob and its size, if there is one.
+pub(crate) async fn temp_file(engine: &Engine, hash: &Hash) -> Option<(File, u64)> {
+    let path = engine.temp_path(hash);
+    let opened = blocking(move || {
+        let Some(file) = open_regular(&path)? else {
+            return Ok(None);
+        };
+        let size = file.metadata()?.len();
+        Ok(Some((File::from_std(file), size)))
+    });
+    opened.await.unwrap_or_else(|error| {
+        tracing::warn!(%hash, %error, "cannot open a temp file");
+        None
+    })
 }
 
 /// The first of the files that is unchanged.
@@ -104,36 +95,16 @@ fn copy(copies: &[FinishedFile]) -> Option<Source> {
     copies.iter().find_map(|finished_file| {
         verify(finished_file)?;
         let file = open_regular(&finished_file.path).ok()??;
-        let size = finished_file.size;
-        let file = Arc::new(file);
-        Some(Source::File { file, size })
+        Some(Source::File {
+            file: File::from_std(file),
+            size: finished_file.size,
+        })
     })
 }
 
-fn read_file(file: Arc<File>, offset: u64, size: u64) -> BoxStream<'static, Result<Bytes, SpaceError>> {
-    stream::try_unfold(offset, move |offset| {
-        let file = file.clone();
-        async move {
-            let most = usize::try_from(size - offset).map_or(READ_BYTES, |n| n.min(READ_BYTES));
-            if most == 0 {
-                return Ok(None);
-            }
-            let piece = blocking(move || {
-                let mut piece = vec![0; most];
-                let read = file.read_at(&mut piece, offset)?;
-                piece.truncate(read);
-                Ok(Bytes::from(piece))
-            });
-            let piece = piece.await.map_err(|error| SpaceError::Local {
-                subject: "a local copy of the blob".to_owned(),
-                source: Arc::new(error),
-            })?;
-            if piece.is_empty() {
-                return Ok(None);
-            }
-            let end = offset + piece.len() as u64;
-            Ok(Some((piece, end)))
-        }
-    })
-    .boxed()
+fn local_error(error: io::Error) -> SpaceError {
+    SpaceError::Local {
+        subject: "a local copy of the blob".to_owned(),
+        source: Arc::new(error),
+    }
 }

@@ -185,7 +185,7 @@ impl Transfers {
         let id = staged.task.id;
         self.0.board().adopt(staged.task, staged.password, staged.changed);
         self.0.publish(id);
-        self.0.wake();
+        self.0.wake.notify_one();
     }
 
     /// Runs the tasks until `shutdown` completes. Then the running tasks stop at a checkpoint and

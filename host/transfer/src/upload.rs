@@ -1,67 +1,38 @@
 //! One upload: from the task to the rows that name the blob.
 
-use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use stowage_cloud::{Error as SpaceError, Hash};
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::sync::watch;
 use tokio::time::interval;
+use tokio_util::io::InspectReader;
 
-use crate::board::TransferJob;
 use crate::engine::Engine;
-use crate::outcome::{Outcome, TransferError};
+use crate::outcome::Outcome;
 use crate::request::{HookError, Refusal, UploadHook};
-use crate::shutdown::stopped;
-use crate::source::{Source, failure};
+use crate::source::temp_file;
 use crate::task::{State, Task, code};
 
 /// The time between two reports of progress.
 const REPORT_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Runs an upload to its end.
-pub(crate) async fn run(
-    engine: &Arc<Engine>,
-    job: TransferJob,
-    hook: &dyn UploadHook,
-    stop: &mut watch::Receiver<bool>,
-) -> Outcome {
-    match attempt(engine, &job.task, hook, stop).await {
-        Ok(()) => Outcome::Uploaded,
-        Err(outcome) => outcome,
-    }
-}
-
-async fn attempt(
-    engine: &Arc<Engine>,
-    task: &Task,
-    hook: &dyn UploadHook,
-    stop: &mut watch::Receiver<bool>,
-) -> Result<(), Outcome> {
+pub(crate) async fn run(engine: &Engine, task: &Task, hook: &dyn UploadHook) -> Result<(), Outcome> {
     let hash: Hash = task.file.hash.parse().map_err(|_| Outcome::BlobMissing)?;
     let request = task.upload_request();
-    let hold = tokio::select! {
-        hold = engine.cloud.hold_blob(&hash) => hold,
-        () = stopped(stop) => return Err(Outcome::Stopped),
-    };
+    let hold = engine.unless_stopped(engine.cloud.hold_blob(&hash)).await?;
     if !task.moved {
-        tokio::select! {
-            admitted = hook.admit(&request) => allowed(admitted)?,
-            () = stopped(stop) => return Err(Outcome::Stopped),
-        }
+        allowed(engine.unless_stopped(hook.admit(&request)).await?)?;
         engine.board().change(task.id, |task, _| task.state = State::Active);
         engine.publish(task.id);
-        tokio::select! {
-            moved = to_space(engine, task, &hash) => moved?,
-            () = stopped(stop) => return Err(Outcome::Stopped),
-        }
+        engine.unless_stopped(to_space(engine, task, &hash)).await??;
         engine
             .persist(task.id, |task| task.moved = true)
             .await
-            .map_err(|error| Outcome::retry(error, true))?;
+            .map_err(|error| Outcome::Retry {
+                error: error.into(),
+                progressed: true,
+            })?;
     }
     // An interrupted module would be told twice. So the host waits for it, also at shutdown.
     allowed(hook.finished(&request).await)?;
@@ -80,32 +51,25 @@ fn allowed(answer: Result<Result<(), Refusal>, HookError>) -> Result<(), Outcome
             code: code::NO_FILE,
             error: refusal.into(),
         }),
-        Err(error) => Err(Outcome::retry(error, false)),
+        Err(error) => Err(Outcome::retry(error)),
     }
 }
 
 /// Stores the blob in the space, unless it is there already.
-async fn to_space(engine: &Arc<Engine>, task: &Task, hash: &Hash) -> Result<(), Outcome> {
-    let present = engine.cloud.space().head_blob(hash).await;
-    match present {
-        Ok(Some(info)) if info.size == task.file.size => return Ok(()),
-        Ok(_) => {}
-        Err(error) => return Err(failure(error, false)),
+async fn to_space(engine: &Engine, task: &Task, hash: &Hash) -> Result<(), Outcome> {
+    if engine.cloud.confirm_blob(hash, task.file.size).await? {
+        return Ok(());
     }
-    let Some(Source::File { file, size }) = Source::temp_file(engine, hash).await else {
+    let Some((file, size)) = temp_file(engine, hash).await else {
         return Err(Outcome::BlobMissing);
     };
-    let file = file
-        .try_clone()
-        .map_err(|error| Outcome::failed(TransferError::TempFile(error)))?;
     // The size in the row may be wrong. The size of the file counts.
     engine.board().change(task.id, |task, _| task.file.size = size);
-    let read = Arc::new(AtomicU64::new(0));
-    let source = Counted {
-        reader: tokio::fs::File::from_std(file),
-        read: read.clone(),
-    };
-    let mut put = std::pin::pin!(engine.cloud.space().put_blob(source, hash, size));
+    let read = AtomicU64::new(0);
+    let counted = InspectReader::new(file, |bytes: &[u8]| {
+        read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+    });
+    let mut put = std::pin::pin!(engine.cloud.space().put_blob(counted, hash, size));
     let mut reports = interval(REPORT_INTERVAL);
     let put = loop {
         tokio::select! {
@@ -115,34 +79,11 @@ async fn to_space(engine: &Arc<Engine>, task: &Task, hash: &Hash) -> Result<(), 
     };
     match put {
         Ok(_) => Ok(()),
-        Err(error @ (SpaceError::Mismatch { .. } | SpaceError::Local { .. })) => {
-            // The temp file does not have the hash in its name, so the file to upload does not
-            // exist.
-            Err(Outcome::Failed {
-                code: code::NO_FILE,
-                error: error.into(),
-            })
-        }
-        Err(error) => Err(failure(error, false)),
-    }
-}
-
-/// A reader that counts the bytes read.
-struct Counted<R> {
-    reader: R,
-    read: Arc<AtomicU64>,
-}
-
-impl<R: AsyncRead + Unpin> AsyncRead for Counted<R> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.reader).poll_read(context, buffer);
-        let read = buffer.filled().len() - before;
-        self.read.fetch_add(read as u64, Ordering::Relaxed);
-        polled
+        // The temp file does not have the hash in its name. So the file to upload does not exist.
+        Err(error @ (SpaceError::Mismatch { .. } | SpaceError::Local { .. })) => Err(Outcome::Failed {
+            code: code::NO_FILE,
+            error: error.into(),
+        }),
+        Err(error) => Err(error.into()),
     }
 }

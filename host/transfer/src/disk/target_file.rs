@@ -78,27 +78,29 @@ impl TargetFile {
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    /// Opens the temporary file if it has at least `keep` bytes, else creates an empty one. The
-    /// second value tells whether the old file was kept.
-    pub(crate) fn part(&self, name: &str, keep: u64) -> io::Result<(PartFile, bool)> {
-        if keep > 0
-            && let Some(file) = self.open_file(name, OFlags::RDWR)?
-        {
-            let metadata = file.metadata()?;
-            // With a second link, writing here would overwrite another file.
-            if metadata.len() >= keep && metadata.nlink() == 1 {
-                let name = name.to_owned();
-                return Ok((PartFile { file, name }, true));
-            }
-        }
+    /// Opens a temporary file that has at least `least_bytes`. `None` if there is none.
+    pub(crate) fn existing_part(&self, name: &str, least_bytes: u64) -> io::Result<Option<PartFile>> {
+        let Some(file) = self.open_file(name, OFlags::RDWR)? else {
+            return Ok(None);
+        };
+        let metadata = file.metadata()?;
+        // With a second link, writing here would overwrite another file.
+        let usable = metadata.len() >= least_bytes && metadata.nlink() == 1;
+        Ok(usable.then(|| PartFile {
+            file,
+            name: name.to_owned(),
+        }))
+    }
+
+    /// Creates an empty temporary file. It replaces an old one.
+    pub(crate) fn new_part(&self, name: &str) -> io::Result<PartFile> {
         self.remove(name)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = fs::openat(&self.dir, name, flags, Mode::from_raw_mode(0o666))?;
-        let part = PartFile {
+        Ok(PartFile {
             file: File::from(file),
             name: name.to_owned(),
-        };
-        Ok((part, false))
+        })
     }
 
     /// Removes a file. A missing file is no error.
@@ -269,7 +271,7 @@ mod tests {
     }
 
     fn part(target_file: &TargetFile, content: &[u8]) -> PartFile {
-        let (mut part, _) = target_file.part(".x.part", 0).unwrap();
+        let mut part = target_file.new_part(".x.part").unwrap();
         part.file.write_all(content).unwrap();
         part
     }
@@ -323,18 +325,15 @@ mod tests {
         let outside = dir.path().join("outside");
         fs::write(&outside, b"precious").unwrap();
         let target_file = TargetFile::open(&target(dir.path(), &["a"])).unwrap();
-        for keep in [0, 4] {
-            std::os::unix::fs::symlink(&outside, dir.path().join("a/p")).unwrap();
-            let (mut part, kept) = target_file.part("p", keep).unwrap();
-            part.file.write_all(b"new").unwrap();
-            assert!(!kept);
-            target_file.remove("p").unwrap();
-            fs::hard_link(&outside, dir.path().join("a/p")).unwrap();
-            let (mut part, kept) = target_file.part("p", keep).unwrap();
-            part.file.write_all(b"new").unwrap();
-            assert!(!kept);
-            target_file.remove("p").unwrap();
-        }
+        std::os::unix::fs::symlink(&outside, dir.path().join("a/p")).unwrap();
+        assert!(target_file.existing_part("p", 4).unwrap().is_none());
+        let mut part = target_file.new_part("p").unwrap();
+        part.file.write_all(b"new").unwrap();
+        target_file.remove("p").unwrap();
+        fs::hard_link(&outside, dir.path().join("a/p")).unwrap();
+        assert!(target_file.existing_part("p", 4).unwrap().is_none());
+        let mut part = target_file.new_part("p").unwrap();
+        part.file.write_all(b"new").unwrap();
         assert_eq!(fs::read(outside).unwrap(), b"precious");
     }
 
