@@ -10,6 +10,9 @@ use futures_util::TryStreamExt as _;
 use serde_json::json;
 use stowage_cloud::{Error, Hash, Put, Space, verify};
 
+/// Where the space is in the bucket of the S3 server.
+const PREFIX: &str = "spaces/one";
+
 /// One space, opened as often as there are hosts.
 enum Place {
     Directory(tempfile::TempDir),
@@ -34,7 +37,16 @@ impl Place {
                 Space::open(&url, CREATE).await.unwrap()
             }
             Place::Memory(space) => space.clone(),
-            Place::S3(server) => server.space("spaces/one").await,
+            Place::S3(server) => server.space(PREFIX).await,
+        }
+    }
+
+    /// Waits until all changes of a host are in the space, in segments that no reader fetches
+    /// twice.
+    async fn published(&self, host: &Host) {
+        host.published().await;
+        if let Place::S3(server) = self {
+            server.leave_whole_seconds(PREFIX);
         }
     }
 }
@@ -101,7 +113,7 @@ async fn an_unchanged_space_is_not_fetched_again_and_a_change_fetches_one_segmen
                 json!({ "name": "x" }),
             )])
             .await;
-        writer.published().await;
+        place.published(&writer).await;
         let first = reader.sync().await;
         assert_eq!((first.upserts, first.removals, first.skipped), (51, 0, 0));
         assert!(first.segments > 1);
@@ -118,12 +130,12 @@ async fn an_unchanged_space_is_not_fetched_again_and_a_change_fetches_one_segmen
                 delete("favorites", "row7x"),
             ])
             .await;
-        writer.published().await;
+        place.published(&writer).await;
         let change = reader.sync().await;
         assert_eq!((change.segments, change.upserts, change.removals), (1, 1, 0));
         assert_eq!(reader.row("favorites", "row7").unwrap()["size"], 70);
         writer.change(&[delete("favorites", "row7")]).await;
-        writer.published().await;
+        place.published(&writer).await;
         let change = reader.sync().await;
         assert_eq!((change.segments, change.upserts, change.removals), (1, 0, 1));
         assert_eq!(reader.row("favorites", "row7"), None);
