@@ -84,22 +84,17 @@ impl Roots {
     /// The directory of a request. Absent: the directory of the platform. Relative: inside it.
     /// Absolute: inside a root.
     pub(crate) fn resolve(&self, platform: u8, directory: Option<&str>) -> Result<Target, DirectoryError> {
-        let platform = platform.to_string();
-        let Some(directory) = directory.filter(|text| !text.is_empty()) else {
-            return Ok(Target {
-                root: self.downloads.clone(),
-                below: vec![platform],
-            });
-        };
-        let path = Path::new(directory);
-        if path.is_absolute() {
-            return self.locate(path);
+        let mut below = vec![platform.to_string()];
+        if let Some(directory) = directory.filter(|text| !text.is_empty()) {
+            let path = Path::new(directory);
+            if path.is_absolute() {
+                return self.locate(path);
+            }
+            if directory.contains('\\') || directory.as_bytes().get(1) == Some(&b':') {
+                return Err(DirectoryError::NotPortable);
+            }
+            below.extend(components(path)?);
         }
-        if directory.contains('\\') || directory.as_bytes().get(1) == Some(&b':') {
-            return Err(DirectoryError::NotPortable);
-        }
-        let mut below = vec![platform];
-        below.extend(components(path)?);
         Ok(Target {
             root: self.downloads.clone(),
             below,
@@ -109,20 +104,17 @@ impl Roots {
     /// Finds the root of an absolute path. The innermost root wins, because the path below it is
     /// walked by name.
     pub(crate) fn locate(&self, path: &Path) -> Result<Target, DirectoryError> {
-        let rest = |root: &Path| path.strip_prefix(root).ok().map(Path::to_path_buf);
-        let found = self
+        let (root, rest) = self
             .all
             .iter()
-            .filter_map(|root| rest(root).map(|rest| (root, rest)))
-            .max_by_key(|(root, _)| root.components().count());
-        let Some((root, rest)) = found else {
-            return Err(DirectoryError::Outside {
+            .filter_map(|root| Some((root, path.strip_prefix(root).ok()?)))
+            .max_by_key(|(root, _)| root.components().count())
+            .ok_or_else(|| DirectoryError::Outside {
                 roots: self.all.clone(),
-            });
-        };
+            })?;
         Ok(Target {
             root: root.clone(),
-            below: components(&rest)?,
+            below: components(rest)?,
         })
     }
 }
