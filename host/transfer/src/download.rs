@@ -8,12 +8,12 @@ use stowage_cloud::Hash;
 use tokio::task::spawn_blocking;
 
 use crate::board::{TransferJob, waits_for_password};
-use crate::disk::{FinishedFile, PartFile, TargetFile, blocking};
+use crate::decrypt::{self, DecryptError};
+use crate::disk::{FinishedFile, PartFile, TargetDirectory, blocking};
 use crate::engine::Engine;
 use crate::fetch::{FetchError, fetch};
 use crate::outcome::{Outcome, TransferError};
 use crate::request::Password;
-use crate::sealed::{self, UnsealError};
 use crate::source::Source;
 use crate::task::{Opened, State, Task};
 
@@ -29,29 +29,33 @@ pub(crate) async fn run(engine: &Arc<Engine>, job: TransferJob) -> Result<Finish
         return Err(Outcome::NoPassword);
     }
     let target = engine.roots.locate(task.directory.as_ref()).map_err(|source| {
-        let directory = task.directory.clone();
-        Outcome::failed(TransferError::Directory { directory, source })
+        Outcome::failed(TransferError::Directory {
+            directory: task.directory.clone(),
+            source,
+        })
     })?;
-    let target_file = blocking(move || TargetFile::open(&target).map(Arc::new))
+    let directory = blocking(move || TargetDirectory::open(&target).map(Arc::new))
         .await
         .map_err(|source| {
-            let directory = task.directory.clone();
-            Outcome::failed(TransferError::OpenDirectory { directory, source })
+            Outcome::failed(TransferError::OpenDirectory {
+                directory: task.directory.clone(),
+                source,
+            })
         })?;
     engine.board().change(task.id, |task, _| task.state = State::Active);
     engine.publish(task.id);
 
-    if let Some(finished_file) = already_here(&task, &hash, &target_file).await? {
-        drop_part(&target_file, task.part_name()).await;
+    if let Some(finished_file) = already_here(&task, &hash, &directory).await? {
+        drop_part(&directory, task.part_name()).await;
         return Ok(finished_file);
     }
-    let part = fetched(engine, &mut task, &target_file, &hash).await?;
+    let part = fetched(engine, &mut task, &directory, &hash).await?;
     if !task.file.protected {
-        return publish(&task, &target_file, part, *hash.as_bytes()).await;
+        return publish(&task, &directory, part, *hash.as_bytes()).await;
     }
     let password = password.ok_or(Outcome::NoPassword)?;
-    let finished_file = unsealed(engine, &task, &target_file, part, password).await?;
-    drop_part(&target_file, task.part_name()).await;
+    let finished_file = decrypted(engine, &task, &directory, part, password).await?;
+    drop_part(&directory, task.part_name()).await;
     Ok(finished_file)
 }
 
@@ -60,7 +64,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, job: TransferJob) -> Result<Finish
 async fn already_here(
     task: &Task,
     hash: &Hash,
-    target_file: &Arc<TargetFile>,
+    directory: &Arc<TargetDirectory>,
 ) -> Result<Option<FinishedFile>, Outcome> {
     let content = match &task.opened {
         Some(opened) => opened.clone(),
@@ -71,21 +75,21 @@ async fn already_here(
         },
     };
     let finished = task.opened.is_some().then(|| task.opened_name());
-    let target_file = target_file.clone();
+    let directory = directory.clone();
     let name = task.file_name.clone();
     blocking(move || {
         if let Some(finished) = finished {
-            if let Some(part) = target_file.existing_part(&finished, content.size)?
+            if let Some(part) = directory.existing_part(&finished, content.size)?
                 && part
                     .hash_prefix(content.size)
                     .is_ok_and(|hasher| hasher.finalize()[..] == content.sha256)
             {
                 part.file.set_len(content.size)?;
-                return target_file.publish(&part, &name, content.sha256).map(Some);
+                return directory.publish(&part, &name, content.sha256).map(Some);
             }
-            target_file.remove(&finished)?;
+            directory.remove(&finished)?;
         }
-        target_file.find_any(&name, content.size, content.sha256)
+        directory.find_any(&name, content.size, content.sha256)
     })
     .await
     .map_err(Outcome::failed)
@@ -96,7 +100,7 @@ async fn already_here(
 async fn fetched(
     engine: &Arc<Engine>,
     task: &mut Task,
-    target_file: &Arc<TargetFile>,
+    directory: &Arc<TargetDirectory>,
     hash: &Hash,
 ) -> Result<Arc<PartFile>, Outcome> {
     let mut attempt = 1;
@@ -106,14 +110,14 @@ async fn fetched(
             .await
             .flatten();
         if let Err(Outcome::BlobMissing) = found {
-            drop_part(target_file, task.part_name()).await;
+            drop_part(directory, task.part_name()).await;
         }
         let source = found?;
         // The size in the row may be wrong. The size of the source counts.
         let size = source.size();
         task.file.size = size;
         engine.board().change(task.id, |task, _| task.file.size = size);
-        let error = match fetch(engine, task, target_file, hash, source).await {
+        let error = match fetch(engine, task, directory, hash, source).await {
             Ok(part) => return Ok(part),
             Err(FetchError::Ended(outcome)) => return Err(outcome),
             Err(FetchError::Mismatch(error)) => error,
@@ -122,7 +126,7 @@ async fn fetched(
         // Remove the checkpoint before the file, so that no checkpoint covers wrong bytes.
         task.checkpoint = None;
         engine.persist(task.id, |task| task.checkpoint = None).await?;
-        drop_part(target_file, task.part_name()).await;
+        drop_part(directory, task.part_name()).await;
         if attempt == FETCHES {
             return Err(Outcome::failed(error));
         }
@@ -133,52 +137,52 @@ async fn fetched(
 /// Renames the temporary file to its final name.
 async fn publish(
     task: &Task,
-    target_file: &Arc<TargetFile>,
+    directory: &Arc<TargetDirectory>,
     part: Arc<PartFile>,
     sha256: [u8; 32],
 ) -> Result<FinishedFile, Outcome> {
-    let target_file = target_file.clone();
+    let directory = directory.clone();
     let name = task.file_name.clone();
-    blocking(move || target_file.publish(&part, &name, sha256))
+    blocking(move || directory.publish(&part, &name, sha256))
         .await
         .map_err(Outcome::failed)
 }
 
 /// Decrypts a protected file into a second temporary file, and renames that to the final name.
-async fn unsealed(
+async fn decrypted(
     engine: &Arc<Engine>,
     task: &Task,
-    target_file: &Arc<TargetFile>,
+    directory: &Arc<TargetDirectory>,
     part: Arc<PartFile>,
     password: Password,
 ) -> Result<FinishedFile, Outcome> {
-    let (plain, opened) = decrypt(engine, task.opened_name(), target_file.clone(), part, password).await?;
+    let (plain, opened) = write_decrypted(engine, task.opened_name(), directory.clone(), part, password).await?;
     let sha256 = opened.sha256;
     // After a crash, only this record tells that the renamed file belongs to this task.
     engine.persist(task.id, |task| task.opened = Some(opened)).await?;
-    publish(task, target_file, Arc::new(plain), sha256).await
+    publish(task, directory, Arc::new(plain), sha256).await
 }
 
 /// Decrypts a protected file into the temporary file `name`. At shutdown it stops between two
 /// pieces.
-async fn decrypt(
+async fn write_decrypted(
     engine: &Engine,
     name: String,
-    target_file: Arc<TargetFile>,
+    directory: Arc<TargetDirectory>,
     part: Arc<PartFile>,
     password: Password,
-) -> Result<(PartFile, Opened), UnsealError> {
-    let reader = spawn_blocking(move || sealed::reader(&part.file))
+) -> Result<(PartFile, Opened), DecryptError> {
+    let reader = spawn_blocking(move || decrypt::reader(&part.file))
         .await
         .map_err(io::Error::other)??;
     let content = engine.cloud.open_sealed(reader, password.expose()).await?;
     let stop = engine.stop.clone();
     let copying = spawn_blocking(move || {
-        let plain = target_file.new_part(&name)?;
-        match sealed::copy(content, &plain.file, &stop) {
+        let plain = directory.new_part(&name)?;
+        match decrypt::copy(content, &plain.file, &stop) {
             Ok(opened) => Ok((plain, opened)),
             Err(error) => {
-                target_file.remove(&name)?;
+                directory.remove(&name)?;
                 Err(error)
             }
         }
@@ -186,9 +190,9 @@ async fn decrypt(
     copying.await.map_err(io::Error::other)?
 }
 
-async fn drop_part(target_file: &Arc<TargetFile>, name: String) {
-    let target_file = target_file.clone();
-    if let Err(error) = blocking(move || target_file.remove(&name)).await {
+async fn drop_part(directory: &Arc<TargetDirectory>, name: String) {
+    let directory = directory.clone();
+    if let Err(error) = blocking(move || directory.remove(&name)).await {
         tracing::debug!(%error, "cannot remove a temporary file");
     }
 }

@@ -15,7 +15,7 @@ use stowage_cloud::Hash;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
-use crate::disk::{PartFile, TargetFile, blocking};
+use crate::disk::{PartFile, TargetDirectory, blocking};
 use crate::engine::Engine;
 use crate::outcome::{Outcome, TransferError};
 use crate::source::Source;
@@ -62,13 +62,13 @@ impl WritePosition {
 pub(crate) async fn fetch(
     engine: &Arc<Engine>,
     task: &Task,
-    target_file: &Arc<TargetFile>,
+    directory: &Arc<TargetDirectory>,
     hash: &Hash,
     source: Source,
 ) -> Result<Arc<PartFile>, FetchError> {
     let size = source.size();
-    let (part, start) = open_part(task, target_file, size).await.map_err(Outcome::failed)?;
-    make_room(engine, target_file, &part, size, task.file.protected).await?;
+    let (part, start) = open_part(task, directory, size).await.map_err(Outcome::failed)?;
+    make_room(engine, directory, &part, size, task.file.protected).await?;
     engine.moved(task.id, start.offset);
 
     let began_at = start.offset;
@@ -114,15 +114,15 @@ pub(crate) async fn fetch(
 /// from 0.
 async fn open_part(
     task: &Task,
-    target_file: &Arc<TargetFile>,
+    directory: &Arc<TargetDirectory>,
     size: u64,
 ) -> io::Result<(Arc<PartFile>, WritePosition)> {
-    let target_file = target_file.clone();
+    let directory = directory.clone();
     let name = task.part_name();
     let checkpoint = task.checkpoint.clone().filter(|checkpoint| checkpoint.offset <= size);
     blocking(move || {
         if let Some(checkpoint) = checkpoint
-            && let Some(part) = target_file.existing_part(&name, checkpoint.offset)?
+            && let Some(part) = directory.existing_part(&name, checkpoint.offset)?
         {
             let position = WritePosition {
                 offset: checkpoint.offset,
@@ -136,7 +136,7 @@ async fn open_part(
                 "a temporary file does not match its checkpoint; the download starts again"
             );
         }
-        Ok((Arc::new(target_file.new_part(&name)?), WritePosition::default()))
+        Ok((Arc::new(directory.new_part(&name)?), WritePosition::default()))
     })
     .await
 }
@@ -145,18 +145,18 @@ async fn open_part(
 /// content.
 async fn make_room(
     engine: &Engine,
-    target_file: &Arc<TargetFile>,
+    directory: &Arc<TargetDirectory>,
     part: &Arc<PartFile>,
     size: u64,
     protected: bool,
 ) -> Result<(), Outcome> {
     let _one_at_a_time = engine.reserving.lock().await;
     let min_free = engine.config.min_free_bytes;
-    let (target_file, part) = (target_file.clone(), part.clone());
+    let (directory, part) = (directory.clone(), part.clone());
     let room = blocking(move || {
         let missing = size.saturating_sub(part.occupied()?);
         let needed = missing.saturating_add(if protected { size } else { 0 });
-        let free = target_file.free_bytes()?;
+        let free = directory.free_bytes()?;
         if needed > 0 && free < needed.saturating_add(min_free) {
             return Err(io::Error::new(
                 io::ErrorKind::StorageFull,

@@ -6,9 +6,9 @@ use std::time::Duration;
 use stowage_cloud::{Error as SpaceError, Hash};
 use stowage_storage::{Error as StorageError, UpdateError};
 
+use crate::decrypt::DecryptError;
 use crate::disk::{DirectoryError, FinishedFile};
 use crate::request::{HookError, Refusal};
-use crate::sealed::UnsealError;
 use crate::task::code;
 
 /// How the work on a task ended.
@@ -75,7 +75,7 @@ pub(crate) enum TransferError {
     WrongHash { size: u64, expected: Hash, found: Hash },
     /// The protected file cannot be opened.
     #[error(transparent)]
-    Unseal(#[from] UnsealError),
+    Decrypt(#[from] DecryptError),
     /// The module refused the upload.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -119,11 +119,11 @@ impl From<UpdateError<StorageError>> for Outcome {
     }
 }
 
-impl From<UnsealError> for Outcome {
-    fn from(error: UnsealError) -> Outcome {
+impl From<DecryptError> for Outcome {
+    fn from(error: DecryptError) -> Outcome {
         match error {
-            UnsealError::Stopped => Outcome::Stopped,
-            UnsealError::Password => Outcome::Failed {
+            DecryptError::Stopped => Outcome::Stopped,
+            DecryptError::Password => Outcome::Failed {
                 code: code::WRONG_PASSWORD,
                 error: error.into(),
             },

@@ -2,7 +2,7 @@
 
 use stowage_storage::Error as StorageError;
 
-use crate::disk::TargetFile;
+use crate::disk::TargetDirectory;
 use crate::engine::Engine;
 use crate::row::Direction;
 use crate::table;
@@ -66,11 +66,11 @@ async fn remove_parts(engine: &Engine, tasks: Vec<Task>) {
     }
     let removal = tokio::task::spawn_blocking(move || {
         for (target, names) in targets {
-            let Ok(target_file) = TargetFile::existing(&target) else {
+            let Ok(directory) = TargetDirectory::existing(&target) else {
                 continue;
             };
             for name in names {
-                if let Err(error) = target_file.remove(&name) {
+                if let Err(error) = directory.remove(&name) {
                     tracing::debug!(name, %error, "cannot remove a temporary file");
                 }
             }

@@ -1,17 +1,16 @@
 //! A finished file, and how to tell later whether it is unchanged.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use sha2::Digest;
 
-/// Bytes read at a time when a file is hashed.
-const READ_BYTES: usize = 256 << 10;
+use super::hash::hash_prefix;
 
 /// A finished file on disk, with what tells later whether it is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,8 +70,9 @@ pub(crate) fn verify(finished_file: &FinishedFile) -> Option<FinishedFile> {
     if mtime_ns == finished_file.mtime_ns {
         return Some(finished_file.clone());
     }
-    let same = hash_file(&finished_file.path).is_ok_and(|hash| hash == finished_file.sha256);
-    same.then(|| FinishedFile {
+    let file = open_regular(&finished_file.path).ok()??;
+    let hasher = hash_prefix(&file, finished_file.size).ok()?;
+    (hasher.finalize()[..] == finished_file.sha256).then(|| FinishedFile {
         mtime_ns,
         ..finished_file.clone()
     })
@@ -83,18 +83,4 @@ pub(crate) fn is_unchanged(finished_file: &FinishedFile) -> bool {
     std::fs::symlink_metadata(&finished_file.path).is_ok_and(|metadata| {
         metadata.is_file() && metadata.len() == finished_file.size && mtime_ns(&metadata) == finished_file.mtime_ns
     })
-}
-
-fn hash_file(path: &Path) -> io::Result<[u8; 32]> {
-    let mut file = open_regular(path)?.ok_or(io::ErrorKind::NotFound)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; READ_BYTES];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(hasher.finalize().into()),
-            Ok(read) => hasher.update(&buffer[..read]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
 }

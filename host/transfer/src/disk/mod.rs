@@ -3,13 +3,16 @@
 use std::io;
 
 mod finished_file;
+mod hash;
+mod part_file;
 mod roots;
-mod target_file;
+mod target_directory;
 
 pub(crate) use finished_file::{FinishedFile, is_unchanged, open_regular, verify};
+pub(crate) use part_file::PartFile;
 pub use roots::DirectoryError;
 pub(crate) use roots::Roots;
-pub(crate) use target_file::{PartFile, TargetFile};
+pub(crate) use target_directory::TargetDirectory;
 
 /// Runs blocking work on a thread for blocking work.
 pub(crate) async fn blocking<T: Send + 'static>(

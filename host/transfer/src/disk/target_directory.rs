@@ -3,53 +3,45 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use rustix::fs::{self, AtFlags, FallocateFlags, FileType, Mode, OFlags, RenameFlags};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
-use sha2::{Digest, Sha256};
+use sha2::Digest;
 
 use super::finished_file::FinishedFile;
+use super::hash::hash_prefix;
+use super::part_file::PartFile;
 use super::roots::Target;
 use crate::name::numbered;
 
 /// The most numbers that are tried for one file name.
 const MOST_NUMBERS: u32 = 10_000;
 
-/// Bytes read at a time when a file is hashed.
-const READ_BYTES: usize = 256 << 10;
-
 /// The directory of a download, opened without following a link below its root. It stays the same
 /// directory when a path is renamed later.
 #[derive(Debug)]
-pub(crate) struct TargetFile {
+pub(crate) struct TargetDirectory {
     dir: OwnedFd,
     path: PathBuf,
 }
 
-/// A temporary file of a download.
-#[derive(Debug)]
-pub(crate) struct PartFile {
-    pub(crate) file: File,
-    pub(crate) name: String,
-}
-
-impl TargetFile {
+impl TargetDirectory {
     /// Opens a directory below a root. Creates missing directories.
     ///
     /// # Errors
     /// Errors of the file system. A link or a file in the place of a directory is an error.
-    pub(crate) fn open(target: &Target) -> io::Result<TargetFile> {
-        TargetFile::walk(target, true)
+    pub(crate) fn open(target: &Target) -> io::Result<TargetDirectory> {
+        TargetDirectory::walk(target, true)
     }
 
     /// Opens a directory below a root that must exist.
-    pub(crate) fn existing(target: &Target) -> io::Result<TargetFile> {
-        TargetFile::walk(target, false)
+    pub(crate) fn existing(target: &Target) -> io::Result<TargetDirectory> {
+        TargetDirectory::walk(target, false)
     }
 
-    fn walk(target: &Target, make: bool) -> io::Result<TargetFile> {
+    fn walk(target: &Target, make: bool) -> io::Result<TargetDirectory> {
         let step = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut dir = fs::open(&target.root, step, Mode::empty())?;
         for name in &target.below {
@@ -66,7 +58,7 @@ impl TargetFile {
                 other => other?,
             };
         }
-        Ok(TargetFile {
+        Ok(TargetDirectory {
             dir,
             path: target.path(),
         })
@@ -214,51 +206,13 @@ impl TargetFile {
     }
 }
 
-impl PartFile {
-    /// Reserves blocks for the whole file without changing its length, if the file system supports
-    /// it.
-    pub(crate) fn reserve(&self, size: u64) -> io::Result<()> {
-        if size == 0 {
-            return Ok(());
-        }
-        match fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, size) {
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Bytes that the file occupies on disk.
-    pub(crate) fn occupied(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.blocks().saturating_mul(512))
-    }
-
-    /// A hasher with the first `len` bytes of the file.
-    pub(crate) fn hash_prefix(&self, len: u64) -> io::Result<Sha256> {
-        hash_prefix(&self.file, len)
-    }
-}
-
-fn hash_prefix(file: &File, len: u64) -> io::Result<Sha256> {
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; READ_BYTES];
-    let mut offset = 0;
-    while offset < len {
-        let most = usize::try_from(len - offset).map_or(buffer.len(), |n| n.min(buffer.len()));
-        let read = file.read_at(&mut buffer[..most], offset)?;
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        hasher.update(&buffer[..read]);
-        offset += read as u64;
-    }
-    Ok(hasher)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::io::Write;
     use std::path::Path;
+
+    use sha2::Sha256;
 
     use super::*;
     use crate::disk::verify;
@@ -270,28 +224,28 @@ mod tests {
         }
     }
 
-    fn part(target_file: &TargetFile, content: &[u8]) -> PartFile {
-        let mut part = target_file.new_part(".x.part").unwrap();
+    fn part(directory: &TargetDirectory, content: &[u8]) -> PartFile {
+        let mut part = directory.new_part(".x.part").unwrap();
         part.file.write_all(content).unwrap();
         part
     }
 
-    fn publish(target_file: &TargetFile, name: &str, content: &[u8]) -> FinishedFile {
+    fn publish(directory: &TargetDirectory, name: &str, content: &[u8]) -> FinishedFile {
         let sha256 = Sha256::digest(content).into();
-        target_file.publish(&part(target_file, content), name, sha256).unwrap()
+        directory.publish(&part(directory, content), name, sha256).unwrap()
     }
 
     #[test]
     fn a_taken_name_gets_a_number_and_the_same_content_is_taken_over() {
         let dir = tempfile::tempdir().unwrap();
-        let target_file = TargetFile::open(&target(dir.path(), &["a", "b"])).unwrap();
-        let first = publish(&target_file, "x.txt", b"one");
+        let directory = TargetDirectory::open(&target(dir.path(), &["a", "b"])).unwrap();
+        let first = publish(&directory, "x.txt", b"one");
         assert_eq!(first.path, dir.path().join("a/b/x.txt"));
-        let second = publish(&target_file, "x.txt", b"two");
+        let second = publish(&directory, "x.txt", b"two");
         assert_eq!(second.path, dir.path().join("a/b/x (1).txt"));
-        let third = publish(&target_file, "x.txt", b"three");
+        let third = publish(&directory, "x.txt", b"three");
         assert_eq!(third.path, dir.path().join("a/b/x (2).txt"));
-        assert_eq!(publish(&target_file, "x.txt", b"two"), second);
+        assert_eq!(publish(&directory, "x.txt", b"two"), second);
         assert_eq!(fs::read(first.path).unwrap(), b"one");
         assert_eq!(fs::read_dir(dir.path().join("a/b")).unwrap().count(), 3);
     }
@@ -301,10 +255,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let outside = dir.path().join("outside");
         fs::write(&outside, b"mine").unwrap();
-        let target_file = TargetFile::open(&target(dir.path(), &["a"])).unwrap();
+        let directory = TargetDirectory::open(&target(dir.path(), &["a"])).unwrap();
         std::os::unix::fs::symlink(&outside, dir.path().join("a/x")).unwrap();
         fs::create_dir(dir.path().join("a/x (1)")).unwrap();
-        let finished_file = publish(&target_file, "x", b"mine");
+        let finished_file = publish(&directory, "x", b"mine");
         assert_eq!(finished_file.path, dir.path().join("a/x (2)"));
         assert_eq!(fs::read(outside).unwrap(), b"mine");
     }
@@ -314,8 +268,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let outside = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(outside.path(), dir.path().join("3")).unwrap();
-        assert!(TargetFile::open(&target(dir.path(), &["3", "x"])).is_err());
-        assert!(TargetFile::open(&target(dir.path(), &["3"])).is_err());
+        assert!(TargetDirectory::open(&target(dir.path(), &["3", "x"])).is_err());
+        assert!(TargetDirectory::open(&target(dir.path(), &["3"])).is_err());
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
     }
 
@@ -324,15 +278,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let outside = dir.path().join("outside");
         fs::write(&outside, b"precious").unwrap();
-        let target_file = TargetFile::open(&target(dir.path(), &["a"])).unwrap();
+        let directory = TargetDirectory::open(&target(dir.path(), &["a"])).unwrap();
         std::os::unix::fs::symlink(&outside, dir.path().join("a/p")).unwrap();
-        assert!(target_file.existing_part("p", 4).unwrap().is_none());
-        let mut part = target_file.new_part("p").unwrap();
+        assert!(directory.existing_part("p", 4).unwrap().is_none());
+        let mut part = directory.new_part("p").unwrap();
         part.file.write_all(b"new").unwrap();
-        target_file.remove("p").unwrap();
+        directory.remove("p").unwrap();
         fs::hard_link(&outside, dir.path().join("a/p")).unwrap();
-        assert!(target_file.existing_part("p", 4).unwrap().is_none());
-        let mut part = target_file.new_part("p").unwrap();
+        assert!(directory.existing_part("p", 4).unwrap().is_none());
+        let mut part = directory.new_part("p").unwrap();
         part.file.write_all(b"new").unwrap();
         assert_eq!(fs::read(outside).unwrap(), b"precious");
     }
@@ -340,8 +294,8 @@ mod tests {
     #[test]
     fn a_file_counts_as_there_when_only_its_time_changed() {
         let dir = tempfile::tempdir().unwrap();
-        let target_file = TargetFile::open(&target(dir.path(), &[])).unwrap();
-        let finished_file = publish(&target_file, "x", b"content");
+        let directory = TargetDirectory::open(&target(dir.path(), &[])).unwrap();
+        let finished_file = publish(&directory, "x", b"content");
         assert_eq!(verify(&finished_file), Some(finished_file.clone()));
         let file = File::options().write(true).open(&finished_file.path).unwrap();
         file.set_modified(std::time::UNIX_EPOCH).unwrap();

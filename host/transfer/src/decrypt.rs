@@ -16,7 +16,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 
 /// Why a protected file was not decrypted.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum UnsealError {
+pub(crate) enum DecryptError {
     /// The password is wrong.
     #[error("the password is wrong")]
     Password,
@@ -25,7 +25,7 @@ pub(crate) enum UnsealError {
     NoHeader,
     /// The file cannot be opened with any password.
     #[error("the protected file cannot be opened")]
-    NotSealed(#[source] OpenSealedError),
+    NotDecryptable(#[source] OpenSealedError),
     /// The content was damaged or cut off.
     #[error("the protected file is damaged")]
     Damaged(#[source] io::Error),
@@ -37,39 +37,39 @@ pub(crate) enum UnsealError {
     Io(#[from] io::Error),
 }
 
-impl From<OpenSealedError> for UnsealError {
-    fn from(error: OpenSealedError) -> UnsealError {
+impl From<OpenSealedError> for DecryptError {
+    fn from(error: OpenSealedError) -> DecryptError {
         match error {
-            OpenSealedError::WrongPassword => UnsealError::Password,
-            OpenSealedError::Io(error) => UnsealError::Io(error),
-            other => UnsealError::NotSealed(other),
+            OpenSealedError::WrongPassword => DecryptError::Password,
+            OpenSealedError::Io(error) => DecryptError::Io(error),
+            other => DecryptError::NotDecryptable(other),
         }
     }
 }
 
 /// A reader of a protected file from its beginning. The header must end within [`HEADER_BYTES`],
 /// because the parser reads all of it into memory.
-pub(crate) fn reader(sealed: &File) -> Result<BufReader<File>, UnsealError> {
+pub(crate) fn reader(sealed: &File) -> Result<BufReader<File>, DecryptError> {
     let mut file = sealed.try_clone()?;
     file.seek(SeekFrom::Start(0))?;
     let mut head = Vec::new();
     (&file).take(HEADER_BYTES).read_to_end(&mut head)?;
     let ends = head.windows(5).any(|window| window == b"\n--- ");
     if !head.starts_with(b"age-encryption.org/v1\n") || !ends {
-        return Err(UnsealError::NoHeader);
+        return Err(DecryptError::NoHeader);
     }
     file.seek(SeekFrom::Start(0))?;
     Ok(BufReader::with_capacity(BUFFER_BYTES, file))
 }
 
 /// Writes the plain content to an empty file and syncs it. Blocks. Checks `stop` before each piece.
-pub(crate) fn copy(mut content: impl Read, mut plain: &File, stop: &CancellationToken) -> Result<Opened, UnsealError> {
+pub(crate) fn copy(mut content: impl Read, mut plain: &File, stop: &CancellationToken) -> Result<Opened, DecryptError> {
     let mut hasher = Sha256::new();
     let mut size = 0;
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
         if stop.is_cancelled() {
-            return Err(UnsealError::Stopped);
+            return Err(DecryptError::Stopped);
         }
         let read = match content.read(&mut buffer) {
             Ok(0) => break,
@@ -77,7 +77,7 @@ pub(crate) fn copy(mut content: impl Read, mut plain: &File, stop: &Cancellation
             Err(error) => match error.kind() {
                 io::ErrorKind::Interrupted => continue,
                 io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-                    return Err(UnsealError::Damaged(error));
+                    return Err(DecryptError::Damaged(error));
                 }
                 _ => return Err(error.into()),
             },
@@ -101,7 +101,7 @@ mod tests {
         for bytes in [&b""[..], b"plain text", &endless] {
             let mut file = tempfile::tempfile().unwrap();
             file.write_all(bytes).unwrap();
-            assert!(matches!(reader(&file), Err(UnsealError::NoHeader)));
+            assert!(matches!(reader(&file), Err(DecryptError::NoHeader)));
         }
     }
 }

@@ -1,0 +1,42 @@
+//! The temporary file of a download.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+
+use rustix::fs::{self, FallocateFlags};
+use rustix::io::Errno;
+use sha2::Sha256;
+
+use super::hash::hash_prefix;
+
+/// A temporary file of a download.
+#[derive(Debug)]
+pub(crate) struct PartFile {
+    pub(crate) file: File,
+    pub(crate) name: String,
+}
+
+impl PartFile {
+    /// Reserves blocks for the whole file without changing its length, if the file system supports
+    /// it.
+    pub(crate) fn reserve(&self, size: u64) -> io::Result<()> {
+        if size == 0 {
+            return Ok(());
+        }
+        match fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, size) {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Bytes that the file occupies on disk.
+    pub(crate) fn occupied(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.blocks().saturating_mul(512))
+    }
+
+    /// A hasher with the first `len` bytes of the file.
+    pub(crate) fn hash_prefix(&self, len: u64) -> io::Result<Sha256> {
+        hash_prefix(&self.file, len)
+    }
+}
