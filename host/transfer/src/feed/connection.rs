@@ -18,7 +18,21 @@ pub const FRAME_INTERVAL: Duration = Duration::from_millis(100);
 impl Feed {
     /// Opens a connection that claims these keys. With `None` it claims every key, also later ones.
     pub fn connect(&self, keys: Option<Vec<String>>) -> Connection {
-        Connection::open(self.clone(), keys)
+        let keys = keys.map(|mut keys| {
+            keys.sort_unstable();
+            keys.dedup();
+            keys
+        });
+        let mut state = self.lock();
+        state.keys.claim(keys.as_deref(), Instant::now());
+        Connection {
+            feed: self.clone(),
+            listener: state.listeners.number(),
+            notify: Arc::default(),
+            keys,
+            progress: HashMap::new(),
+            due: VecDeque::new(),
+        }
     }
 }
 
@@ -54,27 +68,6 @@ enum NextStep {
 }
 
 impl Connection {
-    fn open(feed: Feed, keys: Option<Vec<String>>) -> Connection {
-        let keys = keys.map(|mut keys| {
-            keys.sort_unstable();
-            keys.dedup();
-            keys
-        });
-        let listener = {
-            let mut state = feed.lock();
-            state.keys.claim(keys.as_deref(), Instant::now());
-            state.listeners.number()
-        };
-        Connection {
-            feed,
-            listener,
-            notify: Arc::new(Notify::new()),
-            keys,
-            progress: HashMap::new(),
-            due: VecDeque::new(),
-        }
-    }
-
     /// The next text frame: a JSON object with `key`, `code` 200, `message` null, `data` (rows) and
     /// `seq`.
     ///
@@ -162,18 +155,18 @@ impl Connection {
             feed.audit(filter.direction).await;
         }
         let now = Instant::now();
-        let (lines, seq) = {
+        let (rows, seq) = {
             let state = feed.lock();
             let key = state.keys.get(name)?;
             let latest = state.rows.latest(&key.filter);
             let known = self.progress.get(name);
-            let lines: Vec<Arc<EncodedRow>> = match known {
+            let rows: Vec<Arc<EncodedRow>> = match known {
                 Some(known) if known.generation == key.generation => {
-                    let lines: Vec<_> = state.rows.changes(&key.filter, known.seen).cloned().collect();
-                    if lines.is_empty() {
+                    let changes: Vec<_> = state.rows.changes(&key.filter, known.seen).cloned().collect();
+                    if changes.is_empty() {
                         return None;
                     }
-                    lines
+                    changes
                 }
                 _ => state.rows.snapshot(&key.filter),
             };
@@ -185,9 +178,9 @@ impl Connection {
                 next_at: now + FRAME_INTERVAL,
             };
             self.progress.insert(name.to_owned(), progress);
-            (lines, seq)
+            (rows, seq)
         };
-        Some(text(name, &lines, seq))
+        Some(text(name, &rows, seq))
     }
 }
 
@@ -224,17 +217,17 @@ fn ready_at(
     Some(known.next_at)
 }
 
-fn text(key: &str, lines: &[Arc<EncodedRow>], seq: u64) -> String {
-    let rows: usize = lines.iter().map(|line| line.json().len() + 1).sum();
-    let mut text = String::with_capacity(rows + key.len() + 80);
+fn text(key: &str, rows: &[Arc<EncodedRow>], seq: u64) -> String {
+    let len: usize = rows.iter().map(|row| row.json().len() + 1).sum();
+    let mut text = String::with_capacity(len + key.len() + 80);
     text.push_str("{\"key\":");
     text.push_str(&serde_json::to_string(key).expect("a string is always JSON"));
     text.push_str(",\"code\":200,\"message\":null,\"data\":[");
-    for (index, line) in lines.iter().enumerate() {
+    for (index, row) in rows.iter().enumerate() {
         if index > 0 {
             text.push(',');
         }
-        text.push_str(line.json());
+        text.push_str(row.json());
     }
     // Writing to a String cannot fail.
     let _ = write!(text, "],\"seq\":{seq}}}");

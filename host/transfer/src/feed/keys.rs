@@ -74,10 +74,11 @@ impl Keys {
             self.forget_oldest()?;
         }
         self.generation += 1;
+        let claimed = self.claims_of_all > 0 || self.claims.contains_key(name);
         let key = Key {
             filter,
             generation: self.generation,
-            unclaimed: (!self.claimed(name)).then_some(now),
+            unclaimed: (!claimed).then_some(now),
         };
         self.keys.insert(name.to_owned(), key);
         Ok(())
@@ -86,21 +87,14 @@ impl Keys {
     pub(super) fn claim(&mut self, names: Option<&[String]>, now: Instant) {
         self.expire(now);
         match names {
-            None => {
-                self.claims_of_all += 1;
-                for key in self.keys.values_mut() {
-                    key.unclaimed = None;
-                }
-            }
+            None => self.claims_of_all += 1,
             Some(names) => {
                 for name in names {
                     *self.claims.entry(name.clone()).or_default() += 1;
-                    if let Some(key) = self.keys.get_mut(name) {
-                        key.unclaimed = None;
-                    }
                 }
             }
         }
+        self.update_unclaimed(now);
     }
 
     pub(super) fn release(&mut self, names: Option<&[String]>, now: Instant) {
@@ -117,14 +111,13 @@ impl Keys {
                 }
             }
         }
-        if self.claims_of_all > 0 {
-            return;
-        }
-        let claims = &self.claims;
+        self.update_unclaimed(now);
+    }
+
+    fn update_unclaimed(&mut self, now: Instant) {
         for (name, key) in &mut self.keys {
-            if key.unclaimed.is_none() && !claims.contains_key(name) {
-                key.unclaimed = Some(now);
-            }
+            let claimed = self.claims_of_all > 0 || self.claims.contains_key(name);
+            key.unclaimed = (!claimed).then(|| key.unclaimed.unwrap_or(now));
         }
     }
 
@@ -133,31 +126,17 @@ impl Keys {
             .retain(|_, key| key.unclaimed.is_none_or(|at| now - at < KEY_LIFETIME));
     }
 
-    fn claimed(&self, name: &str) -> bool {
-        self.claims_of_all > 0 || self.claims.contains_key(name)
-    }
-
+    /// Forgets the key that is unclaimed for the longest time. If all are claimed, forgets the oldest
+    /// one without a claim by name: a connection that claims every key does not protect a key.
     fn forget_oldest(&mut self) -> Result<(), SubscribeError> {
         let oldest = self
             .keys
             .iter()
-            .filter_map(|(name, key)| key.unclaimed.map(|at| (at, key.generation, name)))
-            .min()
-            .map(|(_, _, name)| name.clone());
-        // A connection that claims every key does not protect a key. Remove the oldest key without
-        // a claim by name.
-        let oldest = oldest.or_else(|| {
-            let unnamed = self.keys.iter().filter(|(name, _)| !self.claims.contains_key(*name));
-            unnamed
-                .min_by_key(|(_, key)| key.generation)
-                .map(|(name, _)| name.clone())
-        });
-        match oldest {
-            Some(name) => {
-                self.keys.remove(&name);
-                Ok(())
-            }
-            None => Err(SubscribeError::TooManyKeys { limit: MAX_KEYS }),
-        }
+            .filter(|(name, _)| !self.claims.contains_key(*name))
+            .min_by_key(|(_, key)| (key.unclaimed.is_none(), key.unclaimed, key.generation))
+            .map(|(name, _)| name.clone())
+            .ok_or(SubscribeError::TooManyKeys { limit: MAX_KEYS })?;
+        self.keys.remove(&oldest);
+        Ok(())
     }
 }

@@ -75,7 +75,7 @@ impl Feed {
             .rows
             .snapshot(filter)
             .into_iter()
-            .map(|line| line.row().clone())
+            .map(|encoded| encoded.row.clone())
             .collect()
     }
 
@@ -104,11 +104,10 @@ impl Feed {
         if direction != Direction::Download {
             return;
         }
-        if let Some(audit) = self.0.audit.get() {
-            let late = tokio::time::timeout(AUDIT_TIMEOUT, audit()).await.is_err();
-            if late {
-                tracing::debug!("a snapshot did not wait for the audit of downloads");
-            }
+        if let Some(audit) = self.0.audit.get()
+            && tokio::time::timeout(AUDIT_TIMEOUT, audit()).await.is_err()
+        {
+            tracing::debug!("a snapshot did not wait for the audit of downloads");
         }
     }
 

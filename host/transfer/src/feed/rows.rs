@@ -9,19 +9,16 @@ use crate::row::{Direction, Row};
 /// Channels: two directions of eight platforms, of which five exist.
 pub(super) const CHANNELS: usize = 16;
 
-const STATUSES: std::ops::RangeInclusive<i32> = -1..=5;
+/// Statuses: -1…5.
+const STATUSES: usize = 7;
 
 /// A row and its JSON. The JSON is made at most once for all subscribers.
 pub(super) struct EncodedRow {
-    row: Row,
+    pub(super) row: Row,
     json: OnceLock<String>,
 }
 
 impl EncodedRow {
-    pub(super) fn row(&self) -> &Row {
-        &self.row
-    }
-
     pub(super) fn json(&self) -> &str {
         self.json
             .get_or_init(|| serde_json::to_string(&self.row).expect("a row holds only strings and integers"))
@@ -29,10 +26,10 @@ impl EncodedRow {
 }
 
 struct Entry {
-    line: Arc<EncodedRow>,
+    encoded: Arc<EncodedRow>,
     version: u64,
     /// For each status, the version at which the row last left it. 0 means never.
-    left: [u64; 7],
+    left: [u64; STATUSES],
 }
 
 #[derive(Default)]
@@ -58,9 +55,8 @@ pub(super) fn channel_of(direction: Direction, platform: u8) -> usize {
 }
 
 fn slot(status: i32) -> Option<usize> {
-    STATUSES
-        .contains(&status)
-        .then(|| usize::try_from(status + 1).expect("the range begins at -1"))
+    let slot = usize::try_from(status.checked_add(1)?).ok()?;
+    (slot < STATUSES).then_some(slot)
 }
 
 fn matches(filter: &Filter, row: &Row) -> bool {
@@ -72,15 +68,15 @@ impl Rows {
     pub(super) fn publish(&mut self, row: Row) -> Option<usize> {
         let index = channel_of(row.direction, row.platform);
         let channel = &mut self.channels[index];
-        let mut left = [0; 7];
+        let mut left = [0; STATUSES];
         let version = self.version + 1;
         if let Some(before) = channel.rows.get(&row.id) {
-            if before.line.row == row {
+            if before.encoded.row == row {
                 return None;
             }
             left = before.left;
-            if before.line.row.status != row.status
-                && let Some(slot) = slot(before.line.row.status)
+            if before.encoded.row.status != row.status
+                && let Some(slot) = slot(before.encoded.row.status)
             {
                 left[slot] = version;
             }
@@ -90,11 +86,11 @@ impl Rows {
         let id = row.id;
         channel.latest = version;
         channel.changes.insert(version, id);
-        let line = Arc::new(EncodedRow {
+        let encoded = Arc::new(EncodedRow {
             row,
             json: OnceLock::new(),
         });
-        channel.rows.insert(id, Entry { line, version, left });
+        channel.rows.insert(id, Entry { encoded, version, left });
         self.of_task.insert(id, index);
         Some(index)
     }
@@ -108,18 +104,22 @@ impl Rows {
         }
     }
 
+    fn channel(&self, filter: &Filter) -> &Channel {
+        &self.channels[channel_of(filter.direction, filter.platform)]
+    }
+
     /// The version of the last change in the channel of a filter.
     pub(super) fn latest(&self, filter: &Filter) -> u64 {
-        self.channels[channel_of(filter.direction, filter.platform)].latest
+        self.channel(filter).latest
     }
 
     /// The rows that match now, by `id`.
     pub(super) fn snapshot(&self, filter: &Filter) -> Vec<Arc<EncodedRow>> {
-        self.channels[channel_of(filter.direction, filter.platform)]
+        self.channel(filter)
             .rows
             .values()
-            .filter(|entry| matches(filter, &entry.line.row))
-            .map(|entry| entry.line.clone())
+            .filter(|entry| matches(filter, &entry.encoded.row))
+            .map(|entry| entry.encoded.clone())
             .collect()
     }
 
@@ -127,15 +127,15 @@ impl Rows {
     /// before.
     pub(super) fn changes(&self, filter: &Filter, seen: u64) -> impl Iterator<Item = &Arc<EncodedRow>> + use<'_> {
         let filter = *filter;
-        let channel = &self.channels[channel_of(filter.direction, filter.platform)];
+        let channel = self.channel(&filter);
         channel
             .changes
             .range(seen + 1..)
             .filter_map(|(_, id)| channel.rows.get(id))
             .filter(move |entry| {
                 let left = filter.status.and_then(slot).is_some_and(|slot| entry.left[slot] > seen);
-                matches(&filter, &entry.line.row) || left && entry.line.row.platform == filter.platform
+                matches(&filter, &entry.encoded.row) || left && entry.encoded.row.platform == filter.platform
             })
-            .map(|entry| &entry.line)
+            .map(|entry| &entry.encoded)
     }
 }
