@@ -25,11 +25,7 @@ pub(crate) fn safe(name: &str, fallback: &str) -> String {
         .map(|c| if "<>:\"|?*".contains(c) { '_' } else { c })
         .collect();
     let trimmed = cleaned.trim().trim_end_matches(['.', ' ']);
-    let mut name = if trimmed.is_empty() {
-        fallback.to_owned()
-    } else {
-        trimmed.to_owned()
-    };
+    let mut name = if trimmed.is_empty() { fallback } else { trimmed }.to_owned();
     if is_device(&name) {
         name.insert(0, '_');
     }
@@ -62,15 +58,9 @@ fn reorders_text(c: char) -> bool {
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end();
     let stem = stem.to_ascii_lowercase();
-    let numbered = |prefix: &str| {
-        stem.strip_prefix(prefix).is_some_and(|rest| {
-            matches!(
-                rest,
-                "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³"
-            )
-        })
-    };
-    DEVICES.contains(&stem.as_str()) || numbered("com") || numbered("lpt")
+    let number = stem.strip_prefix("com").or_else(|| stem.strip_prefix("lpt"));
+    DEVICES.contains(&stem.as_str())
+        || number.is_some_and(|number| number.chars().count() == 1 && "0123456789¹²³".contains(number))
 }
 
 /// Splits a name before its extension. A leading dot begins no extension.
