@@ -21,7 +21,7 @@ pub(crate) async fn run(engine: &Engine) {
 }
 
 async fn check_files(engine: &Engine) {
-    let finished_files = engine.board().finished_files();
+    let finished_files = engine.tasks().finished_files();
     let look = tokio::task::spawn_blocking(move || {
         finished_files
             .into_iter()
@@ -35,14 +35,10 @@ async fn check_files(engine: &Engine) {
             })
             .collect::<Vec<_>>()
     });
-    let findings = match look.await {
-        Ok(findings) => findings,
-        Err(error) => {
-            tracing::warn!(%error, "cannot check the files of downloads");
-            return;
-        }
-    };
-    for findings in findings.chunks(256) {
+    let findings = look
+        .await
+        .inspect_err(|error| tracing::warn!(%error, "cannot check the files of downloads"));
+    for findings in findings.unwrap_or_default().chunks(256) {
         record(engine, findings).await;
     }
 }
@@ -73,19 +69,15 @@ async fn record(engine: &Engine, findings: &[Finding]) {
             }
             Ok(changed)
         })
-        .await;
-    match changed {
-        Ok(changed) => {
-            for task in changed {
-                let id = task.id;
-                engine.board().change(id, |kept, _| {
-                    if kept.revision < task.revision {
-                        *kept = task;
-                    }
-                });
-                engine.publish(id);
+        .await
+        .inspect_err(|error| tracing::warn!(%error, "cannot write the result of checking files"));
+    for task in changed.unwrap_or_default() {
+        let id = task.id;
+        engine.tasks().change(id, |kept| {
+            if kept.revision < task.revision {
+                *kept = task;
             }
-        }
-        Err(error) => tracing::warn!(%error, "cannot write the result of checking files"),
+        });
+        engine.publish(id);
     }
 }

@@ -7,7 +7,6 @@ use sha2::Digest;
 use stowage_cloud::Hash;
 use tokio::task::spawn_blocking;
 
-use crate::board::{TransferJob, waits_for_password};
 use crate::decrypt::{self, DecryptError};
 use crate::disk::{FinishedFile, PartFile, TargetDirectory, blocking};
 use crate::engine::Engine;
@@ -16,13 +15,14 @@ use crate::outcome::{Outcome, TransferError};
 use crate::request::Password;
 use crate::source::Source;
 use crate::task::{Opened, State, Task};
+use crate::tasks::{Job, waits_for_password};
 
 /// Attempts to fetch a blob whose bytes have the wrong hash.
 const FETCHES: u32 = 2;
 
 /// Runs a download to its end.
-pub(crate) async fn run(engine: &Arc<Engine>, job: TransferJob) -> Result<FinishedFile, Outcome> {
-    let TransferJob { mut task, password } = job;
+pub(crate) async fn run(engine: &Arc<Engine>, job: Job) -> Result<FinishedFile, Outcome> {
+    let Job { mut task, password } = job;
     // A malformed hash names no blob.
     let hash: Hash = task.file.hash.parse().map_err(|_| Outcome::BlobMissing)?;
     if waits_for_password(&task, password.as_ref()) {
@@ -42,7 +42,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, job: TransferJob) -> Result<Finish
                 source,
             })
         })?;
-    engine.board().change(task.id, |task, _| task.state = State::Active);
+    engine.tasks().change(task.id, |task| task.state = State::Active);
     engine.publish(task.id);
 
     if let Some(finished_file) = already_here(&task, &hash, &directory).await? {
@@ -116,7 +116,7 @@ async fn fetched(
         // The size in the row may be wrong. The size of the source counts.
         let size = source.size();
         task.file.size = size;
-        engine.board().change(task.id, |task, _| task.file.size = size);
+        engine.tasks().change(task.id, |task| task.file.size = size);
         let error = match fetch(engine, task, directory, hash, source).await {
             Ok(part) => return Ok(part),
             Err(FetchError::Ended(outcome)) => return Err(outcome),

@@ -12,14 +12,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::audit_tickets::AuditTickets;
 use crate::blob_checks::BlobChecks;
-use crate::board::Board;
 use crate::config::Config;
 use crate::disk::Roots;
 use crate::feed::Feed;
 use crate::outcome::Outcome;
 use crate::row::Direction;
 use crate::table;
-use crate::task::{State, Task, code};
+use crate::task::Task;
+use crate::tasks::Tasks;
 
 /// What all transfers share.
 pub(crate) struct Engine {
@@ -34,7 +34,7 @@ pub(crate) struct Engine {
     /// bytes.
     pub(crate) reserving: tokio::sync::Mutex<()>,
     next_id: AtomicU64,
-    board: Mutex<Board>,
+    tasks: Mutex<Tasks>,
     /// Notified when a task may be ready to run.
     pub(crate) wake: Notify,
     /// Cancelled when the host shuts down.
@@ -60,28 +60,20 @@ impl Engine {
             blob_checks: BlobChecks::default(),
             reserving: tokio::sync::Mutex::new(()),
             next_id: AtomicU64::new(next_id),
-            board: Mutex::new(Board::default()),
+            tasks: Mutex::new(Tasks::default()),
             wake: Notify::new(),
             stop: CancellationToken::new(),
         };
-        for mut task in tasks {
-            if !task.state.is_terminal() {
-                let waits = crate::board::waits_for_password(&task, None);
-                task.state = if waits { State::Paused } else { State::Initial };
-                task.code = if waits { code::WRONG_PASSWORD } else { code::NONE };
-            }
-            engine.board().recover(task);
-        }
-        let mut ids = engine.board().ids();
-        ids.sort_unstable();
-        for id in ids {
+        for task in tasks {
+            let id = task.id;
+            engine.tasks().add_stored(task);
             engine.publish(id);
         }
         Ok(engine)
     }
 
-    pub(crate) fn board(&self) -> MutexGuard<'_, Board> {
-        self.board.lock()
+    pub(crate) fn tasks(&self) -> MutexGuard<'_, Tasks> {
+        self.tasks.lock()
     }
 
     pub(crate) fn new_id(&self) -> u64 {
@@ -95,13 +87,13 @@ impl Engine {
 
     /// Publishes the current row of a task in the feed.
     pub(crate) fn publish(&self, id: u64) {
-        let board = self.board();
-        let row = board.get(id).map(|(task, moved)| {
+        let tasks = self.tasks();
+        let row = tasks.get(id).map(|(task, transferred)| {
             let source = match task.direction {
                 Direction::Upload => task.file.hash.parse().map(|hash| self.temp_path(&hash)).ok(),
                 Direction::Download => None,
             };
-            task.row(moved, source.unwrap_or_default().display().to_string())
+            task.row(transferred, source.unwrap_or_default().display().to_string())
         });
         // The lock is still held, so that rows reach the feed in order.
         if let Some(row) = row {
@@ -115,8 +107,8 @@ impl Engine {
     }
 
     /// Publishes how many bytes of a task were transferred.
-    pub(crate) fn moved(&self, id: u64, bytes: u64) {
-        self.board().change(id, |_, moved| *moved = bytes);
+    pub(crate) fn report_progress(&self, id: u64, bytes: u64) {
+        self.tasks().set_transferred(id, bytes);
         self.publish(id);
     }
 
@@ -126,13 +118,13 @@ impl Engine {
         id: u64,
         change: impl FnOnce(&mut Task),
     ) -> Result<(), UpdateError<StorageError>> {
-        let Some(mut task) = self.board().get(id).map(|(task, _)| task.clone()) else {
+        let Some(mut task) = self.tasks().get(id).map(|(task, _)| task.clone()) else {
             return Ok(());
         };
         change(&mut task);
         task.revision += 1;
         self.write(&task).await?;
-        self.board().change(id, |kept, _| *kept = task);
+        self.tasks().change(id, |kept| *kept = task);
         self.publish(id);
         Ok(())
     }

@@ -69,7 +69,7 @@ pub(crate) async fn fetch(
     let size = source.size();
     let (part, start) = open_part(task, directory, size).await.map_err(Outcome::failed)?;
     make_room(engine, directory, &part, size, task.file.protected).await?;
-    engine.moved(task.id, start.offset);
+    engine.report_progress(task.id, start.offset);
 
     let began_at = start.offset;
     let mut transfer = Transfer {
@@ -81,7 +81,7 @@ pub(crate) async fn fetch(
     };
     let outcome = transfer.run(source, hash).await.err();
     let end = transfer.position();
-    engine.moved(task.id, end.offset);
+    engine.report_progress(task.id, end.offset);
     if let Some(outcome) = outcome {
         let progressed = end.offset > began_at;
         transfer.save_last(end).await;
@@ -260,7 +260,7 @@ impl Transfer<'_> {
                 saved = &mut saving => self.saved = saved,
                 _ = reports.tick() => {
                     let position = self.position();
-                    self.engine.moved(self.task.id, position.offset);
+                    self.engine.report_progress(self.task.id, position.offset);
                     let unsaved = position.offset - self.saved;
                     let due = unsaved >= config.checkpoint_bytes
                         || unsaved > 0 && last.elapsed() >= config.checkpoint_interval;

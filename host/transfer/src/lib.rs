@@ -10,7 +10,6 @@
 mod audit;
 mod audit_tickets;
 mod blob_checks;
-mod board;
 mod config;
 mod confirm;
 mod decrypt;
@@ -28,6 +27,7 @@ mod runner;
 mod source;
 mod table;
 mod task;
+mod tasks;
 mod transfers;
 mod upload;
 

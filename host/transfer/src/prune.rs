@@ -14,7 +14,7 @@ const FORGOTTEN_AT_ONCE: usize = 256;
 /// Removes the oldest finished tasks beyond the number that is kept.
 pub(crate) async fn run(engine: &Engine) {
     loop {
-        let surplus = engine.board().surplus(engine.config.finished_kept, FORGOTTEN_AT_ONCE);
+        let surplus = engine.tasks().surplus(engine.config.finished_kept, FORGOTTEN_AT_ONCE);
         if surplus.is_empty() {
             return;
         }
@@ -32,15 +32,9 @@ pub(crate) async fn run(engine: &Engine) {
                 }
                 Ok(removed)
             })
-            .await;
-        let removed = match removed {
-            Ok(removed) => removed,
-            Err(error) => {
-                tracing::warn!(%error, "cannot remove finished tasks");
-                return;
-            }
-        };
-        let forgotten = engine.board().forget(&removed);
+            .await
+            .inspect_err(|error| tracing::warn!(%error, "cannot remove finished tasks"));
+        let forgotten = engine.tasks().forget(&removed.unwrap_or_default());
         if forgotten.is_empty() {
             return;
         }

@@ -7,12 +7,12 @@ use stowage_cloud::CONFIRM_AFTER;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::board::TransferJob;
 use crate::engine::{Engine, now_ms};
 use crate::outcome::{Outcome, TransferError};
 use crate::request::UploadHook;
 use crate::row::Direction;
 use crate::task::{State, Task, code};
+use crate::tasks::Job;
 use crate::{audit, confirm, download, prune, upload};
 
 impl Engine {
@@ -47,7 +47,7 @@ impl Engine {
     /// Schedules a check of the blobs whose upload ended shortly before the restart.
     fn confirm_recent(&self) {
         let window = i64::try_from(CONFIRM_AFTER.as_millis()).unwrap_or(i64::MAX);
-        for (hash, size) in self.board().uploaded(now_ms().saturating_sub(window)) {
+        for (hash, size) in self.tasks().uploaded(now_ms().saturating_sub(window)) {
             if let Ok(hash) = hash.parse() {
                 self.blob_checks.add(hash, size);
             }
@@ -56,23 +56,23 @@ impl Engine {
 
     /// Starts the tasks that may run. Returns the time of the next retry.
     fn start(self: &Arc<Self>, jobs: &mut JoinSet<()>, hook: &Arc<dyn UploadHook>) -> Option<Instant> {
-        self.board().retry_due(Instant::now());
+        self.tasks().retry_due(Instant::now());
         let most = self.config.max_active.max(1);
         for direction in [Direction::Upload, Direction::Download] {
             loop {
-                let job = self.board().next(direction, most);
+                let job = self.tasks().next(direction, most);
                 let Some(job) = job else { break };
                 jobs.spawn(self.clone().work(job, hook.clone()));
             }
         }
-        let waiting = self.board().mark_waiting();
+        let waiting = self.tasks().mark_waiting();
         for id in waiting {
             self.publish(id);
         }
-        self.board().next_retry()
+        self.tasks().next_retry()
     }
 
-    async fn work(self: Arc<Self>, job: TransferJob, hook: Arc<dyn UploadHook>) {
+    async fn work(self: Arc<Self>, job: Job, hook: Arc<dyn UploadHook>) {
         let id = job.task.id;
         let work = async {
             match job.task.direction {
@@ -86,14 +86,14 @@ impl Engine {
             .catch_unwind()
             .await
             .unwrap_or_else(|_| Err(Outcome::failed(TransferError::Panic)));
-        self.settle(id, outcome).await;
+        self.record_outcome(id, outcome).await;
         prune::run(&self).await;
         self.wake.notify_one();
     }
 
     /// Records how the work on a task ended.
-    async fn settle(&self, id: u64, outcome: Outcome) {
-        let Some(mut task) = self.board().get(id).map(|(task, _)| task.clone()) else {
+    async fn record_outcome(&self, id: u64, outcome: Outcome) {
+        let Some(mut task) = self.tasks().get(id).map(|(task, _)| task.clone()) else {
             return;
         };
         let mut retry = self.apply(&mut task, outcome);
@@ -113,7 +113,7 @@ impl Engine {
                 retry = Some(Instant::now() + self.config.retry.most);
             }
         }
-        self.board().settle(task, retry);
+        self.tasks().end_attempt(task, retry);
         self.publish(id);
     }
 
@@ -164,7 +164,7 @@ impl Engine {
     }
 
     fn apply_retry(&self, task: &mut Task, error: &TransferError, progressed: bool) -> Option<Instant> {
-        let failures = self.board().count_failure(task.id, progressed);
+        let failures = self.tasks().count_failure(task.id, progressed);
         let wait = self.config.retry.wait(failures);
         tracing::info!(
             task = task.task_id,

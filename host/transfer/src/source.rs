@@ -31,7 +31,7 @@ impl Source {
     /// tried first.
     pub(crate) async fn find(engine: &Engine, hash: &Hash, local: bool) -> Result<Source, Outcome> {
         if local {
-            let copies = engine.board().copies(&hash.to_string());
+            let copies = engine.tasks().copies(&hash.to_string());
             if let Some(source) = blocking(move || Ok(copy(&copies))).await.unwrap_or_default() {
                 return Ok(source);
             }

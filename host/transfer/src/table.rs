@@ -13,10 +13,13 @@ const TASK_IDS: &str = "host.task-ids";
 /// Tasks read at a time by [`all`].
 const PAGE: u32 = 1000;
 
-/// The number of the task with this identifier.
-pub(crate) fn find(tx: &mut Transaction, task_id: &str) -> Result<Option<u64>, Error> {
+/// The task with this identifier.
+pub(crate) fn find(tx: &mut Transaction, task_id: &str) -> Result<Option<Task>, Error> {
     let id = tx.get(TASK_IDS, task_id.as_bytes())?;
-    Ok(id.and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes))
+    match id.and_then(|bytes| bytes.try_into().ok()) {
+        Some(id) => get(tx, u64::from_be_bytes(id)),
+        None => Ok(None),
+    }
 }
 
 /// The task with this number. A task that cannot be decoded is logged and counts as absent.
@@ -62,22 +65,16 @@ pub(crate) fn all(store: &Store) -> Result<(Vec<Task>, u64), Error> {
             next = next.max(id.saturating_add(1));
             tasks.extend(decode(id, &entry.value));
         }
-        match page.cursor {
-            None => return Ok((tasks, next)),
-            Some(mut cursor) => {
-                cursor.push(0);
-                range.start = Some(cursor);
-            }
-        }
+        let Some(mut cursor) = page.cursor else {
+            return Ok((tasks, next));
+        };
+        cursor.push(0);
+        range.start = Some(cursor);
     }
 }
 
 fn decode(id: u64, bytes: &[u8]) -> Option<Task> {
-    match rmp_serde::from_slice(bytes) {
-        Ok(task) => Some(task),
-        Err(error) => {
-            tracing::warn!(table = TASKS, id, %error, "skipped a task that cannot be decoded");
-            None
-        }
-    }
+    rmp_serde::from_slice(bytes)
+        .inspect_err(|error| tracing::warn!(table = TASKS, id, %error, "skipped a task that cannot be decoded"))
+        .ok()
 }

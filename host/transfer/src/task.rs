@@ -139,36 +139,36 @@ impl Task {
         let fallback = format!("{}{}", request.file.hash, request.file.ext);
         let fallback = crate::name::safe(&fallback, "file");
         Task {
-            id,
-            task_id,
-            direction: Direction::Download,
-            platform: request.platform,
             file_name: crate::name::safe(&request.file.name, &fallback),
-            file: request.file.clone(),
             directory,
-            subject: String::new(),
-            created_ms: now_ms,
-            finished_ms: 0,
-            state: State::Initial,
-            code: code::NONE,
-            revision: 1,
-            checkpoint: None,
-            opened: None,
-            finished_file: None,
-            moved: false,
+            ..Task::new(
+                id,
+                task_id,
+                Direction::Download,
+                request.platform,
+                &request.file,
+                now_ms,
+            )
         }
     }
 
     pub(crate) fn upload(id: u64, task_id: String, request: &UploadRequest, now_ms: i64) -> Task {
         Task {
+            subject: request.subject.clone(),
+            ..Task::new(id, task_id, Direction::Upload, request.platform, &request.file, now_ms)
+        }
+    }
+
+    fn new(id: u64, task_id: String, direction: Direction, platform: u8, file: &File, now_ms: i64) -> Task {
+        Task {
             id,
             task_id,
-            direction: Direction::Upload,
-            platform: request.platform,
-            file: request.file.clone(),
+            direction,
+            platform,
+            file: file.clone(),
             directory: String::new(),
             file_name: String::new(),
-            subject: request.subject.clone(),
+            subject: String::new(),
             created_ms: now_ms,
             finished_ms: 0,
             state: State::Initial,
@@ -208,9 +208,14 @@ impl Task {
         crate::name::temporary(&self.file_name, &self.task_id, "stowage-open")
     }
 
-    /// The row of the feed. `moved` is the number of bytes transferred, `source` the path of an
+    /// Bytes that the last checkpoint covers.
+    pub(crate) fn checkpoint_offset(&self) -> u64 {
+        self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.offset)
+    }
+
+    /// The row of the feed. `transferred` is the number of bytes transferred, `source` the path of an
     /// uploaded file.
-    pub(crate) fn row(&self, moved: u64, source: String) -> Row {
+    pub(crate) fn row(&self, transferred: u64, source: String) -> Row {
         let folder_path = match &self.finished_file {
             Some(finished_file) => finished_file.path.display().to_string(),
             None if self.direction == Direction::Download => {
@@ -231,7 +236,7 @@ impl Task {
             source_path: source,
             ext: self.file.ext.clone(),
             direction: self.direction,
-            progress: self.percent(moved),
+            progress: self.percent(transferred),
             view: 0,
             status: self.state.wire(self.direction),
             task_id: self.task_id.clone(),
@@ -240,13 +245,13 @@ impl Task {
         }
     }
 
-    fn percent(&self, moved: u64) -> u8 {
+    fn percent(&self, transferred: u64) -> u8 {
         match self.state {
             State::Done => 100,
             State::Invalid | State::Deleted => 0,
             _ if self.file.size == 0 => 0,
             _ => {
-                let percent = u128::from(moved) * 100 / u128::from(self.file.size);
+                let percent = u128::from(transferred) * 100 / u128::from(self.file.size);
                 u8::try_from(percent.min(99)).expect("at most 99")
             }
         }

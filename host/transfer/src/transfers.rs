@@ -106,16 +106,11 @@ impl Transfers {
                 if let Err(why) = check_task_id(given) {
                     return Ok(Err(DownloadRefusal::TaskId(why)));
                 }
-                if let Some(id) = table::find(tx, given)?
-                    && let Some(task) = table::get(tx, id)?
-                {
-                    let named = request.directory.as_deref().is_some_and(|text| !text.is_empty());
-                    if named && directory != task.directory {
-                        return Ok(Err(DownloadRefusal::TaskId(TaskIdError::OtherDirectory {
-                            directory: task.directory,
-                        })));
-                    }
-                    return self.stage_again(tx, task, request);
+                if let Some(task) = table::find(tx, given)? {
+                    return match check_same(&task, &request, &directory) {
+                        Ok(()) => Transfers::stage_again(tx, task, request.password).map(Ok),
+                        Err(why) => Ok(Err(DownloadRefusal::TaskId(why))),
+                    };
                 }
                 given.clone()
             }
@@ -129,35 +124,18 @@ impl Transfers {
         }))
     }
 
-    fn stage_again(
-        &self,
-        tx: &mut Transaction,
-        mut task: Task,
-        request: DownloadRequest,
-    ) -> Result<Result<Staged, DownloadRefusal>, StorageError> {
-        let refusal = if task.direction != Direction::Download {
-            Some(TaskIdError::Upload)
-        } else if task.file.hash != request.file.hash {
-            Some(TaskIdError::OtherFile)
-        } else if task.platform != request.platform {
-            Some(TaskIdError::OtherPlatform)
-        } else {
-            None
-        };
-        if let Some(why) = refusal {
-            return Ok(Err(DownloadRefusal::TaskId(why)));
-        }
+    fn stage_again(tx: &mut Transaction, mut task: Task, password: Option<Password>) -> Result<Staged, StorageError> {
         let complete = task.state == State::Done && task.finished_file.as_ref().is_some_and(is_unchanged);
         let changed = task.state.is_terminal() && !complete;
         if changed {
             task.restart();
             table::put(tx, &task)?;
         }
-        Ok(Ok(Staged {
+        Ok(Staged {
             task,
-            password: request.password,
+            password,
             changed,
-        }))
+        })
     }
 
     /// Writes an upload into the transaction of a call, as a new task.
@@ -183,7 +161,7 @@ impl Transfers {
     /// Starts a staged task. Call it after the commit. When it returns, the feed has the task.
     pub fn release(&self, staged: Staged) {
         let id = staged.task.id;
-        self.0.board().adopt(staged.task, staged.password, staged.changed);
+        self.0.tasks().add_staged(staged.task, staged.password, staged.changed);
         self.0.publish(id);
         self.0.wake.notify_one();
     }
@@ -202,6 +180,26 @@ fn check_task_id(task_id: &str) -> Result<(), TaskIdError> {
     }
     if task_id.chars().any(char::is_control) {
         return Err(TaskIdError::ControlCharacter);
+    }
+    Ok(())
+}
+
+/// Checks that a known task is the download that is requested.
+fn check_same(task: &Task, request: &DownloadRequest, directory: &str) -> Result<(), TaskIdError> {
+    let names_directory = request.directory.as_deref().is_some_and(|text| !text.is_empty());
+    if names_directory && directory != task.directory {
+        return Err(TaskIdError::OtherDirectory {
+            directory: task.directory.clone(),
+        });
+    }
+    if task.direction != Direction::Download {
+        return Err(TaskIdError::Upload);
+    }
+    if task.file.hash != request.file.hash {
+        return Err(TaskIdError::OtherFile);
+    }
+    if task.platform != request.platform {
+        return Err(TaskIdError::OtherPlatform);
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ pub(crate) async fn run(engine: &Engine, task: &Task, hook: &dyn UploadHook) -> 
     let hold = engine.unless_stopped(engine.cloud.hold_blob(&hash)).await?;
     if !task.moved {
         allowed(engine.unless_stopped(hook.admit(&request)).await?)?;
-        engine.board().change(task.id, |task, _| task.state = State::Active);
+        engine.tasks().change(task.id, |task| task.state = State::Active);
         engine.publish(task.id);
         engine.unless_stopped(to_space(engine, task, &hash)).await??;
         engine
@@ -37,7 +37,7 @@ pub(crate) async fn run(engine: &Engine, task: &Task, hook: &dyn UploadHook) -> 
     // An interrupted module would be told twice. So the host waits for it, also at shutdown.
     allowed(hook.finished(&request).await)?;
     drop(hold);
-    let size = engine.board().get(task.id).map(|(task, _)| task.file.size);
+    let size = engine.tasks().get(task.id).map(|(task, _)| task.file.size);
     engine.blob_checks.add(hash, size.unwrap_or(task.file.size));
     Ok(())
 }
@@ -64,7 +64,7 @@ async fn to_space(engine: &Engine, task: &Task, hash: &Hash) -> Result<(), Outco
         return Err(Outcome::BlobMissing);
     };
     // The size in the row may be wrong. The size of the file counts.
-    engine.board().change(task.id, |task, _| task.file.size = size);
+    engine.tasks().change(task.id, |task| task.file.size = size);
     let read = AtomicU64::new(0);
     let counted = InspectReader::new(file, |bytes: &[u8]| {
         read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
@@ -74,7 +74,7 @@ async fn to_space(engine: &Engine, task: &Task, hash: &Hash) -> Result<(), Outco
     let put = loop {
         tokio::select! {
             put = &mut put => break put,
-            _ = reports.tick() => engine.moved(task.id, read.load(Ordering::Relaxed)),
+            _ = reports.tick() => engine.report_progress(task.id, read.load(Ordering::Relaxed)),
         }
     };
     match put {
