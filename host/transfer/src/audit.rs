@@ -1,5 +1,7 @@
 //! Checks that the files of complete downloads still exist.
 
+use std::sync::Arc;
+
 use stowage_storage::Error as StorageError;
 
 use crate::disk::{FinishedFile, verify};
@@ -16,8 +18,8 @@ struct Finding {
 }
 
 /// Marks complete downloads whose file was deleted or changed.
-pub(crate) async fn run(engine: &Engine) {
-    engine.audit_tickets.run(check_files(engine)).await;
+pub(crate) async fn run(engine: Arc<Engine>) {
+    engine.audit_tickets.run(check_files(&engine)).await;
 }
 
 async fn check_files(engine: &Engine) {

@@ -5,6 +5,7 @@
 //! have decided. If the blob is gone, it is stored again from the temp files. After a restart,
 //! recent uploads are checked again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use stowage_cloud::{CONFIRM_AFTER, Error};
@@ -18,8 +19,8 @@ use crate::source::temp_file;
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Runs the checks when they are due, until the host shuts down.
-pub(crate) async fn run(engine: &Engine) {
-    engine.stop.run_until_cancelled(run_checks(engine)).await;
+pub(crate) async fn run(engine: Arc<Engine>) {
+    engine.stop.run_until_cancelled(run_checks(&engine)).await;
 }
 
 async fn run_checks(engine: &Engine) {

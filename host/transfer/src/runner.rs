@@ -22,15 +22,9 @@ impl Engine {
         let mut jobs = JoinSet::new();
         let mut shutdown = std::pin::pin!(shutdown);
         prune::run(&self).await;
-        jobs.spawn({
-            let engine = self.clone();
-            async move { audit::run(&engine).await }
-        });
+        jobs.spawn(audit::run(self.clone()));
         self.confirm_recent();
-        jobs.spawn({
-            let engine = self.clone();
-            async move { confirm::run(&engine).await }
-        });
+        jobs.spawn(confirm::run(self.clone()));
         loop {
             let retry = self.start(&mut jobs, &hook);
             tokio::select! {

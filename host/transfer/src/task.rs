@@ -213,8 +213,7 @@ impl Task {
         self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.offset)
     }
 
-    /// The row of the feed. `transferred` is the number of bytes transferred, `source` the path of an
-    /// uploaded file.
+    /// The row of the feed. `transferred` is in bytes. `source` is the path of an uploaded file.
     pub(crate) fn row(&self, transferred: u64, source: String) -> Row {
         let folder_path = match &self.finished_file {
             Some(finished_file) => finished_file.path.display().to_string(),

@@ -49,11 +49,6 @@ impl Staged {
     pub fn task_id(&self) -> &str {
         &self.task.task_id
     }
-
-    /// The direction of the transfer.
-    pub fn direction(&self) -> Direction {
-        self.task.direction
-    }
 }
 
 impl Transfers {
@@ -73,8 +68,7 @@ impl Transfers {
             Box::pin(async move {
                 if let Some(engine) = engine {
                     // Spawned, so that the audit continues when a snapshot stops waiting for it.
-                    let audit = tokio::spawn(async move { audit::run(&engine).await });
-                    if let Err(error) = audit.await {
+                    if let Err(error) = tokio::spawn(audit::run(engine)).await {
                         tracing::warn!(%error, "the audit of downloads failed");
                     }
                 }

@@ -28,7 +28,7 @@ async fn protected(rig: &Rig, content: &[u8], password: Option<&str>) -> Downloa
     blob.protected = true;
     let mut request = request(&blob);
     request.task_id = Some("mine".into());
-    request.password = password.map(Into::into);
+    request.password = password.map(|password| password.to_owned().into());
     request
 }
 
@@ -57,7 +57,7 @@ async fn a_wrong_password_fails_and_the_right_one_needs_no_second_transfer() {
     assert_eq!(running.status("mine", 5).await.code, 60004);
     assert_eq!(rig.names().len(), 1, "the sealed bytes are kept");
     rig.objects.take_served();
-    request.password = Some("secret".into());
+    request.password = Some("secret".to_owned().into());
     running.download(&request).await;
     assert_eq!(running.status("mine", 4).await.code, 0);
     assert_eq!(rig.objects.take_served(), 0);
@@ -72,7 +72,7 @@ async fn a_missing_password_is_waited_for() {
     let running = rig.start();
     running.download(&request).await;
     assert_eq!(running.until("mine", |row| row.status == 2).await.code, 60004);
-    request.password = Some("secret".into());
+    request.password = Some("secret".to_owned().into());
     running.download(&request).await;
     running.status("mine", 4).await;
     assert_eq!(fs::read(rig.downloads().join("x.zip")).unwrap(), content);
@@ -106,7 +106,7 @@ async fn a_file_that_claims_protection_and_is_not_sealed_fails() {
     let mut blob = rig.blob("x", b"plain text").await;
     blob.protected = true;
     let mut request = request(&blob);
-    request.password = Some("secret".into());
+    request.password = Some("secret".to_owned().into());
     let running = rig.start();
     let id = running.download(&request).await;
     assert_eq!(running.status(&id, 5).await.code, 500);

@@ -114,7 +114,7 @@ impl TargetDirectory {
             match self.rename(&part.name, &candidate) {
                 Ok(()) => {
                     fs::fsync(&self.dir)?;
-                    return self.finished_file(&candidate, &part.file, sha256);
+                    return FinishedFile::of(&part.file, self.path.join(candidate), sha256);
                 }
                 Err(Errno::EXIST) => {
                     if let Some(finished_file) = self.find(&candidate, size, sha256)? {
@@ -159,11 +159,7 @@ impl TargetDirectory {
         }
         fs::fsync(&file)?;
         fs::fsync(&self.dir)?;
-        self.finished_file(name, &file, sha256).map(Some)
-    }
-
-    fn finished_file(&self, name: &str, file: &File, sha256: [u8; 32]) -> io::Result<FinishedFile> {
-        FinishedFile::of(file, self.path.join(name), sha256)
+        FinishedFile::of(&file, self.path.join(name), sha256).map(Some)
     }
 
     /// Opens a regular file. `None` if there is no file, or something else, with this name.

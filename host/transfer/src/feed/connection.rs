@@ -120,13 +120,10 @@ impl Connection {
         };
         match &self.keys {
             None => state.keys.iter().for_each(|(name, key)| visit(name, key)),
-            Some(names) => {
-                for name in names {
-                    if let Some(key) = state.keys.get(name) {
-                        visit(name, key);
-                    }
-                }
-            }
+            Some(names) => names
+                .iter()
+                .filter_map(|name| Some((name, state.keys.get(name)?)))
+                .for_each(|(name, key)| visit(name, key)),
         }
         if !self.due.is_empty() {
             return NextStep::Due;
@@ -154,32 +151,28 @@ impl Connection {
         if let Some(filter) = filter {
             feed.audit(filter.direction).await;
         }
-        let now = Instant::now();
-        let (rows, seq) = {
-            let state = feed.lock();
-            let key = state.keys.get(name)?;
-            let latest = state.rows.latest(&key.filter);
-            let known = self.progress.get(name);
-            let rows: Vec<Arc<EncodedRow>> = match known {
-                Some(known) if known.generation == key.generation => {
-                    let changes: Vec<_> = state.rows.changes(&key.filter, known.seen).cloned().collect();
-                    if changes.is_empty() {
-                        return None;
-                    }
-                    changes
+        let state = feed.lock();
+        let key = state.keys.get(name)?;
+        let known = self.progress.get(name);
+        let rows: Vec<Arc<EncodedRow>> = match known {
+            Some(known) if known.generation == key.generation => {
+                let changes: Vec<_> = state.rows.changes(&key.filter, known.seen).cloned().collect();
+                if changes.is_empty() {
+                    return None;
                 }
-                _ => state.rows.snapshot(&key.filter),
-            };
-            let seq = known.map_or(0, |known| known.seq) + 1;
-            let progress = Progress {
-                generation: key.generation,
-                seen: latest,
-                seq,
-                next_at: now + FRAME_INTERVAL,
-            };
-            self.progress.insert(name.to_owned(), progress);
-            (rows, seq)
+                changes
+            }
+            _ => state.rows.snapshot(&key.filter),
         };
+        let seq = known.map_or(0, |known| known.seq) + 1;
+        let progress = Progress {
+            generation: key.generation,
+            seen: state.rows.latest(&key.filter),
+            seq,
+            next_at: Instant::now() + FRAME_INTERVAL,
+        };
+        drop(state);
+        self.progress.insert(name.to_owned(), progress);
         Some(text(name, &rows, seq))
     }
 }

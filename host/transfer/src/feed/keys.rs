@@ -52,10 +52,6 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn len(&self) -> usize {
-        self.keys.len()
-    }
-
     pub(super) fn get(&self, key: &str) -> Option<&Key> {
         self.keys.get(key)
     }
@@ -126,8 +122,9 @@ impl Keys {
             .retain(|_, key| key.unclaimed.is_none_or(|at| now - at < KEY_LIFETIME));
     }
 
-    /// Forgets the key that is unclaimed for the longest time. If all are claimed, forgets the oldest
-    /// one without a claim by name: a connection that claims every key does not protect a key.
+    /// Forgets the key that is unclaimed for the longest time. If all are claimed, forgets the
+    /// oldest one without a claim by name. A connection that claims every key does not protect a
+    /// key.
     fn forget_oldest(&mut self) -> Result<(), SubscribeError> {
         let oldest = self
             .keys

@@ -56,7 +56,7 @@ impl Feed {
     }
 
     /// Stores the latest row of a task and wakes its subscribers. An unchanged row does nothing.
-    pub fn publish(&self, row: Row) {
+    pub(crate) fn publish(&self, row: Row) {
         let mut state = self.lock();
         if let Some(channel) = state.rows.publish(row) {
             state.listeners.wake(channel);
@@ -64,7 +64,7 @@ impl Feed {
     }
 
     /// Removes a task. Subscribers are not told.
-    pub fn forget(&self, id: u64) {
+    pub(crate) fn forget(&self, id: u64) {
         self.lock().rows.forget(id);
     }
 
@@ -84,13 +84,6 @@ impl Feed {
         let mut state = self.lock();
         state.closed = true;
         state.listeners.wake_all();
-    }
-
-    /// How many keys are remembered.
-    pub fn key_count(&self) -> usize {
-        let mut state = self.lock();
-        state.keys.expire(Instant::now());
-        state.keys.len()
     }
 
     /// Sets the audit that runs before each snapshot of downloads. Only the first call counts.
