@@ -109,22 +109,10 @@ pub enum Refusal {
     UnknownFact,
     /// The module passed a key or value that storage does not take, or storage failed.
     #[error("{0}")]
-    Storage(#[source] stowage_storage::Error),
+    Storage(#[from] stowage_storage::Error),
     /// A service did not take the request.
     #[error("{0}")]
-    Service(#[source] ServiceError),
-}
-
-impl From<stowage_storage::Error> for Refusal {
-    fn from(error: stowage_storage::Error) -> Refusal {
-        Refusal::Storage(error)
-    }
-}
-
-impl From<ServiceError> for Refusal {
-    fn from(error: ServiceError) -> Refusal {
-        Refusal::Service(error)
-    }
+    Service(#[from] ServiceError),
 }
 
 /// Why a service did not take a request. The call ends.

@@ -44,24 +44,20 @@ impl ActiveCall {
     /// Charges bytes that a host call takes or gives.
     pub(crate) fn charge(&mut self, bytes: usize) -> wasmtime::Result<()> {
         let bytes = (bytes as u64).saturating_add(CALL_BYTES);
-        match self.host_bytes_left.checked_sub(bytes) {
-            Some(left) => {
-                self.host_bytes_left = left;
-                Ok(())
-            }
-            None => Err(self.refuse(Refusal::HostByteLimit)),
-        }
+        let Some(left) = self.host_bytes_left.checked_sub(bytes) else {
+            return Err(self.refuse(Refusal::HostByteLimit));
+        };
+        self.host_bytes_left = left;
+        Ok(())
     }
 
     /// Counts an effect.
     pub(crate) fn count_effect(&mut self) -> wasmtime::Result<()> {
-        match self.effects_left.checked_sub(1) {
-            Some(left) => {
-                self.effects_left = left;
-                Ok(())
-            }
-            None => Err(self.refuse(Refusal::EffectLimit)),
-        }
+        let Some(left) = self.effects_left.checked_sub(1) else {
+            return Err(self.refuse(Refusal::EffectLimit));
+        };
+        self.effects_left = left;
+        Ok(())
     }
 
     /// Keeps a request for observers and comparisons.

@@ -1,8 +1,6 @@
 //! `stowage:host/cloud`: changes, recorded in the call's transaction, and questions. A question
 //! ends the run until the host has answered it.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value};
 
 use crate::api::effect::{CloudChange, Request};
@@ -33,8 +31,8 @@ impl ActiveCall {
     fn change(&mut self, change: CloudChange) -> wasmtime::Result<()> {
         self.count_effect()?;
         self.note(|| Request::Change(change.clone()));
-        let services = Arc::clone(&self.services);
-        let effect = services
+        let effect = self
+            .services
             .change(&mut self.transaction, change)
             .map_err(|error| self.refuse(error))?;
         self.effects.push(effect);
@@ -70,8 +68,7 @@ impl wit::Host for State {
 
     fn total_bytes(&mut self) -> wasmtime::Result<u64> {
         let call = self.host_call(0)?;
-        let services = Arc::clone(&call.services);
-        services
+        call.services
             .total_bytes(&mut call.transaction)
             .map_err(|error| call.refuse(error))
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use stowage_storage::{self as storage, KeyRange, ScanOptions, Visitor, Walk};
+use stowage_storage::{KeyRange, ScanOptions, Visitor, Walk};
 
 use crate::api::error::Refusal;
 use crate::bindings::stowage::host::storage as wit;
@@ -15,31 +15,37 @@ const MAX_KEYS: usize = 10_000;
 /// Keys that a `get-many` looks up between two checks of the clock.
 const KEYS_PER_CHECK: usize = 64;
 
-impl ActiveCall {
-    /// Refuses table names that are the host's own or that no table may have.
-    fn table(&mut self, name: &str) -> wasmtime::Result<()> {
-        let good =
-            (1..=64).contains(&name.len()) && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-        if good {
-            Ok(())
-        } else {
-            Err(self.refuse(Refusal::TableName(name.to_owned())))
-        }
-    }
+/// Whether a module may use a table of this name. The names of the host's own tables have a dot.
+fn is_table_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
 
-    fn stored<T>(&mut self, result: Result<T, storage::Error>) -> wasmtime::Result<T> {
-        result.map_err(|error| self.refuse(error))
+impl ActiveCall {
+    /// Reads a key, and charges the bytes of its value.
+    fn read(&mut self, table: &str, key: &[u8]) -> wasmtime::Result<Option<Vec<u8>>> {
+        let value = self.transaction.get(table, key).map_err(|error| self.refuse(error))?;
+        self.charge(value.as_ref().map_or(0, Vec::len))?;
+        Ok(value)
     }
 }
 
 impl State {
-    /// Takes a walk to its end. Like a module that runs, it lets others have the thread after a
-    /// tick. The tick counts as the run's processor time.
+    /// The call that runs, charged for one host call on this table that takes `bytes`.
+    fn table_call(&mut self, table: &str, bytes: usize) -> wasmtime::Result<&mut ActiveCall> {
+        let call = self.host_call(bytes)?;
+        if !is_table_name(table) {
+            return Err(call.refuse(Refusal::TableName(table.to_owned())));
+        }
+        Ok(call)
+    }
+
+    /// Takes a walk to its end. After each tick it lets others have the thread, as a module that
+    /// runs does. The tick counts as the run's processor time.
     async fn walk<V: Visitor + Send>(&mut self, mut walk: Walk<V>) -> wasmtime::Result<Walk<V>> {
         loop {
             let call = self.active_call()?;
             let ended = call.transaction.go_on(&mut walk, Some(TICK));
-            if call.stored(ended)? {
+            if ended.map_err(|error| call.refuse(error))? {
                 return Ok(walk);
             }
             self.give_way().await?;
@@ -69,17 +75,11 @@ fn range_bytes(range: &wit::KeyRange) -> usize {
 
 impl wit::Host for State {
     fn get(&mut self, table: String, key: Vec<u8>) -> wasmtime::Result<Option<Vec<u8>>> {
-        let call = self.host_call(key.len())?;
-        call.table(&table)?;
-        let value = call.transaction.get(&table, &key);
-        let value = call.stored(value)?;
-        call.charge(value.as_ref().map_or(0, Vec::len))?;
-        Ok(value)
+        self.table_call(&table, key.len())?.read(&table, &key)
     }
 
     async fn get_many(&mut self, table: String, keys: Vec<Vec<u8>>) -> wasmtime::Result<Vec<Option<Vec<u8>>>> {
-        let call = self.host_call(keys.iter().map(Vec::len).sum())?;
-        call.table(&table)?;
+        let call = self.table_call(&table, keys.iter().map(Vec::len).sum())?;
         if keys.len() > MAX_KEYS {
             return Err(call.refuse(Refusal::KeyLimit(MAX_KEYS)));
         }
@@ -92,10 +92,7 @@ impl wit::Host for State {
             }
             let call = self.active_call()?;
             for key in some {
-                let value = call.transaction.get(&table, key);
-                let value = call.stored(value)?;
-                call.charge(value.as_ref().map_or(0, Vec::len))?;
-                values.push(value);
+                values.push(call.read(&table, key)?);
             }
         }
         Ok(values)
@@ -107,8 +104,7 @@ impl wit::Host for State {
         range: wit::KeyRange,
         options: wit::ScanOptions,
     ) -> wasmtime::Result<wit::Page> {
-        let call = self.host_call(range_bytes(&range))?;
-        call.table(&table)?;
+        let call = self.table_call(&table, range_bytes(&range))?;
         let options = ScanOptions {
             reverse: options.reverse,
             skip: options.skip,
@@ -117,7 +113,7 @@ impl wit::Host for State {
             keys_only: options.keys_only,
         };
         let scan = call.transaction.begin_scan(&table, &range.into(), &options);
-        let scan = call.stored(scan)?;
+        let scan = scan.map_err(|error| call.refuse(error))?;
         let page = self.walk(scan).await?.into_page();
         let call = self.active_call()?;
         call.charge(page.entries.iter().map(|e| e.key.len() + e.value.len()).sum())?;
@@ -135,49 +131,42 @@ impl wit::Host for State {
     }
 
     async fn count(&mut self, table: String, range: wit::KeyRange) -> wasmtime::Result<u64> {
-        let call = self.host_call(range_bytes(&range))?;
-        call.table(&table)?;
+        let call = self.table_call(&table, range_bytes(&range))?;
         let count = call.transaction.begin_count(&table, &range.into());
-        let count = call.stored(count)?;
+        let count = count.map_err(|error| call.refuse(error))?;
         Ok(self.walk(count).await?.count())
     }
 
     fn put(&mut self, table: String, key: Vec<u8>, value: Vec<u8>) -> wasmtime::Result<()> {
-        let call = self.host_call(key.len() + value.len())?;
-        call.table(&table)?;
+        let call = self.table_call(&table, key.len() + value.len())?;
         let done = call.transaction.put(&table, &key, value);
-        call.stored(done)
+        done.map_err(|error| call.refuse(error))
     }
 
     fn delete(&mut self, table: String, key: Vec<u8>) -> wasmtime::Result<()> {
-        let call = self.host_call(key.len())?;
-        call.table(&table)?;
+        let call = self.table_call(&table, key.len())?;
         let done = call.transaction.delete(&table, &key);
-        call.stored(done)
+        done.map_err(|error| call.refuse(error))
     }
 
     async fn delete_range(&mut self, table: String, range: wit::KeyRange) -> wasmtime::Result<u64> {
-        let call = self.host_call(range_bytes(&range))?;
-        call.table(&table)?;
+        let call = self.table_call(&table, range_bytes(&range))?;
         let found = call.transaction.begin_delete(&table, &range.into());
-        let found = call.stored(found)?;
+        let found = found.map_err(|error| call.refuse(error))?;
         let found = self.walk(found).await?;
         let call = self.active_call()?;
-        let deleted = call.transaction.delete_found(found);
-        call.stored(deleted)
+        call.transaction.delete_found(found).map_err(|error| call.refuse(error))
     }
 
     fn add(&mut self, table: String, key: Vec<u8>, delta: i64) -> wasmtime::Result<()> {
-        let call = self.host_call(key.len())?;
-        call.table(&table)?;
+        let call = self.table_call(&table, key.len())?;
         let done = call.transaction.add(&table, &key, delta);
-        call.stored(done)
+        done.map_err(|error| call.refuse(error))
     }
 
     fn counter(&mut self, table: String, key: Vec<u8>) -> wasmtime::Result<i64> {
-        let call = self.host_call(key.len())?;
-        call.table(&table)?;
+        let call = self.table_call(&table, key.len())?;
         let value = call.transaction.counter(&table, &key);
-        call.stored(value)
+        value.map_err(|error| call.refuse(error))
     }
 }

@@ -1,7 +1,5 @@
 //! `stowage:host/transfer`: tasks recorded in the call's transaction, released when it is durable.
 
-use std::sync::Arc;
-
 use crate::api::effect::Request;
 use crate::bindings::stowage::host::transfer as wit;
 use crate::engine::state::State;
@@ -15,14 +13,13 @@ impl wit::Host for State {
         let call = self.host_call(file_bytes(&request.file))?;
         call.count_effect()?;
         call.note(|| Request::Download(request.clone()));
-        let services = Arc::clone(&call.services);
-        match services.download(&mut call.transaction, request, call.now_ms) {
-            Err(error) => Err(call.refuse(error)),
-            Ok(Ok(effect)) => {
+        let recorded = call.services.download(&mut call.transaction, request, call.now_ms);
+        match recorded.map_err(|error| call.refuse(error))? {
+            Ok(effect) => {
                 call.effects.push(effect);
                 Ok(Ok(()))
             }
-            Ok(Err(refusal)) => {
+            Err(refusal) => {
                 call.note(|| Request::Refused(refusal.clone()));
                 Ok(Err(refusal))
             }
@@ -33,13 +30,11 @@ impl wit::Host for State {
         let call = self.host_call(file_bytes(&request.file) + request.subject.len())?;
         call.count_effect()?;
         call.note(|| Request::Upload(request.clone()));
-        let services = Arc::clone(&call.services);
-        match services.upload(&mut call.transaction, request, call.now_ms) {
-            Err(error) => Err(call.refuse(error)),
-            Ok(effect) => {
-                call.effects.push(effect);
-                Ok(())
-            }
-        }
+        let effect = call
+            .services
+            .upload(&mut call.transaction, request, call.now_ms)
+            .map_err(|error| call.refuse(error))?;
+        call.effects.push(effect);
+        Ok(())
     }
 }
