@@ -17,7 +17,7 @@
 //! | `imports` | the host functions that modules import |
 //! | `engine` | modules in wasmtime: compiled, checked, instantiated, limited |
 //! | `scheduler` | when runs get the processor |
-//! | `api` | ids, outcomes, errors, effects, and the traits of the services |
+//! | `api` | ids, errors, effects, facts, and the traits of the services |
 //! | `codec` | JSON to component values and back |
 
 #![warn(unreachable_pub)]
@@ -43,7 +43,6 @@ pub use api::error::{CallError, GrowthLimit, Refusal, ServiceError};
 pub use api::fact::{CloudAnswer, CloudFailure, Facts, Question, SyncCounts};
 pub use api::invocation::Invocation;
 pub use api::moment::Moment;
-pub use api::outcome::Outcome;
 pub use api::row_hooks::{HookOutcome, RowHooks};
 pub use api::services::Services;
 pub use bindings::stowage::host as wit;
@@ -51,6 +50,7 @@ pub use call::conditions::Conditions;
 pub use call::config::Config;
 pub use call::dry_run::DryRun;
 pub use call::observer::{Observation, Observer};
+pub use codec::Outcome;
 pub use deadline::{Elapsed, within};
 pub use engine::compile_process::compile_stdin;
 pub use engine::error::{CompileError, EngineError, LoadError};

@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use super::call_id::CallId;
 use super::error::CallError;
 use super::invocation::Invocation;
-use super::outcome::Outcome;
+use crate::codec::Outcome;
 
 /// The functions of modules that keep the rows of the cloud space.
 pub trait RowHooks: Send + Sync {

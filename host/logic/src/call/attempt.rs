@@ -12,8 +12,7 @@ use super::context::CallContext;
 use super::runtime::Runtime;
 use crate::api::error::CallError;
 use crate::api::fact::Question;
-use crate::api::outcome::Outcome;
-use crate::codec;
+use crate::codec::{self, Outcome};
 use crate::engine::active_call::ActiveCall;
 use crate::engine::function::Function;
 use crate::engine::instance::Instance;
@@ -108,7 +107,7 @@ pub(crate) async fn run<'a>(
     let returned = {
         let run = pin!(async {
             match call.typed {
-                None => codec::call(store, func, &params).await.map(Outcome::from),
+                None => codec::call(store, func, &params).await,
                 Some(typed) => typed.enter(store, func).await,
             }
         });

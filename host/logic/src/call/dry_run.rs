@@ -15,9 +15,9 @@ use crate::api::error::{CallError, Refusal};
 use crate::api::fact::{Facts, Question};
 use crate::api::invocation::PlainInvocation;
 use crate::api::moment::Moment;
-use crate::api::outcome::Outcome;
 use crate::api::row_hooks::NoRowHooks;
 use crate::api::services::Services;
+use crate::codec::Outcome;
 use crate::engine::function::Function;
 use crate::engine::limits::LimitClass;
 

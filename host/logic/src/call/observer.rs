@@ -8,7 +8,7 @@ use wasmtime::component::Val;
 use crate::api::effect::Request;
 use crate::api::fact::Facts;
 use crate::api::moment::Moment;
-use crate::api::outcome::Outcome;
+use crate::codec::Outcome;
 use crate::engine::function::Function;
 
 /// A call: all that it depended on, and all that it did. Calls that trap or run out of time are not

@@ -14,7 +14,7 @@ use super::runtime::Runtime;
 use super::target::Target;
 use super::trace::CallTrace;
 use crate::api::error::CallError;
-use crate::api::outcome::Outcome;
+use crate::codec::Outcome;
 use crate::deadline::{Elapsed, within};
 use crate::engine::active_call::ActiveCall;
 use crate::engine::limits::LimitClass;

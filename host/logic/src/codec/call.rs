@@ -7,13 +7,13 @@
 //!
 //! # What this relies on
 //!
-//! [`Arguments`] and [`ReturnValue`] implement `ComponentType`, `Lower` and `Lift` by hand.
+//! [`Arguments`] and [`Outcome`] implement `ComponentType`, `Lower` and `Lift` by hand.
 //! wasmtime reserves these traits for its macros, so read its `component/func.rs` and
 //! `func/typed.rs` again at each upgrade. In wasmtime 48 these facts hold:
 //!
 //! 1. `TypedFunc` chooses between core values and memory by the size of `ComponentType::Lower`, in
 //!    units of `ValRaw`, and not by `ABI`. `Arguments` has `MAX_FLAT_PARAMS` of them and
-//!    `ReturnValue` has `MAX_FLAT_RESULTS`, one. So wasmtime only calls `linear_lower_to_flat` and
+//!    `Outcome` has `MAX_FLAT_RESULTS`, one. So wasmtime only calls `linear_lower_to_flat` and
 //!    `linear_lift_from_flat`.
 //! 2. `ABI` gives the size and the alignment of a value in memory. wasmtime reads them only where
 //!    it takes the way through memory, or where the type is part of another one, as in `Vec<T>`.
@@ -40,7 +40,7 @@ use wasmtime::component::{Func, Val};
 use wasmtime::{Result, Store};
 
 use super::arguments::Arguments;
-use super::return_value::ReturnValue;
+use super::outcome::Outcome;
 
 // Fact 1: a result is one core value.
 const _: () = assert!(MAX_FLAT_RESULTS == 1);
@@ -50,9 +50,9 @@ const _: () = assert!(MAX_FLAT_RESULTS == 1);
 /// # Errors
 /// When an argument is not of the function's type, the function traps, or what it returned is no
 /// value of its type.
-pub(crate) async fn call<T: Send>(store: &mut Store<T>, function: Func, arguments: &[Val]) -> Result<ReturnValue> {
+pub(crate) async fn call<T: Send>(store: &mut Store<T>, function: Func, arguments: &[Val]) -> Result<Outcome> {
     function
-        .typed::<Arguments<'_>, ReturnValue>(&*store)?
+        .typed::<Arguments<'_>, Outcome>(&*store)?
         .call_async(store, Arguments(arguments))
         .await
 }

@@ -5,7 +5,7 @@ use wasmtime::component::{Component, Func, Linker, Type, Val};
 use wasmtime::{Engine, Result, Store};
 
 use super::arguments::Arguments;
-use super::{Decoder, Failure, ReturnValue, Shape};
+use super::{Decoder, Failure, Outcome, Shape};
 
 const MODULE: &str = r#"
     (core module $m
@@ -38,25 +38,25 @@ fn function(types: &str, signature: &str, core: &str) -> (Store<()>, Func) {
     (store, func)
 }
 
-fn call(store: &mut Store<()>, func: Func, args: &[Val]) -> Result<ReturnValue> {
-    func.typed::<Arguments<'_>, ReturnValue>(&*store)?
+fn call(store: &mut Store<()>, func: Func, args: &[Val]) -> Result<Outcome> {
+    func.typed::<Arguments<'_>, Outcome>(&*store)?
         .call(store, Arguments(args))
 }
 
 /// Calls a function without parameters. It returns what the core function `core` gives, and its
 /// memory has these bytes from address 16.
-fn returned(types: &str, result: &str, core: &str, memory: &str) -> Result<ReturnValue> {
+fn returned(types: &str, result: &str, core: &str, memory: &str) -> Result<Outcome> {
     let core = format!(r#"(data (i32.const 16) "{memory}") (func (export "f") {core})"#);
     let (mut store, func) = function(types, &format!("(result {result})"), &core);
     call(&mut store, func, &[])
 }
 
-fn at_16(types: &str, result: &str, memory: &str) -> Result<ReturnValue> {
+fn at_16(types: &str, result: &str, memory: &str) -> Result<Outcome> {
     returned(types, result, "(result i32) i32.const 16", memory)
 }
 
-fn value(json: &str) -> ReturnValue {
-    ReturnValue::Value(json.into())
+fn value(json: &str) -> Outcome {
+    Outcome::Done(json.into())
 }
 
 const TYPES: &str = r#"
@@ -110,7 +110,7 @@ fn every_kind_of_value_comes_back_as_it_went() {
         ("size", json!("verySmall")),
     ] {
         let args = [decoded(&ty, sent.clone())];
-        let ReturnValue::Value(text) = call(&mut store, func, &args).unwrap() else {
+        let Outcome::Done(text) = call(&mut store, func, &args).unwrap() else {
             panic!("no error was returned");
         };
         assert_eq!(serde_json::from_slice::<Value>(&text).unwrap(), sent);
@@ -177,7 +177,7 @@ fn one_core_value_is_read_as_its_type() {
     };
     assert_eq!(
         returns("(result)", "(result i32) i32.const 1"),
-        ReturnValue::Error(failure)
+        Outcome::Failed(failure)
     );
 }
 
@@ -198,7 +198,7 @@ fn errors_are_told_from_values_and_their_code_is_found() {
         json: br#"{"message":"no","code":60000}"#.to_vec(),
         coded: Some((60_000, "no".into())),
     };
-    assert_eq!(at_16(types, result, memory).unwrap(), ReturnValue::Error(failure));
+    assert_eq!(at_16(types, result, memory).unwrap(), Outcome::Failed(failure));
     assert_eq!(at_16(types, result, r"\00\00\00\00\07").unwrap(), value("7"));
     let failure = Failure {
         json: br#""large""#.to_vec(),
@@ -207,7 +207,7 @@ fn errors_are_told_from_values_and_their_code_is_found() {
     let result = "(result u32 (error $size))";
     assert_eq!(
         at_16(TYPES, result, r"\01\00\00\00\01").unwrap(),
-        ReturnValue::Error(failure)
+        Outcome::Failed(failure)
     );
 }
 

@@ -14,7 +14,7 @@
 //! | `bool` | true or false |
 //!
 //! The way of a request: [`Decoder`] makes values from its JSON, `arguments` writes them to the
-//! guest, `return_value` and `json_text` read the result and write it as JSON.
+//! guest, `outcome` and `json_text` read the result and write it as JSON.
 
 mod arguments;
 mod call;
@@ -25,9 +25,9 @@ mod guest_tests;
 mod json_text;
 mod names;
 mod number;
+mod outcome;
 #[cfg(test)]
 mod random_tests;
-mod return_value;
 mod shape;
 mod val_json;
 
@@ -35,7 +35,6 @@ pub(crate) use call::call;
 pub use decode::{DecodeError, Decoder};
 pub(crate) use names::FoldedName;
 pub use names::{camel_case, fold_name};
-pub use return_value::Failure;
-pub(crate) use return_value::ReturnValue;
+pub use outcome::{Failure, Outcome};
 pub use shape::{Shape, UnsupportedType};
 pub use val_json::json;

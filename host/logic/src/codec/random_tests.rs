@@ -8,7 +8,7 @@ use wasmtime::component::{Component, Func, Linker, Val};
 use wasmtime::{Engine, OptLevel, Store};
 
 use super::arguments::Arguments;
-use super::{ReturnValue, json};
+use super::{Outcome, json};
 
 /// A component type.
 #[derive(Clone, Debug)]
@@ -300,16 +300,16 @@ fn instantiate(component: &Component) -> (Store<Option<Val>>, Func) {
     (store, function)
 }
 
-fn call(store: &mut Store<Option<Val>>, function: Func, arguments: &[Val]) -> wasmtime::Result<ReturnValue> {
-    let typed = function.typed::<Arguments<'_>, ReturnValue>(&*store)?;
+fn call(store: &mut Store<Option<Val>>, function: Func, arguments: &[Val]) -> wasmtime::Result<Outcome> {
+    let typed = function.typed::<Arguments<'_>, Outcome>(&*store)?;
     typed.call(store, Arguments(arguments))
 }
 
 /// What a function returned, as JSON: the value or the error of its result.
-fn parsed(returned: &ReturnValue) -> (bool, Option<Value>) {
+fn parsed(returned: &Outcome) -> (bool, Option<Value>) {
     let (is_ok, text) = match returned {
-        ReturnValue::Value(text) => (true, text),
-        ReturnValue::Error(failure) => (false, &failure.json),
+        Outcome::Done(text) => (true, text),
+        Outcome::Failed(failure) => (false, &failure.json),
     };
     let value = (!text.is_empty()).then(|| serde_json::from_slice(text).unwrap());
     (is_ok, value)

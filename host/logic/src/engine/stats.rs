@@ -8,7 +8,7 @@ use histogram::AtomicHistogram;
 use parking_lot::Mutex;
 
 use crate::api::error::CallError;
-use crate::api::outcome::Outcome;
+use crate::codec::Outcome;
 
 /// Error codes that are counted one by one. Further codes of a module are counted together.
 const MAX_CODES: usize = 64;

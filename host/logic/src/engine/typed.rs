@@ -6,8 +6,7 @@ use wasmtime::Store;
 use wasmtime::component::{ComponentNamedList, Func, Lift, Lower};
 
 use super::state::State;
-use crate::api::outcome::Outcome;
-use crate::codec::Failure;
+use crate::codec::{Failure, Outcome};
 
 /// Enters a function with arguments that are no component values.
 pub(crate) trait TypedEntry: Send + Sync {

@@ -7,9 +7,9 @@ use stowage_storage::KeyWrite;
 
 use crate::api::effect::Request;
 use crate::api::fact::Question;
-use crate::api::outcome::Outcome;
 use crate::call::dry_run::DryRun;
 use crate::call::observer::Observation;
+use crate::codec::Outcome;
 
 /// The names of the host's own tables begin with this. Modules change them only through requests.
 const HOST_TABLES: &str = "host.";

@@ -11,13 +11,13 @@ use std::sync::Arc;
 use super::share::Share;
 use super::watch::Watch;
 use crate::api::error::CallError;
-use crate::api::outcome::Outcome;
 use crate::call::context::CallContext;
 use crate::call::dry_run::{self, DryRunInput};
 use crate::call::retry::{self, Output, Stopped};
 use crate::call::runtime::Runtime;
 use crate::call::target::Target;
 use crate::call::trace::CallTrace;
+use crate::codec::Outcome;
 use crate::engine::limits::LimitClass;
 
 /// Which other version may answer the calls of a route.

@@ -1,4 +1,4 @@
-//! What a function returned, as JSON text. See `call.rs` for what the implementation relies on.
+//! What a function returned, as JSON text. `call.rs` says what the implementation relies on.
 
 use wasmtime::component::__internal::wasmtime_environ::component::TypeResult;
 use wasmtime::component::__internal::{CanonicalAbiInfo, ComponentTypes, InstanceType, InterfaceType, LiftContext};
@@ -8,13 +8,13 @@ use wasmtime::{Result, ValRaw, bail};
 use super::guest_bytes::{InvalidValue, array, case, slice};
 use super::json_text::JsonText;
 
-/// What a function returned.
+/// What a function returned. A value is committed; an error is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ReturnValue {
-    /// Its value as JSON; null if it has none.
-    Value(Vec<u8>),
-    /// The error of its `result`.
-    Error(Failure),
+pub enum Outcome {
+    /// Its value as JSON; null where the function returns nothing.
+    Done(Vec<u8>),
+    /// The error it decided on. Nothing of the call is kept.
+    Failed(Failure),
 }
 
 /// An error that a function decided on.
@@ -26,10 +26,34 @@ pub struct Failure {
     pub coded: Option<(i32, String)>,
 }
 
+impl Outcome {
+    /// The code of an error that is a record with a code.
+    pub fn code(&self) -> Option<i32> {
+        self.error().map(|(code, _)| code)
+    }
+
+    /// The code and message of an `error { code: s32, message: string }`.
+    pub fn error(&self) -> Option<(i32, &str)> {
+        match self {
+            Outcome::Failed(failure) => failure.coded.as_ref().map(|(code, message)| (*code, message.as_str())),
+            Outcome::Done(_) => None,
+        }
+    }
+
+    /// The outcome as text for a person.
+    pub(crate) fn describe(&self) -> String {
+        match (self, self.error()) {
+            (_, Some((code, message))) => format!("error {code}: {message}"),
+            (Outcome::Done(_), None) => "succeeds".into(),
+            (Outcome::Failed(_), None) => "an error without a code".into(),
+        }
+    }
+}
+
 // SAFETY: `Lower` is one `ValRaw`, so wasmtime reads the one core value that a function returns and
 // does not use `ABI` (facts 1 and 2 of `call.rs`). `typecheck` accepts each function because the
 // value is read by the function's own type (fact 5).
-unsafe impl ComponentType for ReturnValue {
+unsafe impl ComponentType for Outcome {
     type Lower = ValRaw;
     const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;
 
@@ -42,17 +66,17 @@ unsafe impl ComponentType for ReturnValue {
 }
 
 // SAFETY: the list of types is the function's own (fact 5 of `call.rs`).
-unsafe impl ComponentNamedList for ReturnValue {}
+unsafe impl ComponentNamedList for Outcome {}
 
-// SAFETY: only the core value is read, which wasmtime has written, and memory through slices.
-unsafe impl Lift for ReturnValue {
-    fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &ValRaw) -> Result<ReturnValue> {
+// SAFETY: this reads the core value, which wasmtime has written, and memory through slices.
+unsafe impl Lift for Outcome {
+    fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &ValRaw) -> Result<Outcome> {
         let InterfaceType::Tuple(index) = ty else {
             bail!("expected the results of a function: a tuple");
         };
         let types: &ComponentTypes = cx.types;
         let Some(ty) = types[index].types.first() else {
-            return Ok(ReturnValue::Value(b"null".to_vec()));
+            return Ok(Outcome::Done(b"null".to_vec()));
         };
         let abi = types.canonical_abi(ty);
         let size = abi.size32 as usize;
@@ -67,7 +91,7 @@ unsafe impl Lift for ReturnValue {
         read(cx, *ty, slice(cx.memory(), address as usize, size)?)
     }
 
-    fn linear_lift_from_memory(_: &mut LiftContext<'_>, _: InterfaceType, _: &[u8]) -> Result<ReturnValue> {
+    fn linear_lift_from_memory(_: &mut LiftContext<'_>, _: InterfaceType, _: &[u8]) -> Result<Outcome> {
         bail!("expected the results of a function in one core value")
     }
 }
@@ -104,25 +128,25 @@ fn bytes_of_core_value(types: &ComponentTypes, ty: InterfaceType, value: &ValRaw
 }
 
 /// Reads a result from its bytes.
-fn read(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> Result<ReturnValue> {
+fn read(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> Result<Outcome> {
     let types: &ComponentTypes = cx.types;
     let mut text = JsonText::new(cx);
     let InterfaceType::Result(index) = ty else {
         text.value(ty, bytes)?;
-        return Ok(ReturnValue::Value(text.into_bytes()));
+        return Ok(Outcome::Done(text.into_bytes()));
     };
     let result = &types[index];
     match case(&result.info, bytes)? {
         0 => {
             text.payload(result.ok, &result.info, bytes)?;
-            Ok(ReturnValue::Value(text.into_bytes()))
+            Ok(Outcome::Done(text.into_bytes()))
         }
         1 => {
             let coded = coded(&mut text, types, result, bytes)?;
             if result.err.is_some() {
                 text.payload(result.err, &result.info, bytes)?;
             }
-            Ok(ReturnValue::Error(Failure {
+            Ok(Outcome::Failed(Failure {
                 json: text.into_bytes(),
                 coded,
             }))
