@@ -15,6 +15,8 @@ use crate::api::moment::Moment;
 use crate::api::row_hooks::{HookOutcome, RowHooks};
 use crate::api::services::Services;
 use crate::background::Background;
+use crate::call::commit;
+use crate::call::conditions::Conditions;
 use crate::call::config::Config;
 use crate::call::context::CallContext;
 use crate::call::dry_run::{self, DryRun, DryRunInput};
@@ -169,14 +171,12 @@ impl Logic {
         id: &CallId,
     ) -> Result<Output, CallError> {
         let config = &self.runtime.config;
-        let mut call = CallContext::new(*id, Moment::default(), invocation, self, &config.limits);
+        let conditions = config.conditions.as_deref();
+        let moment = conditions.map_or_else(Moment::now, Conditions::moment);
+        let mut call = CallContext::new(*id, moment, invocation, self, &config.limits);
         call.typed = typed;
-        match config.conditions.as_deref() {
-            None => call.moment = Moment::now(),
-            Some(conditions) => {
-                call.moment = conditions.moment();
-                call.host_calls = conditions.host_calls(config.limits.host_calls);
-            }
+        if let Some(conditions) = conditions {
+            call.host_calls = conditions.host_calls(config.limits.host_calls);
         }
         let mut moved: Option<Route> = None;
         loop {
@@ -201,7 +201,7 @@ impl Logic {
                     }
                 }
             };
-            if let Some(conditions) = &config.conditions {
+            if let Some(conditions) = conditions {
                 conditions.failed(route.function(), &error);
             }
             return Err(error);
@@ -246,7 +246,7 @@ impl Logic {
 
     /// Releases the effects of a run, once the caller has committed its transaction.
     pub fn release(&self, dry_run: DryRun) {
-        dry_run.release(&*self.runtime.services);
+        commit::release(dry_run.effects, &*self.runtime.services);
     }
 
     /// Begins to compare `candidate` with the live version in `percent` of the calls it observes.

@@ -7,8 +7,8 @@ use tokio::sync::Semaphore;
 use wasmtime::component::Val;
 
 use super::attempt::{self, AttemptError, FinishedRun, Start};
-use super::commit;
 use super::context::CallContext;
+use super::observer::Observation;
 use super::runtime::Runtime;
 use crate::api::effect::{Effect, Request};
 use crate::api::error::{CallError, Refusal};
@@ -16,7 +16,6 @@ use crate::api::fact::{Facts, Question};
 use crate::api::invocation::PlainInvocation;
 use crate::api::moment::Moment;
 use crate::api::row_hooks::NoRowHooks;
-use crate::api::services::Services;
 use crate::codec::Outcome;
 use crate::engine::function::Function;
 use crate::engine::limits::LimitClass;
@@ -34,14 +33,7 @@ pub struct DryRun {
     pub asked: Option<Question>,
     /// From the start of the run to its end.
     pub elapsed: Duration,
-    effects: Vec<Effect>,
-}
-
-impl DryRun {
-    /// Releases the effects of the run, once the caller has committed its transaction.
-    pub(crate) fn release(self, services: &dyn Services) {
-        commit::release(self.effects, services);
-    }
+    pub(crate) effects: Vec<Effect>,
 }
 
 /// What a dry run needs.
@@ -51,6 +43,22 @@ pub(crate) struct DryRunInput<'a> {
     pub(crate) moment: &'a Moment,
     /// What the cloud answers.
     pub(crate) facts: &'a Facts,
+}
+
+/// Runs what was observed again, with another version of the function.
+pub(crate) async fn repeat(
+    runtime: &Runtime,
+    permits: &Semaphore,
+    observation: &Observation,
+    function: &Function,
+) -> DryRun {
+    let input = DryRunInput {
+        function,
+        params: &observation.params,
+        moment: &observation.moment,
+        facts: &observation.facts,
+    };
+    on_snapshot(runtime, permits, &observation.snapshot, input).await
 }
 
 /// Runs a function once on a snapshot, with the limits of a version on trial. It waits for one of

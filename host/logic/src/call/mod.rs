@@ -14,4 +14,3 @@ pub(crate) mod observer;
 pub(crate) mod retry;
 pub(crate) mod runtime;
 pub(crate) mod target;
-pub(crate) mod trace;

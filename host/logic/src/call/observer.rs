@@ -13,7 +13,7 @@ use crate::engine::function::Function;
 
 /// A call: all that it depended on, and all that it did. Calls that trap or run out of time are not
 /// observed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Observation {
     /// The function, of the version that answered.
     pub function: Function,

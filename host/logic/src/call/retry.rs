@@ -12,7 +12,6 @@ use super::context::CallContext;
 use super::observer::{Observation, Observer};
 use super::runtime::Runtime;
 use super::target::Target;
-use super::trace::CallTrace;
 use crate::api::error::CallError;
 use crate::codec::Outcome;
 use crate::deadline::{Elapsed, within};
@@ -22,9 +21,9 @@ use crate::engine::limits::LimitClass;
 /// What a call came to.
 pub(crate) struct Output {
     pub(crate) outcome: Outcome,
-    /// What the run did. Kept if somebody observed it, or a version on trial returned an error.
-    pub(crate) trace: Option<CallTrace>,
-    /// The versions of the tables that the response follows from, if it may be cached.
+    /// The call, if somebody observed it or a version on trial returned an error.
+    pub(crate) observation: Option<Observation>,
+    /// If the response may be cached: the versions of the tables that it depends on.
     pub(crate) cacheable: Option<TableVersions>,
 }
 
@@ -105,11 +104,15 @@ async fn complete(
         params,
     } = finished;
     let on_trial = call.class == LimitClass::Trial && matches!(outcome, Outcome::Failed(_));
-    let trace = (on_trial || !observers.is_empty()).then(|| CallTrace {
+    let observation = (on_trial || !observers.is_empty()).then(|| Observation {
+        function: target.function.clone(),
         params: params.into_owned(),
+        moment: call.moment,
+        facts: call.facts.clone(),
         snapshot: active.transaction.snapshot().clone(),
         footprint: active.transaction.footprint(),
         requests: active.requests.take().unwrap_or_default(),
+        outcome: outcome.clone(),
         elapsed: call.started.elapsed(),
     });
     let mut cacheable = None;
@@ -118,14 +121,14 @@ async fn complete(
         call.invocation.after_return(&mut active.transaction)?;
         commit::commit(runtime, active).await?;
     }
-    if let Some(trace) = &trace {
+    if let Some(observation) = &observation {
         for observer in observers {
-            observer.observed(observation(target, call, &outcome, trace));
+            observer.observed(observation.clone());
         }
     }
     Ok(Output {
         outcome,
-        trace,
+        observation,
         cacheable,
     })
 }
@@ -147,18 +150,4 @@ fn table_versions_to_cache(
         return None;
     }
     active.transaction.table_versions().filter(TableVersions::has_reads)
-}
-
-fn observation(target: &Target, call: &CallContext<'_>, outcome: &Outcome, trace: &CallTrace) -> Observation {
-    Observation {
-        function: target.function.clone(),
-        params: trace.params.clone(),
-        moment: call.moment,
-        facts: call.facts.clone(),
-        snapshot: trace.snapshot.clone(),
-        footprint: trace.footprint.clone(),
-        requests: trace.requests.clone(),
-        outcome: outcome.clone(),
-        elapsed: trace.elapsed,
-    }
 }

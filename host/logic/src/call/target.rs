@@ -1,6 +1,5 @@
 //! The version of a function that an attempt runs.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::observer::Observer;
@@ -23,11 +22,5 @@ impl Target {
             era: 0,
             observers: Vec::new(),
         }
-    }
-}
-
-impl fmt::Debug for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.function, f)
     }
 }

@@ -44,7 +44,7 @@ impl InterfaceName {
 }
 
 /// What a function serves. Two functions that serve the same are versions of each other.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(PartialEq)]
 pub(crate) enum Served {
     /// A method of the API, by folded wire module and folded name.
     Method { module: String, method: String },

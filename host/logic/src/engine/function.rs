@@ -30,6 +30,13 @@ impl Function {
             .map(|export| Function::new(module, export))
     }
 
+    /// The function of this module that serves what `self` serves. If two do, it is the later one.
+    pub(crate) fn version_in(&self, module: &Arc<Module>) -> Option<Function> {
+        let served = self.export().served()?;
+        let export = module.exports.iter().rfind(|e| e.served().as_ref() == Some(&served))?;
+        Some(Function::new(module, export))
+    }
+
     /// The module.
     pub fn module(&self) -> &Arc<Module> {
         &self.module

@@ -2,7 +2,6 @@
 //! arguments, time and randomness. It answers nothing, and nothing it does is kept. Its differences
 //! are reported.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -12,14 +11,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::behaviour::Behaviour;
 use super::difference::differences;
+use super::share::draws_below;
 use crate::api::effect::HIDDEN;
 use crate::api::error::CallError;
 use crate::background::Background;
-use crate::call::dry_run::{self, DryRunInput};
+use crate::call::dry_run;
 use crate::call::observer::{Observation, Observer};
 use crate::call::runtime::Runtime;
 use crate::codec;
-use crate::engine::export::Served;
 use crate::engine::function::Function;
 use crate::engine::module::Module;
 use crate::engine::stats::Times;
@@ -35,8 +34,7 @@ const MAX_PARAMETER_CHARS: usize = 2000;
 /// A shadow at work. It stops when it is dropped.
 pub struct Shadow {
     candidate: Arc<Module>,
-    functions: Arc<Functions>,
-    /// Calls whose draw is below this, of 2³², are compared.
+    /// A call is compared if its draw of 32 bits is below this.
     below: u64,
     draws: AtomicU64,
     queue: mpsc::Sender<Observation>,
@@ -44,9 +42,6 @@ pub struct Shadow {
     /// Dropped with the shadow, which ends the comparison that is under way.
     _alive: oneshot::Sender<()>,
 }
-
-/// The candidate's functions, by what they serve.
-struct Functions(HashMap<Served, Function>);
 
 #[derive(Debug, Default)]
 struct Tally {
@@ -93,19 +88,6 @@ pub struct ShadowTally {
     pub differences: Vec<Difference>,
 }
 
-impl Functions {
-    fn new(module: &Arc<Module>) -> Functions {
-        let served = |function: &Function| function.export().served();
-        let functions = module.exports.iter().map(|export| Function::new(module, export));
-        Functions(functions.filter_map(|f| Some((served(&f)?, f))).collect())
-    }
-
-    /// The candidate's version of a function.
-    fn version_of(&self, function: &Function) -> Option<&Function> {
-        self.0.get(&function.export().served()?)
-    }
-}
-
 impl Shadow {
     /// Compares `percent` of the observed calls with the candidate, in the background.
     pub(crate) fn start(
@@ -116,9 +98,8 @@ impl Shadow {
     ) -> Arc<Shadow> {
         let (queue, waiting) = mpsc::channel(MAX_WAITING);
         let tally = Arc::new(Tally::default());
-        let functions = Arc::new(Functions::new(&candidate));
         let (alive, mut ended) = oneshot::channel();
-        let work = compare(runtime, Arc::clone(&functions), waiting, Arc::clone(&tally));
+        let work = compare(runtime, Arc::clone(&candidate), waiting, Arc::clone(&tally));
         background.spawn(async move {
             // A call that waits keeps its snapshot and the candidate, so the work ends at once.
             tokio::select! {
@@ -129,8 +110,7 @@ impl Shadow {
         });
         Arc::new(Shadow {
             candidate,
-            functions,
-            below: (percent.clamp(0.0, 100.0) / 100.0 * (1u64 << 32) as f64) as u64,
+            below: draws_below(percent),
             draws: AtomicU64::new(0),
             queue,
             tally,
@@ -145,7 +125,7 @@ impl Shadow {
 
     /// Whether the candidate has a version of this function.
     pub fn covers(&self, function: &Function) -> bool {
-        self.functions.version_of(function).is_some()
+        function.version_in(&self.candidate).is_some()
     }
 
     /// What it has found so far.
@@ -191,21 +171,15 @@ impl Observer for Shadow {
 /// Compares the calls of the queue until the shadow is dropped.
 async fn compare(
     runtime: Weak<Runtime>,
-    functions: Arc<Functions>,
+    candidate: Arc<Module>,
     mut waiting: mpsc::Receiver<Observation>,
     tally: Arc<Tally>,
 ) {
     while let Some(seen) = waiting.recv().await {
-        let (Some(runtime), Some(function)) = (runtime.upgrade(), functions.version_of(&seen.function)) else {
+        let (Some(runtime), Some(function)) = (runtime.upgrade(), seen.function.version_in(&candidate)) else {
             continue;
         };
-        let input = DryRunInput {
-            function,
-            params: &seen.params,
-            moment: &seen.moment,
-            facts: &seen.facts,
-        };
-        let dry_run = dry_run::on_snapshot(&runtime, &runtime.scheduler.dry_runs, &seen.snapshot, input).await;
+        let dry_run = dry_run::repeat(&runtime, &runtime.scheduler.dry_runs, &seen, &function).await;
         if let Err(CallError::Contention) = dry_run.outcome {
             // The call's snapshot is no longer kept.
             tally.skipped.fetch_add(1, Ordering::Relaxed);

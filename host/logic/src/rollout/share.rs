@@ -2,6 +2,11 @@
 
 use crate::codec::fold_name;
 
+/// The number below which `percent` (0 to 100) of all draws of 32 bits are.
+pub(super) fn draws_below(percent: f64) -> u64 {
+    (percent.clamp(0.0, 100.0) / 100.0 * (1u64 << 32) as f64) as u64
+}
+
 /// Which calls a canary answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Share {
@@ -15,7 +20,7 @@ impl Share {
     /// `percent` (0 to 100) of the calls of these methods, or of all methods if none is named.
     pub fn new(percent: f64, methods: &[String]) -> Share {
         Share {
-            below: (percent.clamp(0.0, 100.0) / 100.0 * (1u64 << 32) as f64) as u64,
+            below: draws_below(percent),
             methods: methods.iter().map(|m| fold_name(m)).collect(),
         }
     }

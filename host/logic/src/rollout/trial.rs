@@ -10,18 +10,19 @@ use std::sync::Arc;
 
 use super::share::Share;
 use super::watch::Watch;
+use crate::api::call_id::CallId;
 use crate::api::error::CallError;
 use crate::call::context::CallContext;
-use crate::call::dry_run::{self, DryRunInput};
+use crate::call::dry_run;
+use crate::call::observer::Observation;
 use crate::call::retry::{self, Output, Stopped};
 use crate::call::runtime::Runtime;
 use crate::call::target::Target;
-use crate::call::trace::CallTrace;
 use crate::codec::Outcome;
 use crate::engine::limits::LimitClass;
 
 /// Which other version may answer the calls of a route.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Rollout {
     /// The candidate answers its share.
     Canary {
@@ -77,8 +78,8 @@ impl Rollout {
         watch.begin();
         let error = match retry::run(runtime, trial, call, LimitClass::Trial).await {
             Ok(output) => {
-                if let (Outcome::Failed(_), Some(before), Some(trace)) = (&output.outcome, before, &output.trace) {
-                    compare_error(runtime, trial, before, watch, call, &output.outcome, trace).await;
+                if let (Outcome::Failed(_), Some(before), Some(seen)) = (&output.outcome, before, &output.observation) {
+                    compare_error(runtime, before, watch, call.id, seen).await;
                 }
                 return Ok(output);
             }
@@ -86,22 +87,23 @@ impl Rollout {
             Err(Stopped::Failed(error)) => error,
         };
         let function = trial.function.export().function.as_str();
-        let before = match before {
-            Some(before) if error.is_of_the_module() => before,
-            // The version on trial may itself be what the long runs are crowded with.
-            Some(before) if matches!(error, CallError::Crowded) => {
-                return retry::run(runtime, before, call, LimitClass::Live).await;
-            }
-            None if error.is_of_the_module() => {
+        let Some(before) = before else {
+            if error.is_of_the_module() {
                 watch.add_fault(call.id, function, error.to_string(), "has no such function".into());
-                return Err(Stopped::Failed(error));
             }
-            _ => return Err(Stopped::Failed(error)),
+            return Err(Stopped::Failed(error));
         };
+        // The version on trial may itself be what the long runs are crowded with.
+        if let CallError::Crowded = error {
+            return retry::run(runtime, before, call, LimitClass::Live).await;
+        }
+        if !error.is_of_the_module() {
+            return Err(Stopped::Failed(error));
+        }
         trial.function.module().log_failure(|| {
             tracing::warn!(
                 call_id = %call.id,
-                function = ?trial,
+                function = ?trial.function,
                 %error,
                 "a call failed on trial; the version before answers it"
             );
@@ -116,27 +118,12 @@ impl Rollout {
 }
 
 /// Asks what the version before would have returned where the one on trial returned an error.
-async fn compare_error(
-    runtime: &Runtime,
-    trial: &Target,
-    before: &Target,
-    watch: &Watch,
-    call: &CallContext<'_>,
-    outcome: &Outcome,
-    trace: &CallTrace,
-) {
-    let input = DryRunInput {
-        function: &before.function,
-        params: &trace.params,
-        moment: &call.moment,
-        facts: &call.facts,
-    };
-    let dry_run = dry_run::on_snapshot(runtime, &runtime.scheduler.comparisons, &trace.snapshot, input).await;
-    match dry_run.outcome {
-        Ok(expected) if expected.code() != outcome.code() || matches!(expected, Outcome::Done(_)) => {
-            let function = &trial.function.export().function;
-            watch.add_error(call.id, function, outcome.describe(), expected.describe());
-        }
-        _ => {}
+async fn compare_error(runtime: &Runtime, before: &Target, watch: &Watch, call_id: CallId, seen: &Observation) {
+    let dry_run = dry_run::repeat(runtime, &runtime.scheduler.comparisons, seen, &before.function).await;
+    if let Ok(expected) = dry_run.outcome
+        && (expected.code() != seen.outcome.code() || matches!(expected, Outcome::Done(_)))
+    {
+        let function = &seen.function.export().function;
+        watch.add_error(call_id, function, seen.outcome.describe(), expected.describe());
     }
 }

@@ -62,13 +62,12 @@ impl Generation {
     pub fn on_probation(mut self, previous: &Generation, watch: &Arc<Watch>) -> Generation {
         for route in self.routes_mut() {
             let before = previous.version_of(route.function());
-            if before.is_some_and(|before| before.module().version == route.module().version) {
-                continue;
+            if before.is_none_or(|before| before.module().version != route.module().version) {
+                route.rollout = Some(Rollout::Probation {
+                    previous: before.map(|before| Target::new(before.function().clone())),
+                    watch: Arc::clone(watch),
+                });
             }
-            route.rollout = Some(Rollout::Probation {
-                previous: before.map(|before| Target::new(before.function().clone())),
-                watch: Arc::clone(watch),
-            });
         }
         self
     }
@@ -76,20 +75,17 @@ impl Generation {
     /// Gives the candidate a share of the calls of the functions that both it and this table have.
     #[must_use]
     pub fn with_canary(mut self, candidate: &Arc<Module>, share: &Share, watch: &Arc<Watch>) -> Generation {
-        let table = Generation::new(vec![Arc::clone(candidate)]);
         let share = Arc::new(share.clone());
         for route in self.routes_mut() {
-            let Some(candidate) = table.version_of(route.function()) else {
-                continue;
-            };
-            if !share.includes(&route.export().function) {
-                continue;
+            if share.includes(&route.export().function)
+                && let Some(function) = route.function().version_in(candidate)
+            {
+                route.rollout = Some(Rollout::Canary {
+                    candidate: Target::new(function),
+                    share: Arc::clone(&share),
+                    watch: Arc::clone(watch),
+                });
             }
-            route.rollout = Some(Rollout::Canary {
-                candidate: candidate.live.clone(),
-                share: Arc::clone(&share),
-                watch: Arc::clone(watch),
-            });
         }
         self
     }

@@ -52,6 +52,6 @@ impl From<Function> for Route {
 
 impl fmt::Debug for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.live, f)
+        fmt::Debug::fmt(self.function(), f)
     }
 }
