@@ -16,6 +16,7 @@ use crate::codec::{self, Outcome};
 use crate::engine::active_call::ActiveCall;
 use crate::engine::function::Function;
 use crate::engine::instance::Instance;
+use crate::engine::module::Module;
 use crate::scheduler::paced_run::PacedRun;
 use crate::scheduler::permits::{Crowded, RunPermits};
 
@@ -33,12 +34,6 @@ pub(crate) enum AttemptError {
 impl From<CallError> for AttemptError {
     fn from(error: CallError) -> AttemptError {
         AttemptError::Failed(error)
-    }
-}
-
-impl From<stowage_storage::Error> for AttemptError {
-    fn from(error: stowage_storage::Error) -> AttemptError {
-        AttemptError::Failed(CallError::Storage(error))
     }
 }
 
@@ -65,38 +60,8 @@ pub(crate) async fn run<'a>(
     start: Start,
 ) -> Result<FinishedRun<'a>, AttemptError> {
     let (module, export) = (function.module(), function.export());
-    let (mut transaction, permits) = match start {
-        Start::In(transaction) => (*transaction, RunPermits::default()),
-        Start::Scheduled { era } => {
-            let permits = runtime.scheduler.admit(&module.turns, &export.average).await;
-            if permits.has_turn() {
-                module.stats.count_paced();
-            }
-            let transaction = runtime.store.begin();
-            // After the snapshot is taken: see `fence.rs`.
-            if runtime.fence.era() != era {
-                return Err(AttemptError::Fenced);
-            }
-            (transaction, permits)
-        }
-    };
-    let activity = runtime.ticker.activity();
-    activity.busy();
-    let reused = (!call.fresh_instance)
-        .then(|| module.pool.take(&runtime.config.reuse))
-        .flatten();
-    let mut instance = match reused {
-        Some(instance) => instance,
-        // Boxed: this future is large, and most attempts find an idle instance.
-        None => Box::pin(Instance::new(
-            &runtime.engine,
-            module.blueprint(),
-            call.limits,
-            activity,
-        ))
-        .await
-        .map_err(CallError::Instantiate)?,
-    };
+    let (mut transaction, permits) = begin(runtime, function, start).await?;
+    let mut instance = instance(runtime, module, call).await?;
     let params = call.invocation.params(&mut transaction, &export.params)?;
     let active = active_call(runtime, call, transaction);
     instance.arm(active, call.id, &call.moment, call.limits);
@@ -132,6 +97,48 @@ pub(crate) async fn run<'a>(
             None => AttemptError::Failed(cause(&instance, &mut active, error)),
         }),
     }
+}
+
+/// Waits for permits and takes a snapshot, unless the run has a transaction.
+async fn begin<'r>(
+    runtime: &'r Runtime,
+    function: &Function,
+    start: Start,
+) -> Result<(Transaction, RunPermits<'r>), AttemptError> {
+    let era = match start {
+        Start::Scheduled { era } => era,
+        Start::In(transaction) => return Ok((*transaction, RunPermits::default())),
+    };
+    let module = function.module();
+    let permits = runtime.scheduler.admit(&module.turns, &function.export().average).await;
+    if permits.has_turn() {
+        module.stats.count_paced();
+    }
+    let transaction = runtime.store.begin();
+    // After the snapshot is taken: see `fence.rs`.
+    if runtime.fence.era() != era {
+        return Err(AttemptError::Fenced);
+    }
+    Ok((transaction, permits))
+}
+
+/// An idle instance of the module, or a new one.
+async fn instance(runtime: &Runtime, module: &Module, call: &CallContext<'_>) -> Result<Instance, CallError> {
+    let activity = runtime.ticker.activity();
+    activity.busy();
+    if !call.fresh_instance
+        && let Some(instance) = module.pool.take(&runtime.config.reuse)
+    {
+        return Ok(instance);
+    }
+    // Boxed: this future is large, and most attempts find an idle instance.
+    let making = Box::pin(Instance::new(
+        &runtime.engine,
+        module.blueprint(),
+        call.limits,
+        activity,
+    ));
+    making.await.map_err(CallError::Instantiate)
 }
 
 fn active_call(runtime: &Runtime, call: &CallContext<'_>, transaction: Transaction) -> ActiveCall {

@@ -118,7 +118,8 @@ async fn complete(
     let mut cacheable = None;
     if let Outcome::Done(_) = outcome {
         cacheable = table_versions_to_cache(call, &active, observers);
-        call.invocation.after_return(&mut active.transaction)?;
+        let after = call.invocation.after_return(&mut active.transaction);
+        after.map_err(CallError::Storage)?;
         commit::commit(runtime, active).await?;
     }
     if let Some(observation) = &observation {
