@@ -14,6 +14,9 @@ use crate::codec::Outcome;
 /// The names of the host's own tables begin with this. Modules change them only through requests.
 const HOST_TABLES: &str = "host.";
 
+/// A written key: its table, the key and the change.
+pub(super) type Written = (String, Vec<u8>, KeyWrite);
+
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -31,8 +34,8 @@ pub enum Ending {
 pub struct Behaviour {
     /// How it ended.
     pub ending: Ending,
-    /// Every key of the modules' tables that it wrote: table, key and change, in this order.
-    pub writes: Vec<(String, Vec<u8>, KeyWrite)>,
+    /// Every key of the modules' tables that it wrote, in the order of table and key.
+    pub writes: Vec<Written>,
     /// The effects it asked for, in order.
     pub requests: Vec<Request>,
 }
@@ -87,7 +90,7 @@ pub fn is_module_table(table: &str) -> bool {
     !table.starts_with(HOST_TABLES)
 }
 
-fn only_module_tables(mut writes: Vec<(String, Vec<u8>, KeyWrite)>) -> Vec<(String, Vec<u8>, KeyWrite)> {
+fn only_module_tables(mut writes: Vec<Written>) -> Vec<Written> {
     writes.retain(|(table, _, _)| is_module_table(table));
     writes
 }

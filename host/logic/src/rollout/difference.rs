@@ -1,13 +1,13 @@
 //! The differences between two behaviours, in few lines: paths in the answer, written keys,
 //! effects.
 
-use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value;
 use stowage_storage::KeyWrite;
 
-use super::behaviour::{Behaviour, Ending};
+use super::behaviour::{Behaviour, Ending, Written};
 
 /// Lines about one call. Further differences are counted.
 const MAX_LINES: usize = 20;
@@ -21,11 +21,9 @@ pub fn differences(expected: &Behaviour, found: &Behaviour) -> Vec<String> {
     endings(&expected.ending, &found.ending, &mut lines);
     writes(&expected.writes, &found.writes, &mut lines);
     if expected.requests != found.requests {
-        let value = |behaviour: &Behaviour| {
-            // Requests are texts and numbers, which have a JSON form.
-            serde_json::to_value(&behaviour.requests).unwrap_or_default()
-        };
-        values("effects", &value(expected), &value(found), &mut lines);
+        // Requests are texts and numbers, which have a JSON form.
+        let json = |behaviour: &Behaviour| serde_json::to_value(&behaviour.requests).unwrap_or_default();
+        values("effects", &json(expected), &json(found), &mut lines);
     }
     lines.finish()
 }
@@ -132,36 +130,25 @@ fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-type Written = (String, Vec<u8>, KeyWrite);
-
-/// Compares writes. Both sides are in the order of table and key.
+/// Compares writes key by key.
 fn writes(expected: &[Written], found: &[Written], lines: &mut Lines) {
-    let (mut expected, mut found) = (expected.iter().peekable(), found.iter().peekable());
-    loop {
-        let order = match (expected.peek(), found.peek()) {
-            (None, None) => return,
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some((table, key, _)), Some((other_table, other_key, _))) => (table, key).cmp(&(other_table, other_key)),
-        };
-        match order {
-            Ordering::Less => {
-                if let Some((table, key, change)) = expected.next() {
-                    lines.add(|| format!("{}: nothing instead of {}", place(table, key), describe(change)));
-                }
+    let mut keys: BTreeMap<_, (Option<&KeyWrite>, Option<&KeyWrite>)> = BTreeMap::new();
+    for (table, key, change) in expected {
+        keys.entry((table, key)).or_default().0 = Some(change);
+    }
+    for (table, key, change) in found {
+        keys.entry((table, key)).or_default().1 = Some(change);
+    }
+    for ((table, key), sides) in keys {
+        match sides {
+            (Some(expected), Some(found)) if expected != found => changes(&place(table, key), expected, found, lines),
+            (Some(expected), None) => {
+                lines.add(|| format!("{}: nothing instead of {}", place(table, key), describe(expected)));
             }
-            Ordering::Greater => {
-                if let Some((table, key, change)) = found.next() {
-                    lines.add(|| format!("{}: {} instead of nothing", place(table, key), describe(change)));
-                }
+            (None, Some(found)) => {
+                lines.add(|| format!("{}: {} instead of nothing", place(table, key), describe(found)));
             }
-            Ordering::Equal => {
-                if let (Some((table, key, before)), Some((_, _, after))) = (expected.next(), found.next())
-                    && before != after
-                {
-                    changes(&place(table, key), before, after, lines);
-                }
-            }
+            _ => {}
         }
     }
 }
