@@ -92,7 +92,7 @@ impl Logic {
 
     /// What serves now.
     pub fn generation(&self) -> Arc<Generation> {
-        self.serving.load_full()
+        self.serving.generation.load_full()
     }
 
     /// Holds calls back. Calls that have begun go on: the store's fenced commit
@@ -192,7 +192,7 @@ impl Logic {
                 Err(Stopped::Fenced) => {
                     self.runtime.fence.until_open().await;
                     call.sole_version = false;
-                    match self.serving.load().version_of(route.function()) {
+                    match self.serving.generation.load().version_of(route.function()) {
                         Some(route) => {
                             moved = Some(route.clone());
                             continue;
@@ -273,7 +273,7 @@ impl Logic {
 
 impl RowHooks for Logic {
     fn keeps(&self, collection: &str) -> bool {
-        self.serving.load().collection(collection).is_some()
+        self.serving.generation.load().collection(collection).is_some()
     }
 
     fn apply<'a>(&'a self, collection: &'a str, invocation: &'a dyn Invocation) -> BoxFuture<'a, HookOutcome> {

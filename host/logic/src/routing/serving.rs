@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::ArcSwap;
 
 use super::generation::Generation;
 use crate::call::runtime::Runtime;
@@ -11,7 +11,8 @@ use crate::call::runtime::Runtime;
 /// The generation that serves.
 pub(crate) struct Serving {
     runtime: Arc<Runtime>,
-    generation: ArcSwap<Generation>,
+    /// Read from outside; only `publish` replaces it.
+    pub(crate) generation: ArcSwap<Generation>,
 }
 
 impl Serving {
@@ -21,16 +22,6 @@ impl Serving {
             runtime,
             generation: ArcSwap::from_pointee(Generation::default()),
         }
-    }
-
-    /// What serves now.
-    pub(crate) fn load(&self) -> Guard<Arc<Generation>> {
-        self.generation.load()
-    }
-
-    /// What serves now, to be kept.
-    pub(crate) fn load_full(&self) -> Arc<Generation> {
-        self.generation.load_full()
     }
 
     /// Serves this generation from now on. Calls in flight end on what they began with.
