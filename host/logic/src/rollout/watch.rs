@@ -1,8 +1,8 @@
 //! Counts what a version on trial does worse than the version before it.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -36,8 +36,8 @@ pub struct Watch {
     faults: AtomicU64,
     errors: AtomicU64,
     latest: Mutex<VecDeque<Regression>>,
-    tripped: AtomicBool,
-    reason: Mutex<Option<String>>,
+    /// Set when it trips.
+    reason: OnceLock<String>,
     notify: Notify,
 }
 
@@ -68,14 +68,14 @@ impl Watch {
 
     /// Whether the version was found too bad. From then on it gets no call.
     pub fn tripped(&self) -> bool {
-        self.tripped.load(Ordering::Relaxed)
+        self.reason.get().is_some()
     }
 
     /// Returns the reason when the version is found too bad. For one caller.
     pub async fn until_tripped(&self) -> String {
         loop {
-            if let Some(reason) = self.reason.lock().clone() {
-                return reason;
+            if let Some(reason) = self.reason.get() {
+                return reason.clone();
             }
             self.notify.notified().await;
         }
@@ -88,7 +88,7 @@ impl Watch {
             faults: self.faults.load(Ordering::Relaxed),
             errors: self.errors.load(Ordering::Relaxed),
             latest: self.latest.lock().iter().cloned().collect(),
-            reason: self.reason.lock().clone(),
+            reason: self.reason.get().cloned(),
         }
     }
 
@@ -138,8 +138,7 @@ impl Watch {
 
     fn trip(&self, reason: impl FnOnce(u64) -> String) {
         let calls = self.calls.load(Ordering::Relaxed);
-        self.reason.lock().get_or_insert_with(|| reason(calls));
-        self.tripped.store(true, Ordering::Relaxed);
+        self.reason.get_or_init(|| reason(calls));
         self.notify.notify_one();
     }
 }
