@@ -65,7 +65,7 @@ pub(crate) async fn run<'a>(
     let params = call.invocation.params(&mut transaction, &export.params)?;
     let active = active_call(runtime, call, transaction);
     instance.arm(active, call.id, &call.moment, call.limits);
-    let ticks = instance.ticks();
+    let ticks = Arc::clone(&instance.ticks);
     let Some((store, func)) = instance.function(export.ordinal, &export.index) else {
         return Err(CallError::NoExport(export.function.clone()).into());
     };

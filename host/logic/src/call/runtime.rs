@@ -110,21 +110,17 @@ impl Runtime {
     pub(crate) async fn load(self: &Arc<Self>, name: &str, bytes: Vec<u8>) -> Result<Module, LoadError> {
         let runtime = Arc::clone(self);
         let module = name.to_owned();
-        let failed = |source| LoadError::Compile {
-            name: name.to_owned(),
-            source,
-        };
-        let loaded = tokio::task::spawn_blocking(move || {
-            let component = runtime
-                .compiler
-                .compile(&module, &bytes)
-                .map_err(|source| LoadError::Compile {
-                    name: module.clone(),
-                    source,
-                })?;
-            Module::new(&module, &bytes, &component, &runtime.linker)
+        let compiled = tokio::task::spawn_blocking(move || {
+            let component = runtime.compiler.compile(&module, &bytes)?;
+            Ok(Module::new(&module, &bytes, &component, &runtime.linker))
         });
-        loaded.await.map_err(|panic| failed(CompileError::Panicked(panic)))?
+        compiled
+            .await
+            .unwrap_or_else(|panic| Err(CompileError::Panicked(panic)))
+            .map_err(|source| LoadError::Compile {
+                name: name.to_owned(),
+                source,
+            })?
     }
 
     /// Makes an instance and drops it. Its start-up code runs with the limits of a version on
@@ -139,9 +135,9 @@ impl Runtime {
         let activity = self.ticker.activity();
         activity.busy();
         let making = Instance::new(&self.engine, module.blueprint(), limits, activity);
-        match tokio::time::timeout(limits.wall, making).await {
-            Ok(made) => made.map(drop).map_err(CallError::Instantiate),
-            Err(_) => Err(CallError::WallDeadline),
-        }
+        let made = tokio::time::timeout(limits.wall, making).await;
+        made.map_err(|_| CallError::WallDeadline)?
+            .map(drop)
+            .map_err(CallError::Instantiate)
     }
 }

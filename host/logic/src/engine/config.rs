@@ -41,16 +41,13 @@ pub(crate) fn serving(limits: &Limits, instances: u32) -> Result<Engine, EngineE
         .async_stack_keep_resident(32 << 10);
     let mut config = code_config();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    match Engine::new(&config) {
-        Ok(engine) => Ok(engine),
-        Err(error) => {
-            tracing::warn!(
-                %error,
-                "no address space for pooled instances, each is allocated by itself (check `ulimit -v`)"
-            );
-            Engine::new(&code_config()).map_err(EngineError::Engine)
-        }
-    }
+    Engine::new(&config).or_else(|error| {
+        tracing::warn!(
+            %error,
+            "no address space for pooled instances, each is allocated by itself (check `ulimit -v`)"
+        );
+        compiling()
+    })
 }
 
 /// An engine that compiles one module and is dropped then. An engine that is kept would also keep

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::{ComponentExportIndex, Func, Instance as Component, InstancePre, ResourceTable};
+use wasmtime::component::{self, ComponentExportIndex, Func, InstancePre, ResourceTable};
 use wasmtime::{Engine, Store, UpdateDeadline};
 
 use super::active_call::ActiveCall;
@@ -28,11 +28,13 @@ pub(crate) struct Blueprint<'a> {
 /// An instance and its store. It is armed for one run at a time.
 pub(crate) struct Instance {
     store: Store<State>,
-    component: Component,
+    exports: component::Instance,
     /// The exported functions in the order of the module's exports, each looked up once.
     functions: Vec<Option<Func>>,
-    ticks: TickCount,
-    calls: u32,
+    /// Counts the ticks that interrupt the runs.
+    pub(crate) ticks: TickCount,
+    /// Calls that the instance served.
+    pub(crate) calls: u32,
 }
 
 impl Instance {
@@ -73,10 +75,10 @@ impl Instance {
                 Err(_) => Ok(UpdateDeadline::Interrupt),
             }
         });
-        let component = blueprint.pre.instantiate_async(&mut store).await?;
+        let exports = blueprint.pre.instantiate_async(&mut store).await?;
         Ok(Instance {
             store,
-            component,
+            exports,
             functions: vec![None; blueprint.functions],
             ticks,
             calls: 0,
@@ -88,7 +90,7 @@ impl Instance {
         let state = self.store.data_mut();
         state.world.arm(call_id, moment, limits.log_bytes);
         state.ticks_left = limits.cpu_ticks();
-        state.limiter.reset();
+        state.limiter.refused = None;
         state.call = Some(Box::new(call));
         self.store.set_epoch_deadline(1);
         self.calls += 1;
@@ -97,30 +99,20 @@ impl Instance {
     /// Takes back what the run left: its transaction, effects and requests.
     pub(crate) fn disarm(&mut self) -> Option<Box<ActiveCall>> {
         let state = self.store.data_mut();
-        state.world.finish();
+        state.world.log.finish();
         let mut call = state.call.take()?;
         call.used_world = state.world.was_used();
         Some(call)
     }
 
-    /// Counts the ticks that interrupt the runs of this instance.
-    pub(crate) fn ticks(&self) -> TickCount {
-        TickCount::clone(&self.ticks)
-    }
-
-    /// Calls that the instance served.
-    pub(crate) fn calls(&self) -> u32 {
-        self.calls
-    }
-
     /// Bytes of linear memory that the instance has.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.store.data().limiter.own_bytes()
+        self.store.data().limiter.own_bytes
     }
 
     /// Why memory or a table was refused during the run.
     pub(crate) fn refused_growth(&self) -> Option<GrowthLimit> {
-        self.store.data().limiter.refused()
+        self.store.data().limiter.refused
     }
 
     /// Whether the run used up its processor time.
@@ -134,16 +126,10 @@ impl Instance {
         ordinal: usize,
         index: &ComponentExportIndex,
     ) -> Option<(&mut Store<State>, Func)> {
-        let func = match self.functions.get(ordinal).copied().flatten() {
-            Some(func) => func,
-            None => {
-                let func = self.component.get_func(&mut self.store, index)?;
-                if let Some(slot) = self.functions.get_mut(ordinal) {
-                    *slot = Some(func);
-                }
-                func
-            }
-        };
-        Some((&mut self.store, func))
+        let function = self.functions.get_mut(ordinal)?;
+        if function.is_none() {
+            *function = self.exports.get_func(&mut self.store, index);
+        }
+        Some((&mut self.store, (*function)?))
     }
 }

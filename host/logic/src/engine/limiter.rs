@@ -21,8 +21,10 @@ pub(crate) struct ModuleMemory(AtomicUsize);
 pub(crate) struct Limiter {
     memory_bytes: usize,
     table_elements: usize,
-    refused: Option<GrowthLimit>,
-    own_bytes: usize,
+    /// Why memory or a table was refused during the run.
+    pub(crate) refused: Option<GrowthLimit>,
+    /// Bytes of linear memory that the store has.
+    pub(crate) own_bytes: usize,
     module_memory: Arc<ModuleMemory>,
 }
 
@@ -35,21 +37,6 @@ impl Limiter {
             own_bytes: 0,
             module_memory: Arc::clone(module_memory),
         }
-    }
-
-    /// Bytes of linear memory that the store has.
-    pub(crate) fn own_bytes(&self) -> usize {
-        self.own_bytes
-    }
-
-    /// Why memory or a table was refused during the run.
-    pub(crate) fn refused(&self) -> Option<GrowthLimit> {
-        self.refused
-    }
-
-    /// Forgets a refusal before the next run.
-    pub(crate) fn reset(&mut self) {
-        self.refused = None;
     }
 
     /// Takes bytes of what all instances of the module may have.
@@ -123,14 +110,11 @@ mod tests {
             assert!(limiter.memory_growing(0, 60, None).is_ok_and(|fits| fits));
             assert!(limiter.memory_growing(60, 100, None).is_ok_and(|fits| fits));
             assert!(limiter.memory_growing(100, 101, None).is_ok_and(|fits| !fits));
-            assert_eq!(
-                (limiter.refused(), limiter.own_bytes()),
-                (Some(GrowthLimit::Memory), 100)
-            );
+            assert_eq!((limiter.refused, limiter.own_bytes), (Some(GrowthLimit::Memory), 100));
         }
         let mut another = Limiter::new(&limits, &shared);
         assert!(another.memory_growing(0, 1, None).is_ok_and(|fits| !fits));
-        assert_eq!(another.refused(), Some(GrowthLimit::ModuleMemory));
+        assert_eq!(another.refused, Some(GrowthLimit::ModuleMemory));
         full.pop();
         assert!(another.memory_growing(0, 100, None).is_ok_and(|fits| fits));
         drop((full, another));

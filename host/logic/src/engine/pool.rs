@@ -45,25 +45,20 @@ impl Pool {
     /// An idle instance that may still be used.
     pub(crate) fn take(&self, reuse: &Reuse) -> Option<Instance> {
         let now = Instant::now();
-        let mut stale = Vec::new();
         let mut idle = self.idle.lock();
+        let stale = idle.partition_point(|i| now.duration_since(i.since) > reuse.idle);
+        let stale: Vec<_> = idle.drain(..stale).collect();
         let taken = idle.pop();
-        // The least recently used ones are at the front.
-        while idle.first().is_some_and(|i| now.duration_since(i.since) > reuse.idle) {
-            stale.push(idle.remove(0));
-        }
         drop(idle);
         // Stores are dropped outside the lock, because freeing their memory takes a while.
         drop(stale);
-        taken
-            .filter(|i| now.duration_since(i.since) <= reuse.idle)
-            .map(|i| i.instance)
+        taken.map(|i| i.instance)
     }
 
     /// Keeps an instance for another call. It is dropped if it served its calls, has grown large,
     /// or enough instances are idle.
     pub(crate) fn put(&self, instance: Instance, reuse: &Reuse) {
-        if instance.calls() >= reuse.calls || instance.memory_bytes() > MAX_KEPT_BYTES {
+        if instance.calls >= reuse.calls || instance.memory_bytes() > MAX_KEPT_BYTES {
             return;
         }
         let since = Instant::now();

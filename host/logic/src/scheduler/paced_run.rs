@@ -79,8 +79,8 @@ impl<F> Drop for PacedRun<'_, F> {
     }
 }
 
-impl<T, F: Future<Output = wasmtime::Result<T>>> Future for PacedRun<'_, F> {
-    type Output = Result<wasmtime::Result<T>, Crowded>;
+impl<F: Future> Future for PacedRun<'_, F> {
+    type Output = Result<F::Output, Crowded>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;

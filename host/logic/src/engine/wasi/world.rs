@@ -24,7 +24,7 @@ pub(crate) struct World {
     /// Whether the call has used the clock or random numbers.
     used: AtomicBool,
     random: Mutex<Seeded>,
-    log: Arc<ModuleLog>,
+    pub(crate) log: Arc<ModuleLog>,
 }
 
 /// The random numbers of a seed. Most calls need none, so the generator is made on first use.
@@ -65,11 +65,6 @@ impl World {
     /// Whether the call has used the clock or random numbers, or printed.
     pub(crate) fn was_used(&self) -> bool {
         self.used.load(Ordering::Relaxed) || self.log.was_used()
-    }
-
-    /// Logs what the call printed last.
-    pub(crate) fn finish(&self) {
-        self.log.finish();
     }
 
     fn now_ms(&self) -> u64 {
