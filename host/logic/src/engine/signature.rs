@@ -120,7 +120,7 @@ impl Signature {
                 self.write(&ty, false, 0, &mut text);
                 found.insert(name.to_owned(), define(name, &text));
             }
-            open.extend(parts(&ty).into_iter().map(|(_, ty)| ty));
+            open.extend(parts(&ty).into_iter().filter_map(|(_, ty, _)| ty));
         }
         found
     }
@@ -143,71 +143,23 @@ impl Signature {
             out.push_str(name);
             return;
         }
-        let plain = match ty {
-            Type::Bool => "bool",
-            Type::S8 => "s8",
-            Type::U8 => "u8",
-            Type::S16 => "s16",
-            Type::U16 => "u16",
-            Type::S32 => "s32",
-            Type::U32 => "u32",
-            Type::S64 => "s64",
-            Type::U64 => "u64",
-            Type::Float32 => "f32",
-            Type::Float64 => "f64",
-            Type::Char => "char",
-            Type::String => "string",
-            Type::List(_) => "list",
-            Type::Tuple(_) => "tuple",
-            Type::Option(_) => "option",
-            Type::Result(_) => "result",
-            Type::Record(_) => "record",
-            Type::Variant(_) => "variant",
-            Type::Enum(_) => "enum",
-            Type::Flags(_) => "flags",
-            // The codec accepts no other type.
-            _ => "resource",
-        };
-        out.push_str(plain);
+        out.push_str(keyword(ty));
         let (open, close) = match ty {
             Type::Record(_) | Type::Variant(_) | Type::Enum(_) | Type::Flags(_) => (" { ", " }"),
-            Type::Result(result) if result.ok().is_none() && result.err().is_none() => return,
-            Type::List(_) | Type::Tuple(_) | Type::Option(_) | Type::Result(_) => ("<", ">"),
-            _ => return,
+            _ => ("<", ">"),
         };
-        out.push_str(open);
-        if let Type::Result(result) = ty
-            && result.ok().is_none()
-        {
-            out.push_str("_, ");
+        let parts = parts(ty);
+        if parts.is_empty() {
+            return;
         }
-        let names: Vec<String> = match ty {
-            Type::Enum(names) => names.names().map(str::to_owned).collect(),
-            Type::Flags(names) => names.names().map(str::to_owned).collect(),
-            Type::Variant(variant) => variant
-                .cases()
-                .filter(|case| case.ty.is_none())
-                .map(|case| case.name.to_owned())
-                .collect(),
-            _ => Vec::new(),
-        };
-        out.push_str(&names.join(", "));
-        for (i, (name, part)) in parts(ty).into_iter().enumerate() {
-            if i > 0 || !names.is_empty() {
-                out.push_str(", ");
+        out.push_str(open);
+        for (i, (before, ty, after)) in parts.iter().enumerate() {
+            out.push_str(if i == 0 { "" } else { ", " });
+            out.push_str(before);
+            if let Some(ty) = ty {
+                self.write(ty, true, depth + 1, out);
             }
-            match (name, ty) {
-                (Some(name), Type::Variant(_)) => {
-                    let _ = write!(out, "{name}(");
-                    self.write(&part, true, depth + 1, out);
-                    out.push(')');
-                }
-                (Some(name), _) => {
-                    let _ = write!(out, "{name}: ");
-                    self.write(&part, true, depth + 1, out);
-                }
-                (None, _) => self.write(&part, true, depth + 1, out),
-            }
+            out.push_str(after);
         }
         out.push_str(close);
     }
@@ -221,22 +173,62 @@ fn define(name: &str, text: &str) -> String {
     }
 }
 
-/// The types that a type is made of, with their names in it.
-fn parts(ty: &Type) -> Vec<(Option<String>, Type)> {
+/// The word for a type in WIT.
+fn keyword(ty: &Type) -> &'static str {
     match ty {
-        Type::List(list) => vec![(None, list.ty())],
-        Type::Option(option) => vec![(None, option.ty())],
-        Type::Result(result) => result
-            .ok()
-            .into_iter()
-            .chain(result.err())
-            .map(|ty| (None, ty))
+        Type::Bool => "bool",
+        Type::S8 => "s8",
+        Type::U8 => "u8",
+        Type::S16 => "s16",
+        Type::U16 => "u16",
+        Type::S32 => "s32",
+        Type::U32 => "u32",
+        Type::S64 => "s64",
+        Type::U64 => "u64",
+        Type::Float32 => "f32",
+        Type::Float64 => "f64",
+        Type::Char => "char",
+        Type::String => "string",
+        Type::List(_) => "list",
+        Type::Tuple(_) => "tuple",
+        Type::Option(_) => "option",
+        Type::Result(_) => "result",
+        Type::Record(_) => "record",
+        Type::Variant(_) => "variant",
+        Type::Enum(_) => "enum",
+        Type::Flags(_) => "flags",
+        // The codec accepts no other type.
+        _ => "resource",
+    }
+}
+
+/// A part of a type: the text before it, its own type if it has one, and the text after it.
+type Part = (String, Option<Type>, &'static str);
+
+/// What a type is made of; nothing for a plain type.
+fn parts(ty: &Type) -> Vec<Part> {
+    let name = |name: &str| (name.to_owned(), None, "");
+    let part = |ty: Type| (String::new(), Some(ty), "");
+    match ty {
+        Type::List(list) => vec![part(list.ty())],
+        Type::Option(option) => vec![part(option.ty())],
+        Type::Tuple(tuple) => tuple.types().map(part).collect(),
+        Type::Enum(names) => names.names().map(name).collect(),
+        Type::Flags(names) => names.names().map(name).collect(),
+        Type::Result(result) => match (result.ok(), result.err()) {
+            (None, Some(err)) => vec![name("_"), part(err)],
+            (ok, err) => ok.into_iter().chain(err).map(part).collect(),
+        },
+        Type::Record(record) => record
+            .fields()
+            .map(|field| (format!("{}: ", field.name), Some(field.ty), ""))
             .collect(),
-        Type::Tuple(tuple) => tuple.types().map(|ty| (None, ty)).collect(),
-        Type::Record(record) => record.fields().map(|f| (Some(f.name.to_owned()), f.ty)).collect(),
         Type::Variant(variant) => variant
             .cases()
-            .filter_map(|case| Some((Some(case.name.to_owned()), case.ty?)))
+            .map(|case| match case.ty {
+                None => name(case.name),
+                payload => (format!("{}(", case.name), payload, ")"),
+            })
             .collect(),
         _ => Vec::new(),
     }
