@@ -210,9 +210,13 @@ fn variant(cases: &[Case], value: &Value) -> Result<Val, Mismatch> {
 }
 
 fn enumeration(names: &[Name], value: &Value) -> Result<Val, Mismatch> {
+    Ok(Val::Enum(named(names, value)?.wit.clone()))
+}
+
+/// The name that a string is, in its wire form.
+fn named<'a>(names: &'a [Name], value: &Value) -> Result<&'a Name, Mismatch> {
     let name = value.as_str().and_then(|s| names.iter().find(|name| name.wire == s));
-    name.map(|name| Val::Enum(name.wit.clone()))
-        .ok_or_else(|| one_of(names))
+    name.ok_or_else(|| one_of(names))
 }
 
 fn result(ok: &Option<Box<Shape>>, err: &Option<Box<Shape>>, value: &Value) -> Result<Val, Mismatch> {
@@ -233,10 +237,7 @@ fn flags(names: &[Name], value: &Value) -> Result<Val, Mismatch> {
     };
     let mut set = Vec::with_capacity(items.len().min(names.len()));
     for (i, item) in items.iter().enumerate() {
-        let name = item
-            .as_str()
-            .and_then(|s| names.iter().find(|name| name.wire == s))
-            .ok_or_else(|| one_of(names).below(&format!("[{i}]")))?;
+        let name = named(names, item).map_err(|e| e.below(&format!("[{i}]")))?;
         if !set.contains(&name.wit) {
             set.push(name.wit.clone());
         }

@@ -83,7 +83,8 @@ impl<'c, 'a> JsonText<'c, 'a> {
     }
 
     fn scalar<T: serde::Serialize + ?Sized>(&mut self, value: &T) {
-        write_scalar(value, &mut self.out);
+        // Writing a number or a string to a Vec does not fail.
+        let _ = serde_json::to_writer(&mut self.out, value);
     }
 
     fn string(&mut self, bytes: &[u8]) -> Result<()> {
@@ -91,11 +92,27 @@ impl<'c, 'a> JsonText<'c, 'a> {
             let (address, len) = address_and_len(bytes)?;
             self.cx.consume_fuel(len)?;
             let text = slice(self.memory, address, len)?;
-            write_string(std::str::from_utf8(text).map_err(InvalidValue::from)?, &mut self.out);
+            self.text(std::str::from_utf8(text).map_err(InvalidValue::from)?);
         } else {
-            write_string(&self.read_string(bytes)?, &mut self.out);
+            let text = self.read_string(bytes)?;
+            self.text(&text);
         }
         Ok(())
+    }
+
+    /// Writes a string in quotes. One fast pass over the bytes finds whether it needs escapes. Most
+    /// strings need none.
+    fn text(&mut self, text: &str) {
+        let needs_escape = text
+            .bytes()
+            .fold(false, |found, b| found | (b < 0x20) | (b == b'"') | (b == b'\\'));
+        if needs_escape {
+            return self.scalar(text);
+        }
+        self.out.reserve(text.len() + 2);
+        self.out.push(b'"');
+        self.out.extend_from_slice(text.as_bytes());
+        self.out.push(b'"');
     }
 
     /// The string whose address and length these bytes are, in the guest's encoding.
@@ -239,24 +256,4 @@ impl<'c, 'a> JsonText<'c, 'a> {
         self.name(kebab);
         self.out.push(b':');
     }
-}
-
-fn write_scalar<T: serde::Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
-    // Writing a number or a string to a Vec does not fail.
-    let _ = serde_json::to_writer(out, value);
-}
-
-/// Writes a string in quotes. Most strings need no escapes, which one fast pass over the bytes
-/// finds.
-fn write_string(text: &str, out: &mut Vec<u8>) {
-    let needs_escape = text
-        .bytes()
-        .fold(false, |found, b| found | (b < 0x20) | (b == b'"') | (b == b'\\'));
-    if needs_escape {
-        return write_scalar(text, out);
-    }
-    out.reserve(text.len() + 2);
-    out.push(b'"');
-    out.extend_from_slice(text.as_bytes());
-    out.push(b'"');
 }

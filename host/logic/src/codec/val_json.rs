@@ -1,7 +1,7 @@
 //! Component values as JSON values, for recordings and comparisons. `json_text.rs` writes
 //! responses.
 
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 use wasmtime::component::Val;
 
 use super::names::camel_case;
@@ -20,8 +20,8 @@ pub fn json(value: &Val) -> Value {
         Val::S64(n) => Value::from(*n),
         Val::U64(n) => Value::from(*n),
         // By its shortest text, as in a response.
-        Val::Float32(n) => float(n.to_string().parse().unwrap_or(f64::from(*n))),
-        Val::Float64(n) => float(*n),
+        Val::Float32(n) => Value::from(n.to_string().parse().unwrap_or(f64::from(*n))),
+        Val::Float64(n) => Value::from(*n),
         Val::Char(c) => Value::String(c.to_string()),
         Val::String(s) => Value::String(s.clone()),
         Val::List(items) | Val::Tuple(items) => Value::Array(items.iter().map(json).collect()),
@@ -37,12 +37,8 @@ pub fn json(value: &Val) -> Value {
     }
 }
 
-fn float(n: f64) -> Value {
-    Number::from_f64(n).map_or(Value::Null, Value::Number)
-}
-
 fn member(name: String, value: Value) -> Value {
-    Value::Object(Map::from_iter([(name, value)]))
+    Value::from_iter([(name, value)])
 }
 
 #[cfg(test)]
