@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tracing::Instrument as _;
 use wasmtime::component::Val;
 
 use super::body;
 use super::envelope::{Code, Envelope};
-use super::target::{Target, Unroutable, decode_path};
+use super::method_name::{MethodName, Unroutable, decode_path};
 use crate::api::call_id::CallId;
 use crate::api::error::CallError;
 use crate::api::invocation::PlainInvocation;
 use crate::codec::{DecodeError, Failure, Outcome};
-use crate::engine::export::Export;
 use crate::logic::Logic;
 use crate::response_cache::CachedResponse;
 use crate::routing::generation::Generation;
@@ -27,11 +26,11 @@ pub async fn answer(logic: &Logic, path: &str, body: Bytes) -> Envelope {
     let responses = generation.responses();
     // If a cached response is still valid, return it.
     if let Some(json) = responses.get(path, &body) {
-        // Nothing was awaited, so a client that sends request after request must yield here.
+        // Nothing was awaited. A client that sends many requests must let other tasks run.
         tokio::task::coop::consume_budget().await;
         return Envelope::cached(json);
     }
-    // Parsed JSON is many times as large as its text, so none of it is kept while the call waits.
+    // Parsed JSON is much larger than its text, so it is dropped before the call waits.
     let prepared = prepare(&generation, path, &body);
     let short_body = responses.accepts(path, &body).then_some(body);
     let (route, params) = match prepared {
@@ -54,7 +53,7 @@ pub async fn answer(logic: &Logic, path: &str, body: Bytes) -> Envelope {
                 let envelope = to_envelope(output.outcome);
                 if let (Some(tables), Some(body)) = (output.cacheable, &short_body) {
                     let response = CachedResponse {
-                        json: envelope.json().clone(),
+                        json: envelope.clone().into_json(),
                         tables,
                         module: Arc::clone(module),
                     };
@@ -88,8 +87,8 @@ fn log_failure(route: &Route, id: CallId, error: &CallError) {
     });
 }
 
-/// Parses, routes and decodes a request. It awaits nothing, so at most one parsed body exists a
-/// thread.
+/// Parses, routes and decodes a request. It awaits nothing, so each thread has at most one parsed
+/// body.
 fn prepare(generation: &Generation, path: &str, body: &[u8]) -> Result<(Route, Vec<Val>), Envelope> {
     let parameter = |message: &str| Envelope::failure(Code::PARAMETER, message);
     let object = match body::parse(body) {
@@ -103,27 +102,25 @@ fn prepare(generation: &Generation, path: &str, body: &[u8]) -> Result<(Route, V
         Unroutable::Unknown(message) => Envelope::failure(Code::NOT_IMPLEMENTED, &message),
     };
     let path = decode_path(path).map_err(refused)?;
-    let target = Target::new(&path, &object).map_err(refused)?;
+    let name = MethodName::new(&path, &object).map_err(refused)?;
     let route = generation
-        .method(target.module, target.method)
-        .ok_or_else(|| Envelope::failure(Code::NOT_IMPLEMENTED, &format!("{target}: no such interface method")))?;
-    let params = decode(route.export(), &object).map_err(|error| parameter(&error.to_string()))?;
-    Ok((route.clone(), params))
-}
-
-fn decode(export: &Export, object: &Map<String, Value>) -> Result<Vec<Val>, DecodeError> {
-    export
+        .method(name.module, name.method)
+        .ok_or_else(|| Envelope::failure(Code::NOT_IMPLEMENTED, &format!("{name}: no such interface method")))?;
+    let params = route
+        .export()
         .params
         .iter()
-        .map(|(name, decoder)| decoder.decode_member(object, name))
-        .collect()
+        .map(|(name, decoder)| decoder.decode_member(&object, name))
+        .collect::<Result<_, DecodeError>>()
+        .map_err(|error| parameter(&error.to_string()))?;
+    Ok((route.clone(), params))
 }
 
 fn to_envelope(outcome: Outcome) -> Envelope {
     match outcome {
         Outcome::Done(json) => Envelope::success(&json),
         Outcome::Failed(Failure { coded, json }) => match coded {
-            // An error that claims success would say that something was kept.
+            // An error with the code of success would say that something was kept.
             Some((code, message)) if code != Code::SUCCESS.0 => Envelope::failure(Code(code), &message),
             Some((_, message)) => Envelope::failure(Code::OTHER, &message),
             // An error of the module's own type has no code.

@@ -3,13 +3,13 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
-/// Parses a body. A name that comes twice in one object is an error, because it is not known which
-/// value is meant. So is nesting beyond serde_json's 128 levels.
+/// Parses a body. A name that comes twice in one object is an error, because nobody can know which
+/// value is meant. Nesting beyond serde_json's 128 levels is an error too.
 ///
 /// # Errors
-/// Says where and why the bytes are no such JSON. It quotes nothing of them but names.
+/// When the bytes are not such JSON. The error says where and why. It quotes only names.
 pub(super) fn parse(body: &[u8]) -> serde_json::Result<Value> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = NoDuplicates.deserialize(&mut deserializer)?;
@@ -50,18 +50,12 @@ impl<'de> Visitor<'de> for NoDuplicates {
         Ok(Value::from(value))
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("number out of range"))
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::from(value))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
         Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {

@@ -27,7 +27,7 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Code 200 with this data, which must be JSON.
+    /// Code 200 with this data. The data must be JSON.
     pub fn success(data: &[u8]) -> Envelope {
         let json = [&br#"{"code":200,"message":null,"data":"#[..], data, b"}"].concat();
         Envelope {
@@ -62,11 +62,6 @@ impl Envelope {
     /// The code.
     pub fn code(&self) -> i32 {
         self.code.0
-    }
-
-    /// The JSON text.
-    pub(crate) fn json(&self) -> &Bytes {
-        &self.json
     }
 
     /// The JSON text.

@@ -3,7 +3,7 @@
 mod answer;
 mod body;
 mod envelope;
-mod target;
+mod method_name;
 
 pub use answer::answer;
 pub use envelope::{Code, Envelope};

@@ -12,7 +12,7 @@ const METHOD_FIELD: &str = "__SERVER_ROUTE_METHOD";
 
 /// A wire module and method, as the client wrote them.
 #[derive(Debug, PartialEq)]
-pub(super) struct Target<'a> {
+pub(super) struct MethodName<'a> {
     pub(super) module: Option<&'a str>,
     pub(super) method: &'a str,
 }
@@ -33,21 +33,21 @@ pub(super) fn decode_path(path: &str) -> Result<Cow<'_, str>, Unroutable> {
         .map_err(|_| Unroutable::Parameter("path: expected UTF-8".into()))
 }
 
-impl<'a> Target<'a> {
-    /// The target of a request with this path, which must be decoded.
-    pub(super) fn new(path: &'a str, body: &'a Map<String, Value>) -> Result<Target<'a>, Unroutable> {
-        let mut parts = path.trim_matches('/').split('/').filter(|p| !p.is_empty());
+impl<'a> MethodName<'a> {
+    /// The method that a request with this decoded path means.
+    pub(super) fn new(path: &'a str, body: &'a Map<String, Value>) -> Result<MethodName<'a>, Unroutable> {
+        let mut parts = path.split('/').filter(|p| !p.is_empty());
         let (first, second, third) = (parts.next(), parts.next(), parts.next());
         if third.is_some() {
             return Err(Unroutable::Unknown(format!("{path}: no such interface method")));
         }
         let (path_module, path_method) = match (first, second) {
-            (Some(module), Some(method)) => (Some(module), Some(method)),
-            (method, _) => (None, method),
+            (method, None) => (None, method),
+            both => both,
         };
         let body_module = text(body, MODULE_FIELD)?;
         let body_method = text(body, METHOD_FIELD)?;
-        Ok(Target {
+        Ok(MethodName {
             module: agree(MODULE_FIELD, path_module, body_module)?,
             method: agree(METHOD_FIELD, path_method, body_method)?
                 .ok_or_else(|| Unroutable::Parameter(format!("{METHOD_FIELD}: expected the name of a method")))?,
@@ -55,7 +55,7 @@ impl<'a> Target<'a> {
     }
 }
 
-impl fmt::Display for Target<'_> {
+impl fmt::Display for MethodName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.module {
             Some(module) => write!(f, "{module}/{}", self.method),
@@ -91,8 +91,8 @@ mod tests {
 
     fn target(path: &str, body: Value) -> Found {
         let path = decode_path(path)?;
-        let target = Target::new(&path, body.as_object().unwrap())?;
-        Ok((target.module.map(str::to_owned), target.method.to_owned()))
+        let name = MethodName::new(&path, body.as_object().unwrap())?;
+        Ok((name.module.map(str::to_owned), name.method.to_owned()))
     }
 
     fn method(module: Option<&str>, method: &str) -> Found {
