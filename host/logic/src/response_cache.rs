@@ -25,7 +25,7 @@ const LIKELY_ENTRIES: usize = 256;
 
 /// The cached responses of one generation. The default caches nothing.
 #[derive(Default)]
-pub(crate) struct ResponseCache(Option<Cache<Request, Arc<CachedResponse>, Size>>);
+pub(crate) struct ResponseCache(Option<Cache<Key, Arc<CachedResponse>, Size>>);
 
 impl ResponseCache {
     /// A cache of this many bytes. One of 0 bytes caches nothing.
@@ -35,7 +35,7 @@ impl ResponseCache {
 
     /// The response to this request, if it is cached and still valid.
     pub(crate) fn get(&self, path: &str, body: &[u8]) -> Option<Bytes> {
-        let response = self.0.as_ref()?.get(&RequestRef { path, body })?;
+        let response = self.0.as_ref()?.get(&KeyRef { path, body })?;
         if !response.tables.are_current() {
             return None;
         }
@@ -53,12 +53,12 @@ impl ResponseCache {
         if let Some(cache) = &self.0
             && response.json.len() <= MAX_RESPONSE_BYTES
         {
-            // Copied, because the body is a part of a connection's buffer.
-            let request = Request {
+            // A copy, because the body is a part of a connection's buffer.
+            let key = Key {
                 path: path.into(),
                 body: body.into(),
             };
-            cache.insert(request, Arc::new(response));
+            cache.insert(key, Arc::new(response));
         }
     }
 }
@@ -72,21 +72,21 @@ impl Clone for ResponseCache {
 
 /// The path and body of a request, as they came.
 #[derive(Hash, PartialEq, Eq)]
-struct Request {
+struct Key {
     path: Box<str>,
     body: Box<[u8]>,
 }
 
 /// The same, borrowed, for look-ups.
 #[derive(Hash)]
-struct RequestRef<'a> {
+struct KeyRef<'a> {
     path: &'a str,
     body: &'a [u8],
 }
 
-impl Equivalent<Request> for RequestRef<'_> {
-    fn equivalent(&self, request: &Request) -> bool {
-        *self.path == *request.path && *self.body == *request.body
+impl Equivalent<Key> for KeyRef<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        *self.path == *key.path && *self.body == *key.body
     }
 }
 
@@ -102,8 +102,8 @@ pub(crate) struct CachedResponse {
 #[derive(Clone)]
 struct Size;
 
-impl Weighter<Request, Arc<CachedResponse>> for Size {
-    fn weight(&self, request: &Request, response: &Arc<CachedResponse>) -> u64 {
-        (request.path.len() + request.body.len() + response.json.len() + ENTRY_BYTES) as u64
+impl Weighter<Key, Arc<CachedResponse>> for Size {
+    fn weight(&self, key: &Key, response: &Arc<CachedResponse>) -> u64 {
+        (key.path.len() + key.body.len() + response.json.len() + ENTRY_BYTES) as u64
     }
 }

@@ -60,10 +60,10 @@ unsafe impl Lower for Arguments<'_> {
         }
         let mut core = CoreValues::default();
         if tuple.abi.flat_count(MAX_FLAT_PARAMS).is_some() {
-            Target::Core(&mut core).lower_fields(cx, self.0, tuple.types.iter().copied())?;
+            Destination::Core(&mut core).lower_fields(cx, self.0, tuple.types.iter().copied())?;
         } else {
             let address = cx.realloc(0, 0, tuple.abi.align32, tuple.abi.size32 as usize)?;
-            Target::Memory(address).lower_fields(cx, self.0, tuple.types.iter().copied())?;
+            Destination::Memory(address).lower_fields(cx, self.0, tuple.types.iter().copied())?;
             core.push(ValRaw::u64(address as u64))?;
         }
         dst.write(core.values);
@@ -99,8 +99,8 @@ impl CoreValues {
     }
 }
 
-/// Where a value is written to.
-enum Target<'c> {
+/// Where a value is written.
+enum Destination<'c> {
     /// The next core values.
     Core(&'c mut CoreValues),
     /// This address in the guest's memory. The guest has allocated as many bytes as the value
@@ -111,8 +111,8 @@ enum Target<'c> {
 /// The index of a case, and the type and value of its payload.
 type Case<'v> = (u32, Option<(InterfaceType, &'v Val)>);
 
-impl Target<'_> {
-    /// Writes a value, which must be of this type.
+impl Destination<'_> {
+    /// Writes a value. It must be of this type.
     fn lower<T>(&mut self, cx: &mut LowerContext<'_, T>, value: &Val, ty: InterfaceType) -> Result<()> {
         let types = cx.types;
         match (ty, value) {
@@ -151,8 +151,8 @@ impl Target<'_> {
 
     fn scalar<T, const N: usize>(&mut self, cx: &mut LowerContext<'_, T>, core: ValRaw, bytes: [u8; N]) -> Result<()> {
         match self {
-            Target::Core(values) => values.push(core)?,
-            Target::Memory(address) => *cx.get(*address) = bytes,
+            Destination::Core(values) => values.push(core)?,
+            Destination::Memory(address) => *cx.get(*address) = bytes,
         }
         Ok(())
     }
@@ -169,12 +169,12 @@ impl Target<'_> {
             return Err(ArgumentError::OtherType.into());
         }
         match self {
-            Target::Core(_) => fields.zip(types).try_for_each(|(v, ty)| self.lower(cx, v, ty)),
-            Target::Memory(address) => {
+            Destination::Core(_) => fields.zip(types).try_for_each(|(v, ty)| self.lower(cx, v, ty)),
+            Destination::Memory(address) => {
                 let mut next = *address;
                 fields.zip(types).try_for_each(|(v, ty)| {
                     let at = cx.types.canonical_abi(&ty).next_field32_size(&mut next);
-                    Target::Memory(at).lower(cx, v, ty)
+                    Destination::Memory(at).lower(cx, v, ty)
                 })
             }
         }
@@ -183,8 +183,8 @@ impl Target<'_> {
     /// Writes a string, in the guest's encoding.
     fn string<T>(&mut self, cx: &mut LowerContext<'_, T>, text: &str) -> Result<()> {
         match self {
-            Target::Memory(address) => text.linear_lower_to_memory(cx, InterfaceType::String, *address),
-            Target::Core(values) => {
+            Destination::Memory(address) => text.linear_lower_to_memory(cx, InterfaceType::String, *address),
+            Destination::Core(values) => {
                 let mut pair = MaybeUninit::new([ValRaw::u64(0); 2]);
                 text.linear_lower_to_flat(cx, InterfaceType::String, &mut pair)?;
                 // SAFETY: `MaybeUninit::new` initialized both values, and writes only replace them.
@@ -202,15 +202,15 @@ impl Target<'_> {
         let bytes = items.len().checked_mul(size).ok_or(ArgumentError::ListTooLong)?;
         let address = cx.realloc(0, 0, abi.align32, bytes)?;
         for (i, value) in items.iter().enumerate() {
-            Target::Memory(address + i * size).lower(cx, value, item)?;
+            Destination::Memory(address + i * size).lower(cx, value, item)?;
         }
         let (address, len) = (u32::try_from(address)?, u32::try_from(items.len())?);
         match self {
-            Target::Core(values) => {
+            Destination::Core(values) => {
                 values.push(ValRaw::u32(address))?;
                 values.push(ValRaw::u32(len))?;
             }
-            Target::Memory(at) => {
+            Destination::Memory(at) => {
                 *cx.get(*at) = address.to_le_bytes();
                 *cx.get(*at + 4) = len.to_le_bytes();
             }
@@ -240,7 +240,7 @@ impl Target<'_> {
         info: &VariantInfo,
     ) -> Result<()> {
         match self {
-            Target::Core(values) => {
+            Destination::Core(values) => {
                 let count = cx.types.canonical_abi(&ty).flat_count(MAX_FLAT_PARAMS);
                 let end = values.len + count.ok_or(ArgumentError::OtherType)?;
                 values.push(ValRaw::u32(index))?;
@@ -248,16 +248,16 @@ impl Target<'_> {
                     self.lower(cx, payload, ty)?;
                 }
                 // Another case may have more core values. Those stay 0.
-                if let Target::Core(values) = self {
+                if let Destination::Core(values) = self {
                     values.len = end;
                 }
                 Ok(())
             }
-            Target::Memory(address) => {
+            Destination::Memory(address) => {
                 let payload_address = *address + info.payload_offset32 as usize;
                 self.integer(cx, index, info.size.byte_size())?;
                 match payload {
-                    Some((ty, payload)) => Target::Memory(payload_address).lower(cx, payload, ty),
+                    Some((ty, payload)) => Destination::Memory(payload_address).lower(cx, payload, ty),
                     None => Ok(()),
                 }
             }
@@ -267,8 +267,8 @@ impl Target<'_> {
     /// Writes an integer that takes `size` bytes in memory, 4 at most.
     fn integer<T>(&mut self, cx: &mut LowerContext<'_, T>, value: u32, size: u32) -> Result<()> {
         match self {
-            Target::Core(values) => values.push(ValRaw::u32(value))?,
-            Target::Memory(address) => {
+            Destination::Core(values) => values.push(ValRaw::u32(value))?,
+            Destination::Memory(address) => {
                 let size = (size as usize).min(4);
                 cx.as_slice_mut()[*address..][..size].copy_from_slice(&value.to_le_bytes()[..size]);
             }

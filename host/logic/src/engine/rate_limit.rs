@@ -12,11 +12,11 @@ const WINDOW: Duration = Duration::from_secs(1);
 pub(crate) struct RateLimit {
     /// The amount that is granted in one window.
     max: u64,
-    state: Mutex<State>,
+    window: Mutex<Window>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Window {
     /// A window begins with the first request after the window before it.
     began: Option<Instant>,
     used: u64,
@@ -41,32 +41,32 @@ impl RateLimit {
     pub(crate) fn new(max: u64) -> RateLimit {
         RateLimit {
             max,
-            state: Mutex::default(),
+            window: Mutex::default(),
         }
     }
 
     /// Asks for an amount at this time. After the first request that does not fit, all further ones
     /// of the window are left out.
     pub(crate) fn ask(&self, amount: u64, now: Instant) -> Verdict {
-        let mut state = self.state.lock();
-        if state
+        let mut window = self.window.lock();
+        if window
             .began
             .is_none_or(|began| now.saturating_duration_since(began) >= WINDOW)
         {
-            *state = State {
+            *window = Window {
                 began: Some(now),
-                left_out: state.left_out,
-                ..State::default()
+                left_out: window.left_out,
+                ..Window::default()
             };
         }
-        if !state.over && amount <= self.max - state.used {
-            state.used += amount;
+        if !window.over && amount <= self.max - window.used {
+            window.used += amount;
             return Verdict::Granted {
-                left_out: std::mem::take(&mut state.left_out),
+                left_out: std::mem::take(&mut window.left_out),
             };
         }
-        state.left_out += 1;
-        if std::mem::replace(&mut state.over, true) {
+        window.left_out += 1;
+        if std::mem::replace(&mut window.over, true) {
             Verdict::LeftOut
         } else {
             Verdict::FirstLeftOut
@@ -75,7 +75,7 @@ impl RateLimit {
 
     /// Requests that were left out and have not been reported.
     pub(crate) fn left_out(&self) -> u64 {
-        self.state.lock().left_out
+        self.window.lock().left_out
     }
 }
 

@@ -10,27 +10,27 @@ use super::module_log::{ModuleLog, Stream};
 
 /// A handle on a guest's stdout or stderr.
 #[derive(Clone)]
-pub(crate) struct Output {
+pub(crate) struct GuestOutput {
     log: Arc<ModuleLog>,
     stream: Stream,
 }
 
-impl Output {
-    pub(crate) fn new(log: &Arc<ModuleLog>, stream: Stream) -> Output {
-        Output {
+impl GuestOutput {
+    pub(crate) fn new(log: &Arc<ModuleLog>, stream: Stream) -> GuestOutput {
+        GuestOutput {
             log: Arc::clone(log),
             stream,
         }
     }
 }
 
-impl IsTerminal for Output {
+impl IsTerminal for GuestOutput {
     fn is_terminal(&self) -> bool {
         false
     }
 }
 
-impl StdoutStream for Output {
+impl StdoutStream for GuestOutput {
     fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
         // Only WASI 0.3 uses this stream, and the host links none of it.
         Box::new(tokio::io::sink())
@@ -42,11 +42,11 @@ impl StdoutStream for Output {
 }
 
 #[wasmtime_wasi::async_trait]
-impl Pollable for Output {
+impl Pollable for GuestOutput {
     async fn ready(&mut self) {}
 }
 
-impl OutputStream for Output {
+impl OutputStream for GuestOutput {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.log.append(self.stream, &bytes);
         Ok(())

@@ -11,7 +11,7 @@ use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock};
 
 use super::module_log::{ModuleLog, Stream};
-use super::output::Output;
+use super::output::GuestOutput;
 use crate::api::call_id::CallId;
 use crate::api::moment::Moment;
 use crate::engine::rate_limit::RateLimit;
@@ -84,8 +84,8 @@ impl World {
             // every run of a call.
             .insecure_random_seed(0)
             .max_random_size(1 << 20)
-            .stdout(Output::new(&self.log, Stream::Stdout))
-            .stderr(Output::new(&self.log, Stream::Stderr))
+            .stdout(GuestOutput::new(&self.log, Stream::Stdout))
+            .stderr(GuestOutput::new(&self.log, Stream::Stderr))
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false);
