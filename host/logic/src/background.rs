@@ -42,7 +42,7 @@ impl Background {
 impl Drop for Background {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // Without waiting, because this may run in a task of another runtime.
+            // It does not wait, because this may run in a task of another runtime.
             runtime.shutdown_background();
         }
     }

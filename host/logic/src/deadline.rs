@@ -13,7 +13,7 @@ use tokio::time::{Sleep, sleep_until};
 pub struct Elapsed;
 
 /// Waits for a future until a deadline. The timer is made when the future first has to wait. The
-/// future is taken pinned: taken by value, it would take its room twice in the future made here.
+/// future comes pinned, because by value it would take its memory twice in the future made here.
 ///
 /// # Errors
 /// When the deadline comes first.
@@ -23,8 +23,8 @@ pub async fn within<F: Future>(deadline: Instant, mut future: Pin<&mut F>) -> Re
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        // Unconstrained, so that work which uses up its task's budget at every poll does not keep
-        // the timer from being polled.
+        // Unconstrained: work may use up its task's budget at every poll, and the timer must still
+        // be polled.
         let timer = timer.get_or_insert_with(|| Box::pin(unconstrained(sleep_until(deadline.into()))));
         timer.as_mut().poll(cx).map(|()| Err(Elapsed))
     })

@@ -53,8 +53,8 @@ impl Logic {
     }
 
     /// The same engine over another store and other services, without modules. Modules that were
-    /// loaded here run there as well, and both share the places for instances. A dry run there may
-    /// use all that a call may.
+    /// loaded here run there too. Both share one pool of instances. A dry run there has the limits
+    /// of a call.
     pub fn with_store(&self, store: Store, services: Arc<dyn Services>) -> Logic {
         Logic::over(self.runtime.with_store(store, services), Arc::clone(&self.background))
     }
@@ -162,7 +162,7 @@ impl Logic {
         typed.into_result().ok_or(CallError::NoState)
     }
 
-    /// Runs a call to its end: routed again whenever calls were held back before it could begin.
+    /// Runs a call to its end. If calls are held back before it begins, it is routed again.
     pub(crate) async fn invoke(
         &self,
         route: &Route,
@@ -209,7 +209,7 @@ impl Logic {
     }
 
     /// Runs a function once on a snapshot, with a given time, randomness and answers of the cloud.
-    /// Nothing comes of the run. Only a few such runs go on at once; further ones wait.
+    /// Nothing of the run is kept. Only a few such runs go on at once. Further ones wait.
     pub async fn dry_run(
         &self,
         function: &Function,
@@ -227,7 +227,7 @@ impl Logic {
         dry_run::on_snapshot(&self.runtime, &self.runtime.scheduler.dry_runs, snapshot, input).await
     }
 
-    /// Runs a function once in a transaction that the caller commits, with all that a call may use.
+    /// Runs a function once in a transaction that the caller commits, with the limits of a call.
     pub async fn run_in_transaction(
         &self,
         transaction: Transaction,

@@ -1,7 +1,7 @@
 //! Responses of calls that only read, served again while no table they read has changed.
 //!
-//! A call that did nothing but read is a function of its module, its arguments and what it read. As
-//! long as the tables it read have not been written to, running it again would give the same bytes.
+//! A call that only reads is a function of its module, its arguments and what it reads. While
+//! nobody writes to the tables it read, the same call returns the same bytes.
 //! A generation caches such responses by the request, and each cached response knows the versions
 //! of its tables. Which responses may be cached is decided in `call/retry.rs`.
 
@@ -18,9 +18,9 @@ use crate::engine::module::Module;
 const MAX_REQUEST_BYTES: usize = 4 << 10;
 /// The largest response that is cached.
 const MAX_RESPONSE_BYTES: usize = 256 << 10;
-/// What an entry takes besides its bytes.
+/// What each entry takes in addition to its bytes.
 const ENTRY_BYTES: usize = 256;
-/// The first size of the cache's own tables, which grow when there are more entries.
+/// The first size of the cache's own tables. They grow with the entries.
 const LIKELY_ENTRIES: usize = 256;
 
 /// The cached responses of one generation. The default caches nothing.
@@ -70,14 +70,14 @@ impl Clone for ResponseCache {
     }
 }
 
-/// The path and body of a request, as they came.
+/// The key of a response: the path and body of its request, as they came.
 #[derive(Hash, PartialEq, Eq)]
 struct Key {
     path: Box<str>,
     body: Box<[u8]>,
 }
 
-/// The same, borrowed, for look-ups.
+/// A borrowed key, for look-ups.
 #[derive(Hash)]
 struct KeyRef<'a> {
     path: &'a str,

@@ -40,7 +40,7 @@ pub enum Request {
     Change(CloudChange),
     /// A download. A password in it is replaced by [`HIDDEN`].
     Download(DownloadRequest),
-    /// The download before it was refused, so it is no effect.
+    /// The download before this was refused, so it is not an effect.
     Refused(DownloadRefusal),
     /// An upload.
     Upload(UploadRequest),

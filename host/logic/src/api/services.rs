@@ -1,4 +1,4 @@
-//! What modules reach through their imports besides storage.
+//! What modules reach through their imports, except storage.
 
 use futures_util::future::BoxFuture;
 use stowage_storage::Transaction;

@@ -27,12 +27,12 @@ pub(crate) struct CallContext<'a> {
     pub(crate) sole_version: bool,
     pub(crate) limits: &'a Limits,
     pub(crate) class: LimitClass,
-    /// What is left of the wall limit. The time in which the cloud answers a question, or in which
-    /// calls are held back, does not count.
+    /// What is left of the wall limit. The call does not lose time while the cloud answers a
+    /// question or while calls are held back.
     pub(crate) time_left: Duration,
     /// The start of the present attempt.
     pub(crate) started: Instant,
-    /// Whether the next attempt needs a fresh instance: an earlier attempt ran and was undone.
+    /// Whether the next attempt needs a new instance, because an earlier attempt was undone.
     pub(crate) fresh_instance: bool,
     /// Whether the requests of the present attempt are kept.
     pub(crate) keep_requests: bool,

@@ -1,4 +1,4 @@
-//! Dry runs: runs of a function that nothing comes of unless the caller commits them.
+//! Dry runs: runs of a function of which nothing is kept, unless the caller commits them.
 
 use std::time::{Duration, Instant};
 

@@ -1,10 +1,10 @@
 //! The fence that holds calls back while code and data change together.
 //!
 //! An *era* is a time in which the stored bytes have one meaning. Its number is even while calls
-//! may begin and odd while they are held back. Every target of a call knows its era. An attempt
-//! compares it with the present era after it has taken its snapshot. So no call begins with old
-//! code on new data, or with new code on old data. A call that began before on an older snapshot
-//! cannot commit: the fenced commit of the storage makes it conflict, and it runs again.
+//! may begin, and odd while they are held back. Every target of a call knows its era. An attempt
+//! takes its snapshot and then compares the target's era with the present one. So no call begins
+//! with old code on new data, or with new code on old data. A call that began earlier has an older
+//! snapshot. It cannot commit: the storage's fenced commit makes it conflict, and it runs again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -51,9 +51,9 @@ pub(crate) async fn run<'a>(
         call.keep_requests = !observers.is_empty();
         let start = Start::Scheduled { era: target.era };
         let shared: &CallContext<'a> = call;
-        // Boxed: it is large, and would be moved with each of the futures around it.
+        // Boxed: this future is large, and the futures around it are moved.
         let ended = Box::pin(async {
-            // In a block of its own, so that what follows takes the same room.
+            // The block ends the run's future, so what follows can use its memory.
             let finished = {
                 let run = pin!(attempt::run(runtime, function, shared, start));
                 // The wall limit ends with the run: a commit that has begun is always awaited.
@@ -134,13 +134,12 @@ async fn complete(
     })
 }
 
-/// Decides whether the response of a run that returned a value may be cached, and returns the
-/// versions of the tables that it stays valid for. This is the only place that decides it; the
-/// cache itself only bounds the sizes.
+/// Decides whether a response may be cached. If so, returns the versions of the tables that it
+/// stays valid for. Only this function decides; the cache itself bounds the sizes.
 ///
-/// Nobody may observe the call, and it must run on the only version of the route it was found by.
-/// The run must have done nothing but read the store. It must have read something: what a function
-/// makes of its arguments alone is cheap to make again.
+/// Nobody may observe the call, and its route must have one version only. The run must only have
+/// read the store. It must have read something: a result that follows from the arguments alone is
+/// cheap to make again.
 fn table_versions_to_cache(
     call: &CallContext<'_>,
     active: &ActiveCall,

@@ -23,7 +23,8 @@ use crate::engine::wasi;
 use crate::imports;
 use crate::scheduler::permits::{MAX_DRY_RUNS, MAX_LONG_RUNS, Scheduler};
 
-/// Modules of one generation that the pool has room for at full reuse. With more, fewer are idle.
+/// The pool has room for the idle instances of this many modules. With more modules, each has fewer
+/// idle instances.
 const POOLED_MODULES: usize = 8;
 
 /// What runs modules.
@@ -73,8 +74,8 @@ impl Runtime {
         })
     }
 
-    /// The same engine and scheduler over another store and other services. A version on trial may
-    /// use all that a call may there, because nobody waits for it.
+    /// The same engine and scheduler over another store and other services. There, a version on
+    /// trial has the limits of a call, because nobody waits for it.
     pub(crate) fn with_store(&self, store: Store, services: Arc<dyn Services>) -> Runtime {
         Runtime {
             engine: self.engine.clone(),

@@ -15,7 +15,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// A target of the first era, which nobody observes.
+    /// A target of the first era, without observers.
     pub(crate) fn new(function: Function) -> Target {
         Target {
             function,

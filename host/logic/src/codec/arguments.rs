@@ -1,5 +1,5 @@
-//! Component values written as the arguments of a function, of whatever types the function has. See
-//! `call.rs` for what the implementation relies on.
+//! Writes component values as the arguments of a function of any type. `call.rs` says what the
+//! implementation relies on.
 
 use std::mem::MaybeUninit;
 
@@ -42,7 +42,7 @@ unsafe impl ComponentType for Arguments<'_> {
 unsafe impl ComponentNamedList for Arguments<'_> {}
 
 // SAFETY: all core values of `Lower` are written. Those that the function reads are of its own
-// types: `Target::lower` checks each value before it writes it.
+// types: `Destination::lower` checks each value before it writes it.
 unsafe impl Lower for Arguments<'_> {
     fn linear_lower_to_flat<T>(
         &self,

@@ -50,7 +50,7 @@ impl Decoder {
         }
     }
 
-    /// Decodes a whole JSON object as this type, which must be a record.
+    /// Decodes a whole JSON object as this type. The type must be a record.
     ///
     /// # Errors
     /// When a member is not what the type takes; the error names it.
@@ -66,8 +66,8 @@ impl Decoder {
 /// Items of a list. A value takes many times the bytes of its JSON.
 const MAX_ITEMS: usize = 25_000;
 
-/// A value below some field that does not match. The path is built on the way out, so that a value
-/// that matches costs no path.
+/// A value that does not match its type. The path is built on the way out, so a value that matches
+/// costs nothing.
 struct Mismatch {
     path: String,
     expected: String,

@@ -1,6 +1,6 @@
 //! Values in the guest's memory, written as JSON text.
 //!
-//! Each value is written as it is read: a list of records makes one text, and no tree of values.
+//! Each value is written while it is read. No tree of values is made.
 
 use wasmtime::Result;
 use wasmtime::component::__internal::wasmtime_environ::component::{
@@ -13,8 +13,8 @@ use super::guest_bytes::{InvalidValue, address_and_len, array, case, slice};
 use super::names::write_camel_case;
 
 /// JSON text that is being written. Lists may share the bytes they point to, so a small memory can
-/// describe a text without end. The store's host call fuel pays for each byte that is written,
-/// which bounds the text.
+/// describe an endless text. The store's host call fuel pays for each byte of the text. This bounds
+/// the text.
 pub(super) struct JsonText<'c, 'a> {
     cx: &'c mut LiftContext<'a>,
     types: &'a ComponentTypes,
@@ -244,8 +244,8 @@ impl<'c, 'a> JsonText<'c, 'a> {
         Ok(())
     }
 
-    /// A WIT name in its wire form. It has ASCII letters, digits and hyphens only, which need no
-    /// escape in JSON.
+    /// A WIT name in its wire form. It has only ASCII letters, digits and hyphens, so it needs no
+    /// escapes.
     fn name(&mut self, kebab: &str) {
         self.out.push(b'"');
         write_camel_case(kebab, &mut self.out);

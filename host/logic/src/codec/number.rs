@@ -8,7 +8,7 @@ const MAX_TEXT_BYTES: usize = 64;
 /// Beyond 2^53 a float no longer tells neighbouring integers apart.
 const MAX_EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;
 
-/// A whole number from `min` to `max`, which may be written as `3.0`, `"3"` or `3e0`.
+/// A whole number from `min` to `max`. It may be written as `3.0`, `"3"` or `3e0`.
 ///
 /// # Errors
 /// What was expected instead.
@@ -26,7 +26,7 @@ pub(super) fn integer(value: &Value, min: i128, max: i128) -> Result<i128, Strin
     }
 }
 
-/// A finite number, which may be written as a string.
+/// A finite number. It may be written as a string.
 pub(super) fn float(value: &Value) -> Option<f64> {
     match value {
         Value::Number(n) => n.as_f64(),

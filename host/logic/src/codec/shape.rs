@@ -4,7 +4,7 @@ use wasmtime::component::Type;
 
 use super::names::camel_case;
 
-/// Deeper types are refused at load, because a decoder recurses once a level.
+/// Deeper types are refused at load: a decoder recurses once for each level.
 const MAX_DEPTH: u32 = 32;
 
 /// A component type as JSON sees it.

@@ -9,7 +9,7 @@ use crate::api::error::Refusal;
 use crate::api::fact::{CloudAnswer, Facts, Question};
 use crate::api::services::Services;
 
-/// What a host call costs besides the bytes it moves. It bounds many calls that move no bytes.
+/// What each host call costs in addition to its bytes. It bounds host calls that move no bytes.
 const CALL_BYTES: u64 = 16;
 
 /// One run of one call.
@@ -67,7 +67,7 @@ impl ActiveCall {
         }
     }
 
-    /// The answer to a question. If it is not known yet, the run ends, so that it can be found out.
+    /// The answer to a question. If it is not known yet, the run ends and the host asks the cloud.
     pub(crate) fn ask(&mut self, question: Question) -> wasmtime::Result<CloudAnswer> {
         if let Some(answer) = self.facts.get(&question) {
             return Ok(answer.clone());
@@ -79,8 +79,8 @@ impl ActiveCall {
         Err(wasmtime::Error::msg("the call runs again once the cloud has answered"))
     }
 
-    /// Whether the run did nothing but read the store: its outcome then follows from the function,
-    /// its arguments and the tables it read.
+    /// Whether the run only read the store. Its outcome then follows from the function, its
+    /// arguments and the tables it read.
     pub(crate) fn only_read(&self) -> bool {
         !self.used_world && self.effects.is_empty() && self.facts.is_empty()
     }

@@ -1,8 +1,8 @@
 //! Compiling, in this process or in a child.
 //!
-//! A module's bytes can make compiling endless or huge, and compiling takes a hundred MiB that no
-//! allocator gives back in full. A child process gives all of it back, and is killed when it takes
-//! too long.
+//! A module's bytes can make compiling endless or huge. Compiling also takes a hundred MiB, and no
+//! allocator gives all of it back. A child process gives it back when it ends, and it is killed if
+//! it takes too long.
 
 use std::io::{Read, Write as _};
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::config;
 use super::error::CompileError;
 use super::limits::{MAX_COMPILE_TIME, MAX_MODULE_BYTES};
 
-/// Compiled code of a module is no larger.
+/// The largest compiled code of a module.
 const MAX_CODE_BYTES: u64 = 1 << 30;
 /// Bytes of the child's error output that are read.
 const MAX_MESSAGE_BYTES: u64 = 64 << 10;
@@ -100,7 +100,7 @@ pub fn compile_stdin() -> anyhow::Result<()> {
     };
     setrlimit(Resource::Data, limit)?;
     let bytes = read(std::io::stdin().lock(), MAX_MODULE_BYTES as u64)?;
-    // Only the message: the server prints it as it is.
+    // Only the message, because the server prints it unchanged.
     let compiled = compile_here(&bytes).map_err(|error| anyhow::Error::msg(error.to_string()))?;
     std::io::stdout().lock().write_all(&compiled)?;
     Ok(())

@@ -1,9 +1,9 @@
 //! Modules compiled off the request path and cached on disk.
 //!
 //! A cache file is named by the module's version and the engine's compatibility hash. It begins
-//! with the SHA-256 of the rest, so that a torn or damaged file is compiled again instead of run.
+//! with the SHA-256 of the rest. A damaged file is compiled again and never run.
 //! Compiled code is native code: the directory belongs to the user alone (0700), and nothing from
-//! elsewhere is ever put there.
+//! elsewhere is put there.
 
 use std::fs;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};

@@ -1,11 +1,12 @@
-//! The configuration of wasmtime's engines: one for serving, throw-away ones for compiling.
+//! The configuration of wasmtime's engines: one that serves, and short-lived ones that compile.
 
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use super::error::EngineError;
 use super::limits::Limits;
 
-/// How code is generated. It is the same for compiling and for serving, so that compiled code fits.
+/// How code is generated. All engines use the same, because the serving engine loads the compiled
+/// code.
 fn code_config() -> Config {
     let mut config = Config::new();
     config
@@ -50,8 +51,8 @@ pub(crate) fn serving(limits: &Limits, instances: u32) -> Result<Engine, EngineE
     })
 }
 
-/// An engine that compiles one module and is dropped then. An engine that is kept would also keep
-/// the most memory that its register allocator ever needed.
+/// An engine that compiles one module and is then dropped. An engine that is kept would keep the
+/// largest memory that its register allocator ever needed.
 ///
 /// # Errors
 /// When wasmtime refuses the configuration.

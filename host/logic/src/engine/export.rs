@@ -12,9 +12,9 @@ use crate::scheduler::average_run_time::AverageRunTime;
 
 /// The package of the host's own interfaces. Modules import them, and export hooks of them.
 pub(crate) const HOST_PACKAGE: &str = "stowage:host";
-/// The package of the cloud space's rows, with an interface a collection.
+/// The package of the cloud space's rows, with one interface for each collection.
 pub(crate) const SPACE_PACKAGE: &str = "stowage:space";
-/// Interfaces of the host's package in which a module speaks about itself.
+/// Interfaces of the host's package that describe the module itself.
 const LIFECYCLE_INTERFACES: [&str; 2] = ["self-test", "schema"];
 
 /// The name of an interface, without its version.
@@ -67,7 +67,7 @@ pub struct Export {
     pub result: Option<Shape>,
     /// Its place among the module's exports.
     pub(crate) ordinal: usize,
-    /// What its runs usually take.
+    /// The processor time that its runs usually take.
     pub(crate) average: AverageRunTime,
     pub(crate) index: ComponentExportIndex,
 }
@@ -78,8 +78,8 @@ impl Export {
         format!("{}#{}", self.interface.interface, self.function)
     }
 
-    /// What the function serves. There is none for functions in which a module speaks about itself:
-    /// the host asks each module for those.
+    /// What the function serves. Functions that describe the module itself serve nothing: the host
+    /// calls them in each module.
     pub(crate) fn served(&self) -> Option<Served> {
         let interface = &self.interface.interface;
         match self.interface.package.as_str() {

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use crate::scheduler::tick::TICK;
 
-/// A larger file is no module.
+/// The largest file of a module.
 pub const MAX_MODULE_BYTES: usize = 64 << 20;
 /// How long a module may take to compile.
 pub(crate) const MAX_COMPILE_TIME: Duration = Duration::from_secs(60);
 
-/// The limits of a call. Each has an error of its own, which goes to the log. The client gets
-/// code 500 and the call's identifier.
+/// The limits of a call. Each has its own error in the log. The client gets code 500 and the call's
+/// identifier.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Processor time, in steps of 2 ms.
     pub cpu: Duration,
-    /// The wall limit covers waiting for a permit and running the module; it does not cover the
-    /// commit, because a commit that has begun is always awaited so that the answer is certain.
+    /// How long a call may wait for a permit and run. The commit does not count: a commit that has
+    /// begun is always awaited, so that its outcome is known.
     pub wall: Duration,
     /// How long the cloud may take to answer a question. A sync of a large space takes a while.
     pub question: Duration,
@@ -30,9 +30,9 @@ pub struct Limits {
     pub host_bytes: u64,
     /// Effects (transfers, cloud changes, subscriptions) of one call.
     pub effects: usize,
-    /// Bytes that a call may print, each line counted with 128 bytes more. The rest is not logged.
+    /// Bytes that a call may print. Each line counts 128 bytes more. The rest is not logged.
     pub log_bytes: usize,
-    /// Attempts of one call. An attempt that conflicts with another call is followed by the next.
+    /// Attempts of one call. After a conflict with another call, the next attempt follows.
     pub attempts: u32,
 }
 

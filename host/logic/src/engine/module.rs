@@ -59,7 +59,7 @@ impl Module {
     /// Makes a module of a compiled component, if it imports and exports only what a module may.
     ///
     /// # Errors
-    /// Names what the module may not import, or what of its exports cannot be served.
+    /// When the module imports what it may not, or an export cannot be served. The error names it.
     pub(crate) fn new(
         name: &str,
         bytes: &[u8],
@@ -168,8 +168,7 @@ fn wit_text(bytes: &[u8]) -> String {
                 text.push_str(&String::from_utf8_lossy(section.data()));
             }
             Ok(_) => {}
-            // The compiler accepted the bytes, so what it skipped is no reason to refuse the
-            // module.
+            // The compiler accepted the bytes, so the module is not refused for this.
             Err(_) => break,
         }
     }

@@ -16,7 +16,7 @@ pub struct Reuse {
     pub calls: u32,
     /// How long an idle instance is kept.
     pub idle: Duration,
-    /// Idle instances kept, a module.
+    /// Idle instances that are kept for each module.
     pub kept: usize,
 }
 

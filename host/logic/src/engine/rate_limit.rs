@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 /// The limit holds for each window of this length.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Bounds an amount a second, and counts what was left out.
+/// Bounds an amount in each second, and counts what was left out.
 #[derive(Debug)]
 pub(crate) struct RateLimit {
     /// The amount that is granted in one window.

@@ -70,7 +70,7 @@ pub struct Summary {
     /// Responses that came from the response cache, without a call.
     #[serde(default)]
     pub remembered: u64,
-    /// Runs that waited for a turn, because their function usually needs much of the processor.
+    /// Runs that waited for a turn, because their function usually needs much processor time.
     #[serde(default)]
     pub paced: u64,
     /// How often each error code was returned.

@@ -35,8 +35,8 @@ impl Activity {
     }
 }
 
-/// Advances the engine's epoch once a tick while anything runs. It has a thread of its own, so that
-/// a starved runtime does not stop it.
+/// Advances the engine's epoch once in each tick while anything runs. It has its own thread, so a
+/// busy runtime does not stop it.
 pub(crate) struct Ticker {
     activity: Arc<Activity>,
     thread: Option<JoinHandle<()>>,

@@ -6,12 +6,12 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 of a module's bytes. It displays as its first twelve hex digits; `{:#}` gives all
-/// 64, which is also the form it is parsed from.
+/// The SHA-256 of a module's bytes. It displays as its first twelve hex digits. `{:#}` gives all
+/// 64, and only these are parsed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Version([u8; 32]);
 
-/// The text is no version.
+/// The text is not a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a version: expected the 64 hex digits of a SHA-256")]
 pub struct ParseVersionError;

@@ -1,4 +1,4 @@
-//! The host's side of a module's imports, one file an interface.
+//! The host's side of a module's imports: one file for each interface.
 
 mod cloud;
 pub(crate) mod linker;

@@ -80,7 +80,7 @@ impl Ending {
     }
 }
 
-/// The value of a result's JSON text, which is empty where there is no value.
+/// The value of a result's JSON text. The text is empty if there is no value.
 fn parsed(json: &[u8]) -> Value {
     serde_json::from_slice(json).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The differences between two behaviours, in few lines: paths in the answer, written keys,
+//! The differences between two behaviours in a few lines: paths in the answer, written keys,
 //! effects.
 
 use std::collections::BTreeMap;
@@ -14,8 +14,8 @@ const MAX_LINES: usize = 20;
 /// Characters of one value in a line.
 const MAX_CHARS: usize = 160;
 
-/// The differences of `found` from `expected`, a line each, at most about 20. Each line names the
-/// place and both sides: `answer[0].size: "2.34 KB" instead of "2.33 KB"`.
+/// The differences of `found` from `expected`: one line for each, at most about 20. A line names
+/// the place and both sides: `answer[0].size: "2.34 KB" instead of "2.33 KB"`.
 pub fn differences(expected: &Behaviour, found: &Behaviour) -> Vec<String> {
     let mut lines = Lines::default();
     endings(&expected.ending, &found.ending, &mut lines);
@@ -114,8 +114,8 @@ fn arrays(path: &str, expected: &[Value], found: &[Value], lines: &mut Lines) {
     }
 }
 
-/// Equality, except for the last bit of a fraction: writing it as text and reading it again may
-/// change that.
+/// Equality, except for the last bits of a fraction. They may change when the fraction is written
+/// as text and read again.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(x), Value::Number(y)) if x.is_f64() && y.is_f64() => match (x.as_f64(), y.as_f64()) {
@@ -179,15 +179,15 @@ fn describe(change: &KeyWrite) -> String {
     }
 }
 
-/// The JSON of a stored value that is a MessagePack map or array of texts and numbers, as the SDK
-/// writes them; none for other values.
+/// The JSON of a stored value that is a MessagePack map or array, as the SDK writes it. There is
+/// none for other values.
 pub fn decoded(value: &[u8]) -> Option<Value> {
     let mut rest = value;
     let decoded: Value = rmp_serde::from_read(&mut rest).ok()?;
     (rest.is_empty() && (decoded.is_object() || decoded.is_array())).then_some(decoded)
 }
 
-/// A key for a person: its text, with bytes that are no printable text as `\x..`.
+/// A key for a person: its text, with `\x..` for bytes that cannot be printed.
 pub fn shown_key(key: &[u8]) -> String {
     let mut shown = String::with_capacity(key.len() + 2);
     for chunk in key.utf8_chunks() {

@@ -23,8 +23,8 @@ use crate::engine::function::Function;
 use crate::engine::module::Module;
 use crate::engine::stats::Times;
 
-/// Calls that wait to be compared. Each keeps its snapshot from being cleaned up. If the queue is
-/// full, further calls are skipped.
+/// Calls that wait to be compared. Storage keeps the snapshot of each. If the queue is full,
+/// further calls are skipped.
 const MAX_WAITING: usize = 128;
 /// Calls that differ and are kept.
 const MAX_KEPT: usize = 20;
@@ -39,7 +39,7 @@ pub struct Shadow {
     draws: AtomicU64,
     queue: mpsc::Sender<Observation>,
     tally: Arc<Tally>,
-    /// Dropped with the shadow, which ends the comparison that is under way.
+    /// When the shadow is dropped, this ends the comparison that runs.
     _alive: oneshot::Sender<()>,
 }
 
@@ -64,8 +64,8 @@ pub struct Difference {
     pub params: serde_json::Value,
     /// The time of the call, in milliseconds since 1970.
     pub now_ms: u64,
-    /// What differs, a line each: the path in the answer, the written key or the effect, and both
-    /// sides.
+    /// What differs. Each line names the path in the answer, the written key or the effect, and
+    /// both sides.
     pub lines: Vec<String>,
 }
 
@@ -101,7 +101,7 @@ impl Shadow {
         let (alive, mut ended) = oneshot::channel();
         let work = compare(runtime, Arc::clone(&candidate), waiting, Arc::clone(&tally));
         background.spawn(async move {
-            // A call that waits keeps its snapshot and the candidate, so the work ends at once.
+            // Calls that wait keep their snapshots and the candidate, so the work ends at once.
             tokio::select! {
                 biased;
                 _ = &mut ended => {}

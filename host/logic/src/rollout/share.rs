@@ -10,7 +10,7 @@ pub(super) fn draws_below(percent: f64) -> u64 {
 /// Which calls a canary answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Share {
-    /// Calls whose draw is below this, of 2³².
+    /// A call is included if its draw of 32 bits is below this.
     below: u64,
     /// Folded names of the methods. If it is empty, all methods of the module are included.
     methods: Vec<String>,
@@ -32,8 +32,7 @@ impl Share {
 
     /// Whether the share includes the call with this seed.
     pub(crate) fn picks(&self, seed: &[u8; 32]) -> bool {
-        // The last bytes, so that the module's random numbers do not depend on which version
-        // answers.
+        // From the seed, so a call that runs again gets the same version.
         let draw = u32::from_le_bytes([seed[28], seed[29], seed[30], seed[31]]);
         u64::from(draw) < self.below
     }

@@ -28,7 +28,7 @@ pub struct Generation {
     collections: BTreeMap<String, Route>,
     /// Functions that the host calls, by interface and function.
     hooks: BTreeMap<(String, String), Route>,
-    /// The responses of its calls, once it serves.
+    /// The cached responses of its calls. There are none until it serves.
     responses: ResponseCache,
 }
 
@@ -101,8 +101,8 @@ impl Generation {
         self
     }
 
-    /// Adds an observer of all calls, whichever version answers them: versions on trial and
-    /// versions that stand by included.
+    /// Adds an observer of all calls, whichever version answers them: the live one, the one on
+    /// trial or the one that stands by.
     #[must_use]
     pub fn observed_on_every_version(mut self, observer: &Arc<dyn Observer>) -> Generation {
         for target in self.routes_mut().flat_map(Route::targets_mut) {

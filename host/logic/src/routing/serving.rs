@@ -26,8 +26,8 @@ impl Serving {
 
     /// Serves this generation from now on. Calls in flight end on what they began with.
     pub(crate) fn serve(&self, generation: Generation) {
-        // While calls are held back this is the era before: if the hold is given up, it holds
-        // again.
+        // While calls are held back, this is the era before the hold. It comes back if the hold is
+        // dropped.
         self.publish(generation, self.runtime.fence.last_open_era());
     }
 

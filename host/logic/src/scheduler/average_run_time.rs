@@ -1,4 +1,4 @@
-//! How much of the processor the runs of a function usually need.
+//! How much processor time the runs of a function usually need.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,7 +9,7 @@ const RECENT: u32 = 16;
 /// A function is heavy if its runs take at least this much of a tick on average. A light run sees a
 /// tick pass now and then by chance, and the average of such runs stays below this.
 const HEAVY: u32 = PARTS / 2;
-/// Ticks of one run that count at most, so that one long run does not make a function heavy.
+/// The most ticks that count of one run. So one long run does not make a function heavy.
 const MAX_TICKS: u64 = 4;
 
 /// The average number of ticks that the recent runs of a function took.

@@ -1,6 +1,6 @@
-//! Turns of heavy functions: a module version runs them one after another. After each run the
-//! module pauses for as long as the run took, if others called meanwhile. A module whose every run
-//! ends just before it counts as long slows down only itself.
+//! Turns of heavy functions: a module version runs them one after another. If others called
+//! meanwhile, the module pauses after each run for as long as the run took. So a module whose runs
+//! all end just before they count as long slows down only itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

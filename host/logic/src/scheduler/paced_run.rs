@@ -1,6 +1,6 @@
 //! A run that pauses once it is long. A run is long if it needs more than one tick, or if it waits
-//! in the host, by a clock. Long runs share a part of the processors, so that a module that loops
-//! does not slow down other calls, and a run that waits keeps no short permit from others.
+//! in the host. Long runs share a part of the processors, so a module that loops does not slow down
+//! other calls. A run that waits gives its short permit back.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -99,7 +99,7 @@ impl<F: Future> Future for PacedRun<'_, F> {
                         return Poll::Ready(Ok(returned));
                     }
                     let ticks = this.ticks.load(Ordering::Relaxed);
-                    // No tick interrupted it: it waits in the host, and needs no slice meanwhile.
+                    // No tick interrupted it, so it waits in the host. It needs no slice meanwhile.
                     let waits = ticks == std::mem::replace(&mut this.last, ticks);
                     // The first tick may have begun long before the run did.
                     if !waits && matches!(this.phase, Phase::Short) && ticks - this.slice_start < 2 {

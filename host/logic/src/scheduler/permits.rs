@@ -1,4 +1,4 @@
-//! The permits of runs. Every run holds one; each kind of run has its own number of them.
+//! The permits of runs. Each run holds one. Each kind of run has its own number of permits.
 
 use std::sync::Arc;
 
@@ -20,17 +20,17 @@ pub(crate) struct Crowded;
 /// The permits of all runs of an engine.
 #[derive(Debug)]
 pub(crate) struct Scheduler {
-    /// A permit a short run.
+    /// One permit for each short run.
     short_runs: Semaphore,
     max_short_runs: usize,
-    /// A permit a long run.
+    /// One permit for each long run.
     long_runs: Semaphore,
-    /// Held by a long run for a tick, and for the pause after it: the processors that long runs
-    /// use.
+    /// The processors that long runs use. A long run holds one for a tick, and for the pause after
+    /// it.
     slices: Semaphore,
-    /// A permit a dry run.
+    /// One permit for each dry run.
     pub(crate) dry_runs: Semaphore,
-    /// A permit a dry run that a call waits for. Shadows must not hold calls up.
+    /// One permit for each dry run that a call waits for. Shadows must not delay calls.
     pub(crate) comparisons: Semaphore,
     pub(crate) counts: Arc<CallCounts>,
 }

@@ -10,7 +10,7 @@ pub(crate) const TICK: Duration = Duration::from_millis(2);
 /// How many ticks interrupted the runs of an instance. The engine's callback counts them.
 pub(crate) type TickCount = Arc<AtomicU64>;
 
-/// Processors that runs which need much of them share: half, and at least one.
+/// The processors that long runs share: half of them, and at least one.
 pub(crate) fn shared_processors() -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     (processors / 2).max(1)

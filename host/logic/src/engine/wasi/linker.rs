@@ -1,4 +1,4 @@
-//! What of WASI a module may import.
+//! The part of WASI that a module may import.
 
 use wasmtime::component::Linker;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
@@ -8,7 +8,7 @@ use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use crate::engine::state::State;
 
-/// Packages a module may import from besides `stowage:host`.
+/// The packages that a module may import from, in addition to `stowage:host`.
 pub(crate) const ALLOWED_PACKAGES: [&str; 4] = ["wasi:cli", "wasi:clocks", "wasi:io", "wasi:random"];
 
 /// Adds what [`ALLOWED_PACKAGES`] holds.

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use crate::api::call_id::CallId;
 use crate::engine::rate_limit::{RateLimit, Verdict};
 
-/// What a line costs besides its text, because each is logged with its time, call and module.
+/// What each line costs in addition to its text: it is logged with its time, call and module.
 const LINE_BYTES: usize = 128;
 /// A longer line is logged in parts.
 const PART_BYTES: usize = 4096;
@@ -35,7 +35,7 @@ impl Stream {
 pub(crate) struct ModuleLog {
     /// Whether the call has printed.
     used: AtomicBool,
-    /// Whether the call's budget is used up: what it prints from now on is left out.
+    /// Whether the call's budget is used up. Further output is left out.
     spent: AtomicBool,
     budget: Mutex<Budget>,
     /// The lines that have begun on stdout and stderr. All handles on a stream share its line.
