@@ -45,23 +45,23 @@ pub(crate) async fn run(engine: &Arc<Engine>, job: Job) -> Result<FinishedFile, 
     engine.tasks().change(task.id, |task| task.state = State::Active);
     engine.publish(task.id);
 
-    if let Some(finished_file) = already_here(&task, &hash, &directory).await? {
-        drop_part(&directory, task.part_name()).await;
+    if let Some(finished_file) = find_finished(&task, &hash, &directory).await? {
+        remove_part(&directory, task.part_name()).await;
         return Ok(finished_file);
     }
-    let part = fetched(engine, &mut task, &directory, &hash).await?;
+    let part = fetch_part(engine, &mut task, &directory, &hash).await?;
     if !task.file.protected {
         return publish(&task, &directory, part, *hash.as_bytes()).await;
     }
     let password = password.ok_or(Outcome::NoPassword)?;
-    let finished_file = decrypted(engine, &task, &directory, part, password).await?;
-    drop_part(&directory, task.part_name()).await;
+    let finished_file = decrypt_part(engine, &task, &directory, part, password).await?;
+    remove_part(&directory, task.part_name()).await;
     Ok(finished_file)
 }
 
 /// The finished file, if it exists already: from an attempt that was interrupted at its end, or
 /// from another task.
-async fn already_here(
+async fn find_finished(
     task: &Task,
     hash: &Hash,
     directory: &Arc<TargetDirectory>,
@@ -97,7 +97,7 @@ async fn already_here(
 
 /// Fetches the blob into the temporary file. Bytes with a wrong hash are fetched again from the
 /// beginning.
-async fn fetched(
+async fn fetch_part(
     engine: &Arc<Engine>,
     task: &mut Task,
     directory: &Arc<TargetDirectory>,
@@ -110,7 +110,7 @@ async fn fetched(
             .await
             .flatten();
         if let Err(Outcome::BlobMissing) = found {
-            drop_part(directory, task.part_name()).await;
+            remove_part(directory, task.part_name()).await;
         }
         let source = found?;
         // The size in the row may be wrong. The size of the source counts.
@@ -126,7 +126,7 @@ async fn fetched(
         // Remove the checkpoint before the file, so that no checkpoint covers wrong bytes.
         task.checkpoint = None;
         engine.persist(task.id, |task| task.checkpoint = None).await?;
-        drop_part(directory, task.part_name()).await;
+        remove_part(directory, task.part_name()).await;
         if attempt == FETCHES {
             return Err(Outcome::failed(error));
         }
@@ -149,7 +149,7 @@ async fn publish(
 }
 
 /// Decrypts a protected file into a second temporary file, and renames that to the final name.
-async fn decrypted(
+async fn decrypt_part(
     engine: &Arc<Engine>,
     task: &Task,
     directory: &Arc<TargetDirectory>,
@@ -190,7 +190,7 @@ async fn write_decrypted(
     copying.await.map_err(io::Error::other)?
 }
 
-async fn drop_part(directory: &Arc<TargetDirectory>, name: String) {
+async fn remove_part(directory: &Arc<TargetDirectory>, name: String) {
     let directory = directory.clone();
     if let Err(error) = blocking(move || directory.remove(&name)).await {
         tracing::debug!(%error, "cannot remove a temporary file");
