@@ -191,10 +191,12 @@ fn write(
     Ok(())
 }
 
+/// One attempt to fetch the missing bytes of a blob.
 struct Transfer<'a> {
     engine: &'a Arc<Engine>,
     task: &'a Task,
     part: &'a Arc<PartFile>,
+    /// The position of the writer.
     written: Arc<Mutex<WritePosition>>,
     /// Bytes covered by the last checkpoint.
     saved: u64,

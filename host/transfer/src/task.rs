@@ -123,7 +123,7 @@ pub(crate) struct Task {
     pub(crate) opened: Option<Opened>,
     #[serde(default)]
     pub(crate) finished_file: Option<FinishedFile>,
-    /// Of an upload: the blob is durable in the space. Only the module is not told yet.
+    /// Of an upload: the blob is durable in the space, but the module does not know it yet.
     #[serde(default)]
     pub(crate) moved: bool,
 }

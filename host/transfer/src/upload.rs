@@ -34,7 +34,8 @@ pub(crate) async fn run(engine: &Engine, task: &Task, hook: &dyn UploadHook) -> 
                 progressed: true,
             })?;
     }
-    // An interrupted module would be told twice. So the host waits for it, also at shutdown.
+    // If this call is interrupted, the module is called twice. So the host waits for the answer,
+    // also at shutdown.
     allowed(hook.finished(&request).await)?;
     drop(hold);
     let size = engine.tasks().get(task.id).map(|(task, _)| task.file.size);

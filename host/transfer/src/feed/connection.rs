@@ -36,7 +36,7 @@ impl Feed {
     }
 }
 
-/// How far a connection has told one of its keys.
+/// What a connection has sent for one of its keys.
 struct Progress {
     generation: u64,
     /// The version of the feed up to which all changes were sent.
