@@ -2,16 +2,14 @@
 
 use serde_json::{Map, Value};
 use stowage_logic::codec::json;
-use stowage_logic::{Behaviour, CloudAnswer, Facts, HIDDEN, Logic, Observation, Question, ServiceError};
+use stowage_logic::{Behaviour, CloudAnswer, Export, Facts, HIDDEN, Logic, Observation, Question, ServiceError};
 use stowage_storage::KeyWrite;
 
 use crate::base64_bytes::Base64Bytes;
 use crate::line::{Line, MAX_LINE_BYTES, Skipped};
-use crate::reads::{self, ReadsError};
+use crate::reads::{self, MAX_READ_BYTES, ReadsError};
 use crate::recorded_call::{RecordedCall, RecordedKey, RecordedWrite, WrittenKey};
 
-/// Bytes of keys and values that a recorded call may have read.
-const MAX_READ_BYTES: usize = 4 << 20;
 /// Bytes of keys and values that a recorded call may have written.
 const MAX_WRITTEN_BYTES: u64 = 4 << 20;
 
@@ -21,8 +19,8 @@ const PASSWORD: &str = "password";
 /// Why a call is not recorded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Skip {
-    #[error("it read more than {} MiB", MAX_READ_BYTES >> 20)]
-    Reads,
+    #[error(transparent)]
+    Reads(#[from] ReadsError),
     #[error("it wrote more than {} MiB", MAX_WRITTEN_BYTES >> 20)]
     Writes,
     #[error("its line is longer than {} MiB", MAX_LINE_BYTES >> 20)]
@@ -36,19 +34,8 @@ pub(crate) enum Skip {
     /// Arguments of Rust types are not observed.
     #[error("it was called with typed values")]
     Typed,
-    #[error("what it read cannot be read again: {0}")]
-    Storage(#[from] stowage_storage::Error),
     #[error("the size of the space cannot be read: {0}")]
     TotalBytes(#[from] ServiceError),
-}
-
-impl From<ReadsError> for Skip {
-    fn from(error: ReadsError) -> Skip {
-        match error {
-            ReadsError::TooLarge => Skip::Reads,
-            ReadsError::Storage(error) => Skip::Storage(error),
-        }
-    }
 }
 
 /// The line of a call: the call, or why it is left out. It reads the snapshot again, which may
@@ -58,8 +45,7 @@ pub fn capture(logic: &Logic, observation: &Observation) -> Line {
         Ok(call) => Line::Call(Box::new(call)),
         Err(skip) => {
             let export = observation.function.export();
-            let interface = format!("{}/{}", export.interface.package, export.interface.interface);
-            skipped(interface, export.function.clone(), &skip)
+            skipped(interface(export), export.function.clone(), &skip)
         }
     }
 }
@@ -71,6 +57,11 @@ pub(crate) fn skipped(interface: String, function: String, reason: &Skip) -> Lin
         function,
         reason: reason.to_string(),
     })
+}
+
+/// The interface without its version.
+fn interface(export: &Export) -> String {
+    format!("{}/{}", export.interface.package, export.interface.interface)
 }
 
 fn recorded(logic: &Logic, observation: &Observation) -> Result<RecordedCall, Skip> {
@@ -96,7 +87,7 @@ fn recorded(logic: &Logic, observation: &Observation) -> Result<RecordedCall, Sk
     Ok(RecordedCall {
         module: observation.function.module().name.to_string(),
         version: format!("{:#}", observation.function.module().version),
-        interface: format!("{}/{}", export.interface.package, export.interface.interface),
+        interface: interface(export),
         function: export.function.clone(),
         params,
         now_ms: observation.moment.now_ms,

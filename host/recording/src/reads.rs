@@ -9,12 +9,15 @@ use crate::recorded_call::{Content, Entry, ReadKey, ReadRange, RecordedKey, Reco
 /// Entries that one scan reads.
 const PAGE: u32 = 10_000;
 
+/// Bytes of keys and values that a recorded call may have read.
+pub(crate) const MAX_READ_BYTES: usize = 4 << 20;
+
 /// Why the reads of a call cannot be looked up.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadsError {
-    #[error("the call read too much")]
+    #[error("it read more than {} MiB", MAX_READ_BYTES >> 20)]
     TooLarge,
-    #[error(transparent)]
+    #[error("what it read cannot be read again: {0}")]
     Storage(#[from] Error),
 }
 
@@ -36,12 +39,10 @@ pub(crate) fn look_up(
     max_bytes: usize,
 ) -> Result<RecordedReads, ReadsError> {
     let mut budget = Budget(max_bytes);
-    let mut reads = RecordedReads::default();
-    for (table, range) in merged(&footprint.ranges) {
-        reads
-            .ranges
-            .push(look_up_range(transaction, table, range, &mut budget)?);
-    }
+    let ranges = merged(&footprint.ranges)
+        .into_iter()
+        .map(|(table, range)| look_up_range(transaction, table, range, &mut budget))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut keys: Vec<_> = footprint
         .keys
         .iter()
@@ -49,8 +50,9 @@ pub(crate) fn look_up(
         .collect();
     keys.sort();
     keys.dedup();
+    let mut read_keys = Vec::new();
     for (table, key) in keys {
-        if reads.ranges.iter().any(|range| range.holds(table, key)) {
+        if ranges.iter().any(|range| range.holds(table, key)) {
             continue;
         }
         budget.take(key.len())?;
@@ -61,7 +63,7 @@ pub(crate) fn look_up(
             }
             None => None,
         };
-        reads.keys.push(ReadKey {
+        read_keys.push(ReadKey {
             key: RecordedKey {
                 table: table.clone(),
                 key: Base64Bytes(key.clone()),
@@ -69,7 +71,10 @@ pub(crate) fn look_up(
             content,
         });
     }
-    Ok(reads)
+    Ok(RecordedReads {
+        keys: read_keys,
+        ranges,
+    })
 }
 
 fn look_up_range(
@@ -131,8 +136,8 @@ fn merged(ranges: &[(String, KeyRange)]) -> Vec<(String, KeyRange)> {
     let mut merged: Vec<(String, KeyRange)> = Vec::with_capacity(sorted.len());
     for (table, range) in sorted {
         match merged.last_mut() {
-            Some((last_table, last)) if *last_table == table && reaches(&last.end, &range.start) => {
-                if ends_before(&last.end, &range.end) {
+            Some((last_table, last)) if *last_table == table && (last.end.is_none() || last.end >= range.start) => {
+                if end_order(last.end.as_ref()) < end_order(range.end.as_ref()) {
                     last.end = range.end;
                 }
             }
@@ -143,24 +148,13 @@ fn merged(ranges: &[(String, KeyRange)]) -> Vec<(String, KeyRange)> {
 }
 
 fn is_empty(range: &KeyRange) -> bool {
-    matches!((&range.start, &range.end), (Some(start), Some(end)) if start >= end)
-        || range.end.as_ref().is_some_and(Vec::is_empty)
+    let start = range.start.as_deref().unwrap_or_default();
+    range.end.as_deref().is_some_and(|end| start >= end)
 }
 
-/// Whether a range that ends at `end` overlaps or touches a later one that starts at `start`.
-fn reaches(end: &Option<Vec<u8>>, start: &Option<Vec<u8>>) -> bool {
-    match (end, start) {
-        (None, _) | (_, None) => true,
-        (Some(end), Some(start)) => end >= start,
-    }
-}
-
-fn ends_before(end: &Option<Vec<u8>>, other: &Option<Vec<u8>>) -> bool {
-    match (end, other) {
-        (None, _) => false,
-        (Some(_), None) => true,
-        (Some(end), Some(other)) => end < other,
-    }
+/// Orders ends. A range without an end ends last.
+fn end_order(end: Option<&Vec<u8>>) -> (bool, Option<&Vec<u8>>) {
+    (end.is_none(), end)
 }
 
 impl ReadRange {
@@ -171,17 +165,10 @@ impl ReadRange {
     }
 
     fn covers(&self, table: &str, range: &KeyRange) -> bool {
-        let starts = match (&self.start, &range.start) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(start), Some(other)) => start.0 <= *other,
-        };
-        let ends = match (&self.end, &range.end) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(end), Some(other)) => end.0 >= *other,
-        };
-        self.table == table && starts && ends
+        let start = self.start.as_ref().map(|start| &start.0);
+        let end = self.end.as_ref().map(|end| &end.0);
+        // `None` is less than any start.
+        self.table == table && start <= range.start.as_ref() && end_order(end) >= end_order(range.end.as_ref())
     }
 }
 

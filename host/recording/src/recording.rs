@@ -6,7 +6,7 @@ use std::path::Path;
 
 use stowage_storage::CommitError;
 
-use crate::line::{FORMAT, Header, Line, MAX_LINE_BYTES};
+use crate::line::{FORMAT, Line, MAX_LINE_BYTES};
 
 /// Why a recording cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +57,6 @@ pub enum LineError {
 #[derive(Debug)]
 pub struct Recording<R> {
     source: R,
-    header: Header,
     line: u64,
     buffer: Vec<u8>,
     ended: bool,
@@ -81,11 +80,6 @@ impl<R: BufRead> Recording<R> {
     pub fn new(source: R) -> Result<Self, RecordingError> {
         let mut recording = Recording {
             source,
-            header: Header {
-                format: FORMAT,
-                started_ms: 0,
-                modules: Vec::new(),
-            },
             line: 0,
             buffer: Vec::new(),
             ended: false,
@@ -98,28 +92,20 @@ impl<R: BufRead> Recording<R> {
             Ok(Some(Line::Header(header))) if header.format > FORMAT => {
                 Err(RecordingError::FormatTooNew { found: header.format })
             }
-            Ok(Some(Line::Header(header))) => {
-                recording.header = header;
-                Ok(recording)
-            }
+            Ok(Some(Line::Header(_))) => Ok(recording),
             Ok(_) => Err(no_header(None)),
             Err(RecordingError::Line { source, .. }) => Err(no_header(Some(Box::new(source)))),
             Err(error) => Err(error),
         }
     }
 
-    /// The header.
-    pub fn header(&self) -> &Header {
-        &self.header
-    }
-
     /// The number of the line that was read last, counted from 1.
-    pub fn line(&self) -> u64 {
+    pub(crate) fn line(&self) -> u64 {
         self.line
     }
 
     /// Whether the end line was read. A recording without one was cut short.
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.ended
     }
 
@@ -127,7 +113,7 @@ impl<R: BufRead> Recording<R> {
     ///
     /// # Errors
     /// When the file cannot be read, or the line is not one of a recording.
-    pub fn next_line(&mut self) -> Result<Option<Line>, RecordingError> {
+    pub(crate) fn next_line(&mut self) -> Result<Option<Line>, RecordingError> {
         self.buffer.clear();
         let limit = MAX_LINE_BYTES as u64 + 1;
         (&mut self.source).take(limit).read_until(b'\n', &mut self.buffer)?;

@@ -99,27 +99,22 @@ impl Replayer<'_> {
     /// Makes the store hold what the call read, and nothing else.
     async fn fill(&self, call: &RecordedCall) -> Result<(), LineError> {
         let mut transaction = self.store.begin();
-        clear(&mut transaction)?;
-        let keys = call.reads.keys.iter();
-        let keys = keys.filter_map(|read| Some((&read.key.table, &read.key.key, read.content.as_ref()?)));
-        let ranges = call.reads.ranges.iter();
-        let entries = ranges.flat_map(|range| {
-            let entries = range.entries.iter();
-            entries.map(|entry| (&range.table, &entry.key, &entry.content))
-        });
-        for (table, key, content) in keys.chain(entries) {
-            put(&mut transaction, table, &key.0, content)?;
+        for table in transaction.snapshot().tables().map_err(Error::from)? {
+            transaction.delete_range(&table, &KeyRange::all())?;
+        }
+        for read in &call.reads.keys {
+            if let Some(content) = &read.content {
+                put(&mut transaction, &read.key.table, &read.key.key.0, content)?;
+            }
+        }
+        for range in &call.reads.ranges {
+            for entry in &range.entries {
+                put(&mut transaction, &range.table, &entry.key.0, &entry.content)?;
+            }
         }
         self.store.commit(transaction).await?;
         Ok(())
     }
-}
-
-fn clear(transaction: &mut Transaction) -> Result<(), Error> {
-    for table in transaction.snapshot().tables()? {
-        transaction.delete_range(&table, &KeyRange::all())?;
-    }
-    Ok(())
 }
 
 fn put(transaction: &mut Transaction, table: &str, key: &[u8], content: &Content) -> Result<(), Error> {
