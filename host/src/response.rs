@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Response, StatusCode};
 use http_body_util::Full;
+use stowage_logic::rpc::{Code, Envelope};
 
 /// A response whose body is complete in memory.
 pub(crate) type HttpResponse = Response<Full<Bytes>>;
@@ -17,6 +18,11 @@ pub(crate) fn json_response(status: StatusCode, body: impl Into<Bytes>) -> HttpR
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// A refusal by the server itself, with an HTTP status other than 200.
+pub(crate) fn refusal(status: StatusCode, message: &str) -> HttpResponse {
+    json_response(status, Envelope::failure(Code::OTHER, message).into_json())
 }
 
 /// Whether a `Content-Type` header names the media type `wanted`. Parameters such as `charset` are

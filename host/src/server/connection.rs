@@ -13,11 +13,10 @@ use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
-use crate::response::{HttpResponse, json_response};
-
 use super::{ConnectionPermit, Shared, feed};
 use crate::admin;
-use stowage_logic::rpc::{self, Code, Envelope};
+use crate::response::{HttpResponse, json_response, refusal};
+use stowage_logic::rpc;
 use stowage_logic::{Elapsed, within};
 
 /// The path of the progress feed's websocket.
@@ -92,11 +91,6 @@ async fn api(shared: &Shared, uri: Uri, body: Incoming) -> HttpResponse {
         StatusCode::OK,
         rpc::answer(&shared.logic, uri.path(), body).await.into_json(),
     )
-}
-
-/// A refusal by the server itself, with an HTTP status other than 200.
-pub(super) fn refusal(status: StatusCode, message: &str) -> HttpResponse {
-    json_response(status, Envelope::failure(Code::OTHER, message).into_json())
 }
 
 fn preflight() -> HttpResponse {

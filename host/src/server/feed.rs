@@ -15,9 +15,8 @@ use stowage_transfer::Connection;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::refusal;
 use super::{ConnectionPermit, Shared, gate};
-use crate::response::HttpResponse;
+use crate::response::{HttpResponse, refusal};
 
 /// How often the server sends a ping.
 const PING_INTERVAL: Duration = Duration::from_secs(20);

@@ -5,11 +5,10 @@ mod connection;
 mod feed;
 mod gate;
 mod hyper_refusal;
-mod write_timeout;
 
 pub(crate) use gate::Gate;
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -19,15 +18,15 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use stowage_logic::Logic;
 use stowage_transfer::Feed;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::Admin;
 use hyper_refusal::EnvelopedRefusals;
-use write_timeout::WriteTimeout;
 
 /// The limits of connections.
 #[derive(Clone, Debug)]
@@ -155,9 +154,18 @@ async fn accept(listener: &TcpListener, shared: &Arc<Shared>, connections: &Task
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY is not set: small responses may be delayed");
         }
-        let stream = WriteTimeout::new(stream, shared.config.write_timeout);
+        let stream = with_write_timeout(stream, shared.config.write_timeout);
         connections.spawn(serve(http.clone(), stream, permit, Arc::clone(shared)));
     }
+}
+
+/// A TCP stream whose writes fail when the peer takes no byte for `limit`.
+type WriteTimeout = Pin<Box<TimeoutStream<TcpStream>>>;
+
+fn with_write_timeout(stream: TcpStream, limit: Duration) -> WriteTimeout {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(limit));
+    Box::pin(stream)
 }
 
 /// Serves one connection until it ends.
@@ -220,5 +228,30 @@ impl Answering {
 impl Drop for Answering {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_peer_that_takes_no_bytes_times_out() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = with_write_timeout(stream, Duration::from_millis(50));
+        let chunk = vec![0; 1 << 20];
+        let error = loop {
+            if let Err(error) = stream.write_all(&chunk).await {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(peer);
     }
 }
