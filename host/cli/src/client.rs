@@ -13,14 +13,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use url::Url;
 
-use super::reply::{ClientError, Reply};
+use crate::reply::{ANSWER_TIMEOUT, ClientError, Reply};
 
 /// The longest time to connect.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The longest time to wait for an answer. The deadlines of the server are shorter, except for the
-/// first sync of a large space.
-pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The most bytes of an answer that are read.
 pub(crate) const MAX_ANSWER_BYTES: usize = 256 << 20;

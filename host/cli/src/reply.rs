@@ -2,13 +2,16 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
-use super::client::ANSWER_TIMEOUT;
+/// The longest time to wait for an answer. The deadlines of the server are shorter, except for the
+/// first sync of a large space.
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Why a server gave no answer. Each message ends with what to do about it.
 #[derive(Debug, Error)]

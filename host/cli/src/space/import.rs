@@ -200,26 +200,8 @@ impl ImportProgress for ImportBars {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::SpaceCommand;
-    use clap::Parser;
+    use crate::space::tests::import_args;
     use stowage_cloud::import::Failure;
-
-    #[derive(Parser)]
-    struct Program {
-        #[command(subcommand)]
-        command: SpaceCommand,
-    }
-
-    fn parsed(arguments: &[&str]) -> Result<SpaceCommand, clap::Error> {
-        Program::try_parse_from([&["space"], arguments].concat()).map(|program| program.command)
-    }
-
-    fn import_args(arguments: &[&str]) -> ImportArgs {
-        match parsed(&[&["import"], arguments].concat()).expect("valid arguments") {
-            SpaceCommand::Import(args) => args,
-            other => panic!("{other:?}"),
-        }
-    }
 
     #[test]
     fn a_folder_is_for_those_kinds_that_have_one() {

@@ -65,17 +65,7 @@ impl InitArgs {
 mod tests {
     use super::*;
     use crate::space::SpaceCommand;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Program {
-        #[command(subcommand)]
-        command: SpaceCommand,
-    }
-
-    fn parsed(arguments: &[&str]) -> Result<SpaceCommand, clap::Error> {
-        Program::try_parse_from([&["space"], arguments].concat()).map(|program| program.command)
-    }
+    use crate::space::tests::parsed;
 
     #[test]
     fn init_takes_a_place_and_a_size() {

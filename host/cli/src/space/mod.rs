@@ -53,11 +53,11 @@ mod tests {
         command: SpaceCommand,
     }
 
-    fn parsed(arguments: &[&str]) -> Result<SpaceCommand, clap::Error> {
+    pub(super) fn parsed(arguments: &[&str]) -> Result<SpaceCommand, clap::Error> {
         Program::try_parse_from([&["space"], arguments].concat()).map(|program| program.command)
     }
 
-    fn import_args(arguments: &[&str]) -> ImportArgs {
+    pub(super) fn import_args(arguments: &[&str]) -> ImportArgs {
         match parsed(&[&["import"], arguments].concat()).expect("valid arguments") {
             SpaceCommand::Import(args) => args,
             other => panic!("{other:?}"),

@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message};
 
-use super::Direction;
+use super::direction::Direction;
 use super::row::Row;
 use crate::client::{CONNECT_TIMEOUT, Client};
 use crate::reply::{ClientError, refusal_hint};

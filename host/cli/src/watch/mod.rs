@@ -1,6 +1,7 @@
 //! `stowage watch`: shows the progress of transfers.
 
 mod bars;
+mod direction;
 mod feed;
 mod lines;
 mod row;
@@ -9,10 +10,11 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use uuid::Uuid;
 
 use self::bars::Bars;
+use self::direction::Direction;
 use self::feed::{Feed, FeedError, Topic};
 use self::lines::Lines;
 use self::row::{Row, Seen};
@@ -28,25 +30,6 @@ const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
 /// The highest platform of the feed.
 const MAX_PLATFORM: u8 = 4;
-
-/// The direction of a transfer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
-pub enum Direction {
-    /// From this machine to the space
-    Upload,
-    /// From the space to this machine
-    Download,
-}
-
-impl Direction {
-    /// The feed's `type`.
-    fn wire(self) -> u8 {
-        match self {
-            Self::Upload => 0,
-            Self::Download => 1,
-        }
-    }
-}
 
 /// Show the progress of transfers
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::Direction;
+use super::direction::Direction;
 use crate::output::printable;
 use crate::size::ByteSize;
 
