@@ -3,12 +3,23 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageError, WriteTransaction};
 
 use super::format::{KV, set_last_batch};
 use super::{BackendSnapshot, KeyUpdate, Visit};
 use crate::error::BackendError;
 use crate::stored;
+
+/// The most memory of the point cache of one snapshot.
+const CACHE_BYTES: u64 = 4 << 20;
+/// A larger value is not cached.
+const MAX_CACHED_VALUE_BYTES: usize = 8 << 10;
+/// What each entry of the cache takes in addition to its key and value.
+const ENTRY_BYTES: usize = 64;
+/// The first size of the cache's own tables. They grow with the entries.
+const LIKELY_ENTRIES: usize = 256;
 
 /// A transaction that writes updates of batches into the database.
 pub(super) struct FlushTransaction(WriteTransaction);
@@ -52,6 +63,18 @@ pub(super) struct DatabaseSnapshot {
     /// The tables that have keys here. Tables of short-lived rows, such as an outbox, are often
     /// empty; a lookup in them then costs no search of the tree.
     tables: HashSet<Box<[u8]>, foldhash::fast::RandomState>,
+    /// What single keys hold. Some keys are read by every call, and a search of the tree costs ten
+    /// times a look into a hash map. The snapshot never changes, so an entry is never outdated.
+    points: Cache<Box<[u8]>, Option<Arc<[u8]>>, EntrySize>,
+}
+
+#[derive(Clone)]
+struct EntrySize;
+
+impl Weighter<Box<[u8]>, Option<Arc<[u8]>>> for EntrySize {
+    fn weight(&self, key: &Box<[u8]>, value: &Option<Arc<[u8]>>) -> u64 {
+        (ENTRY_BYTES + key.len() + value.as_ref().map_or(0, |value| value.len())) as u64
+    }
 }
 
 impl DatabaseSnapshot {
@@ -67,7 +90,11 @@ impl DatabaseSnapshot {
             from = stored::end_of(table);
             tables.insert(Box::from(table));
         }
-        Ok(Self { rows, tables })
+        Ok(Self {
+            rows,
+            tables,
+            points: Cache::with_weighter(LIKELY_ENTRIES, CACHE_BYTES, EntrySize),
+        })
     }
 
     /// Whether keys of the range `start..end` may exist.
@@ -84,8 +111,15 @@ impl BackendSnapshot for DatabaseSnapshot {
         if !stored::table_of(key).is_some_and(|table| self.tables.contains(table)) {
             return Ok(None);
         }
+        if let Some(known) = self.points.get(key) {
+            return Ok(known.map(|value| value.to_vec()));
+        }
         let value = ReadableTable::get(&self.rows, key)?;
-        Ok(value.map(|value| value.value().to_vec()))
+        let value = value.as_ref().map(|value| value.value());
+        if value.is_none_or(|value| value.len() <= MAX_CACHED_VALUE_BYTES) {
+            self.points.insert(Box::from(key), value.map(Arc::from));
+        }
+        Ok(value.map(<[u8]>::to_vec))
     }
 
     fn walk(&self, start: &[u8], end: &[u8], reverse: bool, visit: &mut Visit<'_>) -> Result<(), BackendError> {
@@ -145,7 +179,12 @@ mod tests {
             for round in 0..20_u64 {
                 let mut updates = BTreeMap::new();
                 for _ in 0..random.below(300) {
-                    let value = (random.below(4) > 0).then(|| vec![round as u8; random.below(100) as usize]);
+                    let value = (random.below(4) > 0).then(|| {
+                        vec![
+                            round as u8;
+                            [random.below(100) as usize, MAX_CACHED_VALUE_BYTES + 1][usize::from(random.below(50) == 0)]
+                        ]
+                    });
                     updates.insert(format!("scattered\0{:03}", random.below(1000)).into_bytes(), value);
                 }
                 for n in 0..random.below(300) {
@@ -173,6 +212,16 @@ mod tests {
                 });
                 walked.unwrap();
                 assert_eq!(found, model, "seed {seed}, round {round}");
+                for n in 0..200 {
+                    let key = format!("scattered\0{:03}", 5 * n).into_bytes();
+                    for _ in 0..2 {
+                        assert_eq!(
+                            flushed.get(&key).unwrap().as_ref(),
+                            model.get(&key),
+                            "{seed} {round} {n}"
+                        );
+                    }
+                }
             }
         }
     }
