@@ -3,7 +3,7 @@
 //!
 //! Each server is a process of its own and shares the processors with the load. The servers take
 //! turns. A turn begins when the server before it is idle. Each figure is the median of its rounds.
-//! \ `bench reads`, `bench creates`, `bench calls` (without HTTP) and `bench swaps` measure one
+//! `bench reads`, `bench creates`, `bench calls` (without HTTP) and `bench swaps` measure one
 //! part.
 
 mod component;
