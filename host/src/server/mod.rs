@@ -178,8 +178,8 @@ async fn serve(http: Builder, stream: WriteTimeout, permit: Option<OwnedSemaphor
             let (shared, permit) = (Arc::clone(&shared), Arc::clone(&permit));
             let answering = Answering::begin(&answering);
             async move {
-                // Created inside this block: a captured future would take its space twice.
-                let answer = connection::respond(shared, request, permit).await;
+                // Boxed: the future is large, and hyper moves the future of each request.
+                let answer = Box::pin(connection::respond(shared, request, permit)).await;
                 drop(answering);
                 answer
             }
