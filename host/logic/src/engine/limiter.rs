@@ -19,8 +19,8 @@ pub(crate) struct ModuleMemory(AtomicUsize);
 /// wasmtime reports only the trap that follows.
 #[derive(Debug)]
 pub(crate) struct Limiter {
-    memory_bytes: usize,
-    table_elements: usize,
+    max_memory_bytes: usize,
+    max_table_elements: usize,
     /// Why memory or a table was refused during the run.
     pub(crate) refused: Option<GrowthLimit>,
     /// Bytes of linear memory that the store has.
@@ -31,8 +31,8 @@ pub(crate) struct Limiter {
 impl Limiter {
     pub(crate) fn new(limits: &Limits, module_memory: &Arc<ModuleMemory>) -> Limiter {
         Limiter {
-            memory_bytes: limits.memory_bytes,
-            table_elements: limits.table_elements,
+            max_memory_bytes: limits.memory_bytes,
+            max_table_elements: limits.table_elements,
             refused: None,
             own_bytes: 0,
             module_memory: Arc::clone(module_memory),
@@ -41,7 +41,7 @@ impl Limiter {
 
     /// Takes bytes of what all instances of the module may have.
     fn take(&mut self, bytes: usize) -> bool {
-        let max = self.memory_bytes.saturating_mul(FULL_INSTANCES);
+        let max = self.max_memory_bytes.saturating_mul(FULL_INSTANCES);
         let taken = self.module_memory.0.fetch_add(bytes, Ordering::Relaxed);
         if taken.saturating_add(bytes) > max {
             self.module_memory.0.fetch_sub(bytes, Ordering::Relaxed);
@@ -60,7 +60,7 @@ impl Drop for Limiter {
 
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > self.memory_bytes {
+        if desired > self.max_memory_bytes {
             self.refused = Some(GrowthLimit::Memory);
             return Ok(false);
         }
@@ -86,7 +86,7 @@ impl ResourceLimiter for Limiter {
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let fits = desired <= self.table_elements;
+        let fits = desired <= self.max_table_elements;
         if !fits {
             self.refused = Some(GrowthLimit::Table);
         }

@@ -65,14 +65,17 @@ pub(super) struct DatabaseSnapshot {
     tables: HashSet<Box<[u8]>, foldhash::fast::RandomState>,
     /// What single keys hold. Some keys are read by every call, and a search of the tree costs ten
     /// times a look into a hash map. The snapshot never changes, so an entry is never outdated.
-    points: Cache<Box<[u8]>, Option<Arc<[u8]>>, EntrySize>,
+    points: Cache<Box<[u8]>, CachedValue, EntrySize>,
 }
+
+/// A stored value; `None` if the key is absent.
+type CachedValue = Option<Arc<[u8]>>;
 
 #[derive(Clone)]
 struct EntrySize;
 
-impl Weighter<Box<[u8]>, Option<Arc<[u8]>>> for EntrySize {
-    fn weight(&self, key: &Box<[u8]>, value: &Option<Arc<[u8]>>) -> u64 {
+impl Weighter<Box<[u8]>, CachedValue> for EntrySize {
+    fn weight(&self, key: &Box<[u8]>, value: &CachedValue) -> u64 {
         (ENTRY_BYTES + key.len() + value.as_ref().map_or(0, |value| value.len())) as u64
     }
 }
