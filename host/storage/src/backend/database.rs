@@ -183,10 +183,11 @@ mod tests {
                 let mut updates = BTreeMap::new();
                 for _ in 0..random.below(300) {
                     let value = (random.below(4) > 0).then(|| {
-                        vec![
-                            round as u8;
-                            [random.below(100) as usize, MAX_CACHED_VALUE_BYTES + 1][usize::from(random.below(50) == 0)]
-                        ]
+                        let len = match random.below(50) {
+                            0 => MAX_CACHED_VALUE_BYTES + 1,
+                            _ => random.below(100) as usize,
+                        };
+                        vec![round as u8; len]
                     });
                     updates.insert(format!("scattered\0{:03}", random.below(1000)).into_bytes(), value);
                 }
