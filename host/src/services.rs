@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use stowage_cloud::Cloud;
 use stowage_logic::wit::{progress, transfer as wit};
-use stowage_logic::{CloudAnswer, CloudChange, CloudFailure, Effect, Question, RowHooks, ServiceError, SyncCounts};
+use stowage_logic::{Answer, CloudChange, CloudFailure, Effect, Question, RowHooks, ServiceError, SyncCounts};
 use stowage_storage::Transaction;
 use stowage_transfer as transfer;
 use stowage_transfer::{Feed, Transfers};
@@ -94,10 +94,10 @@ impl stowage_logic::Services for Services {
         Ok(self.start(staged))
     }
 
-    fn answer<'a>(&'a self, hooks: &'a dyn RowHooks, question: &'a Question) -> BoxFuture<'a, CloudAnswer> {
+    fn answer<'a>(&'a self, hooks: &'a dyn RowHooks, question: &'a Question) -> BoxFuture<'a, Answer> {
         Box::pin(async move {
             match question {
-                Question::Sync => CloudAnswer::Sync(
+                Question::Sync => Answer::Sync(
                     self.cloud
                         .sync(&RowModules(hooks))
                         .await
@@ -109,7 +109,7 @@ impl stowage_logic::Services for Services {
                         })
                         .map_err(cloud_failure),
                 ),
-                Question::Password { hash, password } => CloudAnswer::Password(match hash.parse() {
+                Question::Password { hash, password } => Answer::Password(match hash.parse() {
                     Ok(hash) => self
                         .cloud
                         .check_password(&hash, password.as_deref())

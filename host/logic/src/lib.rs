@@ -40,7 +40,7 @@ mod scheduler;
 pub use api::call_id::CallId;
 pub use api::effect::{CloudChange, Effect, HIDDEN, Request};
 pub use api::error::{CallError, GrowthLimit, Refusal, ServiceError};
-pub use api::fact::{CloudAnswer, CloudFailure, Facts, Question, SyncCounts};
+pub use api::fact::{Answer, CloudFailure, Facts, Question, SyncCounts};
 pub use api::invocation::Invocation;
 pub use api::moment::Moment;
 pub use api::row_hooks::{HookOutcome, RowHooks};

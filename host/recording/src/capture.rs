@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use stowage_logic::codec::json;
-use stowage_logic::{Behaviour, CloudAnswer, Export, Facts, HIDDEN, Logic, Observation, Question, ServiceError};
+use stowage_logic::{Answer, Behaviour, Export, Facts, HIDDEN, Logic, Observation, Question, ServiceError};
 use stowage_storage::KeyWrite;
 
 use crate::base64_bytes::Base64Bytes;
@@ -147,18 +147,11 @@ fn hide(name: &str, value: &mut Value) {
     }
 }
 
-fn facts(facts: &Facts) -> Vec<(Question, CloudAnswer)> {
-    let mut facts: Vec<_> = facts.iter().cloned().collect();
-    for (question, _) in &mut facts {
-        if let Question::Password {
-            password: Some(password),
-            ..
-        } = question
-        {
-            HIDDEN.clone_into(password);
-        }
-    }
+fn facts(facts: &Facts) -> Vec<(Question, Answer)> {
     facts
+        .iter()
+        .map(|(question, answer)| (question.clone().without_passwords(), answer.clone()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -187,7 +180,7 @@ mod tests {
             hash: "h".into(),
             password: Some("secret".into()),
         };
-        asked.insert(question, CloudAnswer::Password(Ok(true)));
+        asked.insert(question, Answer::Password(Ok(true)));
         assert!(!format!("{:?}", facts(&asked)).contains("secret"));
     }
 }

@@ -3,7 +3,8 @@
 use futures_util::future::BoxFuture;
 use stowage_logic::wit::progress::Filter;
 use stowage_logic::wit::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
-use stowage_logic::{CloudAnswer, CloudChange, Effect, Question, RowHooks, ServiceError, Services};
+use stowage_logic::wit::{files, tasks};
+use stowage_logic::{Answer, CloudChange, Effect, Question, RowHooks, ServiceError, Services};
 use stowage_storage::Transaction;
 
 /// Services that refuse everything. They are for a [`Logic`](stowage_logic::Logic) that only loads
@@ -35,7 +36,32 @@ impl Services for NoServices {
         Err(ServiceError::Unavailable(WHY.into()))
     }
 
-    fn answer<'a>(&'a self, _: &'a dyn RowHooks, question: &'a Question) -> BoxFuture<'a, CloudAnswer> {
+    fn upload_file(&self, _: &mut Transaction, _: files::UploadRequest, _: u64) -> Result<Effect, ServiceError> {
+        Err(ServiceError::Unavailable(WHY.into()))
+    }
+
+    fn change_task(&self, _: &mut Transaction, _: &str, _: tasks::TaskChange) -> Result<Option<Effect>, ServiceError> {
+        Err(ServiceError::Unavailable(WHY.into()))
+    }
+
+    fn change_tasks(
+        &self,
+        _: &mut Transaction,
+        _: tasks::Filter,
+        _: tasks::TaskChange,
+    ) -> Result<(u64, Effect), ServiceError> {
+        Err(ServiceError::Unavailable(WHY.into()))
+    }
+
+    fn limits(&self, _: &mut Transaction) -> Result<tasks::Limits, ServiceError> {
+        Err(ServiceError::Unavailable(WHY.into()))
+    }
+
+    fn set_limits(&self, _: &mut Transaction, _: tasks::Limits) -> Result<Effect, ServiceError> {
+        Err(ServiceError::Unavailable(WHY.into()))
+    }
+
+    fn answer<'a>(&'a self, _: &'a dyn RowHooks, question: &'a Question) -> BoxFuture<'a, Answer> {
         Box::pin(async move { question.unanswered(WHY) })
     }
 

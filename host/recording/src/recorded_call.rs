@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use stowage_logic::{Behaviour, CloudAnswer, Ending, Question, Request};
+use stowage_logic::{Answer, Behaviour, Ending, Question, Request};
 use stowage_storage::KeyWrite;
 
 use crate::base64_bytes::Base64Bytes;
@@ -29,7 +29,7 @@ pub struct RecordedCall {
     #[serde(with = "seed")]
     pub seed: [u8; 32],
     /// Its questions to the cloud, and the answers. A password is `(hidden)`.
-    pub facts: Vec<(Question, CloudAnswer)>,
+    pub facts: Vec<(Question, Answer)>,
     /// The size of the cloud space in bytes, as the host would have told the call.
     pub total_bytes: u64,
     /// What it read of the modules' tables.

@@ -6,7 +6,8 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use stowage_logic::wit::progress::Filter;
 use stowage_logic::wit::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
-use stowage_logic::{CloudAnswer, CloudChange, Effect, Question, Request, RowHooks, ServiceError, Services};
+use stowage_logic::wit::{files, tasks};
+use stowage_logic::{Answer, CloudChange, Effect, Question, Request, RowHooks, ServiceError, Services};
 use stowage_storage::Transaction;
 
 use crate::recorded_call::RecordedCall;
@@ -20,29 +21,50 @@ struct RecordedReplies {
     total_bytes: u64,
     /// The reply to each download, in order: none, or why it was refused.
     downloads: VecDeque<Option<DownloadRefusal>>,
+    /// The reply to each change of a task, in order: whether the task was known.
+    changed: VecDeque<bool>,
+    /// The reply to each change of many tasks, in order: how many it concerned.
+    counts: VecDeque<u64>,
+    /// The reply to each look at the limits, in order.
+    limits: VecDeque<tasks::Limits>,
 }
 
 impl RecordedServices {
     /// Replies as to this call from now on.
     pub(crate) fn follow(&self, call: &RecordedCall) {
-        let mut downloads: VecDeque<Option<DownloadRefusal>> = VecDeque::new();
+        let mut replies = RecordedReplies {
+            total_bytes: call.total_bytes,
+            ..RecordedReplies::default()
+        };
         for request in &call.requests {
             match request {
-                Request::Download(_) => downloads.push_back(None),
+                Request::Download(_) => replies.downloads.push_back(None),
                 Request::Refused(refusal) => {
-                    if let Some(last) = downloads.back_mut() {
+                    if let Some(last) = replies.downloads.back_mut() {
                         *last = Some(refusal.clone());
                     }
                 }
-                _ => {}
+                Request::ChangeTask { known, .. } => replies.changed.push_back(*known),
+                Request::ChangeTasks { count, .. } => replies.counts.push_back(*count),
+                Request::Limits(limits) => replies.limits.push_back(*limits),
+                Request::Change(_)
+                | Request::Upload(_)
+                | Request::UploadFile(_)
+                | Request::SetLimits(_)
+                | Request::Subscribe { .. } => {}
             }
         }
-        *self.0.lock() = RecordedReplies {
-            total_bytes: call.total_bytes,
-            downloads,
-        };
+        *self.0.lock() = replies;
     }
 }
+
+/// The limits of a look that was not recorded.
+const NO_LIMITS: tasks::Limits = tasks::Limits {
+    download_bytes_per_second: 0,
+    upload_bytes_per_second: 0,
+    max_downloads: 0,
+    max_uploads: 0,
+};
 
 fn nothing() -> Effect {
     Effect::Start(Box::new(|| {}))
@@ -74,7 +96,36 @@ impl Services for RecordedServices {
         Ok(nothing())
     }
 
-    fn answer<'a>(&'a self, _: &'a dyn RowHooks, question: &'a Question) -> BoxFuture<'a, CloudAnswer> {
+    fn upload_file(&self, _: &mut Transaction, _: files::UploadRequest, _: u64) -> Result<Effect, ServiceError> {
+        Ok(nothing())
+    }
+
+    // A change or a look that was not recorded gets a plain reply: the request itself is a
+    // difference.
+    fn change_task(&self, _: &mut Transaction, _: &str, _: tasks::TaskChange) -> Result<Option<Effect>, ServiceError> {
+        let known = self.0.lock().changed.pop_front().unwrap_or(true);
+        Ok(known.then(nothing))
+    }
+
+    fn change_tasks(
+        &self,
+        _: &mut Transaction,
+        _: tasks::Filter,
+        _: tasks::TaskChange,
+    ) -> Result<(u64, Effect), ServiceError> {
+        let count = self.0.lock().counts.pop_front().unwrap_or_default();
+        Ok((count, nothing()))
+    }
+
+    fn limits(&self, _: &mut Transaction) -> Result<tasks::Limits, ServiceError> {
+        Ok(self.0.lock().limits.pop_front().unwrap_or(NO_LIMITS))
+    }
+
+    fn set_limits(&self, _: &mut Transaction, _: tasks::Limits) -> Result<Effect, ServiceError> {
+        Ok(nothing())
+    }
+
+    fn answer<'a>(&'a self, _: &'a dyn RowHooks, question: &'a Question) -> BoxFuture<'a, Answer> {
         Box::pin(async move { question.unanswered("the recorded call did not ask it") })
     }
 

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, VecDeque};
 use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
+use stowage_logic::wit::files::{self, PrepareError, Prepared, Source};
 use stowage_logic::wit::progress::Filter;
+use stowage_logic::wit::tasks::{self, Limits, Task};
 use stowage_logic::wit::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
 use stowage_logic::{
-    CloudAnswer, CloudChange, CloudFailure, Effect, Question, RowHooks, ServiceError, Services, SyncCounts,
+    Answer, CloudChange, CloudFailure, Effect, Question, RowHooks, ServiceError, Services, SyncCounts,
 };
 use stowage_storage::Transaction;
 
@@ -17,10 +19,18 @@ use crate::collection;
 /// The size of the space until a test sets another: 10 GiB.
 const TOTAL_BYTES: u64 = 10 << 30;
 
+/// The limits of the tasks until a module sets others.
+const NO_LIMITS: Limits = Limits {
+    download_bytes_per_second: 0,
+    upload_bytes_per_second: 0,
+    max_downloads: 0,
+    max_uploads: 0,
+};
+
 /// The script that the cloud and the transfers follow.
 ///
-/// An empty script: a sync finds nothing new, every blob is missing, every transfer is accepted,
-/// and the space has 10 GiB.
+/// An empty script: a sync finds nothing new, every blob and every file is missing, every transfer
+/// is accepted, there is no task and no limit, and the space has 10 GiB.
 #[derive(Debug, Default)]
 pub struct Script(Mutex<Scripted>);
 
@@ -33,6 +43,10 @@ struct Scripted {
     refusals: VecDeque<DownloadRefusal>,
     broken: Option<String>,
     subscriptions: Vec<String>,
+    tasks: Vec<Task>,
+    limits: Option<Limits>,
+    blobs: BTreeMap<String, u64>,
+    prepared: BTreeMap<String, Result<Prepared, PrepareError>>,
 }
 
 impl Script {
@@ -88,6 +102,26 @@ impl Script {
         self.0.lock().subscriptions.clone()
     }
 
+    /// Adds a task of the transfers. A module can list and change it; the script does not follow the
+    /// changes, which are in [`take_requests`](crate::Kit::take_requests).
+    pub fn task(&self, task: Task) -> &Script {
+        self.0.lock().tasks.push(task);
+        self
+    }
+
+    /// Adds a blob, by its hash, and its size in bytes.
+    pub fn blob(&self, hash: &str, size: u64) -> &Script {
+        self.0.lock().blobs.insert(hash.to_owned(), size);
+        self
+    }
+
+    /// Sets what becomes of a file, by its path, or of a blob, by its hash, when a module prepares
+    /// it for an upload.
+    pub fn prepares(&self, path_or_hash: &str, prepared: Result<Prepared, PrepareError>) -> &Script {
+        self.0.lock().prepared.insert(path_or_hash.to_owned(), prepared);
+        self
+    }
+
     fn working(&self) -> Result<MutexGuard<'_, Scripted>, ServiceError> {
         let lines = self.0.lock();
         match &lines.broken {
@@ -118,6 +152,33 @@ impl Script {
     }
 }
 
+impl Scripted {
+    fn matching(&self, filter: tasks::Filter) -> impl DoubleEndedIterator<Item = &Task> {
+        self.tasks.iter().filter(move |task| {
+            filter.direction.is_none_or(|direction| direction == task.direction)
+                && filter.platform.is_none_or(|platform| platform == task.platform)
+                && filter.status.is_none_or(|status| status == task.status)
+        })
+    }
+
+    fn list(&self, filter: tasks::Filter, newest_first: bool, skip: u64, limit: u32) -> Vec<Task> {
+        let mut found: Vec<Task> = self.matching(filter).cloned().collect();
+        if newest_first {
+            found.reverse();
+        }
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        found.into_iter().skip(skip).take(limit as usize).collect()
+    }
+
+    fn prepare(&self, source: &Source) -> Result<Prepared, PrepareError> {
+        let name = match source {
+            Source::Path(path) => path,
+            Source::Blob(blob) => &blob.hash,
+        };
+        self.prepared.get(name).cloned().unwrap_or(Err(PrepareError::Missing))
+    }
+}
+
 impl Services for Script {
     fn change(&self, _: &mut Transaction, _: CloudChange) -> Result<Effect, ServiceError> {
         self.working().map(|_| Effect::CloudChanged)
@@ -144,13 +205,55 @@ impl Services for Script {
         self.working().map(|_| Effect::Start(Box::new(|| {})))
     }
 
-    fn answer<'a>(&'a self, hooks: &'a dyn RowHooks, question: &'a Question) -> BoxFuture<'a, CloudAnswer> {
+    fn upload_file(&self, _: &mut Transaction, _: files::UploadRequest, _: u64) -> Result<Effect, ServiceError> {
+        self.working().map(|_| Effect::Start(Box::new(|| {})))
+    }
+
+    fn change_task(
+        &self,
+        _: &mut Transaction,
+        task_id: &str,
+        _: tasks::TaskChange,
+    ) -> Result<Option<Effect>, ServiceError> {
+        let known = self.working()?.tasks.iter().any(|task| task.task_id == task_id);
+        Ok(known.then(|| Effect::Start(Box::new(|| {}))))
+    }
+
+    fn change_tasks(
+        &self,
+        _: &mut Transaction,
+        filter: tasks::Filter,
+        _: tasks::TaskChange,
+    ) -> Result<(u64, Effect), ServiceError> {
+        let any_status = tasks::Filter { status: None, ..filter };
+        let count = self.working()?.matching(any_status).count() as u64;
+        Ok((count, Effect::Start(Box::new(|| {}))))
+    }
+
+    fn limits(&self, _: &mut Transaction) -> Result<Limits, ServiceError> {
+        Ok(self.working()?.limits.unwrap_or(NO_LIMITS))
+    }
+
+    fn set_limits(&self, _: &mut Transaction, limits: Limits) -> Result<Effect, ServiceError> {
+        self.working()?.limits = Some(limits);
+        Ok(Effect::Start(Box::new(|| {})))
+    }
+
+    fn answer<'a>(&'a self, hooks: &'a dyn RowHooks, question: &'a Question) -> BoxFuture<'a, Answer> {
         Box::pin(async move {
             match question {
-                Question::Sync => CloudAnswer::Sync(self.answer_sync(hooks).await),
+                Question::Sync => Answer::Sync(self.answer_sync(hooks).await),
                 Question::Password { hash, password } => {
-                    CloudAnswer::Password(self.answer_password(hash, password.as_deref()))
+                    Answer::Password(self.answer_password(hash, password.as_deref()))
                 }
+                Question::Tasks {
+                    filter,
+                    newest_first,
+                    skip,
+                    limit,
+                } => Answer::Tasks(self.0.lock().list(*filter, *newest_first, *skip, *limit)),
+                Question::Prepare { source, .. } => Answer::Prepare(self.0.lock().prepare(source)),
+                Question::BlobSize { hash } => Answer::BlobSize(Ok(self.0.lock().blobs.get(hash).copied())),
             }
         })
     }

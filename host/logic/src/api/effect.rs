@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::bindings::stowage::host::progress::Filter;
 use crate::bindings::stowage::host::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
+use crate::bindings::stowage::host::{files, tasks};
 
 /// A change of the cloud space.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +45,30 @@ pub enum Request {
     Refused(DownloadRefusal),
     /// An upload.
     Upload(UploadRequest),
+    /// An upload of a prepared file.
+    UploadFile(files::UploadRequest),
+    /// A change of a task.
+    ChangeTask {
+        /// The task's identifier.
+        task_id: String,
+        /// What it should do.
+        change: tasks::TaskChange,
+        /// The reply: whether there is such a task.
+        known: bool,
+    },
+    /// A change of many tasks.
+    ChangeTasks {
+        /// Which tasks.
+        filter: tasks::Filter,
+        /// What they should do.
+        change: tasks::TaskChange,
+        /// The reply: how many it concerned.
+        count: u64,
+    },
+    /// A look at the limits of the tasks, and the reply. It is not an effect.
+    Limits(tasks::Limits),
+    /// New limits of the tasks.
+    SetLimits(tasks::Limits),
     /// A subscription to the feed.
     Subscribe {
         /// The feed's key.

@@ -1,12 +1,16 @@
-//! Facts that only the network knows.
+//! Facts that only the network, the disk or the host's memory knows.
 //!
-//! No transaction waits for the network. If a run asks for a fact that the call does not have, the
-//! host ends the run, finds the fact out, and runs the call again with it.
+//! No transaction waits for them. If a run asks for a fact that the call does not have, the host
+//! ends the run, finds the fact out, and runs the call again with it.
 
 use serde::{Deserialize, Serialize};
 
-/// A question to the cloud.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+use super::effect::HIDDEN;
+use crate::bindings::stowage::host::files::{PrepareError, Prepared, Source};
+use crate::bindings::stowage::host::tasks::{Filter, Task};
+
+/// A question of a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Question {
     /// Bring the local rows in line with the cloud space.
@@ -18,16 +22,77 @@ pub enum Question {
         /// The password; absent counts as a wrong one.
         password: Option<String>,
     },
+    /// How do the tasks of transfers stand?
+    Tasks {
+        /// Which tasks.
+        filter: Filter,
+        /// From the newest on.
+        newest_first: bool,
+        /// Tasks to leave out first.
+        skip: u64,
+        /// The most tasks.
+        limit: u32,
+    },
+    /// What is the hash of this file, encrypted with this password?
+    Prepare {
+        /// Where its bytes come from.
+        source: Source,
+        /// The password to encrypt it with.
+        password: Option<String>,
+    },
+    /// How large is this blob?
+    BlobSize {
+        /// The blob's hash in base58.
+        hash: String,
+    },
 }
 
 impl Question {
-    /// The answer to use when the cloud gave none.
-    pub fn unanswered(&self, why: &str) -> CloudAnswer {
+    /// The answer to use when nobody gave one.
+    pub fn unanswered(&self, why: &str) -> Answer {
         let failure = CloudFailure::Unreachable(why.to_owned());
         match self {
-            Question::Sync => CloudAnswer::Sync(Err(failure)),
-            Question::Password { .. } => CloudAnswer::Password(Err(failure)),
+            Question::Sync => Answer::Sync(Err(failure)),
+            Question::Password { .. } => Answer::Password(Err(failure)),
+            Question::Tasks { .. } => Answer::Tasks(Vec::new()),
+            Question::Prepare { .. } => Answer::Prepare(Err(PrepareError::Failed(why.to_owned()))),
+            Question::BlobSize { .. } => Answer::BlobSize(Err(failure)),
         }
+    }
+
+    /// What the question asks, without its password.
+    pub fn subject(&self) -> String {
+        match self {
+            Question::Sync => "for a sync".to_owned(),
+            Question::Password { hash, .. } => format!("whether a password opens {hash}"),
+            Question::Tasks { .. } => "how the tasks stand".to_owned(),
+            Question::Prepare { source, .. } => match source {
+                Source::Path(path) => format!("to prepare the file {path}"),
+                Source::Blob(blob) => format!("to prepare the blob {}", blob.hash),
+            },
+            Question::BlobSize { hash } => format!("for the size of {hash}"),
+        }
+    }
+
+    /// The same question with its passwords hidden.
+    #[must_use]
+    pub fn without_passwords(mut self) -> Question {
+        let hide = |password: &mut Option<String>| {
+            if let Some(password) = password {
+                HIDDEN.clone_into(password);
+            }
+        };
+        match &mut self {
+            Question::Password { password, .. } => hide(password),
+            Question::Prepare { source, password } => {
+                hide(password);
+                if let Source::Blob(blob) = source {
+                    hide(&mut blob.password);
+                }
+            }
+            Question::Sync | Question::Tasks { .. } | Question::BlobSize { .. } => {}
+        }
+        self
     }
 }
 
@@ -60,35 +125,41 @@ pub struct SyncCounts {
 }
 
 /// An answer to a [`Question`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum CloudAnswer {
+pub enum Answer {
     /// To [`Question::Sync`].
     Sync(Result<SyncCounts, CloudFailure>),
     /// To [`Question::Password`].
     Password(Result<bool, CloudFailure>),
+    /// To [`Question::Tasks`].
+    Tasks(Vec<Task>),
+    /// To [`Question::Prepare`].
+    Prepare(Result<Prepared, PrepareError>),
+    /// To [`Question::BlobSize`]. Absent: there is no such blob.
+    BlobSize(Result<Option<u64>, CloudFailure>),
 }
 
 /// The answers a call has so far.
 #[derive(Clone, Debug, Default)]
-pub struct Facts(Vec<(Question, CloudAnswer)>);
+pub struct Facts(Vec<(Question, Answer)>);
 
 impl Facts {
     /// Questions that one call may ask.
     pub const MAX: usize = 8;
 
     /// The answer to a question, once it is known.
-    pub fn get(&self, question: &Question) -> Option<&CloudAnswer> {
+    pub fn get(&self, question: &Question) -> Option<&Answer> {
         self.0.iter().find(|(q, _)| q == question).map(|(_, a)| a)
     }
 
     /// Adds an answer.
-    pub fn insert(&mut self, question: Question, answer: CloudAnswer) {
+    pub fn insert(&mut self, question: Question, answer: Answer) {
         self.0.push((question, answer));
     }
 
     /// All answers, in the order of their questions.
-    pub fn iter(&self) -> impl Iterator<Item = &(Question, CloudAnswer)> {
+    pub fn iter(&self) -> impl Iterator<Item = &(Question, Answer)> {
         self.0.iter()
     }
 

@@ -6,7 +6,7 @@ use stowage_storage::Transaction;
 
 use crate::api::effect::{Effect, Request};
 use crate::api::error::Refusal;
-use crate::api::fact::{CloudAnswer, Facts, Question};
+use crate::api::fact::{Answer, Facts, Question};
 use crate::api::services::Services;
 
 /// What each host call costs in addition to its bytes. It bounds host calls that move no bytes.
@@ -67,8 +67,8 @@ impl ActiveCall {
         }
     }
 
-    /// The answer to a question. If it is not known yet, the run ends and the host asks the cloud.
-    pub(crate) fn ask(&mut self, question: Question) -> wasmtime::Result<CloudAnswer> {
+    /// The answer to a question. If it is not known yet, the run ends and the host finds it out.
+    pub(crate) fn ask(&mut self, question: Question) -> wasmtime::Result<Answer> {
         if let Some(answer) = self.facts.get(&question) {
             return Ok(answer.clone());
         }
@@ -76,7 +76,9 @@ impl ActiveCall {
             return Err(self.refuse(Refusal::QuestionLimit));
         }
         self.asked = Some(question);
-        Err(wasmtime::Error::msg("the call runs again once the cloud has answered"))
+        Err(wasmtime::Error::msg(
+            "the call runs again once the question is answered",
+        ))
     }
 
     /// Whether the run only read the store. Its outcome then follows from the function, its

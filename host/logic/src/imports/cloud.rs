@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::api::effect::{CloudChange, Request};
-use crate::api::fact::{CloudAnswer, CloudFailure, Question};
+use crate::api::fact::{Answer, CloudFailure, Question};
 use crate::bindings::stowage::host::cloud as wit;
 use crate::engine::active_call::ActiveCall;
 use crate::engine::state::State;
@@ -17,6 +17,18 @@ impl From<CloudFailure> for wit::CloudError {
             CloudFailure::Malformed(text) => wit::CloudError::Malformed(text),
         }
     }
+}
+
+/// The error of an answer to another question. Only a service that is wrong gives one.
+pub(super) fn wrong_answer(answer: &Answer) -> wasmtime::Error {
+    let kind = match answer {
+        Answer::Sync(_) => "a sync",
+        Answer::Password(_) => "a password",
+        Answer::Tasks(_) => "the tasks",
+        Answer::Prepare(_) => "a file to prepare",
+        Answer::BlobSize(_) => "the size of a blob",
+    };
+    wasmtime::Error::msg(format!("another question was answered as if it was about {kind}"))
 }
 
 fn field_bytes(field: &wit::Field) -> usize {
@@ -43,14 +55,14 @@ impl ActiveCall {
 impl wit::Host for State {
     fn sync(&mut self) -> wasmtime::Result<Result<wit::SyncReport, wit::CloudError>> {
         match self.host_call(0)?.ask(Question::Sync)? {
-            CloudAnswer::Sync(Ok(counts)) => Ok(Ok(wit::SyncReport {
+            Answer::Sync(Ok(counts)) => Ok(Ok(wit::SyncReport {
                 segments: counts.segments,
                 upserts: counts.upserts,
                 removals: counts.removals,
                 skipped: counts.skipped,
             })),
-            CloudAnswer::Sync(Err(failure)) => Ok(Err(failure.into())),
-            CloudAnswer::Password(_) => Err(wasmtime::Error::msg("a sync answered as a password")),
+            Answer::Sync(Err(failure)) => Ok(Err(failure.into())),
+            other => Err(wrong_answer(&other)),
         }
     }
 
@@ -61,8 +73,8 @@ impl wit::Host for State {
     ) -> wasmtime::Result<Result<bool, wit::CloudError>> {
         let bytes = hash.len() + password.as_ref().map_or(0, String::len);
         match self.host_call(bytes)?.ask(Question::Password { hash, password })? {
-            CloudAnswer::Password(result) => Ok(result.map_err(wit::CloudError::from)),
-            CloudAnswer::Sync(_) => Err(wasmtime::Error::msg("a password answered as a sync")),
+            Answer::Password(result) => Ok(result.map_err(wit::CloudError::from)),
+            other => Err(wrong_answer(&other)),
         }
     }
 

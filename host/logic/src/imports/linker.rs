@@ -10,5 +10,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     host::storage::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     host::transfer::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     host::cloud::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-    host::progress::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+    host::progress::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    host::tasks::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    host::files::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
 }

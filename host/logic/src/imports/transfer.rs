@@ -4,7 +4,7 @@ use crate::api::effect::Request;
 use crate::bindings::stowage::host::transfer as wit;
 use crate::engine::state::State;
 
-fn file_bytes(file: &wit::File) -> usize {
+pub(super) fn file_bytes(file: &wit::File) -> usize {
     file.hash.len() + file.name.len() + file.ext.len() + file.thumb.len() + file.path.len()
 }
 

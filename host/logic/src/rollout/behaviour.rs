@@ -6,7 +6,6 @@ use serde_json::Value;
 use stowage_storage::KeyWrite;
 
 use crate::api::effect::Request;
-use crate::api::fact::Question;
 use crate::call::dry_run::DryRun;
 use crate::call::observer::Observation;
 use crate::codec::Outcome;
@@ -54,11 +53,7 @@ impl Behaviour {
     pub fn of_dry_run(dry_run: &DryRun) -> Behaviour {
         let ending = match (&dry_run.outcome, &dry_run.asked) {
             (Ok(outcome), _) => Ending::of(outcome),
-            // Without the question's password.
-            (Err(_), Some(Question::Sync)) => Ending::Fault("it asks for a sync, which was not asked for".into()),
-            (Err(_), Some(Question::Password { hash, .. })) => {
-                Ending::Fault(format!("it asks whether a password opens {hash}, which was not asked"))
-            }
+            (Err(_), Some(question)) => Ending::Fault(format!("it asks {}, which was not asked", question.subject())),
             (Err(error), None) => Ending::Fault(error.to_string()),
         };
         let writes = dry_run.transaction.as_ref().map(|t| t.footprint().writes);
