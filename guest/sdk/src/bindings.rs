@@ -19,5 +19,5 @@ wit_bindgen::generate!({
     generate_all,
 });
 
-pub use stowage::host::{cloud, progress, storage, transfer};
+pub use stowage::host::{cloud, files, progress, storage, tasks, transfer};
 pub use stowage::storage_api::types;

@@ -1,8 +1,10 @@
 //! The host's capabilities as one trait.
 
 use crate::bindings::cloud::{CloudError, Field, SyncReport};
+use crate::bindings::files::{self, PrepareError, Prepared, Source};
 use crate::bindings::progress::Filter;
 use crate::bindings::storage::{KeyRange, Page, ScanOptions};
+use crate::bindings::tasks::{self, Limits, Task, TaskChange};
 use crate::bindings::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
 
 /// The capabilities of a call: storage, transfers, the cloud, the feed, time and randomness.
@@ -53,6 +55,32 @@ pub trait Context {
     fn delete_row(&self, collection: &str, identity: &str);
     /// Removes a blob that no row names, once the call has succeeded.
     fn delete_blob(&self, hash: &str);
+
+    /// Changes a task once the call has succeeded. False if there is no such task.
+    fn change_task(&self, task_id: &str, change: TaskChange) -> bool;
+    /// Changes the unfinished tasks that match once the call has succeeded. Returns how many it
+    /// concerns.
+    fn change_tasks(&self, filter: tasks::Filter, change: TaskChange) -> u64;
+    /// How tasks stand. Call it first: the call runs again with the answer.
+    fn list_tasks(&self, filter: tasks::Filter, newest_first: bool, skip: u64, limit: u32) -> Vec<Task>;
+    /// The limits of the tasks.
+    fn limits(&self) -> Limits;
+    /// Sets the limits of the tasks once the call has succeeded.
+    fn set_limits(&self, limits: Limits);
+
+    /// Makes a file ready to be uploaded. Call it early: the call runs again with the answer.
+    ///
+    /// # Errors
+    /// The path is not allowed, nothing is there, the password is wrong, or it failed.
+    fn prepare(&self, source: &Source, password: Option<&str>) -> Result<Prepared, PrepareError>;
+    /// Begins the upload of a prepared file once the call has succeeded.
+    fn upload_file(&self, request: &files::UploadRequest);
+    /// The size of a blob in the space or on this machine. Call it early: the call runs again with
+    /// the answer.
+    ///
+    /// # Errors
+    /// The space cannot be reached.
+    fn blob_size(&self, hash: &str) -> Result<Option<u64>, CloudError>;
 
     /// Subscribes `key` to the tasks that match, once the call has succeeded.
     fn subscribe(&self, key: &str, filter: Filter);

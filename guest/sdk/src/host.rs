@@ -3,8 +3,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::bindings::cloud::{self, CloudError, Field, SyncReport};
+use crate::bindings::files::{self, PrepareError, Prepared, Source};
 use crate::bindings::progress::{self, Filter};
 use crate::bindings::storage::{self, KeyRange, Page, ScanOptions};
+use crate::bindings::tasks::{self, Limits, Task, TaskChange};
 use crate::bindings::transfer::{self, DownloadRefusal, DownloadRequest, UploadRequest};
 use crate::context::Context;
 
@@ -71,6 +73,38 @@ impl Context for HostContext {
 
     fn delete_blob(&self, hash: &str) {
         cloud::delete_blob(hash);
+    }
+
+    fn change_task(&self, task_id: &str, change: TaskChange) -> bool {
+        tasks::change(task_id, change)
+    }
+
+    fn change_tasks(&self, filter: tasks::Filter, change: TaskChange) -> u64 {
+        tasks::change_all(filter, change)
+    }
+
+    fn list_tasks(&self, filter: tasks::Filter, newest_first: bool, skip: u64, limit: u32) -> Vec<Task> {
+        tasks::list(filter, newest_first, skip, limit)
+    }
+
+    fn limits(&self) -> Limits {
+        tasks::get_limits()
+    }
+
+    fn set_limits(&self, limits: Limits) {
+        tasks::set_limits(limits);
+    }
+
+    fn prepare(&self, source: &Source, password: Option<&str>) -> Result<Prepared, PrepareError> {
+        files::prepare(source, password)
+    }
+
+    fn upload_file(&self, request: &files::UploadRequest) {
+        files::upload(request);
+    }
+
+    fn blob_size(&self, hash: &str) -> Result<Option<u64>, CloudError> {
+        files::blob_size(hash)
     }
 
     fn subscribe(&self, key: &str, filter: Filter) {

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::bindings::cloud::{CloudError, Field, SyncReport};
+use crate::bindings::files::{self, PrepareError, Prepared, Source};
 use crate::bindings::progress::Filter;
 use crate::bindings::storage::{Entry, KeyRange, Page, ScanOptions};
+use crate::bindings::tasks::{self, Limits, Task, TaskChange};
 use crate::bindings::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
 use crate::context::Context;
 use crate::key::MAX_KEY_BYTES;
@@ -24,6 +26,14 @@ pub enum Effect {
     Download(DownloadRequest),
     /// `transfer.upload`.
     Upload(UploadRequest),
+    /// `files.upload`.
+    UploadFile(files::UploadRequest),
+    /// `tasks.change`.
+    ChangeTask { task_id: String, change: TaskChange },
+    /// `tasks.change-all`.
+    ChangeTasks { filter: tasks::Filter, change: TaskChange },
+    /// `tasks.set-limits`.
+    SetLimits(Limits),
     /// `cloud.put-row`.
     PutRow {
         collection: String,
@@ -60,7 +70,19 @@ pub struct MemoryContext {
     sync: RefCell<Result<SyncReport, CloudError>>,
     passwords: RefCell<BTreeMap<String, Result<String, CloudError>>>,
     download: RefCell<Result<(), DownloadRefusal>>,
+    tasks: RefCell<Vec<Task>>,
+    limits: Cell<Limits>,
+    prepared: RefCell<BTreeMap<String, Result<Prepared, PrepareError>>>,
+    blobs: RefCell<BTreeMap<String, u64>>,
 }
+
+/// No limit.
+const NO_LIMITS: Limits = Limits {
+    download_bytes_per_second: 0,
+    upload_bytes_per_second: 0,
+    max_downloads: 0,
+    max_uploads: 0,
+};
 
 impl Default for MemoryContext {
     fn default() -> Self {
@@ -80,6 +102,10 @@ impl Default for MemoryContext {
             })),
             passwords: RefCell::default(),
             download: RefCell::new(Ok(())),
+            tasks: RefCell::default(),
+            limits: Cell::new(NO_LIMITS),
+            prepared: RefCell::default(),
+            blobs: RefCell::default(),
         }
     }
 }
@@ -131,6 +157,23 @@ impl MemoryContext {
     /// Sets the answer of a download.
     pub fn set_download(&self, answer: Result<(), DownloadRefusal>) {
         *self.download.borrow_mut() = answer;
+    }
+
+    /// Adds a task. It can be listed and changed; the changes are effects, and the task stays as it
+    /// is.
+    pub fn add_task(&self, task: Task) {
+        self.tasks.borrow_mut().push(task);
+    }
+
+    /// Sets what becomes of a file, by its path, or of a blob, by its hash, when it is prepared.
+    /// Without this, it is missing.
+    pub fn set_prepared(&self, path_or_hash: &str, prepared: Result<Prepared, PrepareError>) {
+        self.prepared.borrow_mut().insert(path_or_hash.to_owned(), prepared);
+    }
+
+    /// Adds a blob and its size.
+    pub fn add_blob(&self, hash: &str, size: u64) {
+        self.blobs.borrow_mut().insert(hash.to_owned(), size);
     }
 
     /// The effects since the last call of this function.
@@ -369,6 +412,70 @@ impl Context for MemoryContext {
         self.record_effect(Effect::DeleteBlob(hash.to_owned()));
     }
 
+    fn change_task(&self, task_id: &str, change: TaskChange) -> bool {
+        let known = self.tasks.borrow().iter().any(|task| task.task_id == task_id);
+        if known {
+            self.record_effect(Effect::ChangeTask {
+                task_id: task_id.to_owned(),
+                change,
+            });
+        }
+        known
+    }
+
+    fn change_tasks(&self, filter: tasks::Filter, change: TaskChange) -> u64 {
+        self.record_effect(Effect::ChangeTasks { filter, change });
+        let any_status = tasks::Filter { status: None, ..filter };
+        self.tasks
+            .borrow()
+            .iter()
+            .filter(|task| matches(&any_status, task))
+            .count() as u64
+    }
+
+    fn list_tasks(&self, filter: tasks::Filter, newest_first: bool, skip: u64, limit: u32) -> Vec<Task> {
+        self.count_host_call();
+        let tasks = self.tasks.borrow();
+        let mut found: Vec<&Task> = tasks.iter().filter(|task| matches(&filter, task)).collect();
+        if newest_first {
+            found.reverse();
+        }
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        found.into_iter().skip(skip).take(limit as usize).cloned().collect()
+    }
+
+    fn limits(&self) -> Limits {
+        self.count_host_call();
+        self.limits.get()
+    }
+
+    fn set_limits(&self, limits: Limits) {
+        self.limits.set(limits);
+        self.record_effect(Effect::SetLimits(limits));
+    }
+
+    fn prepare(&self, source: &Source, _: Option<&str>) -> Result<Prepared, PrepareError> {
+        self.count_host_call();
+        let name = match source {
+            Source::Path(path) => path,
+            Source::Blob(blob) => &blob.hash,
+        };
+        self.prepared
+            .borrow()
+            .get(name)
+            .cloned()
+            .unwrap_or(Err(PrepareError::Missing))
+    }
+
+    fn upload_file(&self, request: &files::UploadRequest) {
+        self.record_effect(Effect::UploadFile(request.clone()));
+    }
+
+    fn blob_size(&self, hash: &str) -> Result<Option<u64>, CloudError> {
+        self.count_host_call();
+        Ok(self.blobs.borrow().get(hash).copied())
+    }
+
     fn subscribe(&self, key: &str, filter: Filter) {
         self.record_effect(Effect::Subscribe {
             key: key.to_owned(),
@@ -387,4 +494,10 @@ impl Context for MemoryContext {
             .into_uuid()
             .to_string()
     }
+}
+
+fn matches(filter: &tasks::Filter, task: &Task) -> bool {
+    filter.direction.is_none_or(|direction| direction == task.direction)
+        && filter.platform.is_none_or(|platform| platform == task.platform)
+        && filter.status.is_none_or(|status| status == task.status)
 }

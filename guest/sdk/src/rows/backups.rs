@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BlobFile, amount, count, derive_blob, first_with_hash};
+use super::{BlobFile, amount, boolean, count, derive_blob, first_with_hash, integer, text};
+use crate::bindings::cloud::Field;
 use crate::collection::Collection;
 use crate::context::Context;
 use crate::derived::Derived;
@@ -102,6 +103,41 @@ pub struct Backup {
     pub domain_name: String,
     /// Whether a password protects the blob.
     pub protected: bool,
+}
+
+impl BackupFolder {
+    /// The row of the space.
+    pub fn cloud_fields(&self) -> Vec<Field> {
+        vec![
+            text("unique", &self.unique),
+            text("parent", &self.parent),
+            text("name", &self.name),
+            integer("time", self.time),
+        ]
+    }
+}
+
+impl Backup {
+    /// The row of the space.
+    pub fn cloud_fields(&self) -> Vec<Field> {
+        let mut fields = vec![
+            text("unique", &self.unique),
+            text("hash", &self.hash),
+            text("parent", &self.parent),
+            text("nodeId", &self.node_id),
+            integer("type", i64::from(self.r#type)),
+            text("name", &self.name),
+            integer("time", self.time),
+            integer("size", amount(self.size)),
+            integer("messageNum", self.message_num),
+            text("nickname", &self.nickname),
+            text("domainName", &self.domain_name),
+        ];
+        if self.protected {
+            fields.push(boolean("protected", true));
+        }
+        fields
+    }
 }
 
 fn derive_backup(backup: &Backup, derived: &mut Derived) {

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BlobFile, amount, count, derive_blob, first_with_hash};
+use super::{BlobFile, amount, boolean, count, derive_blob, first_with_hash, integer, text};
+use crate::bindings::cloud::Field;
 use crate::collection::Collection;
 use crate::context::Context;
 use crate::derived::Derived;
@@ -98,7 +99,39 @@ pub struct TempFile {
     pub kind: u8,
 }
 
+impl TempFolder {
+    /// The row of the space.
+    pub fn cloud_fields(&self) -> Vec<Field> {
+        vec![
+            text("unique", &self.unique),
+            text("nodeAddress", &self.node_address),
+            integer("type", i64::from(self.r#type)),
+            integer("time", self.time),
+        ]
+    }
+}
+
 impl TempFile {
+    /// The row of the space.
+    pub fn cloud_fields(&self) -> Vec<Field> {
+        let mut fields = vec![
+            text("unique", &self.unique),
+            text("parent", &self.parent),
+            text("hash", &self.hash),
+            text("msgId", &self.msg_id),
+            text("msgContent", &self.msg_content),
+            integer("msgType", i64::from(self.msg_type)),
+            text("ext", &self.ext),
+            integer("size", amount(self.size)),
+            text("name", &self.name),
+            integer("time", self.time),
+        ];
+        if self.protected {
+            fields.push(boolean("protected", true));
+        }
+        fields
+    }
+
     /// The thumbnail's address in the message, or empty.
     pub fn thumb(&self) -> String {
         Message::parse(&self.msg_content).thumb
