@@ -76,7 +76,7 @@ pub fn seal(plaintext: &[u8], password: &str) -> Vec<u8> {
 /// For a collection the format does not know.
 pub fn identity_field(collection: &str) -> &'static str {
     match collection {
-        "favorite-folders" => "id",
+        "favorite-folders" | "storage-folders" => "id",
         "favorites" | "temp-folders" | "temp-files" | "backup-folders" | "backups" => "unique",
         "storage-files" | "dapp-files" => "hash",
         other => panic!("{other} is no collection"),

@@ -20,5 +20,5 @@ wit_bindgen::generate!({
 });
 
 pub use exports::stowage::host::upload_hook;
-pub use exports::stowage::space::{dapp_files, storage_files};
+pub use exports::stowage::space::{dapp_files, storage_files, storage_folders};
 pub use exports::stowage::storage_api::cloud_storage as api;

@@ -1,9 +1,21 @@
 //! Rows of the cloud storage and of DAPPs in the space.
 
-use stowage_sdk::rows::{DAPP_FILES, STORAGE_FILES, StoredFile};
-use stowage_sdk::{Context, capped_size};
+use stowage_sdk::rows::{DAPP_FILES, STORAGE_FILES, STORAGE_FOLDERS, StorageFolder, StoredFile};
+use stowage_sdk::{Context, Kind, capped_size};
 
-use crate::bindings::{dapp_files, storage_files};
+use crate::bindings::{dapp_files, storage_files, storage_folders};
+
+/// Applies changes of cloud storage folders in the space. What is in a removed folder stays until
+/// the space removes it too.
+pub fn apply_storage_folders(ctx: &dyn Context, upserts: Vec<storage_folders::Row>, removals: &[String]) {
+    let rows = upserts.into_iter().map(|row| StorageFolder {
+        id: row.id,
+        name: row.name.unwrap_or_default(),
+        time: row.time.unwrap_or_default(),
+        path: row.path.unwrap_or_default(),
+    });
+    STORAGE_FOLDERS.apply(ctx, rows, removals);
+}
 
 /// Applies changes of cloud storage files in the space.
 pub fn apply_storage_files(ctx: &dyn Context, upserts: Vec<storage_files::Row>, removals: &[String]) {
@@ -17,13 +29,16 @@ pub fn apply_dapp_files(ctx: &dyn Context, upserts: Vec<dapp_files::Row>, remova
 
 impl From<storage_files::Row> for StoredFile {
     fn from(row: storage_files::Row) -> Self {
+        let name = row.name.unwrap_or_default();
+        let ext = row.ext.unwrap_or_default();
         Self {
+            kind: Kind::of("", &name, &ext) as u8,
             hash: row.hash,
-            name: row.name.unwrap_or_default(),
+            name,
             size: capped_size(row.size),
             time: row.time.unwrap_or_default(),
             path: row.path.unwrap_or_default(),
-            ext: row.ext.unwrap_or_default(),
+            ext,
             thumb: row.thumb.unwrap_or_default(),
             protected: row.protected.unwrap_or_default(),
         }

@@ -5,7 +5,7 @@ mod files;
 mod space_info;
 mod upload;
 
-pub use files::{apply_dapp_files, apply_storage_files};
+pub use files::{apply_dapp_files, apply_storage_files, apply_storage_folders};
 pub use space_info::{Usage, space_info};
 pub use upload::{admit, finished};
 
@@ -15,6 +15,7 @@ stowage_sdk::embed_wit!(
     "storage-api/types.wit",
     "storage-api/cloud-storage.wit",
     "space/package.wit",
+    "space/storage-folders.wit",
     "space/storage-files.wit",
     "space/dapp-files.wit",
 );
@@ -26,13 +27,19 @@ mod module {
     use stowage_sdk::bindings::transfer::UploadRequest;
     use stowage_sdk::{Error, HostContext};
 
-    use crate::bindings::{api, dapp_files, storage_files, upload_hook};
+    use crate::bindings::{api, dapp_files, storage_files, storage_folders, upload_hook};
 
     struct Module;
 
     impl api::Guest for Module {
         fn get_storage_space_info() -> Result<api::SpaceInfo, Error> {
             Ok(crate::space_info(&HostContext))
+        }
+    }
+
+    impl storage_folders::Guest for Module {
+        fn apply(upserts: Vec<storage_folders::Row>, removals: Vec<String>) {
+            crate::apply_storage_folders(&HostContext, upserts, &removals);
         }
     }
 

@@ -5,7 +5,7 @@ use stowage_sdk::rows::{
     DEFAULT_FOLDER_ID, FAVORITES, Favorite, STORAGE_FILES, StoredFile, TEMP_FILES, TEMP_FOLDERS, TempFile,
     default_folder,
 };
-use stowage_sdk::{Blobs, Context, Writer, base58_sha256, capped_size};
+use stowage_sdk::{Blobs, Context, Kind, Writer, base58_sha256, capped_size};
 
 use crate::bindings::upload_hook::Refusal;
 use crate::space_info::Usage;
@@ -116,6 +116,7 @@ fn keep_favorite(ctx: &dyn Context, request: &UploadRequest, source: TempFile) -
 fn keep_stored(ctx: &dyn Context, request: &UploadRequest, source: TempFile) -> bool {
     let file = StoredFile {
         thumb: source.thumb(),
+        kind: Kind::of("", &source.name, &source.ext) as u8,
         hash: source.hash,
         name: source.name,
         size: capped_size(Some(request.file.size)),

@@ -3,12 +3,18 @@
 //! A text before the last part is stored with its length, so different tuples never make the same
 //! key. The last text is stored without a length, so equal prefixes are ordered by it.
 
+use crate::hash::sha256;
+
 /// The longest identity of a row, in bytes. A key of 1024 bytes has room for two of them, a kind
 /// and a time.
 pub const MAX_IDENTITY_BYTES: usize = 480;
 
 /// The longest key that storage accepts, in bytes.
 pub(crate) const MAX_KEY_BYTES: usize = 1024;
+
+/// The first byte of a text that is stored as its hash. No length of a text that fits into a key
+/// begins with it.
+const HASHED: u8 = 0xff;
 
 /// Whether a text can be an identity: 1 to [`MAX_IDENTITY_BYTES`] bytes.
 pub fn is_identity(text: &str) -> bool {
@@ -31,6 +37,16 @@ impl Key {
         self.0.extend_from_slice(&len.to_be_bytes());
         self.0.extend_from_slice(text.as_bytes());
         self
+    }
+
+    /// Appends a text with its length, or, if it has more than [`MAX_IDENTITY_BYTES`], its hash. So
+    /// a text of any length fits.
+    pub fn text_or_hash(self, text: &str) -> Self {
+        if text.len() <= MAX_IDENTITY_BYTES {
+            self.text(text)
+        } else {
+            self.byte(HASHED).fixed(&sha256(&[text]))
+        }
     }
 
     /// Appends one byte.
@@ -123,6 +139,19 @@ mod tests {
                 folders.len()
             );
         }
+    }
+
+    #[test]
+    fn a_text_of_any_length_fits_and_stays_distinct() {
+        let longest = "x".repeat(MAX_IDENTITY_BYTES);
+        assert_eq!(
+            Key::new().text_or_hash(&longest).prefix(),
+            Key::new().text(&longest).prefix()
+        );
+        let key = |text: &str| Key::new().text_or_hash(text).prefix();
+        let keys = [key(&"x".repeat(481)), key(&"x".repeat(482)), key(&"y".repeat(100_000))];
+        assert!(keys.iter().all(|key| key.len() == 33), "a marker and 32 bytes");
+        assert!(keys[0] != keys[1] && keys[1] != keys[2]);
     }
 
     #[test]

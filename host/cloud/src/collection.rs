@@ -14,7 +14,7 @@ pub struct Collection {
 }
 
 /// All collections of format 1. Folders come before the files in them.
-pub static COLLECTIONS: [Collection; 8] = [
+pub static COLLECTIONS: [Collection; 9] = [
     Collection {
         name: "favorite-folders",
         identity: "id",
@@ -43,6 +43,11 @@ pub static COLLECTIONS: [Collection; 8] = [
     Collection {
         name: "backups",
         identity: "unique",
+        identity_is_hash: false,
+    },
+    Collection {
+        name: "storage-folders",
+        identity: "id",
         identity_is_hash: false,
     },
     Collection {

@@ -121,6 +121,7 @@ async fn the_documented_methods_are_the_served_ones() {
         "temp-files",
         "backup-folders",
         "backups",
+        "storage-folders",
         "storage-files",
         "dapp-files",
     ] {

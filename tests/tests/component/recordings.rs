@@ -21,13 +21,14 @@ use crate::kits::{builtin, module};
 /// If this variable is set, the recording of the examples is written again: `make record-examples`.
 const REFRESH: &str = "STOWAGE_RECORD_EXAMPLES";
 
-const COLLECTIONS: [&str; 8] = [
+const COLLECTIONS: [&str; 9] = [
     "favorite-folders",
     "favorites",
     "temp-folders",
     "temp-files",
     "backup-folders",
     "backups",
+    "storage-folders",
     "storage-files",
     "dapp-files",
 ];

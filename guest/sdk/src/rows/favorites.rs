@@ -2,14 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BlobFile, boolean, derive_blob, first_with_hash, integer, text};
+use super::{BlobFile, boolean, derive_blob, first_with_hash, identities, integer, text};
 use crate::bindings::cloud::Field;
-use crate::bindings::storage::{KeyRange, ScanOptions};
 use crate::collection::Collection;
 use crate::context::Context;
 use crate::derived::Derived;
-use crate::hash::sha256;
-use crate::key::{Key, MAX_IDENTITY_BYTES, prefix_end};
+use crate::key::Key;
 use crate::keyword::searchable;
 use crate::kind::dotted_extension;
 use crate::message::Message;
@@ -27,10 +25,6 @@ pub const FAVORITE_FOLDERS_BY_TIME: &str = "favorite-folders-by-time";
 
 /// Index: the trimmed name ([`name_key`]), identity. The space may have the same name twice.
 const FAVORITE_FOLDERS_BY_NAME: &str = "favorite-folders-by-name";
-
-/// The first byte of the key of a name that is too long for a key. No length of a shorter name
-/// begins with it.
-const LONG_NAME: u8 = 0xff;
 
 /// Index: folder, time, identity; the searchable text.
 pub const FAVORITES_BY_FOLDER: &str = "favorites-by-folder";
@@ -57,12 +51,7 @@ pub const FAVORITE_FOLDERS: Collection<FavoriteFolder> = Collection {
 
 /// The prefix of a name's keys in the index of names.
 fn name_key(name: &str) -> Key {
-    let name = name.trim();
-    if name.len() <= MAX_IDENTITY_BYTES {
-        Key::new().text(name)
-    } else {
-        Key::new().byte(LONG_NAME).fixed(&sha256(&[name]))
-    }
+    Key::new().text_or_hash(name.trim())
 }
 
 /// Favourites.
@@ -213,19 +202,5 @@ pub fn default_folder(ctx: &dyn Context) -> FavoriteFolder {
 
 /// The identities of the folders with this name, at most two.
 pub fn folders_named(ctx: &dyn Context, name: &str) -> Vec<String> {
-    let prefix = name_key(name).prefix();
-    let range = KeyRange {
-        end: prefix_end(&prefix),
-        start: Some(prefix.clone()),
-    };
-    let options = ScanOptions {
-        reverse: false,
-        skip: 0,
-        limit: 2,
-        contains: None,
-        keys_only: true,
-    };
-    let page = ctx.scan(FAVORITE_FOLDERS_BY_NAME, &range, &options);
-    let identity = |key: &[u8]| std::str::from_utf8(key.get(prefix.len()..)?).ok().map(str::to_owned);
-    page.entries.iter().filter_map(|entry| identity(&entry.key)).collect()
+    identities(ctx, FAVORITE_FOLDERS_BY_NAME, &name_key(name).prefix(), 2)
 }

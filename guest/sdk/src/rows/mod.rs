@@ -19,7 +19,10 @@ pub use favorites::{
     DEFAULT_FOLDER_ID, DEFAULT_FOLDER_NAME, FAVORITE_FOLDERS, FAVORITE_FOLDERS_BY_TIME, FAVORITES, FAVORITES_BY_FOLDER,
     FAVORITES_BY_KIND, Favorite, FavoriteFolder, default_folder, folders_named,
 };
-pub use stored::{DAPP_FILES, STORAGE_FILES, StoredFile};
+pub use stored::{
+    DAPP_FILES, STORAGE_FILES, STORAGE_FILES_BY_KIND, STORAGE_FILES_BY_PATH, STORAGE_FOLDERS, STORAGE_FOLDERS_BY_PATH,
+    StorageFolder, StoredFile, storage_files_named, storage_folders_named, storage_path_key,
+};
 pub use temp::{
     TEMP_FILES, TEMP_FILES_BY_FOLDER, TEMP_FILES_BY_KIND, TEMP_FILES_BY_TIME, TEMP_FOLDERS, TEMP_FOLDERS_BY_TIME,
     TempFile, TempFolder, TempTotals, temp_file_by_hash,
@@ -80,23 +83,26 @@ fn first_with_hash<R: serde::Serialize + serde::de::DeserializeOwned>(
     if !is_hash(hash) {
         return None;
     }
-    let prefix = Key::new().text(hash).prefix();
+    let identities = identities(ctx, by_hash, &Key::new().text(hash).prefix(), 1);
+    collection.get(ctx, identities.first()?)
+}
+
+/// The first identities in an index, at most `limit`. The keys are `prefix` and an identity.
+fn identities(ctx: &dyn Context, table: &str, prefix: &[u8], limit: u32) -> Vec<String> {
     let range = KeyRange {
-        end: prefix_end(&prefix),
-        start: Some(prefix.clone()),
+        end: prefix_end(prefix),
+        start: Some(prefix.to_vec()),
     };
     let options = ScanOptions {
         reverse: false,
         skip: 0,
-        limit: 1,
+        limit,
         contains: None,
         keys_only: true,
     };
-    let page = ctx.scan(by_hash, &range, &options);
-    let identity = std::str::from_utf8(page.entries.first()?.key.get(prefix.len()..)?)
-        .ok()?
-        .to_owned();
-    collection.get(ctx, &identity)
+    let identity = |key: &[u8]| std::str::from_utf8(key.get(prefix.len()..)?).ok().map(str::to_owned);
+    let page = ctx.scan(table, &range, &options);
+    page.entries.iter().filter_map(|entry| identity(&entry.key)).collect()
 }
 
 fn text(name: &str, value: &str) -> Field {
