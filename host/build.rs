@@ -4,7 +4,14 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-const MODULES: [&str; 5] = ["favorites", "temp-files", "backups", "cloud-storage", "common"];
+const MODULES: [&str; 6] = [
+    "favorites",
+    "temp-files",
+    "backups",
+    "cloud-storage",
+    "common",
+    "transfers",
+];
 
 fn main() {
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));

@@ -26,7 +26,8 @@ pub fn list(
     Ok(BACKUPS.get_all(ctx, &rows).into_iter().map(to_api).collect())
 }
 
-pub(crate) fn to_api(row: Backup) -> api::BackupFile {
+/// The row of the API.
+pub fn to_api(row: Backup) -> api::BackupFile {
     api::BackupFile {
         unique: row.unique,
         hash: row.hash,

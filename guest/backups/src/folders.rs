@@ -75,7 +75,8 @@ pub fn search(ctx: &dyn Context, keyword: Option<&str>) -> api::BackupSearch {
     }
 }
 
-fn to_api(ctx: &dyn Context, folder: BackupFolder) -> api::BackupFolder {
+/// The row of the API.
+pub fn to_api(ctx: &dyn Context, folder: BackupFolder) -> api::BackupFolder {
     let totals = BackupTotals::of(ctx, &folder.unique);
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     api::BackupFolder {

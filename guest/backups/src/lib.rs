@@ -5,9 +5,9 @@ pub mod bindings;
 mod delete;
 mod folders;
 
-pub use backups::{apply_backups, list};
+pub use backups::{apply_backups, list, to_api as file_to_api};
 pub use delete::delete;
-pub use folders::{List, apply_folders, list_folders, search};
+pub use folders::{List, apply_folders, list_folders, search, to_api as folder_to_api};
 
 #[cfg(feature = "exports")]
 stowage_sdk::embed_wit!(

@@ -49,7 +49,8 @@ pub fn list(ctx: &dyn Context, folder: &str, list: &List<'_>) -> Result<Vec<api:
     Ok(FAVORITES.get_all(ctx, &rows).into_iter().map(to_api).collect())
 }
 
-fn to_api(row: Favorite) -> api::Favorite {
+/// The row of the API.
+pub fn to_api(row: Favorite) -> api::Favorite {
     api::Favorite {
         unique: row.unique,
         msg_id: row.msg_id,

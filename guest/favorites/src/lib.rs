@@ -4,7 +4,7 @@ pub mod bindings;
 mod favorites;
 mod folders;
 
-pub use favorites::{List, apply_favorites, list};
+pub use favorites::{List, apply_favorites, list, to_api};
 pub use folders::{apply_folders, create, delete, list_folders, rename};
 
 #[cfg(feature = "exports")]

@@ -1,7 +1,7 @@
 //! The host's capabilities as one trait.
 
 use crate::bindings::cloud::{CloudError, Field, SyncReport};
-use crate::bindings::files::{self, PrepareError, Prepared, Source};
+use crate::bindings::files::{self, FoundBlob, PrepareError, Prepared, Source};
 use crate::bindings::progress::Filter;
 use crate::bindings::storage::{KeyRange, Page, ScanOptions};
 use crate::bindings::tasks::{self, Limits, Task, TaskChange};
@@ -75,12 +75,11 @@ pub trait Context {
     fn prepare(&self, source: &Source, password: Option<&str>) -> Result<Prepared, PrepareError>;
     /// Begins the upload of a prepared file once the call has succeeded.
     fn upload_file(&self, request: &files::UploadRequest);
-    /// The size of a blob in the space or on this machine. Call it early: the call runs again with
-    /// the answer.
+    /// Where a blob is, and its size. Call it early: the call runs again with the answer.
     ///
     /// # Errors
     /// The space cannot be reached.
-    fn blob_size(&self, hash: &str) -> Result<Option<u64>, CloudError>;
+    fn find_blob(&self, hash: &str) -> Result<Option<FoundBlob>, CloudError>;
 
     /// Subscribes `key` to the tasks that match, once the call has succeeded.
     fn subscribe(&self, key: &str, filter: Filter);

@@ -2,6 +2,7 @@
 
 use crate::bindings::cloud::CloudError;
 use crate::bindings::types::Error;
+use crate::size::size_text;
 
 /// The codes of the API.
 pub mod code {
@@ -9,6 +10,8 @@ pub mod code {
     pub const FAILURE: i32 = 500;
     /// A parameter is wrong.
     pub const PARAMETER: i32 = 600;
+    /// Another error.
+    pub const OTHER: i32 = 700;
     /// No such folder.
     pub const NO_FOLDER: i32 = 60000;
     /// No such file.
@@ -32,6 +35,14 @@ fn quoted(text: &str) -> String {
 }
 
 impl Error {
+    /// 500: the disk, the space or the host failed.
+    pub fn failure(why: &str) -> Self {
+        Self {
+            code: code::FAILURE,
+            message: why.to_owned(),
+        }
+    }
+
     /// 600: a parameter is wrong. `field` is its name in JSON.
     pub fn parameter(field: &str, expected: &str) -> Self {
         Self {
@@ -53,6 +64,38 @@ impl Error {
         Self {
             code: code::NO_FILE,
             message: format!("the file {} does not exist", quoted(identity)),
+        }
+    }
+
+    /// 60001: there is no task with this identifier.
+    pub fn no_task(identifier: &str) -> Self {
+        Self {
+            code: code::NO_FILE,
+            message: format!("the task {} does not exist", quoted(identifier)),
+        }
+    }
+
+    /// 60001: the blob is among the temp files of this machine, not in the space.
+    pub fn only_here(hash: &str) -> Self {
+        Self {
+            code: code::NO_FILE,
+            message: format!(
+                "the file {} is on this machine only; upload it with localTempFileToStorage, localTempFileToFavorite \
+                 or uploadFile",
+                quoted(hash)
+            ),
+        }
+    }
+
+    /// 700: the space has no room for this many bytes.
+    pub fn no_room(bytes: u64, remaining: u64) -> Self {
+        Self {
+            code: code::OTHER,
+            message: format!(
+                "the space has no room: {} are needed, {} are left",
+                size_text(bytes),
+                size_text(remaining)
+            ),
         }
     }
 

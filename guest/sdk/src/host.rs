@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::bindings::cloud::{self, CloudError, Field, SyncReport};
-use crate::bindings::files::{self, PrepareError, Prepared, Source};
+use crate::bindings::files::{self, FoundBlob, PrepareError, Prepared, Source};
 use crate::bindings::progress::{self, Filter};
 use crate::bindings::storage::{self, KeyRange, Page, ScanOptions};
 use crate::bindings::tasks::{self, Limits, Task, TaskChange};
@@ -103,8 +103,8 @@ impl Context for HostContext {
         files::upload(request);
     }
 
-    fn blob_size(&self, hash: &str) -> Result<Option<u64>, CloudError> {
-        files::blob_size(hash)
+    fn find_blob(&self, hash: &str) -> Result<Option<FoundBlob>, CloudError> {
+        files::find_blob(hash)
     }
 
     fn subscribe(&self, key: &str, filter: Filter) {

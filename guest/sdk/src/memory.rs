@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::bindings::cloud::{CloudError, Field, SyncReport};
-use crate::bindings::files::{self, PrepareError, Prepared, Source};
+use crate::bindings::files::{self, FoundBlob, PrepareError, Prepared, Source};
 use crate::bindings::progress::Filter;
 use crate::bindings::storage::{Entry, KeyRange, Page, ScanOptions};
 use crate::bindings::tasks::{self, Limits, Task, TaskChange};
@@ -73,7 +73,7 @@ pub struct MemoryContext {
     tasks: RefCell<Vec<Task>>,
     limits: Cell<Limits>,
     prepared: RefCell<BTreeMap<String, Result<Prepared, PrepareError>>>,
-    blobs: RefCell<BTreeMap<String, u64>>,
+    blobs: RefCell<BTreeMap<String, FoundBlob>>,
 }
 
 /// No limit.
@@ -171,9 +171,10 @@ impl MemoryContext {
         self.prepared.borrow_mut().insert(path_or_hash.to_owned(), prepared);
     }
 
-    /// Adds a blob and its size.
-    pub fn add_blob(&self, hash: &str, size: u64) {
-        self.blobs.borrow_mut().insert(hash.to_owned(), size);
+    /// Adds a blob, in the space or on this machine only.
+    pub fn add_blob(&self, hash: &str, size: u64, in_space: bool) {
+        let found = FoundBlob { size, in_space };
+        self.blobs.borrow_mut().insert(hash.to_owned(), found);
     }
 
     /// The effects since the last call of this function.
@@ -471,7 +472,7 @@ impl Context for MemoryContext {
         self.record_effect(Effect::UploadFile(request.clone()));
     }
 
-    fn blob_size(&self, hash: &str) -> Result<Option<u64>, CloudError> {
+    fn find_blob(&self, hash: &str) -> Result<Option<FoundBlob>, CloudError> {
         self.count_host_call();
         Ok(self.blobs.borrow().get(hash).copied())
     }

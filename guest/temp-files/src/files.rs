@@ -47,7 +47,8 @@ pub fn list(ctx: &dyn Context, folder: &str, list: &List<'_>) -> Result<Vec<api:
     Ok(TEMP_FILES.get_all(ctx, &rows).into_iter().map(to_api).collect())
 }
 
-pub(crate) fn to_api(row: TempFile) -> api::TempFile {
+/// The row of the API.
+pub fn to_api(row: TempFile) -> api::TempFile {
     api::TempFile {
         unique: row.unique,
         parent: row.parent,

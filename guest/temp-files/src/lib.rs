@@ -5,7 +5,7 @@ mod files;
 mod folders;
 mod upload;
 
-pub use files::{List, apply_files, list};
+pub use files::{List, apply_files, list, to_api};
 pub use folders::{apply_folders, list_folders, search};
 pub use upload::{FAVORITES_PLATFORM, STORAGE_PLATFORM, upload};
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
-use stowage_logic::wit::files::{self, PrepareError, Prepared, Source};
+use stowage_logic::wit::files::{self, FoundBlob, PrepareError, Prepared, Source};
 use stowage_logic::wit::progress::Filter;
 use stowage_logic::wit::tasks::{self, Limits, Task};
 use stowage_logic::wit::transfer::{DownloadRefusal, DownloadRequest, UploadRequest};
@@ -45,7 +45,7 @@ struct Scripted {
     subscriptions: Vec<String>,
     tasks: Vec<Task>,
     limits: Option<Limits>,
-    blobs: BTreeMap<String, u64>,
+    blobs: BTreeMap<String, FoundBlob>,
     prepared: BTreeMap<String, Result<Prepared, PrepareError>>,
 }
 
@@ -109,9 +109,10 @@ impl Script {
         self
     }
 
-    /// Adds a blob, by its hash, and its size in bytes.
+    /// Adds a blob of the space, by its hash, and its size in bytes.
     pub fn blob(&self, hash: &str, size: u64) -> &Script {
-        self.0.lock().blobs.insert(hash.to_owned(), size);
+        let found = FoundBlob { size, in_space: true };
+        self.0.lock().blobs.insert(hash.to_owned(), found);
         self
     }
 
@@ -253,7 +254,7 @@ impl Services for Script {
                     limit,
                 } => Answer::Tasks(self.0.lock().list(*filter, *newest_first, *skip, *limit)),
                 Question::Prepare { source, .. } => Answer::Prepare(self.0.lock().prepare(source)),
-                Question::BlobSize { hash } => Answer::BlobSize(Ok(self.0.lock().blobs.get(hash).copied())),
+                Question::FindBlob { hash } => Answer::FindBlob(Ok(self.0.lock().blobs.get(hash).copied())),
             }
         })
     }

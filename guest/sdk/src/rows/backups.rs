@@ -24,7 +24,7 @@ pub const BACKUPS_BY_FOLDER: &str = "backups-by-folder";
 pub const BACKUPS_BY_TIME: &str = "backups-by-time";
 
 /// Index: hash, identity.
-const BACKUPS_BY_HASH: &str = "backups-by-hash";
+pub(super) const BACKUPS_BY_HASH: &str = "backups-by-hash";
 
 /// Counters: folder, what is counted.
 const BACKUP_FOLDER_TOTALS: &str = "backup-folder-totals";

@@ -1,9 +1,11 @@
 //! Files of transfers, found by platform and hash.
 
-use super::{DAPP_FILES, STORAGE_FILES, backups, favorites, temp};
+use super::{DAPP_FILES, STORAGE_FILES, backups, favorites, identities, temp};
 use crate::bindings::transfer::File;
 use crate::context::Context;
 use crate::hash::is_hash;
+use crate::key::Key;
+use crate::paging::MAX_PAGE;
 
 /// The file of a transfer, from a row of any collection.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +42,23 @@ impl BlobFile {
             4 => DAPP_FILES.get(ctx, hash).map(Self::from),
             _ => None,
         }
+    }
+}
+
+/// The identities of the rows of a platform with this hash, at most 1000.
+pub fn with_hash(ctx: &dyn Context, platform: u32, hash: &str) -> Vec<String> {
+    if !is_hash(hash) {
+        return Vec::new();
+    }
+    let listed = |table| identities(ctx, table, &Key::new().text(hash).prefix(), MAX_PAGE);
+    let stored = |is_stored: bool| is_stored.then(|| hash.to_owned()).into_iter().collect();
+    match platform {
+        0 => listed(backups::BACKUPS_BY_HASH),
+        1 => listed(temp::TEMP_FILES_BY_HASH),
+        2 => listed(favorites::FAVORITES_BY_HASH),
+        3 => stored(STORAGE_FILES.contains(ctx, hash)),
+        4 => stored(DAPP_FILES.contains(ctx, hash)),
+        _ => Vec::new(),
     }
 }
 

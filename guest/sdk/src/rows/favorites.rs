@@ -33,7 +33,7 @@ pub const FAVORITES_BY_FOLDER: &str = "favorites-by-folder";
 pub const FAVORITES_BY_KIND: &str = "favorites-by-kind";
 
 /// Index: hash, identity.
-const FAVORITES_BY_HASH: &str = "favorites-by-hash";
+pub(super) const FAVORITES_BY_HASH: &str = "favorites-by-hash";
 
 /// Folders of favourites.
 pub const FAVORITE_FOLDERS: Collection<FavoriteFolder> = Collection {

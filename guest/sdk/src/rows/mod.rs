@@ -14,7 +14,7 @@ pub use backups::{
     BACKUP_FOLDERS, BACKUP_FOLDERS_BY_PARENT, BACKUP_FOLDERS_BY_TIME, BACKUPS, BACKUPS_BY_FOLDER, BACKUPS_BY_TIME,
     Backup, BackupFolder, BackupTotals,
 };
-pub use blob_file::BlobFile;
+pub use blob_file::{BlobFile, with_hash};
 pub use favorites::{
     DEFAULT_FOLDER_ID, DEFAULT_FOLDER_NAME, FAVORITE_FOLDERS, FAVORITE_FOLDERS_BY_TIME, FAVORITES, FAVORITES_BY_FOLDER,
     FAVORITES_BY_KIND, Favorite, FavoriteFolder, default_folder, folders_named,
@@ -119,7 +119,8 @@ fn integer(name: &str, value: i64) -> Field {
     }
 }
 
-fn boolean(name: &str, value: bool) -> Field {
+/// A field of a row of the space that holds a truth value.
+pub fn boolean(name: &str, value: bool) -> Field {
     Field {
         name: name.to_owned(),
         value: Scalar::Boolean(value),

@@ -24,7 +24,7 @@ pub const TEMP_FILES_BY_KIND: &str = "temp-files-by-kind";
 pub const TEMP_FILES_BY_TIME: &str = "temp-files-by-time";
 
 /// Index: hash, identity.
-const TEMP_FILES_BY_HASH: &str = "temp-files-by-hash";
+pub(super) const TEMP_FILES_BY_HASH: &str = "temp-files-by-hash";
 
 /// Counters: folder, what is counted.
 const TEMP_FOLDER_TOTALS: &str = "temp-folder-totals";

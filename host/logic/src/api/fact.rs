@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::effect::HIDDEN;
-use crate::bindings::stowage::host::files::{PrepareError, Prepared, Source};
+use crate::bindings::stowage::host::files::{FoundBlob, PrepareError, Prepared, Source};
 use crate::bindings::stowage::host::tasks::{Filter, Task};
 
 /// A question of a call.
@@ -40,8 +40,8 @@ pub enum Question {
         /// The password to encrypt it with.
         password: Option<String>,
     },
-    /// How large is this blob?
-    BlobSize {
+    /// How large is this blob, and where is it?
+    FindBlob {
         /// The blob's hash in base58.
         hash: String,
     },
@@ -56,7 +56,7 @@ impl Question {
             Question::Password { .. } => Answer::Password(Err(failure)),
             Question::Tasks { .. } => Answer::Tasks(Vec::new()),
             Question::Prepare { .. } => Answer::Prepare(Err(PrepareError::Failed(why.to_owned()))),
-            Question::BlobSize { .. } => Answer::BlobSize(Err(failure)),
+            Question::FindBlob { .. } => Answer::FindBlob(Err(failure)),
         }
     }
 
@@ -70,7 +70,7 @@ impl Question {
                 Source::Path(path) => format!("to prepare the file {path}"),
                 Source::Blob(blob) => format!("to prepare the blob {}", blob.hash),
             },
-            Question::BlobSize { hash } => format!("for the size of {hash}"),
+            Question::FindBlob { hash } => format!("where {hash} is"),
         }
     }
 
@@ -90,7 +90,7 @@ impl Question {
                     hide(&mut blob.password);
                 }
             }
-            Question::Sync | Question::Tasks { .. } | Question::BlobSize { .. } => {}
+            Question::Sync | Question::Tasks { .. } | Question::FindBlob { .. } => {}
         }
         self
     }
@@ -136,8 +136,8 @@ pub enum Answer {
     Tasks(Vec<Task>),
     /// To [`Question::Prepare`].
     Prepare(Result<Prepared, PrepareError>),
-    /// To [`Question::BlobSize`]. Absent: there is no such blob.
-    BlobSize(Result<Option<u64>, CloudFailure>),
+    /// To [`Question::FindBlob`]. Absent: there is no such blob.
+    FindBlob(Result<Option<FoundBlob>, CloudFailure>),
 }
 
 /// The answers a call has so far.

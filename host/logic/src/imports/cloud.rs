@@ -26,7 +26,7 @@ pub(super) fn wrong_answer(answer: &Answer) -> wasmtime::Error {
         Answer::Password(_) => "a password",
         Answer::Tasks(_) => "the tasks",
         Answer::Prepare(_) => "a file to prepare",
-        Answer::BlobSize(_) => "the size of a blob",
+        Answer::FindBlob(_) => "where a blob is",
     };
     wasmtime::Error::msg(format!("another question was answered as if it was about {kind}"))
 }

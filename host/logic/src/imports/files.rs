@@ -41,9 +41,9 @@ impl wit::Host for State {
         Ok(())
     }
 
-    fn blob_size(&mut self, hash: String) -> wasmtime::Result<Result<Option<u64>, CloudError>> {
-        match self.host_call(hash.len())?.ask(Question::BlobSize { hash })? {
-            Answer::BlobSize(size) => Ok(size.map_err(CloudError::from)),
+    fn find_blob(&mut self, hash: String) -> wasmtime::Result<Result<Option<wit::FoundBlob>, CloudError>> {
+        match self.host_call(hash.len())?.ask(Question::FindBlob { hash })? {
+            Answer::FindBlob(found) => Ok(found.map_err(CloudError::from)),
             other => Err(wrong_answer(&other)),
         }
     }

@@ -133,7 +133,14 @@ pub enum NameError {
 }
 
 /// The built-in modules.
-pub const BUILTIN_MODULES: [&str; 5] = ["favorites", "temp-files", "backups", "cloud-storage", "common"];
+pub const BUILTIN_MODULES: [&str; 6] = [
+    "favorites",
+    "temp-files",
+    "backups",
+    "cloud-storage",
+    "common",
+    "transfers",
+];
 
 /// The name of a module in kebab-case, so that it can be the name of a crate, a WIT package and a
 /// file.

@@ -1,0 +1,77 @@
+//! The blob that a new row names.
+
+use stowage_sdk::rows::BlobFile;
+use stowage_sdk::{Context, Error, is_hash};
+
+use stowage_cloud_storage::Usage;
+
+/// A blob that exists, for a row that names it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Blob {
+    /// Base58 of the SHA-256 of the stored bytes. For a text message, any text.
+    pub(crate) hash: String,
+    /// Bytes stored; 0 for a text message.
+    pub(crate) size: u64,
+    /// Whether a password protects it.
+    pub(crate) protected: bool,
+}
+
+/// Where the bytes of a blob must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the space, because other devices read the row.
+    Space,
+    /// In the space or among the temp files of this machine.
+    SpaceOrHere,
+}
+
+impl Blob {
+    /// The blob of a text message. It has no bytes.
+    pub(crate) fn of_text(hash: Option<String>, content: &str) -> Self {
+        Self {
+            hash: hash.unwrap_or_else(|| stowage_sdk::base58_sha256(&[content])),
+            size: 0,
+            protected: false,
+        }
+    }
+
+    /// Finds the blob with this hash. Another row may tell whether a password protects it.
+    ///
+    /// # Errors
+    /// 60001 there is no such blob, or it is not where it must be; 600 a bad `isCrypt`; 500 the
+    /// space cannot be reached.
+    pub(crate) fn find(ctx: &dyn Context, hash: &str, is_crypt: Option<u32>, place: Place) -> Result<Self, Error> {
+        let claimed = match is_crypt {
+            None => None,
+            Some(0) => Some(false),
+            Some(1) => Some(true),
+            Some(_) => return Err(Error::parameter("isCrypt", "0 or 1")),
+        };
+        if !is_hash(hash) {
+            return Err(Error::no_file(hash));
+        }
+        let found = ctx.find_blob(hash)?.ok_or_else(|| Error::no_file(hash))?;
+        if place == Place::Space && !found.in_space {
+            return Err(Error::only_here(hash));
+        }
+        let named = (0..=4).find_map(|platform| BlobFile::find(ctx, platform, hash));
+        Ok(Self {
+            hash: hash.to_owned(),
+            size: found.size,
+            protected: named.map(|file| file.protected).or(claimed).unwrap_or(false),
+        })
+    }
+
+    /// Checks that the space has room for another row with this blob.
+    ///
+    /// # Errors
+    /// 700 the space is full.
+    pub(crate) fn check_room(&self, ctx: &dyn Context) -> Result<(), Error> {
+        let remaining = Usage::now(ctx).remaining();
+        if self.size <= remaining {
+            Ok(())
+        } else {
+            Err(Error::no_room(self.size, remaining))
+        }
+    }
+}
