@@ -9,7 +9,7 @@ use stowage_cloud::{Applied, Batch, RowSink, SinkError};
 use stowage_logic::codec::Decoder;
 use stowage_logic::{CallError, Invocation, Logic, Outcome, RowHooks};
 use stowage_storage::Transaction;
-use stowage_transfer::{HookError, Refusal, UploadHook, UploadRequest};
+use stowage_transfer::{File, FileUpload, HookError, Refusal, UploadHook, UploadRequest};
 use wasmtime::component::Val;
 
 /// The modules that keep rows, for a sync that a call requested.
@@ -101,20 +101,28 @@ impl RowSink for Hooks {
 
 impl UploadHook for Hooks {
     fn admit<'a>(&'a self, request: &'a UploadRequest) -> BoxFuture<'a, Result<Result<(), Refusal>, HookError>> {
-        Box::pin(self.call("admit", request))
+        Box::pin(self.call("upload-hook", "admit", upload_request(request)))
     }
 
     fn finished<'a>(&'a self, request: &'a UploadRequest) -> BoxFuture<'a, Result<Result<(), Refusal>, HookError>> {
-        Box::pin(self.call("finished", request))
+        Box::pin(self.call("upload-hook", "finished", upload_request(request)))
+    }
+
+    fn admit_file<'a>(&'a self, upload: &'a FileUpload) -> BoxFuture<'a, Result<Result<(), Refusal>, HookError>> {
+        Box::pin(self.call("files-hook", "admit", file_upload(upload)))
+    }
+
+    fn finished_file<'a>(&'a self, upload: &'a FileUpload) -> BoxFuture<'a, Result<Result<(), Refusal>, HookError>> {
+        Box::pin(self.call("files-hook", "finished", file_upload(upload)))
     }
 }
 
 impl Hooks {
-    async fn call(&self, function: &str, request: &UploadRequest) -> Result<Result<(), Refusal>, HookError> {
+    async fn call(&self, interface: &str, function: &str, request: Val) -> Result<Result<(), Refusal>, HookError> {
         let generation = self.0.generation();
         let id = self.0.call_id();
-        let outcome = match generation.hook("upload-hook", function) {
-            Some(route) => self.0.call(route, &[upload_request(request)], &id).await,
+        let outcome = match generation.hook(interface, function) {
+            Some(route) => self.0.call(route, &[request], &id).await,
             None => Err(CallError::NoRoute),
         };
         match outcome {
@@ -122,7 +130,7 @@ impl Hooks {
             Ok(Outcome::Failed(refusal)) if refusal.json == br#""noSpace""# => Ok(Err(Refusal::NoSpace)),
             Ok(Outcome::Failed(_)) => Ok(Err(Refusal::Gone)),
             Err(error) => {
-                tracing::error!(call_id = %id, function, %error, "the upload hook of a module failed");
+                tracing::error!(call_id = %id, interface, function, %error, "the upload hook of a module failed");
                 Err(HookError(format!("{error} (call {id})").into()))
             }
         }
@@ -131,22 +139,37 @@ impl Hooks {
 
 /// `stowage:host/transfer.upload-request` as a value.
 fn upload_request(request: &UploadRequest) -> Val {
-    let field = |name: &str, value: Val| (name.to_owned(), value);
-    let file = &request.file;
     Val::Record(vec![
         field("platform", Val::U8(request.platform)),
-        field(
-            "file",
-            Val::Record(vec![
-                field("hash", Val::String(file.hash.to_string())),
-                field("name", Val::String(file.name.clone())),
-                field("ext", Val::String(file.ext.clone())),
-                field("thumb", Val::String(file.thumb.clone())),
-                field("size", Val::U64(file.size)),
-                field("path", Val::String(file.path.clone())),
-                field("protected", Val::Bool(file.protected)),
-            ]),
-        ),
+        field("file", file(&request.file)),
         field("subject", Val::String(request.subject.clone())),
     ])
+}
+
+/// `stowage:host/files.upload-request` as a value.
+fn file_upload(upload: &FileUpload) -> Val {
+    Val::Record(vec![
+        field("task-id", Val::String(upload.task_id.clone())),
+        field("platform", Val::U8(upload.platform)),
+        field("file", file(&upload.file)),
+        field("prepared", Val::String(upload.prepared.clone())),
+        field("subject", Val::String(upload.subject.clone())),
+    ])
+}
+
+/// `stowage:host/transfer.file` as a value.
+fn file(file: &File) -> Val {
+    Val::Record(vec![
+        field("hash", Val::String(file.hash.clone())),
+        field("name", Val::String(file.name.clone())),
+        field("ext", Val::String(file.ext.clone())),
+        field("thumb", Val::String(file.thumb.clone())),
+        field("size", Val::U64(file.size)),
+        field("path", Val::String(file.path.clone())),
+        field("protected", Val::Bool(file.protected)),
+    ])
+}
+
+fn field(name: &str, value: Val) -> (String, Val) {
+    (name.to_owned(), value)
 }

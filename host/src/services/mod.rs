@@ -1,10 +1,12 @@
 //! What modules import: the cloud, the transfers and the feed.
 
+mod convert;
+
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use stowage_cloud::Cloud;
-use stowage_logic::wit::{progress, transfer as wit};
+use stowage_logic::wit::{files, progress, tasks, transfer as wit};
 use stowage_logic::{Answer, CloudChange, CloudFailure, Effect, Question, RowHooks, ServiceError, SyncCounts};
 use stowage_storage::Transaction;
 use stowage_transfer as transfer;
@@ -61,7 +63,7 @@ impl stowage_logic::Services for Services {
         let request = transfer::DownloadRequest {
             task_id: request.task_id,
             platform: request.platform,
-            file: file(request.file),
+            file: convert::file(request.file),
             directory: request.directory,
             password: request.password.map(transfer::Password::from),
         };
@@ -84,12 +86,84 @@ impl stowage_logic::Services for Services {
     ) -> Result<Effect, ServiceError> {
         let request = transfer::UploadRequest {
             platform: request.platform,
-            file: file(request.file),
+            file: convert::file(request.file),
             subject: request.subject,
         };
         let staged = self
             .transfers
             .stage_upload(transaction, request, now_ms.cast_signed())
+            .map_err(ServiceError::failed)?;
+        Ok(self.start(staged))
+    }
+
+    fn upload_file(
+        &self,
+        transaction: &mut Transaction,
+        request: files::UploadRequest,
+        now_ms: u64,
+    ) -> Result<Effect, ServiceError> {
+        let upload = convert::file_upload(request);
+        let staged = self
+            .transfers
+            .stage_file_upload(transaction, upload, now_ms.cast_signed())
+            .map_err(ServiceError::failed)?
+            .map_err(ServiceError::failed)?;
+        Ok(self.start(staged))
+    }
+
+    fn change_task(
+        &self,
+        transaction: &mut Transaction,
+        task_id: &str,
+        change: tasks::TaskChange,
+    ) -> Result<Option<Effect>, ServiceError> {
+        let staged = self
+            .transfers
+            .stage_change(transaction, task_id, convert::change(change))
+            .map_err(ServiceError::failed)?;
+        Ok(staged.map(|staged| self.start(staged)))
+    }
+
+    fn change_tasks(
+        &self,
+        transaction: &mut Transaction,
+        filter: tasks::Filter,
+        change: tasks::TaskChange,
+    ) -> Result<(u64, Effect), ServiceError> {
+        let filter = transfer::TaskFilter {
+            status: None,
+            ..convert::filter(filter)
+        };
+        let staged = self
+            .transfers
+            .stage_change_all(transaction, &filter, convert::change(change))
+            .map_err(ServiceError::failed)?;
+        let count = staged.len() as u64;
+        let transfers = self.transfers.clone();
+        let release = move || staged.into_iter().for_each(|staged| transfers.release(staged));
+        Ok((count, Effect::Start(Box::new(release))))
+    }
+
+    fn limits(&self, transaction: &mut Transaction) -> Result<tasks::Limits, ServiceError> {
+        let limits = self.transfers.limits(transaction).map_err(ServiceError::failed)?;
+        Ok(tasks::Limits {
+            download_bytes_per_second: limits.download_bytes_per_second,
+            upload_bytes_per_second: limits.upload_bytes_per_second,
+            max_downloads: limits.max_downloads,
+            max_uploads: limits.max_uploads,
+        })
+    }
+
+    fn set_limits(&self, transaction: &mut Transaction, limits: tasks::Limits) -> Result<Effect, ServiceError> {
+        let limits = transfer::Limits {
+            download_bytes_per_second: limits.download_bytes_per_second,
+            upload_bytes_per_second: limits.upload_bytes_per_second,
+            max_downloads: limits.max_downloads,
+            max_uploads: limits.max_uploads,
+        };
+        let staged = self
+            .transfers
+            .stage_limits(transaction, limits)
             .map_err(ServiceError::failed)?;
         Ok(self.start(staged))
     }
@@ -117,6 +191,24 @@ impl stowage_logic::Services for Services {
                         .map_err(cloud_failure),
                     Err(_) => Err(CloudFailure::Missing(format!("blob {hash}"))),
                 }),
+                Question::Tasks {
+                    filter,
+                    newest_first,
+                    skip,
+                    limit,
+                } => {
+                    let filter = convert::filter(*filter);
+                    let skip = usize::try_from(*skip).unwrap_or(usize::MAX);
+                    let rows = self.transfers.list(&filter, *newest_first, skip, *limit as usize);
+                    Answer::Tasks(rows.into_iter().map(convert::task).collect())
+                }
+                Question::Prepare { source, password } => {
+                    let source = convert::source(source.clone());
+                    let password = password.clone().map(transfer::Password::from);
+                    let prepared = self.transfers.prepare(source, password).await;
+                    Answer::Prepare(prepared.map(convert::prepared).map_err(convert::prepare_error))
+                }
+                Question::FindBlob { hash } => Answer::FindBlob(self.find_blob(hash).await.map_err(cloud_failure)),
             }
         })
     }
@@ -127,10 +219,7 @@ impl stowage_logic::Services for Services {
 
     fn subscribe(&self, key: &str, filter: progress::Filter) {
         let filter = transfer::Filter {
-            direction: match filter.direction {
-                wit::Direction::Upload => transfer::Direction::Upload,
-                wit::Direction::Download => transfer::Direction::Download,
-            },
+            direction: convert::direction(filter.direction),
             platform: filter.platform,
             status: filter.status,
         };
@@ -141,6 +230,18 @@ impl stowage_logic::Services for Services {
 }
 
 impl Services {
+    async fn find_blob(&self, hash: &str) -> Result<Option<files::FoundBlob>, stowage_cloud::Error> {
+        let Ok(parsed) = hash.parse() else {
+            return Ok(None);
+        };
+        if let Some(info) = self.cloud.space().head_blob(&parsed).await? {
+            let (size, in_space) = (info.size, true);
+            return Ok(Some(files::FoundBlob { size, in_space }));
+        }
+        let size = self.transfers.blob_size(hash).await?;
+        Ok(size.map(|size| files::FoundBlob { size, in_space: false }))
+    }
+
     fn start(&self, staged: transfer::Staged) -> Effect {
         let transfers = self.transfers.clone();
         Effect::Start(Box::new(move || transfers.release(staged)))
@@ -149,18 +250,6 @@ impl Services {
     /// The services for [`Logic::new`].
     pub fn shared(&self) -> Arc<dyn stowage_logic::Services> {
         Arc::new(self.clone())
-    }
-}
-
-fn file(file: wit::File) -> transfer::File {
-    transfer::File {
-        hash: file.hash,
-        name: file.name,
-        ext: file.ext,
-        thumb: file.thumb,
-        size: file.size,
-        path: file.path,
-        protected: file.protected,
     }
 }
 
