@@ -16,6 +16,7 @@ use url::Url;
 
 use crate::Error;
 use crate::redaction::redacted;
+use crate::retry_after::PatientConnector;
 
 /// How long a request may take to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,6 +53,7 @@ pub(crate) fn connect(url: &str, create: bool) -> Result<Connection, Error> {
             });
             let builder = GoogleCloudStorageBuilder::from_env().with_url(parsed.as_str());
             let builder = builder.with_client_options(options).with_retry(retry());
+            let builder = builder.with_http_connector(PatientConnector);
             Arc::new(builder.build().map_err(|error| wrong(url, error))?)
         }
         ObjectStoreScheme::MicrosoftAzure => {
@@ -61,6 +63,7 @@ pub(crate) fn connect(url: &str, create: bool) -> Result<Connection, Error> {
             });
             let builder = MicrosoftAzureBuilder::from_env().with_url(parsed.as_str());
             let builder = builder.with_client_options(options).with_retry(retry());
+            let builder = builder.with_http_connector(PatientConnector);
             Arc::new(builder.build().map_err(|error| wrong(url, error))?)
         }
         ObjectStoreScheme::Http => {
@@ -68,6 +71,7 @@ pub(crate) fn connect(url: &str, create: bool) -> Result<Connection, Error> {
             let builder = HttpBuilder::new()
                 .with_url(parsed.as_str())
                 .with_client_options(options)
+                .with_http_connector(PatientConnector)
                 .with_retry(retry());
             // The whole URL is the root of the store. There is no prefix.
             let store = builder.build().map_err(|error| wrong(url, error))?;
@@ -118,7 +122,9 @@ fn s3(url: &Url) -> AmazonS3Builder {
     {
         options = options.with_allow_http(true);
     }
-    let builder = builder.with_client_options(options);
+    let builder = builder
+        .with_client_options(options)
+        .with_http_connector(PatientConnector);
     if builder.get_config_value(&AmazonS3ConfigKey::Region).is_none() {
         return builder.with_region("us-east-1");
     }

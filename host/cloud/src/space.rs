@@ -89,15 +89,15 @@ impl Space {
             (Ok(_), _) => Ok(()),
         };
         match checked {
-            Err(error @ Error::Unreachable { .. }) if options.unreachable_ok => {
+            Err(error) if options.unreachable_ok && error.is_outage() => {
                 tracing::warn!(space = self.name(), %error, "the space is out of reach; going on without it");
                 Ok(())
             }
             Err(error) => Err(error),
-            Ok(()) => self.exclusion().await.map(drop).or_else(|error| match error {
-                Error::Unreachable { .. } if options.unreachable_ok => Ok(()),
-                error => Err(error),
-            }),
+            Ok(()) => match self.exclusion().await {
+                Err(error) if !(options.unreachable_ok && error.is_outage()) => Err(error),
+                _ => Ok(()),
+            },
         }
     }
 

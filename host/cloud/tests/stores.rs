@@ -4,11 +4,13 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::s3::S3;
 use common::{CREATE, Host, bounded, delete, memory, neighbours, put, store_blob};
 use futures_util::TryStreamExt as _;
 use serde_json::json;
-use stowage_cloud::{Error, Hash, Put, Space, verify};
+use stowage_cloud::{Error, ErrorClass, Hash, OpenOptions, Put, Space, verify};
 
 /// Where the space is in the bucket of the S3 server.
 const PREFIX: &str = "spaces/one";
@@ -200,15 +202,15 @@ async fn an_uploaded_blob_with_the_wrong_size_is_stored_again() {
     }
 }
 
-/// Answers every request with "forbidden".
-async fn forbidding() -> std::net::SocketAddr {
+/// Answers every request with this status and this header.
+async fn answering(status_and_header: &'static str) -> std::net::SocketAddr {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             let _ = client.read(&mut [0; 4096]).await;
-            let answer = "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            let answer = format!("HTTP/1.1 {status_and_header}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
             let _ = client.write_all(answer.as_bytes()).await;
         }
     });
@@ -216,11 +218,31 @@ async fn forbidding() -> std::net::SocketAddr {
 }
 
 #[tokio::test]
+async fn what_a_store_answers_tells_what_to_do() {
+    let busy = |seconds| ErrorClass::Busy {
+        retry_after: Some(Duration::from_secs(seconds)),
+    };
+    for (answer, class) in [
+        ("401 Unauthorized\r\nx: y", ErrorClass::Refused),
+        ("403 Forbidden\r\nx: y", ErrorClass::Refused),
+        ("404 Not Found\r\nx: y", ErrorClass::Missing),
+        ("418 Teapot\r\nx: y", ErrorClass::Unreachable),
+        ("429 Too Many Requests\r\nretry-after: 77", busy(77)),
+        ("503 Service Unavailable\r\nRetry-After: 7", busy(7)),
+    ] {
+        let url = format!("http://{}/dav", answering(answer).await);
+        let error = Space::open(&url, OpenOptions::default()).await.unwrap_err();
+        assert_eq!(error.class(), class, "{answer}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_store_says_comes_without_the_credentials_of_its_url() {
-    let address = forbidding().await;
+    let address = answering("403 Forbidden\r\nx: y").await;
     let url = format!("http://user:SECRET@{address}/dav?sig=SECRET");
     let error = Space::open(&url, CREATE).await.unwrap_err();
-    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+    assert!(matches!(error, Error::Refused { .. }), "{error}");
+    assert_eq!(error.class(), ErrorClass::Refused);
     assert!(
         error.to_string().contains(&format!("http://{address}/dav")),
         "the place stays: {error}"
