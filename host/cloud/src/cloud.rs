@@ -133,18 +133,20 @@ impl Cloud {
     ///
     /// # Errors
     /// [`Error::Missing`], [`Error::Unreachable`], [`Error::Malformed`] if the blob is not an `age`
-    /// file with a passphrase.
+    /// file with a passphrase, [`Error::TooMuchWork`], [`Error::TooManyAttempts`] after ten wrong
+    /// passwords in a minute.
     pub async fn check_password(&self, hash: &Hash, password: Option<&str>) -> Result<bool, Error> {
         self.state.passwords.check(&self.state.space, hash, password).await
     }
 
-    /// Opens a protected file. At most two keys are derived at once. Reading the result blocks.
+    /// Opens a protected file, from its beginning. At most two keys are derived at once, with at
+    /// most 1 GiB of memory; a key that needs more is derived alone. Reading the result blocks.
     ///
     /// # Errors
     /// [`OpenSealedError`] says what is wrong with the password or the file.
     pub async fn open_sealed<R>(&self, input: R, password: &str) -> Result<SealedReader<R>, OpenSealedError>
     where
-        R: std::io::Read + Send + 'static,
+        R: std::io::Read + std::io::Seek + Send + 'static,
     {
         self.state.passwords.open(input, password).await
     }

@@ -18,6 +18,7 @@
 
 #![warn(unreachable_pub)]
 
+mod attempts;
 mod backoff;
 mod batch;
 mod blob;
@@ -33,6 +34,7 @@ pub mod import;
 mod layout;
 mod lease;
 mod list;
+mod memory;
 mod mirror;
 mod objects;
 mod outbox;
