@@ -1,26 +1,16 @@
 //! Blobs: immutable objects named by the SHA-256 of their bytes.
 
-use std::ops::Range;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::stream::{self, BoxStream, FuturesUnordered, StreamExt as _, TryStreamExt as _};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use object_store::path::Path;
-use object_store::{
-    Error as StoreError, GetOptions, GetRange, GetResultPayload, MultipartUpload, ObjectStoreExt as _, PutMode,
-};
+use object_store::{Error as StoreError, GetOptions, MultipartUpload, ObjectStoreExt as _, PutMode};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::sync::mpsc;
 
 use crate::redaction::redacted;
 use crate::{Error, Hash, Hasher, Space};
 
-/// Bytes of one request to a store that is not a directory. Each request has its own time limit and
-/// retries.
-const RANGE_BYTES: u64 = 8 << 20;
-/// Bytes that are read at once from a file.
-const FILE_READ_BYTES: usize = 1 << 20;
 /// A blob up to this size is sent as a whole. A larger one is sent in parts of at least this size.
 const PART_BYTES: u64 = 16 << 20;
 /// Parts that are sent at once.
@@ -68,67 +58,6 @@ impl Space {
             Err(Error::Missing { .. }) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// The bytes of a range of a blob, in pieces of a few MiB at most. The range must be within the
-    /// blob. An answer that ends early is an error. The bytes are not verified: the caller must
-    /// hash them.
-    ///
-    /// # Errors
-    /// [`Error::Missing`], [`Error::Unreachable`], here or from the stream.
-    pub async fn read_blob(
-        &self,
-        hash: &Hash,
-        range: Range<u64>,
-    ) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
-        if range.is_empty() {
-            return Ok(stream::empty().boxed());
-        }
-        let object = path(hash);
-        if self.directory().is_none() {
-            let first = self.read_piece(&object, piece(&range)).await?;
-            return Ok(self.clone().read_pieces(object, first, range));
-        }
-        let options = GetOptions::new().with_range(Some(GetRange::Bounded(range.clone())));
-        let got = self.objects().get(&object, options).await?;
-        match got.payload {
-            GetResultPayload::File(file, _) => Ok(read_file(object, file, range)),
-            GetResultPayload::Stream(pieces) => Ok(exactly(object, range.end - range.start, pieces)),
-        }
-    }
-
-    async fn read_piece(
-        &self,
-        object: &str,
-        range: Range<u64>,
-    ) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
-        let len_bytes = range.end - range.start;
-        let got = self
-            .objects()
-            .get(object, GetOptions::new().with_range(Some(GetRange::Bounded(range))))
-            .await?;
-        Ok(exactly(object.to_owned(), len_bytes, got.into_stream()))
-    }
-
-    fn read_pieces(
-        self,
-        object: String,
-        first: BoxStream<'static, Result<Bytes, Error>>,
-        range: Range<u64>,
-    ) -> BoxStream<'static, Result<Bytes, Error>> {
-        let rest = piece(&range).end..range.end;
-        let later = stream::try_unfold(rest, move |rest| {
-            let (space, object) = (self.clone(), object.clone());
-            async move {
-                if rest.is_empty() {
-                    return Ok(None);
-                }
-                let next = piece(&rest);
-                let pieces = space.read_piece(&object, next.clone()).await?;
-                Ok::<_, Error>(Some((pieces, next.end..rest.end)))
-            }
-        });
-        first.chain(later.try_flatten()).boxed()
     }
 
     /// Stores a blob: the `size` bytes of `source`, whose SHA-256 is `hash`. If the source has
@@ -311,72 +240,4 @@ async fn wait_for_one(
         Some(Ok(Err(error))) => Err(Error::unreachable(object, error)),
         Some(Err(error)) => Err(Error::unreachable(object, error)),
     }
-}
-
-/// The first piece of a range.
-fn piece(range: &Range<u64>) -> Range<u64> {
-    range.start..range.end.min(range.start.saturating_add(RANGE_BYTES))
-}
-
-/// Passes pieces on. Fails if they are not exactly `len_bytes` in total.
-fn exactly(
-    object: String,
-    len_bytes: u64,
-    pieces: BoxStream<'static, object_store::Result<Bytes>>,
-) -> BoxStream<'static, Result<Bytes, Error>> {
-    stream::try_unfold((pieces, len_bytes), move |(mut pieces, left)| {
-        let object = object.clone();
-        async move {
-            match pieces.next().await {
-                Some(Ok(bytes)) if bytes.len() as u64 <= left => {
-                    let left = left - bytes.len() as u64;
-                    Ok(Some((bytes, (pieces, left))))
-                }
-                Some(Ok(_)) => Err(Error::unreachable(
-                    object,
-                    "the answer is longer than what was asked for",
-                )),
-                Some(Err(error)) => Err(Error::from_store(object, error)),
-                None if left == 0 => Ok(None),
-                None => Err(Error::unreachable(object, "the answer ended early")),
-            }
-        }
-    })
-    .boxed()
-}
-
-/// Reads a range of a file on one blocking thread, at most two buffers ahead.
-fn read_file(object: String, file: std::fs::File, range: Range<u64>) -> BoxStream<'static, Result<Bytes, Error>> {
-    let (sender, receiver) = mpsc::channel(2);
-    let object: Arc<str> = object.into();
-    tokio::task::spawn_blocking(move || {
-        if let Err(error) = read_into(&file, range, &sender) {
-            // An error means that nobody reads any more.
-            let _ = sender.blocking_send(Err(Error::unreachable(object, error)));
-        }
-    });
-    stream::unfold(receiver, |mut receiver| async move {
-        Some((receiver.recv().await?, receiver))
-    })
-    .boxed()
-}
-
-fn read_into(
-    mut file: &std::fs::File,
-    range: Range<u64>,
-    sender: &mpsc::Sender<Result<Bytes, Error>>,
-) -> std::io::Result<()> {
-    use std::io::{Read as _, Seek as _, SeekFrom};
-    file.seek(SeekFrom::Start(range.start))?;
-    let mut left = range.end - range.start;
-    while left > 0 {
-        let want = usize::try_from(left).unwrap_or(usize::MAX).min(FILE_READ_BYTES);
-        let mut buffer = vec![0; want];
-        file.read_exact(&mut buffer)?;
-        left -= want as u64;
-        if sender.blocking_send(Ok(buffer.into())).is_err() {
-            break;
-        }
-    }
-    Ok(())
 }

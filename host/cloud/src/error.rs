@@ -68,6 +68,13 @@ pub enum Error {
         /// The object's path in the space.
         object: String,
     },
+    /// The store does not answer requests for a part of an object. It sends the whole, or another
+    /// part.
+    #[error("{object}: the store does not send parts of objects; read the whole object instead")]
+    NoRanges {
+        /// The object's path in the space.
+        object: String,
+    },
     /// An object is not as the format of the space says.
     #[error("{object}: {reason}")]
     Malformed {
@@ -198,6 +205,7 @@ impl Error {
             | Error::OtherSpace { .. }
             | Error::Url { .. }
             | Error::TooMuchWork { .. }
+            | Error::NoRanges { .. }
             | Error::Mismatch { .. }
             | Error::TooLarge { .. } => ErrorClass::Permanent,
         }

@@ -41,6 +41,7 @@ mod outbox;
 mod password;
 mod publish;
 mod publisher;
+mod read_blob;
 mod reap;
 mod redaction;
 mod retry_after;
