@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use crate::decrypt::{self, DecryptError};
 use crate::disk::{FinishedFile, PartFile, TargetDirectory, blocking};
 use crate::engine::Engine;
-use crate::fetch::{FetchError, fetch};
+use crate::fetch::{FetchError, Way, fetch};
 use crate::outcome::{Outcome, TransferError};
 use crate::request::Password;
 use crate::source::Source;
@@ -96,17 +96,18 @@ async fn find_finished(
 }
 
 /// Fetches the blob into the temporary file. Bytes with a wrong hash are fetched again from the
-/// beginning.
+/// beginning, with one request.
 async fn fetch_part(
     engine: &Arc<Engine>,
     task: &mut Task,
     directory: &Arc<TargetDirectory>,
     hash: &Hash,
 ) -> Result<Arc<PartFile>, Outcome> {
-    let mut attempt = 1;
+    let mut wrong = 0;
+    let mut way = Way::Parts;
     loop {
         let found = engine
-            .unless_stopped(Source::find(engine, hash, attempt == 1))
+            .unless_stopped(Source::find(engine, hash, wrong == 0))
             .await
             .flatten();
         if let Err(Outcome::BlobMissing) = found {
@@ -117,21 +118,47 @@ async fn fetch_part(
         let size = source.size();
         task.file.size = size;
         engine.tasks().change(task.id, |task| task.file.size = size);
-        let error = match fetch(engine, task, directory, hash, source).await {
+        match fetch(engine, task, directory, hash, source, way).await {
             Ok(part) => return Ok(part),
             Err(FetchError::Ended(outcome)) => return Err(outcome),
-            Err(FetchError::Mismatch(error)) => error,
-        };
-        tracing::warn!(task = task.task_id, %error, "a download has the wrong bytes");
-        // Remove the checkpoint before the file, so that no checkpoint covers wrong bytes.
-        task.checkpoint = None;
-        engine.persist(task.id, |task| task.checkpoint = None).await?;
-        remove_part(directory, task.part_name()).await;
-        if attempt == FETCHES {
-            return Err(Outcome::failed(error));
+            Err(FetchError::NoRanges) => {
+                tracing::info!(
+                    task = task.task_id,
+                    "the store sends whole blobs only; one connection is used"
+                );
+                way = Way::Whole;
+                task.checkpoint = engine
+                    .tasks()
+                    .get(task.id)
+                    .and_then(|(task, _)| task.checkpoint.clone());
+            }
+            Err(FetchError::Changed) => {
+                tracing::warn!(
+                    task = task.task_id,
+                    "a temporary file does not match its checkpoint; the download starts again"
+                );
+                discard_part(engine, task, directory).await?;
+            }
+            Err(FetchError::WrongHash(error)) => {
+                tracing::warn!(task = task.task_id, %error, "a download has the wrong bytes");
+                discard_part(engine, task, directory).await?;
+                wrong += 1;
+                way = Way::Whole;
+                if wrong == FETCHES {
+                    return Err(Outcome::failed(error));
+                }
+            }
         }
-        attempt += 1;
     }
+}
+
+/// Removes the temporary file. Removes its checkpoint first, so that no checkpoint covers wrong
+/// bytes.
+async fn discard_part(engine: &Arc<Engine>, task: &mut Task, directory: &Arc<TargetDirectory>) -> Result<(), Outcome> {
+    task.checkpoint = None;
+    engine.persist(task.id, |task| task.checkpoint = None).await?;
+    remove_part(directory, task.part_name()).await;
+    Ok(())
 }
 
 /// Renames the temporary file to its final name.

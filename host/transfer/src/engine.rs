@@ -1,13 +1,14 @@
 //! What all transfers share: the tasks, the database, the cloud and the feed.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Mutex, MutexGuard};
 use stowage_cloud::{Cloud, Hash};
 use stowage_storage::{Error as StorageError, Store, UpdateError};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::audit_tickets::AuditTickets;
@@ -21,6 +22,9 @@ use crate::table;
 use crate::task::Task;
 use crate::tasks::Tasks;
 
+/// The most connections of all downloads, not counting the first of each.
+const MORE_CONNECTIONS: usize = 16;
+
 /// What all transfers share.
 pub(crate) struct Engine {
     pub(crate) store: Store,
@@ -33,6 +37,9 @@ pub(crate) struct Engine {
     /// Held while free space is checked and reserved, so that two downloads do not count the same
     /// bytes.
     pub(crate) reserving: tokio::sync::Mutex<()>,
+    /// A permit for each connection of a download beyond its first. Bounds the memory of all
+    /// downloads.
+    pub(crate) more_connections: Arc<Semaphore>,
     next_id: AtomicU64,
     tasks: Mutex<Tasks>,
     /// Notified when a task may be ready to run.
@@ -59,6 +66,7 @@ impl Engine {
             audit_tickets: AuditTickets::default(),
             blob_checks: BlobChecks::default(),
             reserving: tokio::sync::Mutex::new(()),
+            more_connections: Arc::new(Semaphore::new(MORE_CONNECTIONS)),
             next_id: AtomicU64::new(next_id),
             tasks: Mutex::new(Tasks::default()),
             wake: Notify::new(),

@@ -1,29 +1,18 @@
 //! The sources of a blob: the space and local files.
 
-use std::io::{self, SeekFrom};
-use std::sync::Arc;
-
-use bytes::Bytes;
-use futures_util::stream::BoxStream;
-use futures_util::{StreamExt, TryStreamExt};
-use stowage_cloud::{Error as SpaceError, Hash};
+use stowage_cloud::Hash;
 use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
-use tokio_util::io::ReaderStream;
 
 use crate::disk::{FinishedFile, blocking, open_regular, verify};
 use crate::engine::Engine;
 use crate::outcome::Outcome;
 
-/// Bytes read from a file at a time.
-const READ_BYTES: usize = 1 << 20;
-
 /// A possible source of a blob. Its bytes are not trusted before they are hashed.
 pub(crate) enum Source {
-    /// The space.
+    /// The space, asked over the network.
     Space { size: u64 },
     /// A file on this machine.
-    File { file: File, size: u64 },
+    File { file: std::fs::File, size: u64 },
 }
 
 impl Source {
@@ -36,11 +25,17 @@ impl Source {
                 return Ok(source);
             }
         }
-        let in_space = engine.cloud.space().head_blob(hash).await;
+        let space = engine.cloud.space();
+        let in_space = space.head_blob(hash).await;
         if let Ok(Some(info)) = in_space {
-            return Ok(Source::Space { size: info.size });
+            let size = info.size;
+            return Ok(match space.open_blob(hash).await? {
+                Some(file) => Source::File { file, size },
+                None => Source::Space { size },
+            });
         }
         if let Some((file, size)) = temp_file(engine, hash).await {
+            let file = file.into_std().await;
             return Ok(Source::File { file, size });
         }
         in_space?;
@@ -51,25 +46,6 @@ impl Source {
     pub(crate) fn size(&self) -> u64 {
         match self {
             Source::Space { size } | Source::File { size, .. } => *size,
-        }
-    }
-
-    /// Its bytes from `offset` to its end, in pieces.
-    pub(crate) async fn read(
-        self,
-        engine: &Engine,
-        hash: &Hash,
-        offset: u64,
-    ) -> Result<BoxStream<'static, Result<Bytes, SpaceError>>, SpaceError> {
-        match self {
-            Source::Space { size } => engine.cloud.space().read_blob(hash, offset..size).await,
-            Source::File { mut file, size } => {
-                file.seek(SeekFrom::Start(offset)).await.map_err(local_error)?;
-                let rest = file.take(size - offset);
-                Ok(ReaderStream::with_capacity(rest, READ_BYTES)
-                    .map_err(local_error)
-                    .boxed())
-            }
         }
     }
 }
@@ -96,15 +72,8 @@ fn copy(copies: &[FinishedFile]) -> Option<Source> {
         verify(finished_file)?;
         let file = open_regular(&finished_file.path).ok()??;
         Some(Source::File {
-            file: File::from_std(file),
+            file,
             size: finished_file.size,
         })
     })
-}
-
-fn local_error(error: io::Error) -> SpaceError {
-    SpaceError::Local {
-        subject: "a local copy of the blob".to_owned(),
-        source: Arc::new(error),
-    }
 }

@@ -79,6 +79,32 @@ pub(crate) struct Checkpoint {
     pub(crate) offset: u64,
     /// Their SHA-256. A file that was changed since does not match it and is not continued.
     pub(crate) sha256: [u8; 32],
+    /// More synced bytes: start and end of each range, in order, from `offset` on.
+    #[serde(default)]
+    pub(crate) ranges: Vec<(u64, u64)>,
+}
+
+impl Checkpoint {
+    /// Whether it fits a file of this size.
+    pub(crate) fn fits(&self, size: u64) -> bool {
+        let mut before = self.offset;
+        self.ranges.iter().all(|&(start, end)| {
+            let in_order = before <= start && start <= end;
+            before = end;
+            in_order
+        }) && before <= size
+    }
+
+    /// Bytes that it covers.
+    pub(crate) fn covered_bytes(&self) -> u64 {
+        let more = self.ranges.iter().map(|(start, end)| end.saturating_sub(*start));
+        more.fold(self.offset, u64::saturating_add)
+    }
+
+    /// Where the last byte that it covers ends.
+    pub(crate) fn end(&self) -> u64 {
+        self.ranges.last().map_or(self.offset, |(_, end)| *end)
+    }
 }
 
 /// The decrypted content of a protected file, before it gets its final name.
@@ -210,7 +236,7 @@ impl Task {
 
     /// Bytes that the last checkpoint covers.
     pub(crate) fn checkpoint_offset(&self) -> u64 {
-        self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.offset)
+        self.checkpoint.as_ref().map_or(0, Checkpoint::covered_bytes)
     }
 
     /// The row of the feed. `transferred` is in bytes. `source` is the path of an uploaded file.

@@ -183,18 +183,19 @@ async fn a_broken_connection_costs_no_more_than_what_was_under_way() {
 }
 
 #[tokio::test]
-async fn a_source_that_stalls_is_paused_and_tried_again() {
+async fn a_source_that_stalls_for_long_is_paused_and_tried_again() {
     let mut rig = Rig::new().await;
     rig.config.stall_timeout = Duration::from_millis(100);
     rig.config.retry.first = Duration::from_secs(3600);
     rig.config.retry.most = Duration::from_secs(3600);
     let content = bytes(MIB, 7);
     let blob = rig.blob("x", &content).await;
-    rig.objects.set_times(Fault::StallAt(MIB as u64 / 2), 1);
+    rig.objects.set(Fault::StallAt(MIB as u64 / 2));
     let running = rig.start();
     let id = running.download(&request(&blob)).await;
     let row = running.status(&id, 2).await;
     assert_eq!((row.progress, row.code), (50, 500));
+    rig.objects.set(Fault::None);
     let mut again = request(&blob);
     again.task_id = Some(id.clone());
     running.download(&again).await;

@@ -2,12 +2,14 @@
 
 use std::io;
 
+mod copy;
 mod finished_file;
 mod hash;
 mod part_file;
 mod roots;
 mod target_directory;
 
+pub(crate) use copy::{CopyError, copy};
 pub(crate) use finished_file::{FinishedFile, is_unchanged, open_regular, verify};
 pub(crate) use part_file::PartFile;
 pub use roots::DirectoryError;

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 use rustix::fs::{self, FallocateFlags};
 use rustix::io::Errno;
 use sha2::Sha256;
 
+use super::copy::disk_full;
 use super::hash::hash_prefix;
 
 /// A temporary file of a download.
@@ -26,8 +27,24 @@ impl PartFile {
         }
         match fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, size) {
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(disk_full(error.into())),
         }
+    }
+
+    /// Writes bytes at an offset. No space, a used up quota and the limit of file sizes are all
+    /// [`io::ErrorKind::StorageFull`].
+    pub(crate) fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset).map_err(disk_full)
+    }
+
+    /// Fills the buffer from an offset on.
+    pub(crate) fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+
+    /// Syncs the content. Some file systems notice only here that there is no space.
+    pub(crate) fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data().map_err(disk_full)
     }
 
     /// Bytes that the file occupies on disk.

@@ -10,6 +10,7 @@ use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use sha2::Digest;
 
+use super::copy::disk_full;
 use super::finished_file::FinishedFile;
 use super::hash::hash_prefix;
 use super::part_file::PartFile;
@@ -107,7 +108,7 @@ impl TargetDirectory {
     /// If a file with such a name has the same content, it is used instead. The name is durable on
     /// return. `sha256` is the hash of the content.
     pub(crate) fn publish(&self, part: &PartFile, name: &str, sha256: [u8; 32]) -> io::Result<FinishedFile> {
-        fs::fsync(&part.file)?;
+        part.file.sync_all().map_err(disk_full)?;
         let size = part.file.metadata()?.len();
         for number in 0..MOST_NUMBERS {
             let candidate = numbered(name, number);

@@ -335,11 +335,16 @@ impl Rig {
             .collect()
     }
 
-    /// The offset of the only task's checkpoint.
+    /// The bytes that the only task's checkpoint covers.
     pub fn checkpoint(&self) -> u64 {
         let stored = self.stored();
         assert_eq!(stored.len(), 1);
-        stored[0]["checkpoint"]["offset"].as_u64().unwrap_or(0)
+        let checkpoint = &stored[0]["checkpoint"];
+        let ranges = checkpoint["ranges"].as_array().into_iter().flatten();
+        let more: u64 = ranges
+            .map(|range| range[1].as_u64().unwrap() - range[0].as_u64().unwrap())
+            .sum();
+        checkpoint["offset"].as_u64().unwrap_or(0) + more
     }
 }
 
