@@ -7,11 +7,12 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use http::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
-use hyper_tungstenite::tungstenite::Message;
-use hyper_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use hyper_tungstenite::tungstenite::protocol::frame::Frame;
+use hyper_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use hyper_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use hyper_tungstenite::tungstenite::{Error, Message};
 use hyper_tungstenite::{HyperWebsocket, HyperWebsocketStream};
-use stowage_transfer::Connection;
+use stowage_transfer::{Connection, Fragment};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -20,18 +21,21 @@ use crate::response::{HttpResponse, refusal};
 
 /// How often the server sends a ping.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
-/// If a client does not take a frame in this time, the connection ends.
+/// If a client does not take a part of a frame in this time, the connection ends.
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+/// Most bytes of a frame of the websocket. A longer text is sent as several frames.
+const MAX_FRAME_BYTES: usize = 16 << 10;
 /// Most keys of one connection.
 const MAX_KEYS: usize = 64;
 
-/// Clients may send little. A frame to a client may be a snapshot of every task; at most one frame
-/// is in the buffer.
+/// Clients may send little. At most one of our frames waits in the write buffer, behind the rest of
+/// what is smaller than `write_buffer_size`. So the buffer stays small, however many tasks a text
+/// has. The buffer is never given back, so it counts for idle connections too.
 fn config() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(4 << 10)
         .write_buffer_size(8 << 10)
-        .max_write_buffer_size(64 << 20)
+        .max_write_buffer_size(64 << 10)
         .max_message_size(Some(64 << 10))
         .max_frame_size(Some(16 << 10))
 }
@@ -48,13 +52,14 @@ pub(super) fn upgrade(shared: &Shared, mut request: Request<Incoming>, permit: C
     match hyper_tungstenite::upgrade(&mut request, Some(config())) {
         Ok((mut response, socket)) => {
             let keys = (!keys.is_empty()).then_some(keys);
-            let frames = shared.feed.connect(keys);
+            let feed = shared.feed.clone();
+            let frames = feed.connect(keys);
             let stop = shared.stop.clone();
             let cut = shared.cut.clone();
             shared.sockets.spawn(async move {
                 let _permit = permit;
                 tokio::select! {
-                    () = serve(socket, frames, stop) => {}
+                    () = feed.metered(serve(socket, frames, stop)) => {}
                     () = cut.cancelled() => {}
                 }
             });
@@ -86,13 +91,13 @@ async fn serve(socket: HyperWebsocket, mut frames: Connection, stop: Cancellatio
     let mut ping = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let message = tokio::select! {
+        let is_sent = tokio::select! {
             () = stop.cancelled() => break,
-            frame = frames.next_frame() => match frame {
-                Some(text) => Message::Text(text.into()),
+            fragment = frames.next_fragment() => match fragment {
+                Some(fragment) => in_time(send_fragment(&mut socket, fragment)).await,
                 None => break,
             },
-            _ = ping.tick() => Message::Ping(Bytes::new()),
+            _ = ping.tick() => in_time(socket.send(Message::Ping(Bytes::new()))).await,
             received = socket.next() => match received {
                 Some(Ok(Message::Close(_))) => {
                     // The protocol has queued the reply, which is still to be written.
@@ -104,7 +109,7 @@ async fn serve(socket: HyperWebsocket, mut frames: Connection, stop: Cancellatio
                 Some(Ok(_)) => continue,
             },
         };
-        if !send(&mut socket, message).await {
+        if !is_sent {
             return;
         }
     }
@@ -112,19 +117,46 @@ async fn serve(socket: HyperWebsocket, mut frames: Connection, stop: Cancellatio
         code: CloseCode::Away,
         reason: "the server stops".into(),
     };
-    send(&mut socket, Message::Close(Some(goodbye))).await;
+    in_time(socket.send(Message::Close(Some(goodbye)))).await;
 }
 
-/// Sends one message. Meanwhile the feed keeps only the latest state for a slow client.
-async fn send(socket: &mut HyperWebsocketStream, message: Message) -> bool {
-    match timeout(SEND_TIMEOUT, socket.send(message)).await {
+/// Sends a part of a text. Meanwhile the feed keeps only the latest state for a slow client.
+async fn send_fragment(socket: &mut HyperWebsocketStream, fragment: Fragment) -> Result<(), Error> {
+    for frame in websocket_frames(fragment) {
+        socket.feed(Message::Frame(frame)).await?;
+    }
+    socket.flush().await
+}
+
+/// The frames of a part of a text.
+fn websocket_frames(fragment: Fragment) -> impl Iterator<Item = Frame> {
+    let Fragment {
+        mut text,
+        is_first,
+        is_last,
+    } = fragment;
+    let mut kind = if is_first { Data::Text } else { Data::Continue };
+    std::iter::from_fn(move || {
+        if text.is_empty() {
+            return None;
+        }
+        let payload = text.split_to(text.len().min(MAX_FRAME_BYTES));
+        let is_end = is_last && text.is_empty();
+        let opcode = OpCode::Data(std::mem::replace(&mut kind, Data::Continue));
+        Some(Frame::message(payload, opcode, is_end))
+    })
+}
+
+/// Whether a client took what was sent before the time was over.
+async fn in_time(sent: impl Future<Output = Result<(), Error>>) -> bool {
+    match timeout(SEND_TIMEOUT, sent).await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {
             tracing::debug!(%error, "a websocket ended");
             false
         }
         Err(_) => {
-            tracing::debug!("a websocket client took no frame for {} s", SEND_TIMEOUT.as_secs());
+            tracing::debug!("a websocket client took nothing for {} s", SEND_TIMEOUT.as_secs());
             false
         }
     }
@@ -133,6 +165,32 @@ async fn send(socket: &mut HyperWebsocketStream, message: Message) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_text_is_several_frames_of_one_message() {
+        let frames: Vec<_> = [(true, MAX_FRAME_BYTES + 1), (false, MAX_FRAME_BYTES), (false, 1)]
+            .into_iter()
+            .enumerate()
+            .flat_map(|(index, (is_first, len))| {
+                websocket_frames(Fragment {
+                    text: vec![b'x'; len].into(),
+                    is_first,
+                    is_last: index == 2,
+                })
+            })
+            .map(|frame| (frame.header().opcode, frame.header().is_final, frame.payload().len()))
+            .collect();
+        let (text, more) = (OpCode::Data(Data::Text), OpCode::Data(Data::Continue));
+        assert_eq!(
+            frames,
+            [
+                (text, false, MAX_FRAME_BYTES),
+                (more, false, 1),
+                (more, false, MAX_FRAME_BYTES),
+                (more, true, 1)
+            ]
+        );
+    }
 
     #[test]
     fn keys_repeat_and_are_decoded() {

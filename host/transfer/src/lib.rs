@@ -33,7 +33,7 @@ mod upload;
 
 pub use config::{Config, Retry};
 pub use disk::DirectoryError;
-pub use feed::{Connection, FRAME_INTERVAL, Feed, Filter, KEY_LIFETIME, MAX_KEYS, SubscribeError};
+pub use feed::{Connection, FRAME_INTERVAL, Feed, Filter, Fragment, KEY_LIFETIME, MAX_KEYS, SubscribeError};
 pub use request::{
     DownloadRefusal, DownloadRequest, File, HookError, Password, Refusal, TaskIdError, UploadHook, UploadRequest,
 };

@@ -416,9 +416,9 @@ async fn a_deleted_or_changed_file_is_told_and_can_be_brought_back() {
         };
         running.feed.subscribe("k", filter).unwrap();
         let mut connection = running.feed.connect(None);
-        let frame = tokio::time::timeout(Duration::from_secs(10), connection.next_frame());
+        let frame = tokio::time::timeout(Duration::from_secs(10), connection.next_fragment());
         let frame = frame.await.expect("a snapshot is due").unwrap();
-        let frame: serde_json::Value = serde_json::from_str(&frame).unwrap();
+        let frame: serde_json::Value = serde_json::from_slice(&frame.text).unwrap();
         frame["data"][0]["status"].as_i64().unwrap()
     };
     assert_eq!(snapshot().await, 4);

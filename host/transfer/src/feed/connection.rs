@@ -1,22 +1,27 @@
 //! One reader of the feed.
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::task::AbortOnDropHandle;
 
+use super::cut::Cut;
+use super::frame::{self, Fragment, OpenFrame};
 use super::keys::Key;
-use super::progress_feed::{Feed, State};
-use super::rows::{EncodedRow, channel_of};
+use super::progress_feed::Feed;
+use super::rows::{CHANNELS, Selection, channel_of};
 
 /// The shortest time between two frames of one key on one connection.
 pub const FRAME_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Feed {
     /// Opens a connection that claims these keys. With `None` it claims every key, also later ones.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub fn connect(&self, keys: Option<Vec<String>>) -> Connection {
         let keys = keys.map(|mut keys| {
             keys.sort_unstable();
@@ -24,14 +29,17 @@ impl Feed {
             keys
         });
         let mut state = self.lock();
-        state.keys.claim(keys.as_deref(), Instant::now());
+        let listener = state.listeners.number();
+        state.keys.claim(listener, keys.as_deref(), Instant::now());
         Connection {
             feed: self.clone(),
-            listener: state.listeners.number(),
+            listener,
             notify: Arc::default(),
             keys,
             progress: HashMap::new(),
             due: VecDeque::new(),
+            open: None,
+            _ticks: self.ticks(&mut state),
         }
     }
 }
@@ -56,6 +64,10 @@ pub struct Connection {
     progress: HashMap<String, Progress>,
     /// Keys found due by the last check, so that many keys need one check.
     due: VecDeque<String>,
+    /// The frame whose first fragment was taken, and whose last one was not.
+    open: Option<OpenFrame>,
+    /// Ticks come while there are connections.
+    _ticks: Arc<AbortOnDropHandle<()>>,
 }
 
 /// What a connection does next.
@@ -68,18 +80,21 @@ enum NextStep {
 }
 
 impl Connection {
-    /// The next text frame: a JSON object with `key`, `code` 200, `message` null, `data` (rows) and
-    /// `seq`.
+    /// The next fragment of a text frame. The frame is a JSON object with `key`, `code` 200,
+    /// `message` null, `data` (rows) and `seq`.
     ///
     /// A key's first frame after each subscription is the snapshot of all rows that match, later
     /// ones hold only rows that changed. `seq` counts a key's frames on this connection from 1. A
     /// key has at most one frame in [`FRAME_INTERVAL`]. `None` once the feed is closed. Dropping
     /// the future loses nothing.
-    pub async fn next_frame(&mut self) -> Option<String> {
+    pub async fn next_fragment(&mut self) -> Option<Fragment> {
+        if let Some(open) = self.open.take() {
+            return Some(self.fragment(open));
+        }
         loop {
             while let Some(key) = self.due.pop_front() {
-                if let Some(frame) = self.frame(&key).await {
-                    return Some(frame);
+                if let Some(fragment) = self.begin(&key).await {
+                    return Some(fragment);
                 }
             }
             match self.next_step() {
@@ -108,10 +123,10 @@ impl Connection {
         let now = Instant::now();
         let mut earliest: Option<Instant> = None;
         let mut channels = 0u16;
-        let progress = &mut self.progress;
+        let progress = &self.progress;
         let due = &mut self.due;
         let mut visit = |name: &str, key: &Key| {
-            match ready_at(progress, state, name, key, now) {
+            match ready_at(progress, &state.cuts, name, key, now) {
                 // A key that already waits for its next frame needs no further wake-up.
                 None => channels |= 1 << channel_of(key.filter.direction, key.filter.platform),
                 Some(at) if at <= now => due.push_back(name.to_owned()),
@@ -136,8 +151,8 @@ impl Connection {
         NextStep::Idle(earliest)
     }
 
-    /// The frame of a due key. `None` if there is nothing to send after all.
-    async fn frame(&mut self, name: &str) -> Option<String> {
+    /// The first fragment of the frame of a due key. `None` if there is nothing to send after all.
+    async fn begin(&mut self, name: &str) -> Option<Fragment> {
         let feed = self.feed.clone();
         let filter = {
             let state = feed.lock();
@@ -151,29 +166,50 @@ impl Connection {
         if let Some(filter) = filter {
             feed.audit(filter.direction).await;
         }
-        let state = feed.lock();
+        let mut state = feed.lock();
         let key = state.keys.get(name)?;
-        let known = self.progress.get(name);
-        let rows: Vec<Arc<EncodedRow>> = match known {
-            Some(known) if known.generation == key.generation => {
-                let changes: Vec<_> = state.rows.changes(&key.filter, known.seen).cloned().collect();
-                if changes.is_empty() {
-                    return None;
-                }
-                changes
+        let (filter, generation) = (key.filter, key.generation);
+        let known = self.progress.get_mut(name);
+        let seq = known.as_ref().map_or(0, |known| known.seq) + 1;
+        let (selection, upto, shared) = match &known {
+            Some(known) if known.generation == generation => {
+                let cut = &mut state.cuts[channel_of(filter.direction, filter.platform)];
+                let seen = known.seen;
+                let (upto, shared) = cut.frame(filter, seen, || feed.latest(&filter));
+                (Selection::Changed { seen, upto }, upto, shared)
             }
-            _ => state.rows.snapshot(&key.filter),
+            _ => (Selection::All, feed.latest(&filter), Weak::new()),
         };
-        let seq = known.map_or(0, |known| known.seq) + 1;
+        drop(state);
+        let chunk = feed.chunk(filter, selection, selection.start(), &shared);
+        if let (Selection::Changed { .. }, Some(known), true) = (selection, known, chunk.text.is_empty()) {
+            // The changes do not match this key. Skip them next time.
+            known.seen = upto;
+            return None;
+        }
         let progress = Progress {
-            generation: key.generation,
-            seen: state.rows.latest(&key.filter),
+            generation,
+            seen: upto,
             seq,
             next_at: Instant::now() + FRAME_INTERVAL,
         };
-        drop(state);
         self.progress.insert(name.to_owned(), progress);
-        Some(text(name, &rows, seq))
+        self.open = chunk.next.map(|from| OpenFrame {
+            filter,
+            selection,
+            from,
+            seq,
+            shared,
+        });
+        Some(frame::first_fragment(name, &chunk, seq))
+    }
+
+    /// The next fragment of a frame.
+    fn fragment(&mut self, open: OpenFrame) -> Fragment {
+        let chunk = self.feed.chunk(open.filter, open.selection, open.from, &open.shared);
+        let seq = open.seq;
+        self.open = chunk.next.map(|from| OpenFrame { from, ..open });
+        frame::next_fragment(chunk, seq)
     }
 }
 
@@ -181,48 +217,22 @@ impl Drop for Connection {
     fn drop(&mut self) {
         let mut state = self.feed.lock();
         state.listeners.disarm(self.listener);
-        state.keys.release(self.keys.as_deref(), Instant::now());
+        state.keys.release(self.listener, self.keys.as_deref(), Instant::now());
     }
 }
 
 /// The time of the next frame of a key. `None` if there is nothing to send.
 fn ready_at(
-    progress: &mut HashMap<String, Progress>,
-    state: &State,
+    progress: &HashMap<String, Progress>,
+    cuts: &[Cut; CHANNELS],
     name: &str,
     key: &Key,
     now: Instant,
 ) -> Option<Instant> {
-    let Some(known) = progress.get_mut(name) else {
+    let Some(known) = progress.get(name) else {
         return Some(now);
     };
-    if known.generation == key.generation {
-        let latest = state.rows.latest(&key.filter);
-        if known.seen == latest {
-            return None;
-        }
-        if state.rows.changes(&key.filter, known.seen).next().is_none() {
-            // The changes do not match this key. Skip them next time.
-            known.seen = latest;
-            return None;
-        }
-    }
-    Some(known.next_at)
-}
-
-fn text(key: &str, rows: &[Arc<EncodedRow>], seq: u64) -> String {
-    let len: usize = rows.iter().map(|row| row.json().len() + 1).sum();
-    let mut text = String::with_capacity(len + key.len() + 80);
-    text.push_str("{\"key\":");
-    text.push_str(&serde_json::to_string(key).expect("a string is always JSON"));
-    text.push_str(",\"code\":200,\"message\":null,\"data\":[");
-    for (index, row) in rows.iter().enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        text.push_str(row.json());
-    }
-    // Writing to a String cannot fail.
-    let _ = write!(text, "],\"seq\":{seq}}}");
-    text
+    let cut = &cuts[channel_of(key.filter.direction, key.filter.platform)];
+    let is_due = known.generation != key.generation || known.seen < cut.version;
+    is_due.then_some(known.next_at)
 }

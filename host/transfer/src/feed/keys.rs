@@ -44,10 +44,10 @@ pub(super) struct Key {
 #[derive(Default)]
 pub(super) struct Keys {
     keys: HashMap<String, Key>,
-    /// The number of connections that claim a key by name, also a key not subscribed yet.
-    claims: HashMap<String, usize>,
-    /// The number of connections that claim every key.
-    claims_of_all: usize,
+    /// The connections that claim a key by name, also a key not subscribed yet.
+    claims: HashMap<String, Vec<u64>>,
+    /// The connections that claim every key.
+    claims_of_all: Vec<u64>,
     generation: u64,
 }
 
@@ -70,7 +70,7 @@ impl Keys {
             self.forget_oldest()?;
         }
         self.generation += 1;
-        let claimed = self.claims_of_all > 0 || self.claims.contains_key(name);
+        let claimed = self.claimants(name).next().is_some();
         let key = Key {
             filter,
             generation: self.generation,
@@ -80,40 +80,57 @@ impl Keys {
         Ok(())
     }
 
-    pub(super) fn claim(&mut self, names: Option<&[String]>, now: Instant) {
-        self.expire(now);
-        match names {
-            None => self.claims_of_all += 1,
-            Some(names) => {
-                for name in names {
-                    *self.claims.entry(name.clone()).or_default() += 1;
-                }
-            }
-        }
-        self.update_unclaimed(now);
+    /// The connections that claim a key.
+    pub(super) fn claimants(&self, name: &str) -> impl Iterator<Item = u64> {
+        let by_name = self.claims.get(name).into_iter().flatten();
+        by_name.chain(&self.claims_of_all).copied()
     }
 
-    pub(super) fn release(&mut self, names: Option<&[String]>, now: Instant) {
+    /// A connection claims these keys, or with `None` every key. No name comes twice.
+    pub(super) fn claim(&mut self, connection: u64, names: Option<&[String]>, now: Instant) {
+        self.expire(now);
         match names {
-            None => self.claims_of_all -= 1,
+            None => {
+                self.claims_of_all.push(connection);
+                self.keys.values_mut().for_each(|key| key.unclaimed = None);
+            }
             Some(names) => {
                 for name in names {
-                    if let Some(count) = self.claims.get_mut(name) {
-                        *count -= 1;
-                        if *count == 0 {
-                            self.claims.remove(name);
-                        }
+                    self.claims.entry(name.clone()).or_default().push(connection);
+                    if let Some(key) = self.keys.get_mut(name) {
+                        key.unclaimed = None;
                     }
                 }
             }
         }
-        self.update_unclaimed(now);
     }
 
-    fn update_unclaimed(&mut self, now: Instant) {
-        for (name, key) in &mut self.keys {
-            let claimed = self.claims_of_all > 0 || self.claims.contains_key(name);
-            key.unclaimed = (!claimed).then(|| key.unclaimed.unwrap_or(now));
+    /// A connection ends. The names are those that it has claimed.
+    pub(super) fn release(&mut self, connection: u64, names: Option<&[String]>, now: Instant) {
+        match names {
+            None => {
+                self.claims_of_all.retain(|other| *other != connection);
+                if self.claims_of_all.is_empty() {
+                    for (name, key) in &mut self.keys {
+                        key.unclaimed = (!self.claims.contains_key(name)).then_some(now);
+                    }
+                }
+            }
+            Some(names) => {
+                for name in names {
+                    if let Some(claims) = self.claims.get_mut(name) {
+                        claims.retain(|other| *other != connection);
+                        if claims.is_empty() {
+                            self.claims.remove(name);
+                        }
+                    }
+                    if self.claimants(name).next().is_none()
+                        && let Some(key) = self.keys.get_mut(name)
+                    {
+                        key.unclaimed = Some(now);
+                    }
+                }
+            }
         }
     }
 

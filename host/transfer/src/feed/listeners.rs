@@ -26,15 +26,18 @@ impl Listeners {
         self.armed.remove(&listener);
     }
 
-    pub(super) fn wake(&mut self, channel: usize) {
-        let bit = 1u16 << channel;
-        self.armed.retain(|_, (channels, notify)| {
-            let waits = *channels & bit != 0;
-            if waits {
-                notify.notify_one();
-            }
-            !waits
-        });
+    /// Removes and returns those that wait for one of these channels. The caller wakes them.
+    pub(super) fn take(&mut self, channels: u16) -> Vec<Arc<Notify>> {
+        self.armed
+            .extract_if(|_, (waits, _)| *waits & channels != 0)
+            .map(|(_, (_, notify))| notify)
+            .collect()
+    }
+
+    pub(super) fn wake(&mut self, listener: u64) {
+        if let Some((_, notify)) = self.armed.remove(&listener) {
+            notify.notify_one();
+        }
     }
 
     pub(super) fn wake_all(&mut self) {

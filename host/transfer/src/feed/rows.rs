@@ -12,6 +12,12 @@ pub(super) const CHANNELS: usize = 16;
 /// Statuses: -1…5.
 const STATUSES: usize = 7;
 
+/// The most rows of a page.
+const PAGE_ROWS: usize = 64;
+
+/// The most rows that one page looks at. It bounds how long a publisher waits for a reader.
+const PAGE_VISITS: usize = 256;
+
 /// A row and its JSON. The JSON is made at most once for all subscribers.
 pub(super) struct EncodedRow {
     pub(super) row: Row,
@@ -32,6 +38,16 @@ struct Entry {
     left: [u64; STATUSES],
 }
 
+impl Entry {
+    /// Whether a reader that has seen everything up to `seen` is told of the row: it matches, or
+    /// it matched before.
+    fn concerns(&self, filter: &Filter, seen: u64) -> bool {
+        let row = &self.encoded.row;
+        let left = filter.status.and_then(slot).is_some_and(|slot| self.left[slot] > seen);
+        filter.matches(row) || left && row.platform == filter.platform
+    }
+}
+
 #[derive(Default)]
 struct Channel {
     rows: BTreeMap<u64, Entry>,
@@ -48,6 +64,35 @@ pub(super) struct Rows {
     version: u64,
 }
 
+/// Which rows a frame has.
+#[derive(Clone, Copy)]
+pub(super) enum Selection {
+    /// All rows that match, by `id`. A position is an `id`.
+    All,
+    /// The rows that changed after version `seen`, up to version `upto`, oldest change first. A
+    /// position is a version.
+    Changed { seen: u64, upto: u64 },
+}
+
+impl Selection {
+    /// The position of the first page.
+    pub(super) fn start(self) -> u64 {
+        match self {
+            Selection::All => 0,
+            Selection::Changed { seen, .. } => seen + 1,
+        }
+    }
+}
+
+/// Some rows of a selection.
+#[derive(Default)]
+pub(super) struct Page {
+    /// Rows with their positions.
+    pub(super) rows: Vec<(u64, Arc<EncodedRow>)>,
+    /// Where the next page starts. `None` at the end.
+    pub(super) next: Option<u64>,
+}
+
 /// The channel of a direction and platform. Platforms from 7 on share a channel; the filter
 /// separates them.
 pub(super) fn channel_of(direction: Direction, platform: u8) -> usize {
@@ -59,31 +104,32 @@ fn slot(status: i32) -> Option<usize> {
     (slot < STATUSES).then_some(slot)
 }
 
-fn matches(filter: &Filter, row: &Row) -> bool {
-    row.platform == filter.platform && filter.status.is_none_or(|status| row.status == status)
-}
-
 impl Rows {
-    /// Stores a row. Returns the channel that changed.
-    pub(super) fn publish(&mut self, row: Row) -> Option<usize> {
+    /// Stores a row. Returns whether it has changed.
+    pub(super) fn publish(&mut self, row: Row) -> bool {
         let index = channel_of(row.direction, row.platform);
         let channel = &mut self.channels[index];
-        let mut left = [0; STATUSES];
+        let id = row.id;
         let version = self.version + 1;
-        if let Some(before) = channel.rows.get(&row.id) {
-            if before.encoded.row == row {
-                return None;
+        let mut left = [0; STATUSES];
+        match channel.rows.get(&id) {
+            Some(before) => {
+                if before.encoded.row == row {
+                    return false;
+                }
+                left = before.left;
+                if before.encoded.row.status != row.status
+                    && let Some(slot) = slot(before.encoded.row.status)
+                {
+                    left[slot] = version;
+                }
+                channel.changes.remove(&before.version);
             }
-            left = before.left;
-            if before.encoded.row.status != row.status
-                && let Some(slot) = slot(before.encoded.row.status)
-            {
-                left[slot] = version;
+            None => {
+                self.of_task.insert(id, index);
             }
-            channel.changes.remove(&before.version);
         }
         self.version = version;
-        let id = row.id;
         channel.latest = version;
         channel.changes.insert(version, id);
         let encoded = Arc::new(EncodedRow {
@@ -91,8 +137,7 @@ impl Rows {
             json: OnceLock::new(),
         });
         channel.rows.insert(id, Entry { encoded, version, left });
-        self.of_task.insert(id, index);
-        Some(index)
+        true
     }
 
     pub(super) fn forget(&mut self, id: u64) {
@@ -104,38 +149,42 @@ impl Rows {
         }
     }
 
-    fn channel(&self, filter: &Filter) -> &Channel {
-        &self.channels[channel_of(filter.direction, filter.platform)]
+    /// For each channel, the version of its last change.
+    pub(super) fn latest(&self) -> [u64; CHANNELS] {
+        std::array::from_fn(|index| self.channels[index].latest)
     }
 
-    /// The version of the last change in the channel of a filter.
-    pub(super) fn latest(&self, filter: &Filter) -> u64 {
-        self.channel(filter).latest
+    /// The rows of a selection from a position on, in their latest state. A row that has changed
+    /// after [`Selection::Changed::upto`] is left out, because the next frame has it.
+    pub(super) fn page(&self, filter: &Filter, selection: Selection, from: u64) -> Page {
+        let channel = &self.channels[channel_of(filter.direction, filter.platform)];
+        match selection {
+            Selection::All => page(channel.rows.range(from..).map(|(id, entry)| (*id, entry)), |entry| {
+                filter.matches(&entry.encoded.row)
+            }),
+            // `BTreeMap` panics at a range that ends before it starts.
+            Selection::Changed { upto, .. } if from > upto => Page::default(),
+            Selection::Changed { seen, upto } => page(
+                channel
+                    .changes
+                    .range(from..=upto)
+                    .filter_map(|(version, id)| Some((*version, channel.rows.get(id)?))),
+                |entry| entry.concerns(filter, seen),
+            ),
+        }
     }
+}
 
-    /// The rows that match now, by `id`.
-    pub(super) fn snapshot(&self, filter: &Filter) -> Vec<Arc<EncodedRow>> {
-        self.channel(filter)
-            .rows
-            .values()
-            .filter(|entry| matches(filter, &entry.encoded.row))
-            .map(|entry| entry.encoded.clone())
-            .collect()
+fn page<'a>(entries: impl Iterator<Item = (u64, &'a Entry)>, is_wanted: impl Fn(&Entry) -> bool) -> Page {
+    let mut page = Page::default();
+    for (visited, (position, entry)) in entries.enumerate() {
+        if visited == PAGE_VISITS || page.rows.len() == PAGE_ROWS {
+            page.next = Some(position);
+            break;
+        }
+        if is_wanted(entry) {
+            page.rows.push((position, entry.encoded.clone()));
+        }
     }
-
-    /// The rows that changed after version `seen`, oldest change first. Includes rows that matched
-    /// before.
-    pub(super) fn changes(&self, filter: &Filter, seen: u64) -> impl Iterator<Item = &Arc<EncodedRow>> + use<'_> {
-        let filter = *filter;
-        let channel = self.channel(&filter);
-        channel
-            .changes
-            .range(seen + 1..)
-            .filter_map(|(_, id)| channel.rows.get(id))
-            .filter(move |entry| {
-                let left = filter.status.and_then(slot).is_some_and(|slot| entry.left[slot] > seen);
-                matches(&filter, &entry.encoded.row) || left && entry.encoded.row.platform == filter.platform
-            })
-            .map(|entry| &entry.encoded)
-    }
+    page
 }

@@ -24,9 +24,22 @@ fn publish(feed: &Feed, id: u64, status: i32, progress: u8) {
     feed.publish(row);
 }
 
+/// The text of the next frame. `None` once the feed is closed.
+pub(super) async fn next_frame(connection: &mut Connection) -> Option<Vec<u8>> {
+    let mut text = Vec::new();
+    loop {
+        let fragment = connection.next_fragment().await?;
+        assert_eq!(fragment.is_first, text.is_empty());
+        text.extend_from_slice(&fragment.text);
+        if fragment.is_last {
+            return Some(text);
+        }
+    }
+}
+
 async fn frame(connection: &mut Connection) -> Value {
-    let text = within(connection.next_frame()).await.expect("the feed is open");
-    serde_json::from_str(&text).unwrap()
+    let text = within(next_frame(connection)).await.expect("the feed is open");
+    serde_json::from_slice(&text).unwrap()
 }
 
 async fn within<T>(future: impl Future<Output = T>) -> T {
@@ -35,7 +48,9 @@ async fn within<T>(future: impl Future<Output = T>) -> T {
 
 async fn silent(connection: &mut Connection) {
     assert!(
-        timeout(Duration::from_secs(5), connection.next_frame()).await.is_err(),
+        timeout(Duration::from_secs(5), connection.next_fragment())
+            .await
+            .is_err(),
         "no frame was due"
     );
 }
@@ -335,7 +350,7 @@ async fn a_frame_future_that_is_dropped_loses_nothing() {
     frame(&mut connection).await;
     publish(&feed, 1, 1, 1);
     assert!(
-        timeout(Duration::from_millis(50), connection.next_frame())
+        timeout(Duration::from_millis(50), connection.next_fragment())
             .await
             .is_err()
     );
@@ -348,7 +363,7 @@ async fn a_frame_future_that_is_dropped_loses_nothing() {
 async fn a_closed_feed_ends_its_connections() {
     let feed = Feed::new();
     let mut connection = feed.connect(None);
-    let end = tokio::spawn(async move { connection.next_frame().await });
+    let end = tokio::spawn(async move { next_frame(&mut connection).await });
     tokio::task::yield_now().await;
     feed.close();
     assert_eq!(within(end).await.unwrap(), None);
@@ -383,4 +398,177 @@ async fn frames_come_on_a_clock_that_runs_too() {
     frame(&mut connection).await;
     publish(&feed, 1, 4, 100);
     assert_eq!(statuses(&frame(&mut connection).await), [(1, 4)]);
+}
+
+/// Opens a connection of its own for each key, and takes the snapshots.
+async fn followers(feed: &Feed, keys: &[&str]) -> Vec<Connection> {
+    let mut connections = Vec::new();
+    for key in keys {
+        feed.subscribe(key, DOWNLOADS).unwrap();
+        let mut connection = feed.connect(Some(vec![(*key).to_owned()]));
+        frame(&mut connection).await;
+        connections.push(connection);
+    }
+    connections
+}
+
+async fn fragments(connection: &mut Connection) -> Vec<Fragment> {
+    let mut fragments: Vec<Fragment> = Vec::new();
+    while fragments.last().is_none_or(|last| !last.is_last) {
+        fragments.push(within(connection.next_fragment()).await.expect("the feed is open"));
+    }
+    fragments
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_of_many_rows_comes_in_small_fragments() {
+    let feed = Feed::new();
+    for id in 0..1000 {
+        publish(&feed, id, 1, 0);
+    }
+    feed.subscribe("k", DOWNLOADS).unwrap();
+    let mut connection = feed.connect(None);
+    let parts = fragments(&mut connection).await;
+    assert!(parts.len() > 10, "{} fragments", parts.len());
+    assert!(parts.iter().all(|part| part.text.len() <= 16 << 10));
+    let is_first: Vec<_> = parts.iter().map(|part| part.is_first).collect();
+    assert!(is_first[0] && is_first[1..].iter().all(|is_first| !is_first));
+    let text: Vec<u8> = parts.iter().flat_map(|part| part.text.to_vec()).collect();
+    let expected: Vec<_> = (0..1000).map(|id| (id, 1)).collect();
+    assert_eq!(statuses(&serde_json::from_slice(&text).unwrap()), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn subscribers_with_the_same_filter_share_the_bytes_of_rows() {
+    let feed = Feed::new();
+    let mut connections = followers(&feed, &["a", "b"]).await;
+    // The second round starts from a common tick.
+    for progress in [1, 2] {
+        advance(Duration::from_secs(1)).await;
+        for id in 0..200 {
+            publish(&feed, id, 1, progress);
+        }
+        let mut shared = Vec::new();
+        for connection in &mut connections {
+            let parts = fragments(connection).await;
+            assert!(parts.len() >= 3);
+            shared.push(parts[1].text.as_ptr());
+        }
+        if progress == 2 {
+            assert_eq!(shared[0], shared[1]);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_gets_the_state_of_the_time_at_which_it_reads() {
+    let feed = Feed::new();
+    let mut connections = followers(&feed, &["slow", "other"]).await;
+    advance(Duration::from_secs(1)).await;
+    for id in 0..1000 {
+        publish(&feed, id, 1, 50);
+    }
+    let [slow, other] = &mut connections[..] else {
+        unreachable!()
+    };
+    let first = within(slow.next_fragment()).await.unwrap();
+    assert!(!first.is_last);
+    fragments(other).await;
+    for id in 0..1000 {
+        publish(&feed, id, 4, 100);
+    }
+    advance(Duration::from_secs(1)).await;
+    fragments(other).await;
+    // The frame ends without the rows that have changed meanwhile. The next one has them.
+    let rest = within(slow.next_fragment()).await.unwrap();
+    assert!(rest.is_last && rest.text.starts_with(b"],\"seq\":2"), "{rest:?}");
+    let next = frame(slow).await;
+    assert_eq!(next["seq"], 3);
+    let expected: Vec<_> = (0..1000).map(|id| (id, 4)).collect();
+    assert_eq!(statuses(&next), expected);
+    silent(slow).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_that_change_all_the_time_reach_a_reader_that_is_late_each_time() {
+    let feed = Feed::new();
+    let mut connections = followers(&feed, &["late"]).await;
+    let publisher = tokio::spawn({
+        let feed = feed.clone();
+        async move {
+            for progress in 0..100 {
+                for id in 0..10 {
+                    publish(&feed, id, 1, progress);
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    });
+    let mut last = 0;
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_millis(170)).await;
+        let next = frame(&mut connections[0]).await;
+        assert_eq!(next["data"].as_array().unwrap().len(), 10);
+        let progress = next["data"][0]["progress"].as_u64().unwrap();
+        assert!(progress > last, "{progress} after {last}");
+        last = progress;
+    }
+    publisher.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn ticks_come_less_often_when_subscribers_take_much_processor_time() {
+    let feed = Feed::new();
+    let mut connections = followers(&feed, &["k"]).await;
+    advance(Duration::from_secs(1)).await;
+    publish(&feed, 1, 1, 1);
+    frame(&mut connections[0]).await;
+    let start = Instant::now();
+    feed.metered(async { std::thread::sleep(Duration::from_millis(40)) })
+        .await;
+    publish(&feed, 1, 1, 2);
+    frame(&mut connections[0]).await;
+    let slowed = start.elapsed();
+    assert!(slowed >= Duration::from_millis(400), "{slowed:?}");
+    // The cost counts only once.
+    let start = Instant::now();
+    publish(&feed, 1, 1, 3);
+    frame(&mut connections[0]).await;
+    assert!(start.elapsed() < slowed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_of_many_subscribers_is_told_in_time() {
+    let feed = Feed::new();
+    let keys: Vec<String> = (0..500).map(|number| number.to_string()).collect();
+    let mut tasks = Vec::new();
+    for key in keys {
+        feed.subscribe(&key, DOWNLOADS).unwrap();
+        let mut connection = feed.connect(Some(vec![key]));
+        tasks.push(tokio::spawn(async move {
+            let mut times = Vec::new();
+            for _ in 0..5 {
+                frame(&mut connection).await;
+                times.push(Instant::now());
+            }
+            times
+        }));
+    }
+    let publisher = tokio::spawn(async move {
+        for progress in 0.. {
+            publish(&feed, 1, 1, progress % 100);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    for task in tasks {
+        let times = task.await.unwrap();
+        for pair in times.windows(2) {
+            let gap = pair[1] - pair[0];
+            assert!(
+                gap >= FRAME_INTERVAL && gap < FRAME_INTERVAL * 3,
+                "{gap:?} between frames"
+            );
+        }
+    }
+    publisher.abort();
 }
