@@ -13,7 +13,13 @@ pub struct Config {
     pub temp_dir: PathBuf,
     /// More directories that a request may choose for its download. They must exist. Default none.
     pub download_roots: Vec<PathBuf>,
-    /// Tasks that run at once, for each direction. Default 4, at least 1.
+    /// Directories whose files a request may choose for an upload. They must exist. Default none.
+    pub upload_roots: Vec<PathBuf>,
+    /// Copies of files that wait for their upload. Each is named by the lower-case hex of its
+    /// SHA-256. Created if missing. Default `staging` beside the temp files.
+    pub staging_dir: PathBuf,
+    /// Tasks that run at once, for each direction. Default 4, at least 1. A call may set other
+    /// numbers.
     pub max_active: usize,
     /// Bytes that a download leaves free on its file system. Default 64 MiB.
     pub min_free_bytes: u64,
@@ -26,6 +32,8 @@ pub struct Config {
     /// The longest wait for the next bytes of a source before the attempt counts as failed. Default
     /// 60 s.
     pub stall_timeout: Duration,
+    /// The time between two checks whether the disk has room again. Default 10 s.
+    pub room_interval: Duration,
     /// How a transfer is retried after a temporary failure.
     pub retry: Retry,
 }
@@ -33,22 +41,28 @@ pub struct Config {
 impl Config {
     /// The defaults, with the two required directories.
     pub fn new(downloads_dir: impl Into<PathBuf>, temp_dir: impl Into<PathBuf>) -> Config {
+        let temp_dir = temp_dir.into();
         Config {
             downloads_dir: downloads_dir.into(),
-            temp_dir: temp_dir.into(),
+            staging_dir: temp_dir.with_file_name("staging"),
+            temp_dir,
             download_roots: Vec::new(),
+            upload_roots: Vec::new(),
             max_active: 4,
             min_free_bytes: 64 << 20,
             finished_kept: 10_000,
             checkpoint_bytes: 32 << 20,
             checkpoint_interval: Duration::from_secs(1),
             stall_timeout: Duration::from_secs(60),
+            room_interval: Duration::from_secs(10),
             retry: Retry::default(),
         }
     }
 }
 
-/// Retries with exponential backoff. Progress resets the count of failures.
+/// Retries with exponential backoff. Progress resets the count of failures. Each wait is random,
+/// from half of the time below to all of it, so that tasks which failed together do not all return
+/// together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
     /// Attempts without progress before a task fails, including the first. Default 8, at least 1.
@@ -72,6 +86,12 @@ impl Default for Retry {
 impl Retry {
     /// The wait after `failures` failures in a row (1 or more), or `None` if no attempt is left.
     pub(crate) fn wait(&self, failures: u32) -> Option<Duration> {
+        let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
+        let half_to_all = 0.5 + (random >> 11) as f64 / (1u64 << 54) as f64;
+        Some(self.longest_wait(failures)?.mul_f64(half_to_all))
+    }
+
+    fn longest_wait(&self, failures: u32) -> Option<Duration> {
         if failures >= self.attempts.max(1) {
             return None;
         }
@@ -91,7 +111,13 @@ mod tests {
             first: Duration::from_secs(1),
             most: Duration::from_secs(5),
         };
-        let waits: Vec<_> = (1..=5).map(|n| retry.wait(n).map(|d| d.as_secs())).collect();
+        let waits: Vec<_> = (1..=5)
+            .map(|n| retry.longest_wait(n).map(|wait| wait.as_secs()))
+            .collect();
         assert_eq!(waits, [Some(1), Some(2), Some(4), Some(5), None]);
+        for _ in 0..100 {
+            let wait = retry.wait(4).unwrap();
+            assert!((Duration::from_millis(2500)..=Duration::from_secs(5)).contains(&wait));
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What all transfers share: the tasks, the database, the cloud and the feed.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,22 +17,38 @@ use crate::blob_checks::BlobChecks;
 use crate::config::Config;
 use crate::disk::Roots;
 use crate::feed::Feed;
+use crate::limits::{self, Limiter};
 use crate::outcome::Outcome;
+use crate::prepare::PREPARES_AT_ONCE;
+use crate::prepared_id::Origin;
 use crate::row::Direction;
 use crate::table;
 use crate::task::Task;
 use crate::tasks::Tasks;
+use crate::upload_roots::UploadRoots;
+
+/// The engine, and what stops the work that it is given to.
+///
+/// Each attempt at a transfer has an engine of its own. So the attempt stops when the host shuts
+/// down, and when a person stops the task.
+pub(crate) struct Engine {
+    shared: Arc<Shared>,
+    /// Cancelled when the work must stop.
+    pub(crate) stop: CancellationToken,
+}
 
 /// The most connections of all downloads, not counting the first of each.
 const MORE_CONNECTIONS: usize = 16;
 
 /// What all transfers share.
-pub(crate) struct Engine {
+pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) cloud: Cloud,
     pub(crate) feed: Feed,
     pub(crate) config: Config,
     pub(crate) roots: Roots,
+    pub(crate) upload_roots: UploadRoots,
+    pub(crate) limiter: Limiter,
     pub(crate) audit_tickets: AuditTickets,
     pub(crate) blob_checks: BlobChecks,
     /// Held while free space is checked and reserved, so that two downloads do not count the same
@@ -40,12 +57,20 @@ pub(crate) struct Engine {
     /// A permit for each connection of a download beyond its first. Bounds the memory of all
     /// downloads.
     pub(crate) more_connections: Arc<Semaphore>,
+    /// Limits the files that are prepared at once.
+    pub(crate) preparing: Semaphore,
     next_id: AtomicU64,
     tasks: Mutex<Tasks>,
     /// Notified when a task may be ready to run.
     pub(crate) wake: Notify,
-    /// Cancelled when the host shuts down.
-    pub(crate) stop: CancellationToken,
+}
+
+impl Deref for Engine {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
 }
 
 impl Engine {
@@ -55,31 +80,57 @@ impl Engine {
         feed: Feed,
         config: Config,
         roots: Roots,
+        upload_roots: UploadRoots,
     ) -> Result<Engine, StorageError> {
-        let (tasks, next_id) = table::all(&store)?;
-        let engine = Engine {
+        let stored = table::all(&store)?;
+        let limits = limits::stored(&mut store.begin(), &config)?;
+        let stop = CancellationToken::new();
+        let shared = Shared {
             store,
             cloud,
             feed,
             config,
             roots,
+            upload_roots,
+            limiter: Limiter::new(limits),
             audit_tickets: AuditTickets::default(),
             blob_checks: BlobChecks::default(),
             reserving: tokio::sync::Mutex::new(()),
             more_connections: Arc::new(Semaphore::new(MORE_CONNECTIONS)),
-            next_id: AtomicU64::new(next_id),
-            tasks: Mutex::new(Tasks::default()),
+            preparing: Semaphore::new(PREPARES_AT_ONCE),
+            next_id: AtomicU64::new(stored.next_id),
+            tasks: Mutex::new(Tasks::new(stop.clone())),
             wake: Notify::new(),
-            stop: CancellationToken::new(),
         };
-        for task in tasks {
-            let id = task.id;
-            engine.tasks().add_stored(task);
-            engine.publish(id);
+        for task in stored.removed {
+            shared.tasks().remove(task, |_| String::new());
         }
-        Ok(engine)
+        for (task, control) in stored.tasks {
+            let id = task.id;
+            shared.tasks().add_stored(task, control);
+            shared.publish(id);
+        }
+        Ok(Engine {
+            shared: Arc::new(shared),
+            stop,
+        })
     }
 
+    /// The engine for one attempt, which `stop` ends.
+    pub(crate) fn for_attempt(&self, stop: CancellationToken) -> Arc<Engine> {
+        Arc::new(Engine {
+            shared: self.shared.clone(),
+            stop,
+        })
+    }
+
+    /// Runs `work`, unless it must stop meanwhile.
+    pub(crate) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Outcome> {
+        self.stop.run_until_cancelled(work).await.ok_or(Outcome::Stopped)
+    }
+}
+
+impl Shared {
     pub(crate) fn tasks(&self) -> MutexGuard<'_, Tasks> {
         self.tasks.lock()
     }
@@ -88,25 +139,29 @@ impl Engine {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Runs `work`, unless the host shuts down meanwhile.
-    pub(crate) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Outcome> {
-        self.stop.run_until_cancelled(work).await.ok_or(Outcome::Stopped)
-    }
-
     /// Publishes the current row of a task in the feed.
     pub(crate) fn publish(&self, id: u64) {
         let tasks = self.tasks();
-        let row = tasks.get(id).map(|(task, transferred)| {
-            let source = match task.direction {
-                Direction::Upload => task.file.hash.parse().map(|hash| self.temp_path(&hash)).ok(),
-                Direction::Download => None,
-            };
-            task.row(transferred, source.unwrap_or_default().display().to_string())
-        });
         // The lock is still held, so that rows reach the feed in order.
-        if let Some(row) = row {
+        if let Some(row) = tasks.row(id, |task| self.source_path(task)) {
             self.feed.publish(row);
         }
+    }
+
+    /// The path of the file that a task uploads. Empty for a download, and if the bytes come from
+    /// the space.
+    pub(crate) fn source_path(&self, task: &Task) -> String {
+        if task.direction == Direction::Download {
+            return String::new();
+        }
+        let path = match Origin::parse(&task.prepared) {
+            Some(Origin::Path { path, .. }) => return path,
+            Some(Origin::Staged { from }) if !from.is_empty() => return from,
+            Some(Origin::Staged { .. }) => task.file.hash.parse().map(|hash| self.staged_path(&hash)),
+            Some(Origin::Space) => return String::new(),
+            None => task.file.hash.parse().map(|hash| self.temp_path(&hash)),
+        };
+        path.unwrap_or_default().display().to_string()
     }
 
     /// The path of a blob among the temp files.
@@ -114,10 +169,24 @@ impl Engine {
         self.config.temp_dir.join(hash.to_hex())
     }
 
+    /// The path of a prepared copy that waits for its upload.
+    pub(crate) fn staged_path(&self, hash: &Hash) -> PathBuf {
+        self.config.staging_dir.join(hash.to_hex())
+    }
+
     /// Publishes how many bytes of a task were transferred.
     pub(crate) fn report_progress(&self, id: u64, bytes: u64) {
         self.tasks().set_transferred(id, bytes);
         self.publish(id);
+    }
+
+    /// Waits until a task may transfer so many bytes more. It obeys the limit of the task and the
+    /// limit of all tasks of its direction.
+    pub(crate) async fn throttle(&self, id: u64, bytes: u64) {
+        let Some((direction, bucket)) = self.tasks().bucket(id) else {
+            return;
+        };
+        tokio::join!(bucket.take(bytes), self.limiter.bucket(direction).take(bytes));
     }
 
     /// Changes a running task durably, and then publishes it.
@@ -131,14 +200,18 @@ impl Engine {
         };
         change(&mut task);
         task.revision += 1;
-        self.write(&task).await?;
-        self.tasks().change(id, |kept| *kept = task);
-        self.publish(id);
+        if self.write(&task).await? {
+            self.tasks().change(id, |kept| *kept = task);
+            self.publish(id);
+        }
         Ok(())
     }
 
-    pub(crate) async fn write(&self, task: &Task) -> Result<(), UpdateError<StorageError>> {
-        self.store.update::<_, StorageError>(|tx| table::put(tx, task)).await
+    /// Writes a task, unless a call has removed it. Returns whether it was written.
+    pub(crate) async fn write(&self, task: &Task) -> Result<bool, UpdateError<StorageError>> {
+        self.store
+            .update::<_, StorageError>(|tx| table::replace(tx, task))
+            .await
     }
 }
 

@@ -10,32 +10,54 @@
 mod audit;
 mod audit_tickets;
 mod blob_checks;
+mod bucket;
+mod change;
+mod changes;
 mod config;
 mod confirm;
+mod control;
 mod decrypt;
 mod disk;
 mod download;
 mod engine;
 mod feed;
 mod fetch;
+mod limits;
 mod name;
 mod outcome;
+mod prepare;
+mod prepare_blob;
+mod prepared_id;
 mod prune;
+mod removal;
 mod request;
+mod room;
 mod row;
 mod runner;
 mod source;
+mod speed;
+mod staged;
+mod staging;
 mod table;
 mod task;
 mod tasks;
+mod throttled;
 mod transfers;
 mod upload;
+mod upload_roots;
+mod upload_source;
 
+pub use change::{TaskChange, TaskFilter};
 pub use config::{Config, Retry};
 pub use disk::DirectoryError;
 pub use feed::{Connection, FRAME_INTERVAL, Feed, Filter, Fragment, KEY_LIFETIME, MAX_KEYS, SubscribeError};
+pub use limits::Limits;
+pub use prepare::{PrepareError, PrepareSource, Prepared};
 pub use request::{
-    DownloadRefusal, DownloadRequest, File, HookError, Password, Refusal, TaskIdError, UploadHook, UploadRequest,
+    DownloadRefusal, DownloadRequest, File, FileUpload, FileUploadRefusal, HookError, Password, Refusal, TaskIdError,
+    UploadHook, UploadRequest,
 };
 pub use row::{Direction, Row};
-pub use transfers::{OpenError, Staged, Transfers};
+pub use staged::Staged;
+pub use transfers::{OpenError, Transfers};
+pub use upload_roots::PathError;

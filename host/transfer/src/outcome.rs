@@ -3,13 +3,14 @@
 use std::io;
 use std::time::Duration;
 
-use stowage_cloud::{Error as SpaceError, Hash};
+use stowage_cloud::{Error as SpaceError, ErrorClass, Hash};
 use stowage_storage::{Error as StorageError, UpdateError};
 
 use crate::decrypt::DecryptError;
 use crate::disk::{DirectoryError, FinishedFile};
 use crate::request::{HookError, Refusal};
 use crate::task::code;
+use crate::upload_roots::PathError;
 
 /// How the work on a task ended.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub(crate) enum Outcome {
     Uploaded,
     /// The download is complete.
     Downloaded(FinishedFile),
-    /// The host shuts down.
+    /// The host shuts down, or a person stopped the task.
     Stopped,
     /// It may work later. `progressed` tells whether this attempt got further than the one before.
     Retry { error: TransferError, progressed: bool },
@@ -26,10 +27,16 @@ pub(crate) enum Outcome {
     NoPassword,
     /// It will not work again by itself.
     Failed { code: i32, error: TransferError },
+    /// The disk is full, or has less than the free bytes that must stay.
+    DiskFull(TransferError),
+    /// The disk still lacks room.
+    NoRoomYet,
     /// The blob is neither in the space nor on this machine.
     BlobMissing,
-    /// The space has no room for it.
+    /// The module says that the space has no room for it.
     NoSpace,
+    /// The disk of the space is full.
+    SpaceFull(SpaceError),
 }
 
 /// Why an attempt at a transfer failed.
@@ -70,6 +77,12 @@ pub(crate) enum TransferError {
     /// The source sent nothing for too long.
     #[error("the source sent no bytes for {} s", .0.as_secs_f32())]
     Stalled(Duration),
+    /// The file to upload changed since it was prepared.
+    #[error("the file to upload changed since it was prepared")]
+    SourceChanged,
+    /// The file to upload cannot be opened.
+    #[error(transparent)]
+    Source(#[from] PathError),
     /// The bytes have another hash.
     #[error("expected {size} bytes with hash {expected}, got other bytes with hash {found}")]
     WrongHash { size: u64, expected: Hash, found: Hash },
@@ -84,11 +97,44 @@ pub(crate) enum TransferError {
     Hook(#[from] HookError),
 }
 
+impl TransferError {
+    /// How long the space asks to wait before the next attempt.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            TransferError::Space(error) => match error.class() {
+                ErrorClass::Busy { retry_after } => retry_after,
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether a local disk is full.
+    fn is_disk_full(&self) -> bool {
+        match self {
+            TransferError::File(source)
+            | TransferError::OpenDirectory { source, .. }
+            | TransferError::Decrypt(DecryptError::Io(source)) => {
+                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Outcome {
+    /// An end that only a person or a free disk can change.
     pub(crate) fn failed(error: impl Into<TransferError>) -> Outcome {
-        Outcome::Failed {
-            code: code::FAILURE,
-            error: error.into(),
+        match error.into() {
+            error if error.is_disk_full() => Outcome::DiskFull(error),
+            error @ TransferError::WrongHash { .. } => Outcome::Failed {
+                code: code::WRONG_BYTES,
+                error,
+            },
+            error => Outcome::Failed {
+                code: code::FAILURE,
+                error,
+            },
         }
     }
 
@@ -103,12 +149,16 @@ impl Outcome {
 
 impl From<SpaceError> for Outcome {
     fn from(error: SpaceError) -> Outcome {
-        // A blob that vanished during reading is searched again. The search tells whether it still
-        // exists.
-        if error.is_transient() || matches!(error, SpaceError::Missing { .. }) {
-            Outcome::retry(error)
-        } else {
-            Outcome::failed(error)
+        match error.class() {
+            ErrorClass::Refused => Outcome::Failed {
+                code: code::REFUSED,
+                error: error.into(),
+            },
+            ErrorClass::Full => Outcome::SpaceFull(error),
+            ErrorClass::Permanent => Outcome::failed(error),
+            // A blob that vanished during reading is searched again. The search tells whether it
+            // still exists.
+            _ => Outcome::retry(error),
         }
     }
 }

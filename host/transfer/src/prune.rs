@@ -1,12 +1,12 @@
 //! Removes old finished tasks.
 
-use stowage_storage::Error as StorageError;
+use stowage_storage::{Error as StorageError, Transaction};
 
 use crate::disk::TargetDirectory;
 use crate::engine::Engine;
 use crate::row::Direction;
-use crate::table;
 use crate::task::{State, Task};
+use crate::{staging, table};
 
 /// Tasks that are removed in one transaction.
 const FORGOTTEN_AT_ONCE: usize = 256;
@@ -24,7 +24,7 @@ pub(crate) async fn run(engine: &Engine) {
                 let mut removed = Vec::new();
                 for id in &surplus {
                     match table::get(tx, *id)? {
-                        Some(task) if !task.state.is_terminal() => continue,
+                        Some(task) if !task.state.is_terminal() && !is_cancelled(tx, *id)? => continue,
                         Some(task) => table::remove(tx, &task)?,
                         None => {}
                     }
@@ -40,13 +40,18 @@ pub(crate) async fn run(engine: &Engine) {
         }
         for task in &forgotten {
             engine.feed.forget(task.id);
+            staging::remove_unneeded(engine, task).await;
         }
         remove_parts(engine, forgotten).await;
     }
 }
 
+fn is_cancelled(tx: &mut Transaction, id: u64) -> Result<bool, StorageError> {
+    Ok(table::control(tx, id)?.cancelled_ms.is_some())
+}
+
 /// Removes the temporary files of downloads that did not complete.
-async fn remove_parts(engine: &Engine, tasks: Vec<Task>) {
+pub(crate) async fn remove_parts(engine: &Engine, tasks: Vec<Task>) {
     let targets: Vec<_> = tasks
         .into_iter()
         .filter(|task| task.direction == Direction::Download && task.state != State::Done)

@@ -89,10 +89,13 @@ pub enum TaskIdError {
     /// It belongs to an upload.
     #[error("it belongs to an upload")]
     Upload,
-    /// It belongs to a download of another file.
+    /// It belongs to a download.
+    #[error("it belongs to a download")]
+    Download,
+    /// It belongs to a transfer of another file.
     #[error("it belongs to another file")]
     OtherFile,
-    /// It belongs to a download of another platform.
+    /// It belongs to a transfer of another platform.
     #[error("it belongs to another platform")]
     OtherPlatform,
     /// It belongs to a download to another directory.
@@ -112,6 +115,33 @@ pub struct UploadRequest {
     pub file: File,
     /// Data of the module. It gets them back when the upload is finished.
     pub subject: String,
+}
+
+/// A prepared file to upload to the cloud space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileUpload {
+    /// The identifier of the new task.
+    pub task_id: String,
+    /// The platform that gets the file, 0…4.
+    pub platform: u8,
+    /// The file. Its `hash`, `size` and `protected` are those of the [`Prepared`](crate::Prepared)
+    /// file.
+    pub file: File,
+    /// The [`Prepared::id`](crate::Prepared::id) of the file.
+    pub prepared: String,
+    /// Data of the module. It gets them back when the upload is finished.
+    pub subject: String,
+}
+
+/// Why an upload of a prepared file was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FileUploadRefusal {
+    /// The task identifier is malformed, or belongs to another transfer.
+    #[error("the task identifier cannot be used: {0}")]
+    TaskId(#[source] TaskIdError),
+    /// The hash of the file, or what was prepared, is malformed.
+    #[error("expected the hash and the identifier of a prepared file; prepare the file first")]
+    Prepared,
 }
 
 /// Why an upload cannot continue.
@@ -138,4 +168,10 @@ pub trait UploadHook: Send + Sync {
     /// Tells that the blob is durable in the space. The module writes the rows that name the blob.
     /// It may be called twice for one upload.
     fn finished<'a>(&'a self, request: &'a UploadRequest) -> BoxFuture<'a, Result<Result<(), Refusal>, HookError>>;
+
+    /// [`UploadHook::admit`] for an upload of a prepared file.
+    fn admit_file<'a>(&'a self, upload: &'a FileUpload) -> BoxFuture<'a, Result<Result<(), Refusal>, HookError>>;
+
+    /// [`UploadHook::finished`] for an upload of a prepared file.
+    fn finished_file<'a>(&'a self, upload: &'a FileUpload) -> BoxFuture<'a, Result<Result<(), Refusal>, HookError>>;
 }

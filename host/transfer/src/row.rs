@@ -64,6 +64,12 @@ pub struct Row {
     /// The platform, 0…4.
     #[serde(rename = "shareIndex")]
     pub platform: u8,
+    /// Bytes a second, smoothed over a few seconds. 0 unless bytes are being transferred.
+    pub speed: u64,
+    /// Seconds to the end. 0 if it is not known, or if no bytes are being transferred.
+    pub remaining: u64,
+    /// The place in the queue, 0…9. Higher runs first.
+    pub priority: u8,
 }
 
 fn direction_as_number<S: serde::Serializer>(direction: &Direction, serializer: S) -> Result<S::Ok, S::Error> {
@@ -91,6 +97,9 @@ pub(crate) fn sample(id: u64, direction: Direction, platform: u8, status: i32) -
         task_id: format!("task-{id}"),
         code: 0,
         platform,
+        speed: 0,
+        remaining: 0,
+        priority: 5,
     }
 }
 
@@ -122,6 +131,9 @@ mod tests {
             "taskId",
             "code",
             "shareIndex",
+            "speed",
+            "remaining",
+            "priority",
         ];
         documented.sort();
         assert_eq!(names, documented);

@@ -1,6 +1,7 @@
 //! Runs the tasks: a bounded number at once, each in a tokio task of its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use stowage_cloud::CONFIRM_AFTER;
@@ -12,8 +13,11 @@ use crate::outcome::{Outcome, TransferError};
 use crate::request::UploadHook;
 use crate::row::Direction;
 use crate::task::{State, Task, code};
-use crate::tasks::Job;
-use crate::{audit, confirm, download, prune, upload};
+use crate::tasks::Attempt;
+use crate::{audit, confirm, download, prune, removal, room, staging, upload};
+
+/// The longest time that a space may ask to wait before the next attempt.
+const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 
 impl Engine {
     /// Runs tasks until `shutdown` completes. Then stops the running ones at a checkpoint and
@@ -25,6 +29,7 @@ impl Engine {
         jobs.spawn(audit::run(self.clone()));
         self.confirm_recent();
         jobs.spawn(confirm::run(self.clone()));
+        jobs.spawn(staging::run(self.clone()));
         loop {
             let retry = self.start(&mut jobs, &hook);
             tokio::select! {
@@ -50,13 +55,17 @@ impl Engine {
 
     /// Starts the tasks that may run. Returns the time of the next retry.
     fn start(self: &Arc<Self>, jobs: &mut JoinSet<()>, hook: &Arc<dyn UploadHook>) -> Option<Instant> {
+        let removed = self.tasks().take_removed();
+        if !removed.is_empty() {
+            jobs.spawn(removal::run(self.clone(), removed));
+        }
         self.tasks().retry_due(Instant::now());
-        let most = self.config.max_active.max(1);
         for direction in [Direction::Upload, Direction::Download] {
             loop {
-                let job = self.tasks().next(direction, most);
-                let Some(job) = job else { break };
-                jobs.spawn(self.clone().work(job, hook.clone()));
+                let most = self.limiter.at_once(direction);
+                let attempt = self.tasks().next(direction, most);
+                let Some(attempt) = attempt else { break };
+                jobs.spawn(self.clone().work(attempt, hook.clone()));
             }
         }
         let waiting = self.tasks().mark_waiting();
@@ -66,12 +75,17 @@ impl Engine {
         self.tasks().next_retry()
     }
 
-    async fn work(self: Arc<Self>, job: Job, hook: Arc<dyn UploadHook>) {
-        let id = job.task.id;
+    async fn work(self: Arc<Self>, attempt: Attempt, hook: Arc<dyn UploadHook>) {
+        let Attempt { job, lacks_room, stop } = attempt;
+        let task = job.task.clone();
+        let engine = self.for_attempt(stop);
         let work = async {
+            if lacks_room {
+                room::check(&engine, &job.task).await?;
+            }
             match job.task.direction {
-                Direction::Download => download::run(&self, job).await.map(Outcome::Downloaded),
-                Direction::Upload => upload::run(&self, &job.task, hook.as_ref())
+                Direction::Download => download::run(&engine, job).await.map(Outcome::Downloaded),
+                Direction::Upload => upload::run(&engine, &job.task, hook.as_ref())
                     .await
                     .map(|()| Outcome::Uploaded),
             }
@@ -80,7 +94,8 @@ impl Engine {
             .catch_unwind()
             .await
             .unwrap_or_else(|_| Err(Outcome::failed(TransferError::Panic)));
-        self.record_outcome(id, outcome).await;
+        self.record_outcome(task.id, outcome).await;
+        staging::remove_unneeded(&self, &task).await;
         prune::run(&self).await;
         self.wake.notify_one();
     }
@@ -90,6 +105,8 @@ impl Engine {
         let Some(mut task) = self.tasks().get(id).map(|(task, _)| task.clone()) else {
             return;
         };
+        let lacks_room = matches!(outcome, Outcome::DiskFull(_) | Outcome::NoRoomYet);
+        self.tasks().set_lacks_room(id, lacks_room);
         let mut retry = self.apply(&mut task, outcome);
         if task.state.is_terminal() {
             task.finished_ms = now_ms();
@@ -101,7 +118,7 @@ impl Engine {
                 // done.
                 tracing::warn!(task = task.task_id, %error, "the end of a transfer cannot be written");
                 task.state = State::Paused;
-                task.code = code::FAILURE;
+                task.code = code::TEMPORARY;
                 task.finished_file = None;
                 task.finished_ms = 0;
                 retry = Some(Instant::now() + self.config.retry.most);
@@ -141,6 +158,20 @@ impl Engine {
                 task.checkpoint = None;
             }
             Outcome::NoSpace => task.state = State::NoSpace,
+            Outcome::SpaceFull(error) => {
+                tracing::warn!(task = task.task_id, %error, "the disk of the space has no room for a transfer");
+                task.state = State::NoSpace;
+                task.code = code::DISK_FULL;
+            }
+            Outcome::DiskFull(error) => {
+                tracing::warn!(
+                    task = task.task_id,
+                    error = &error as &(dyn std::error::Error + 'static),
+                    "the disk has no room for a transfer; it waits for room"
+                );
+                return Some(self.wait_for_room(task));
+            }
+            Outcome::NoRoomYet => return Some(self.wait_for_room(task)),
             Outcome::Failed { code, error } => {
                 tracing::warn!(
                     task = task.task_id,
@@ -159,7 +190,8 @@ impl Engine {
 
     fn apply_retry(&self, task: &mut Task, error: &TransferError, progressed: bool) -> Option<Instant> {
         let failures = self.tasks().count_failure(task.id, progressed);
-        let wait = self.config.retry.wait(failures);
+        let asked = error.retry_after().unwrap_or_default().min(LONGEST_ASKED);
+        let wait = self.config.retry.wait(failures).map(|wait| wait.max(asked));
         tracing::info!(
             task = task.task_id,
             hash = task.file.hash,
@@ -168,8 +200,17 @@ impl Engine {
             ?wait,
             "an attempt at a transfer failed"
         );
-        task.code = code::FAILURE;
-        task.state = if wait.is_some() { State::Paused } else { State::Failed };
+        (task.state, task.code) = match wait {
+            Some(_) => (State::Paused, code::TEMPORARY),
+            None => (State::Failed, code::FAILURE),
+        };
         wait.map(|wait| Instant::now() + wait)
+    }
+
+    /// Pauses a task until the disk has room. Returns the time of the next check.
+    fn wait_for_room(&self, task: &mut Task) -> Instant {
+        task.state = State::Paused;
+        task.code = code::DISK_FULL;
+        Instant::now() + self.config.room_interval
     }
 }

@@ -2,14 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::control::DEFAULT_PRIORITY;
 use crate::disk::FinishedFile;
-use crate::request::{DownloadRequest, File, UploadRequest};
+use crate::request::{DownloadRequest, File, FileUpload, UploadRequest};
 use crate::row::{Direction, Row};
 
 /// The error codes of tasks, as the API numbers them.
 pub(crate) mod code {
     pub(crate) const NONE: i32 = 0;
+    /// The space refuses this host. A person must change something.
+    pub(crate) const REFUSED: i32 = 403;
+    /// The bytes of the blob are wrong.
+    pub(crate) const WRONG_BYTES: i32 = 422;
+    /// A person cancelled the task.
+    pub(crate) const CANCELLED: i32 = 499;
+    /// It will not work again by itself.
     pub(crate) const FAILURE: i32 = 500;
+    /// It is tried again by itself.
+    pub(crate) const TEMPORARY: i32 = 503;
+    /// The disk is full, or has less than the free bytes that must stay.
+    pub(crate) const DISK_FULL: i32 = 507;
     pub(crate) const NO_FILE: i32 = 60001;
     pub(crate) const WRONG_PASSWORD: i32 = 60004;
 }
@@ -48,7 +60,7 @@ impl State {
     }
 
     /// The status on the wire.
-    fn wire(self, direction: Direction) -> i32 {
+    pub(crate) fn wire(self, direction: Direction) -> i32 {
         match direction {
             Direction::Download => match self {
                 State::Initial | State::Waiting => -1,
@@ -152,6 +164,9 @@ pub(crate) struct Task {
     /// Of an upload: the blob is durable in the space, but the module does not know it yet.
     #[serde(default)]
     pub(crate) moved: bool,
+    /// Of an upload of a prepared file: where its bytes are. Empty for others.
+    #[serde(default)]
+    pub(crate) prepared: String,
 }
 
 impl Task {
@@ -185,6 +200,21 @@ impl Task {
         }
     }
 
+    pub(crate) fn file_upload(id: u64, upload: &FileUpload, now_ms: i64) -> Task {
+        let FileUpload {
+            task_id,
+            platform,
+            file,
+            prepared,
+            subject,
+        } = upload;
+        Task {
+            subject: subject.clone(),
+            prepared: prepared.clone(),
+            ..Task::new(id, task_id.clone(), Direction::Upload, *platform, file, now_ms)
+        }
+    }
+
     fn new(id: u64, task_id: String, direction: Direction, platform: u8, file: &File, now_ms: i64) -> Task {
         Task {
             id,
@@ -204,6 +234,7 @@ impl Task {
             opened: None,
             finished_file: None,
             moved: false,
+            prepared: String::new(),
         }
     }
 
@@ -214,6 +245,19 @@ impl Task {
         self.code = code::NONE;
         self.finished_ms = 0;
         self.finished_file = None;
+        // The space may have lost the blob since.
+        self.moved = false;
+    }
+
+    /// The request of an upload of a prepared file. `None` for other tasks.
+    pub(crate) fn prepared_upload(&self) -> Option<FileUpload> {
+        (!self.prepared.is_empty()).then(|| FileUpload {
+            task_id: self.task_id.clone(),
+            platform: self.platform,
+            file: self.file.clone(),
+            prepared: self.prepared.clone(),
+            subject: self.subject.clone(),
+        })
     }
 
     pub(crate) fn upload_request(&self) -> UploadRequest {
@@ -240,7 +284,7 @@ impl Task {
     }
 
     /// The row of the feed. `transferred` is in bytes. `source` is the path of an uploaded file.
-    pub(crate) fn row(&self, transferred: u64, source: String) -> Row {
+    pub(crate) fn row(&self, state: State, code: i32, transferred: u64, source: String) -> Row {
         let folder_path = match &self.finished_file {
             Some(finished_file) => finished_file.path.display().to_string(),
             None if self.direction == Direction::Download => {
@@ -261,17 +305,20 @@ impl Task {
             source_path: source,
             ext: self.file.ext.clone(),
             direction: self.direction,
-            progress: self.percent(transferred),
+            progress: self.percent(state, transferred),
             view: 0,
-            status: self.state.wire(self.direction),
+            status: state.wire(self.direction),
             task_id: self.task_id.clone(),
-            code: self.code,
+            code,
             platform: self.platform,
+            speed: 0,
+            remaining: 0,
+            priority: DEFAULT_PRIORITY,
         }
     }
 
-    fn percent(&self, transferred: u64) -> u8 {
-        match self.state {
+    fn percent(&self, state: State, transferred: u64) -> u8 {
+        match state {
             State::Done => 100,
             State::Invalid | State::Deleted => 0,
             _ if self.file.size == 0 => 0,
@@ -302,12 +349,11 @@ mod tests {
             },
             subject: String::new(),
         };
-        let mut task = Task::upload(1, "t".into(), &request, 0);
-        task.state = State::Active;
-        assert_eq!(task.row(10, String::new()).progress, 99);
-        assert_eq!(task.row(u64::MAX, String::new()).progress, 99);
-        task.state = State::Done;
-        assert_eq!(task.row(0, String::new()).progress, 100);
+        let task = Task::upload(1, "t".into(), &request, 0);
+        let progress = |state, transferred| task.row(state, code::NONE, transferred, String::new()).progress;
+        assert_eq!(progress(State::Active, 10), 99);
+        assert_eq!(progress(State::Active, u64::MAX), 99);
+        assert_eq!(progress(State::Done, 0), 100);
     }
 
     #[test]

@@ -8,13 +8,16 @@ use stowage_storage::{Error as StorageError, Store, Transaction};
 use uuid::Uuid;
 
 use crate::config::Config;
+use crate::control::Control;
 use crate::disk::{Roots, is_unchanged};
 use crate::engine::Engine;
 use crate::feed::Feed;
 use crate::request::{DownloadRefusal, DownloadRequest, Password, TaskIdError, UploadHook, UploadRequest};
 use crate::row::Direction;
+use crate::staged::{Kind, Staged};
 use crate::task::{State, Task};
-use crate::{audit, table};
+use crate::upload_roots::UploadRoots;
+use crate::{audit, staging, table};
 
 /// The allowed length of a task identifier, in characters.
 const TASK_ID_CHARS: std::ops::RangeInclusive<usize> = 1..=128;
@@ -34,23 +37,6 @@ pub enum OpenError {
 #[derive(Clone)]
 pub struct Transfers(Arc<Engine>);
 
-/// A task that was written in a transaction. After the commit, [`Transfers::release`] starts it. If
-/// the transaction is dropped, drop this too.
-#[derive(Clone, Debug)]
-pub struct Staged {
-    task: Task,
-    password: Option<Password>,
-    /// Whether the transaction wrote it.
-    changed: bool,
-}
-
-impl Staged {
-    /// The task's identifier.
-    pub fn task_id(&self) -> &str {
-        &self.task.task_id
-    }
-}
-
 impl Transfers {
     /// Reads the tasks, publishes them in the feed, and creates missing directories. No task runs
     /// before [`Transfers::run`]. Open one `Transfers` for a store.
@@ -59,8 +45,11 @@ impl Transfers {
     /// A directory cannot be created, or the tasks cannot be read.
     pub fn open(store: Store, cloud: Cloud, feed: Feed, config: Config) -> Result<Transfers, OpenError> {
         let roots = Roots::open(&config).map_err(OpenError::Directory)?;
-        let engine = Engine::new(store, cloud, feed.clone(), config, roots);
+        let upload_roots = UploadRoots::new(&config.upload_roots).map_err(OpenError::Directory)?;
+        let engine = Engine::new(store, cloud, feed.clone(), config, roots, upload_roots);
         let engine = Arc::new(engine.map_err(OpenError::Storage)?);
+        let needed = engine.tasks().needed_files();
+        staging::open(&engine.config.staging_dir, &needed).map_err(OpenError::Directory)?;
         // A strong reference would be a cycle: the engine owns the feed.
         let weak = Arc::downgrade(&engine);
         feed.set_audit(Arc::new(move || {
@@ -75,6 +64,10 @@ impl Transfers {
             })
         }));
         Ok(Transfers(engine))
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.0
     }
 
     /// Writes a download into the transaction of a call. It creates a task, or resumes or restarts
@@ -102,7 +95,7 @@ impl Transfers {
                 }
                 if let Some(task) = table::find(tx, given)? {
                     return match check_same(&task, &request, &directory) {
-                        Ok(()) => Transfers::stage_again(tx, task, request.password).map(Ok),
+                        Ok(()) => restart(tx, task, request.password).map(Ok),
                         Err(why) => Ok(Err(DownloadRefusal::TaskId(why))),
                     };
                 }
@@ -111,25 +104,7 @@ impl Transfers {
         };
         let task = Task::download(self.0.new_id(), task_id, &request, directory, now_ms);
         table::insert(tx, &task)?;
-        Ok(Ok(Staged {
-            task,
-            password: request.password,
-            changed: true,
-        }))
-    }
-
-    fn stage_again(tx: &mut Transaction, mut task: Task, password: Option<Password>) -> Result<Staged, StorageError> {
-        let complete = task.state == State::Done && task.finished_file.as_ref().is_some_and(is_unchanged);
-        let changed = task.state.is_terminal() && !complete;
-        if changed {
-            task.restart();
-            table::put(tx, &task)?;
-        }
-        Ok(Staged {
-            task,
-            password,
-            changed,
-        })
+        Ok(Ok(Staged::new_task(task, request.password)))
     }
 
     /// Writes an upload into the transaction of a call, as a new task.
@@ -145,19 +120,39 @@ impl Transfers {
         let task_id = Uuid::new_v4().to_string();
         let task = Task::upload(self.0.new_id(), task_id, &request, now_ms);
         table::insert(tx, &task)?;
-        Ok(Staged {
-            task,
-            password: None,
-            changed: true,
-        })
+        Ok(Staged::new_task(task, None))
     }
 
-    /// Starts a staged task. Call it after the commit. When it returns, the feed has the task.
+    /// Puts in force what a call has staged. Call it after the commit. When it returns, the feed has
+    /// the task.
     pub fn release(&self, staged: Staged) {
-        let id = staged.task.id;
-        self.0.tasks().add_staged(staged.task, staged.password, staged.changed);
-        self.0.publish(id);
-        self.0.wake.notify_one();
+        let engine = &self.0;
+        match staged.0 {
+            Kind::Task {
+                task,
+                control,
+                password,
+                changed,
+            } => {
+                let id = task.id;
+                release_task(engine, task, control, password, changed);
+                engine.publish(id);
+            }
+            Kind::Control { id, control, now, .. } => {
+                engine.tasks().set_control(id, control, now);
+                engine.publish(id);
+            }
+            Kind::Removed(task) => {
+                let mut tasks = engine.tasks();
+                let row = tasks.remove(task, |task| engine.source_path(task));
+                // The lock is still held, so that no older row follows.
+                if let Some(row) = row {
+                    engine.feed.publish(row);
+                }
+            }
+            Kind::Limits(limits) => engine.limiter.change(limits),
+        }
+        engine.wake.notify_one();
     }
 
     /// Runs the tasks until `shutdown` completes. Then the running tasks stop at a checkpoint and
@@ -168,7 +163,58 @@ impl Transfers {
     }
 }
 
-fn check_task_id(task_id: &str) -> Result<(), TaskIdError> {
+fn release_task(engine: &Engine, task: Task, control: Control, password: Option<Password>, changed: bool) {
+    let mut tasks = engine.tasks();
+    if tasks.contains(task.id) {
+        tasks.add_staged(task, control, password, changed);
+        return;
+    }
+    // A later call may have changed or removed the task before this one is released. The lock is
+    // held, so that such a call is either seen here, or finds the task.
+    let mut tx = engine.store.begin();
+    let id = task.id;
+    let latest = table::get(&mut tx, id).and_then(|task| Ok((task, table::control(&mut tx, id)?)));
+    match latest {
+        Ok((Some(task), control)) => tasks.add_staged(task, control, password, changed),
+        Ok((None, _)) => {}
+        Err(error) => {
+            tracing::warn!(%error, "cannot read a new task again");
+            tasks.add_staged(task, control, password, changed);
+        }
+    }
+}
+
+/// Lets a known task run. If it has ended without its result, it starts again.
+pub(crate) fn restart(
+    tx: &mut Transaction,
+    mut task: Task,
+    password: Option<Password>,
+) -> Result<Staged, StorageError> {
+    let complete = task.state == State::Done
+        && match task.direction {
+            Direction::Download => task.finished_file.as_ref().is_some_and(is_unchanged),
+            Direction::Upload => true,
+        };
+    let changed = task.state.is_terminal() && !complete;
+    if changed {
+        task.restart();
+        table::put(tx, &task)?;
+    }
+    let mut control = table::control(tx, task.id)?;
+    if control.holds() && !complete {
+        control.let_go();
+        control.revision += 1;
+        table::put_control(tx, task.id, &control)?;
+    }
+    Ok(Staged(Kind::Task {
+        task,
+        control,
+        password,
+        changed,
+    }))
+}
+
+pub(crate) fn check_task_id(task_id: &str) -> Result<(), TaskIdError> {
     if !TASK_ID_CHARS.contains(&task_id.chars().count()) {
         return Err(TaskIdError::Length);
     }

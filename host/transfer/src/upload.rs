@@ -1,8 +1,10 @@
 //! One upload: from the task to the rows that name the blob.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use stowage_cloud::{Error as SpaceError, Hash};
 use tokio::time::interval;
 use tokio_util::io::InspectReader;
@@ -10,19 +12,19 @@ use tokio_util::io::InspectReader;
 use crate::engine::Engine;
 use crate::outcome::Outcome;
 use crate::request::{HookError, Refusal, UploadHook};
-use crate::source::temp_file;
 use crate::task::{State, Task, code};
+use crate::throttled::Throttled;
+use crate::upload_source;
 
 /// The time between two reports of progress.
 const REPORT_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Runs an upload to its end.
-pub(crate) async fn run(engine: &Engine, task: &Task, hook: &dyn UploadHook) -> Result<(), Outcome> {
+pub(crate) async fn run(engine: &Arc<Engine>, task: &Task, hook: &dyn UploadHook) -> Result<(), Outcome> {
     let hash: Hash = task.file.hash.parse().map_err(|_| Outcome::BlobMissing)?;
-    let request = task.upload_request();
     let hold = engine.unless_stopped(engine.cloud.hold_blob(&hash)).await?;
     if !task.moved {
-        allowed(engine.unless_stopped(hook.admit(&request)).await?)?;
+        allowed(engine.unless_stopped(admit(task, hook)).await?)?;
         engine.tasks().change(task.id, |task| task.state = State::Active);
         engine.publish(task.id);
         engine.unless_stopped(to_space(engine, task, &hash)).await??;
@@ -36,11 +38,27 @@ pub(crate) async fn run(engine: &Engine, task: &Task, hook: &dyn UploadHook) -> 
     }
     // If this call is interrupted, the module is called twice. So the host waits for the answer,
     // also at shutdown.
-    allowed(hook.finished(&request).await)?;
+    allowed(finished(task, hook).await)?;
     drop(hold);
     let size = engine.tasks().get(task.id).map(|(task, _)| task.file.size);
     engine.blob_checks.add(hash, size.unwrap_or(task.file.size));
     Ok(())
+}
+
+/// Asks the module whether there is room.
+async fn admit(task: &Task, hook: &dyn UploadHook) -> Result<Result<(), Refusal>, HookError> {
+    match task.prepared_upload() {
+        Some(upload) => hook.admit_file(&upload).await,
+        None => hook.admit(&task.upload_request()).await,
+    }
+}
+
+/// Tells the module that the blob is durable in the space.
+async fn finished(task: &Task, hook: &dyn UploadHook) -> Result<Result<(), Refusal>, HookError> {
+    match task.prepared_upload() {
+        Some(upload) => hook.finished_file(&upload).await,
+        None => hook.finished(&task.upload_request()).await,
+    }
 }
 
 /// Turns the answer of the module into an outcome.
@@ -57,17 +75,22 @@ fn allowed(answer: Result<Result<(), Refusal>, HookError>) -> Result<(), Outcome
 }
 
 /// Stores the blob in the space, unless it is there already.
-async fn to_space(engine: &Engine, task: &Task, hash: &Hash) -> Result<(), Outcome> {
+async fn to_space(engine: &Arc<Engine>, task: &Task, hash: &Hash) -> Result<(), Outcome> {
     if engine.cloud.confirm_blob(hash, task.file.size).await? {
         return Ok(());
     }
-    let Some((file, size)) = temp_file(engine, hash).await else {
-        return Err(Outcome::BlobMissing);
-    };
+    let (file, size) = upload_source::open(engine, task, hash).await?;
     // The size in the row may be wrong. The size of the file counts.
     engine.tasks().change(task.id, |task| task.file.size = size);
     let read = AtomicU64::new(0);
-    let counted = InspectReader::new(file, |bytes: &[u8]| {
+    let throttled = Throttled::new(file, {
+        let (engine, id) = (engine.clone(), task.id);
+        move |bytes| {
+            let engine = engine.clone();
+            async move { engine.throttle(id, bytes).await }.boxed()
+        }
+    });
+    let counted = InspectReader::new(throttled, |bytes: &[u8]| {
         read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
     });
     let mut put = std::pin::pin!(engine.cloud.space().put_blob(counted, hash, size));

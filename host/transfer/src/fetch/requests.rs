@@ -57,6 +57,8 @@ pub(super) struct Ended {
 /// The requests of a download.
 pub(super) struct Requests<'a> {
     engine: &'a Arc<Engine>,
+    /// The number of the task.
+    task: u64,
     hash: Hash,
     way: Way,
     progress: Arc<Progress>,
@@ -72,6 +74,7 @@ pub(super) struct Requests<'a> {
 impl<'a> Requests<'a> {
     pub(super) fn new(
         engine: &'a Arc<Engine>,
+        task: u64,
         hash: Hash,
         way: Way,
         progress: Arc<Progress>,
@@ -79,6 +82,7 @@ impl<'a> Requests<'a> {
     ) -> Requests<'a> {
         Requests {
             engine,
+            task,
             hash,
             way,
             progress,
@@ -117,6 +121,7 @@ impl<'a> Requests<'a> {
             self.overtaken.insert(share.id, not_needed.clone());
             let request = Request {
                 engine: self.engine,
+                task: self.task,
                 hash: self.hash,
                 way: self.way,
                 progress: self.progress.clone(),
@@ -208,6 +213,7 @@ impl<'a> Requests<'a> {
 /// One request.
 struct Request<'a> {
     engine: &'a Arc<Engine>,
+    task: u64,
     hash: Hash,
     way: Way,
     progress: Arc<Progress>,
@@ -263,6 +269,11 @@ impl Request<'_> {
             if piece.is_empty() {
                 continue;
             }
+            let paid = self.engine.throttle(self.task, piece.len() as u64);
+            self.not_needed
+                .run_until_cancelled(paid)
+                .await
+                .ok_or(RequestError::NotNeeded)?;
             let own = self.progress.plan().receive(self.share.id, piece.len(), Instant::now());
             *bytes += own as u64;
             self.pass_on(offset, piece.slice(..own)).await?;

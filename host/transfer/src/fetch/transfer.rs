@@ -1,12 +1,14 @@
 //! One attempt to fetch the missing bytes of a blob.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Fuse, FusedFuture};
 use stowage_cloud::{Error as SpaceError, Hash};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -22,6 +24,8 @@ use crate::task::Task;
 
 /// The most pieces that wait for the disk. The requests wait when the queue is full.
 const PIECES: usize = 4;
+/// Copied bytes that are counted at a time.
+const STEP_BYTES: u64 = 256 << 10;
 /// The time between two reports of progress.
 const REPORT_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -93,14 +97,20 @@ impl<'a> Transfer<'a> {
                     let progress = progress.clone();
                     move || progress.write(queue).map_err(Outcome::failed)
                 });
-                let requests = Requests::new(self.engine, hash, way, progress, pieces);
+                let requests = Requests::new(self.engine, self.task.id, hash, way, progress, pieces);
                 (Some(requests), writer.fuse())
             }
             Source::File { file, size } => {
+                let (engine, id, runtime) = (self.engine.clone(), self.task.id, Handle::current());
                 let copier = spawn_blocking(move || {
                     let gaps = progress.plan().written().gaps(size);
-                    copy(&file, &progress.part, size, &gaps, |range| progress.wrote(range)).map_err(|error| match error
-                    {
+                    let wrote = |range: Range<u64>| {
+                        steps(range).all(|step| {
+                            let paid = engine.throttle(id, step.end - step.start);
+                            runtime.block_on(engine.unless_stopped(paid)).is_ok() && progress.wrote(step)
+                        })
+                    };
+                    copy(&file, &progress.part, size, &gaps, wrote).map_err(|error| match error {
                         CopyError::Write(error) => Outcome::failed(error),
                         CopyError::Read(error) => Outcome::retry(local_error(error)),
                     })
@@ -206,6 +216,16 @@ impl<'a> Transfer<'a> {
             }
         }
     }
+}
+
+/// The steps in which copied bytes are counted.
+fn steps(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+    let mut at = range.start;
+    std::iter::from_fn(move || {
+        let step = at..range.end.min(at.saturating_add(STEP_BYTES));
+        at = step.end;
+        (!step.is_empty()).then_some(step)
+    })
 }
 
 async fn next(requests: &mut Option<Requests<'_>>) -> super::requests::Ended {

@@ -1,8 +1,9 @@
 //! The finished tasks: their files, their blobs, and which are removed.
 
-use std::collections::hash_map::Entry;
+use std::collections::HashSet;
 
-use super::{Phase, Tasks};
+use super::Tasks;
+use super::entry::{Entry, Phase};
 use crate::disk::FinishedFile;
 use crate::row::Direction;
 use crate::task::{State, Task};
@@ -44,23 +45,38 @@ impl Tasks {
             .collect()
     }
 
-    /// The oldest finished tasks beyond the `kept` newest, at most `most`.
+    /// The hashes of prepared files that uploads still need.
+    pub(crate) fn needed_files(&self) -> HashSet<String> {
+        self.entries
+            .values()
+            .filter(|entry| !entry.task.prepared.is_empty() && entry.task.state != State::Done)
+            .map(|entry| entry.task.file.hash.clone())
+            .collect()
+    }
+
+    /// Whether an upload still needs the prepared file with this hash.
+    pub(crate) fn needs_file(&self, hash: &str) -> bool {
+        self.entries.values().any(|entry| {
+            entry.task.file.hash == hash && !entry.task.prepared.is_empty() && entry.task.state != State::Done
+        })
+    }
+
+    /// The oldest ended tasks beyond the `kept` newest, at most `most`.
     pub(crate) fn surplus(&self, kept: usize, most: usize) -> Vec<u64> {
         let surplus = self.finished.len().saturating_sub(kept).min(most);
         self.finished.iter().take(surplus).map(|(_, id)| *id).collect()
     }
 
-    /// Removes finished tasks and returns them. Tasks that were restarted meanwhile stay.
+    /// Removes ended tasks and returns them. Tasks that were started again meanwhile stay.
     pub(crate) fn forget(&mut self, ids: &[u64]) -> Vec<Task> {
         let mut forgotten = Vec::new();
         for id in ids {
-            if let Entry::Occupied(entry) = self.entries.entry(*id)
-                && entry.get().phase == Phase::Idle
-                && entry.get().task.state.is_terminal()
+            let gone = |entry: &Entry| entry.phase == Phase::Idle && entry.has_ended() && !entry.removed;
+            if self.entries.get(id).is_some_and(gone)
+                && let Some(entry) = self.entries.remove(id)
             {
-                let task = entry.remove().task;
-                self.finished.remove(&(task.finished_ms, task.id));
-                forgotten.push(task);
+                self.unindex(&entry);
+                forgotten.push(entry.task);
             }
         }
         forgotten

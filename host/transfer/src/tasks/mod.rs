@@ -1,37 +1,25 @@
 //! All tasks in memory, and the choice of the next one to run.
 
+mod control;
+mod entry;
 mod finished;
+mod queue;
+#[cfg(test)]
+mod tests;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
+use self::entry::{Entry, Phase};
+use self::queue::Queue;
+use crate::bucket::Bucket;
+use crate::control::Control;
 use crate::request::Password;
-use crate::row::Direction;
+use crate::row::{Direction, Row};
 use crate::task::{State, Task, code};
-
-/// What the engine does with a task now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Nothing. The task is terminal, or waits for a password.
-    Idle,
-    /// It waits in the queue, or for a running download of the same blob.
-    Ready,
-    /// It runs.
-    Running,
-    /// It is retried at this time.
-    Retry(Instant),
-}
-
-struct Entry {
-    task: Task,
-    phase: Phase,
-    password: Option<Password>,
-    /// Bytes transferred so far.
-    transferred: u64,
-    /// Failures in a row without progress.
-    failures: u32,
-}
 
 /// A task to run now.
 pub(crate) struct Job {
@@ -39,92 +27,115 @@ pub(crate) struct Job {
     pub(crate) password: Option<Password>,
 }
 
+/// An attempt to start now.
+pub(crate) struct Attempt {
+    pub(crate) job: Job,
+    /// The disk was full at the last attempt.
+    pub(crate) lacks_room: bool,
+    /// Stops this attempt.
+    pub(crate) stop: CancellationToken,
+}
+
 /// All tasks, as many as the database holds.
 #[derive(Default)]
 pub(crate) struct Tasks {
-    entries: HashMap<u64, Entry>,
+    entries: BTreeMap<u64, Entry>,
     /// The tasks that may run, by direction.
-    ready: [VecDeque<u64>; 2],
+    ready: [Queue; 2],
+    /// How many tasks have come to a queue so far.
+    arrivals: u64,
+    /// Uploads that came to the queue since they were last marked as waiting.
+    unmarked: Vec<u64>,
     /// How many tasks run, by direction.
     running: [usize; 2],
     retries: BTreeSet<(Instant, u64)>,
-    /// The terminal tasks, ordered by the time at which they became terminal.
+    /// The tasks that have ended, ordered by the time at which they did.
     finished: BTreeSet<(i64, u64)>,
     /// The hash of each running download, with the downloads that wait for the same blob.
-    shared: HashMap<String, VecDeque<u64>>,
+    shared: HashMap<String, BTreeSet<u64>>,
+    /// Removed tasks whose unfinished files must go.
+    removed: Vec<Task>,
+    /// The identifiers of removed tasks whose unfinished files may still exist, and how many tasks
+    /// had each. A new task with such an identifier would use the same files, so it waits.
+    removing: HashMap<String, usize>,
+    /// The parent of the tokens that stop attempts.
+    stop: CancellationToken,
 }
 
 impl Tasks {
-    /// Adds a task from the database at start.
-    pub(crate) fn add_stored(&mut self, mut task: Task) {
-        let id = task.id;
-        if task.state.is_terminal() {
-            self.finished.insert((task.finished_ms, id));
-            self.insert(task, None);
-        } else if waits_for_password(&task, None) {
-            task.state = State::Paused;
-            task.code = code::WRONG_PASSWORD;
-            self.insert(task, None);
-        } else {
-            self.insert(task, None);
-            self.make_ready(id);
+    /// No tasks. `stop` stops all attempts.
+    pub(crate) fn new(stop: CancellationToken) -> Tasks {
+        Tasks {
+            stop,
+            ..Tasks::default()
         }
+    }
+
+    /// Adds a task from the database at start.
+    pub(crate) fn add_stored(&mut self, task: Task, control: Control) {
+        let id = task.id;
+        self.entries.insert(id, Entry::new(task, control, None));
+        self.settle(id, false);
     }
 
     /// Adds a task that a call staged. `changed` tells whether the call wrote it.
-    pub(crate) fn add_staged(&mut self, task: Task, password: Option<Password>, changed: bool) {
+    pub(crate) fn add_staged(&mut self, task: Task, control: Control, password: Option<Password>, changed: bool) {
         let id = task.id;
         let Some(entry) = self.entries.get_mut(&id) else {
             if changed || !task.state.is_terminal() {
-                self.insert(task, password);
-                self.make_ready(id);
+                let held = control.holds();
+                self.entries.insert(id, Entry::new(task, control, password));
+                if !held {
+                    self.make_ready(id);
+                }
+                self.index_end(id);
             }
             return;
         };
+        if entry.removed {
+            return;
+        }
         if password.is_some() {
             entry.password = password;
         }
-        match entry.phase {
-            Phase::Running | Phase::Ready => {}
-            Phase::Retry(at) => {
-                self.retries.remove(&(at, id));
-                self.make_ready(id);
-            }
-            Phase::Idle if !entry.task.state.is_terminal() => self.make_ready(id),
-            // If the entry is not older than the staged task, it has changed since, and stays.
-            Phase::Idle if changed && task.revision > entry.task.revision => {
-                self.finished.remove(&(entry.task.finished_ms, id));
-                entry.transferred = task.checkpoint_offset();
-                entry.failures = 0;
-                entry.task = task;
-                self.make_ready(id);
-            }
-            Phase::Idle => {}
+        // If the entry is not older than the staged task, it has changed since, and stays.
+        if changed && entry.phase == Phase::Idle && task.revision > entry.task.revision {
+            entry.transferred = task.checkpoint_offset();
+            entry.failures = 0;
+            entry.task = task;
         }
+        self.set_control(id, control, true);
     }
 
-    /// The next job of a direction, if fewer than `most` run. A download of a blob that is being
+    /// The next attempt of a direction, if fewer than `most` run. A download of a blob that is being
     /// downloaded waits until that download ends.
-    pub(crate) fn next(&mut self, direction: Direction, most: usize) -> Option<Job> {
+    pub(crate) fn next(&mut self, direction: Direction, most: usize) -> Option<Attempt> {
         let queue = usize::from(direction.wire());
         while self.running[queue] < most {
-            let id = self.ready[queue].pop_front()?;
-            let ready = |entry: &&mut Entry| entry.phase == Phase::Ready;
-            let Some(entry) = self.entries.get_mut(&id).filter(ready) else {
-                continue;
-            };
+            let id = self.ready[queue].ids().find(|id| {
+                let free = |entry: &Entry| !self.removing.contains_key(&entry.task.task_id);
+                self.entries.get(id).is_some_and(free)
+            })?;
+            let entry = self.entries.get_mut(&id)?;
+            self.ready[queue].remove(entry.control.priority, entry.arrival, id);
             if direction == Direction::Download {
                 if let Some(waiting) = self.shared.get_mut(&entry.task.file.hash) {
-                    waiting.push_back(id);
+                    waiting.insert(id);
                     continue;
                 }
-                self.shared.insert(entry.task.file.hash.clone(), VecDeque::new());
+                self.shared.insert(entry.task.file.hash.clone(), BTreeSet::new());
             }
             entry.phase = Phase::Running;
+            entry.speed = Default::default();
+            entry.stop = self.stop.child_token();
             self.running[queue] += 1;
-            return Some(Job {
-                task: entry.task.clone(),
-                password: entry.password.clone(),
+            return Some(Attempt {
+                job: Job {
+                    task: entry.task.clone(),
+                    password: entry.password.clone(),
+                },
+                lacks_room: entry.lacks_room,
+                stop: entry.stop.clone(),
             });
         }
         None
@@ -132,18 +143,14 @@ impl Tasks {
 
     /// Marks queued uploads as waiting. Returns those that were not marked before.
     pub(crate) fn mark_waiting(&mut self) -> Vec<u64> {
-        let mut marked = Vec::new();
-        for id in self.ready[0].iter().rev() {
-            let Some(entry) = self.entries.get_mut(id) else {
-                continue;
-            };
-            // Tasks further ahead in the queue were marked earlier.
-            if entry.task.state == State::Waiting {
-                break;
+        let mut marked = std::mem::take(&mut self.unmarked);
+        marked.retain(|id| match self.entries.get_mut(id) {
+            Some(entry) if entry.phase == Phase::Ready => {
+                entry.task.state = State::Waiting;
+                true
             }
-            entry.task.state = State::Waiting;
-            marked.push(*id);
-        }
+            _ => false,
+        });
         marked
     }
 
@@ -154,21 +161,12 @@ impl Tasks {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
-        let queue = usize::from(task.direction.wire());
-        if entry.phase == Phase::Running {
-            self.running[queue] -= 1;
-            if task.direction == Direction::Download
-                && let Some(waiting) = self.shared.remove(&task.file.hash)
-            {
-                for id in waiting.into_iter().rev() {
-                    self.ready[queue].push_front(id);
-                }
-            }
-        }
-        entry.phase = retry.map_or(Phase::Idle, Phase::Retry);
-        self.retries.extend(retry.map(|at| (at, id)));
+        let queue = queue_of(&task);
+        let hash = task.file.hash.clone();
+        let ran = entry.phase == Phase::Running;
+        let stopped = entry.stop.is_cancelled();
+        entry.phase = Phase::Idle;
         if task.state.is_terminal() {
-            self.finished.insert((task.finished_ms, id));
             entry.password = None;
             entry.failures = 0;
         }
@@ -176,8 +174,27 @@ impl Tasks {
         // The password arrived while the job that lacked it was ending.
         let has_password = lacked_password && !waits_for_password(&task, entry.password.as_ref());
         entry.task = task;
-        if has_password {
-            self.make_ready(id);
+        if let Some(at) = retry
+            && !entry.control.holds()
+            && !stopped
+        {
+            entry.phase = Phase::Retry(at);
+            self.retries.insert((at, id));
+        }
+        if ran {
+            self.running[queue] -= 1;
+            for waiting in self.shared.remove(&hash).unwrap_or_default() {
+                self.enqueue(waiting);
+            }
+        }
+        // A person stopped it, and then let it go on before it had stopped.
+        let resumed = stopped && !self.stop.is_cancelled();
+        if has_password || resumed {
+            self.settle(id, false);
+        }
+        self.index_end(id);
+        if self.entries.get(&id).is_some_and(|entry| entry.removed) {
+            self.drop_removed(id);
         }
     }
 
@@ -187,6 +204,13 @@ impl Tasks {
             entry.failures = if progressed { 1 } else { entry.failures + 1 };
             entry.failures
         })
+    }
+
+    /// Records whether the disk lacks room for a task.
+    pub(crate) fn set_lacks_room(&mut self, id: u64, lacks_room: bool) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.lacks_room = lacks_room;
+        }
     }
 
     /// Queues the tasks whose retry is due.
@@ -216,6 +240,7 @@ impl Tasks {
     pub(crate) fn set_transferred(&mut self, id: u64, bytes: u64) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.transferred = bytes;
+            entry.speed.report(bytes, Instant::now());
         }
     }
 
@@ -224,143 +249,77 @@ impl Tasks {
         self.entries.get(&id).map(|entry| (&entry.task, entry.transferred))
     }
 
-    fn insert(&mut self, task: Task, password: Option<Password>) {
-        let entry = Entry {
-            phase: Phase::Idle,
-            password,
-            transferred: task.checkpoint_offset(),
-            failures: 0,
-            task,
-        };
-        self.entries.insert(entry.task.id, entry);
+    /// Whether a task is known. A removed one is, until its attempt has ended.
+    pub(crate) fn contains(&self, id: u64) -> bool {
+        self.entries.contains_key(&id)
     }
 
+    /// What limits the speed of a task, and its direction.
+    pub(crate) fn bucket(&self, id: u64) -> Option<(Direction, Arc<Bucket>)> {
+        let entry = self.entries.get(&id)?;
+        Some((entry.task.direction, entry.bucket.clone()))
+    }
+
+    /// The row of a task that is known and not removed. `source` gives the path of an uploaded
+    /// file.
+    pub(crate) fn row(&self, id: u64, source: impl Fn(&Task) -> String) -> Option<Row> {
+        let entry = self.entries.get(&id).filter(|entry| !entry.removed)?;
+        Some(entry.row(source(&entry.task)))
+    }
+
+    /// Queues a task. A full disk stays its reason to wait until the disk was checked.
     fn make_ready(&mut self, id: u64) {
-        if let Some(entry) = self.entries.get_mut(&id) {
-            entry.phase = Phase::Ready;
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        entry.phase = Phase::Ready;
+        if !entry.lacks_room {
             entry.task.state = State::Initial;
             entry.task.code = code::NONE;
-            self.ready[usize::from(entry.task.direction.wire())].push_back(id);
+        }
+        self.arrivals += 1;
+        entry.arrival = self.arrivals;
+        if entry.task.direction == Direction::Upload {
+            self.unmarked.push(id);
+        }
+        self.enqueue(id);
+    }
+
+    /// Puts a task that may run at its place in the queue.
+    fn enqueue(&mut self, id: u64) {
+        if let Some(entry) = self.entries.get(&id)
+            && entry.phase == Phase::Ready
+        {
+            self.ready[queue_of(&entry.task)].insert(entry.control.priority, entry.arrival, id);
         }
     }
+
+    /// Corrects the place of a task among those that have ended.
+    fn index_end(&mut self, id: u64) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let end = entry.end_ms().filter(|_| entry.phase == Phase::Idle);
+        if let Some(before) = entry.ended_ms {
+            self.finished.remove(&(before, id));
+        }
+        self.finished.extend(end.map(|at| (at, id)));
+        entry.ended_ms = end;
+    }
+
+    fn unindex(&mut self, entry: &Entry) {
+        if let Some(at) = entry.ended_ms {
+            self.finished.remove(&(at, entry.task.id));
+        }
+    }
+}
+
+/// The index of the queue of a task.
+fn queue_of(task: &Task) -> usize {
+    usize::from(task.direction.wire())
 }
 
 /// Whether a task needs a password before it can continue.
 pub(crate) fn waits_for_password(task: &Task, password: Option<&Password>) -> bool {
     task.direction == Direction::Download && task.file.protected && task.opened.is_none() && password.is_none()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::request::{DownloadRequest, File};
-
-    fn task(id: u64, hash: &str) -> Task {
-        let request = DownloadRequest {
-            task_id: None,
-            platform: 3,
-            file: File {
-                hash: hash.into(),
-                name: "n".into(),
-                ext: String::new(),
-                thumb: String::new(),
-                size: 1,
-                path: String::new(),
-                protected: false,
-            },
-            directory: None,
-            password: None,
-        };
-        Task::download(id, id.to_string(), &request, String::new(), 0)
-    }
-
-    fn done(mut task: Task) -> Task {
-        task.state = State::Done;
-        task.finished_ms = i64::try_from(task.id).unwrap();
-        task.revision += 1;
-        task
-    }
-
-    fn started(tasks: &mut Tasks, most: usize) -> Vec<u64> {
-        std::iter::from_fn(|| tasks.next(Direction::Download, most))
-            .map(|job| job.task.id)
-            .collect()
-    }
-
-    #[test]
-    fn downloads_of_one_blob_go_one_after_another_and_do_not_hold_others_up() {
-        let mut tasks = Tasks::default();
-        for (id, hash) in [(1, "a"), (2, "a"), (3, "a"), (4, "b")] {
-            tasks.add_staged(task(id, hash), None, true);
-        }
-        assert_eq!(started(&mut tasks, 4), [1, 4]);
-        tasks.end_attempt(done(task(1, "a")), None);
-        assert_eq!(started(&mut tasks, 4), [2]);
-        tasks.end_attempt(done(task(2, "a")), None);
-        assert_eq!(started(&mut tasks, 4), [3]);
-    }
-
-    #[test]
-    fn no_more_than_the_allowed_number_run() {
-        let mut tasks = Tasks::default();
-        for id in 1..=5 {
-            tasks.add_staged(task(id, &id.to_string()), None, true);
-        }
-        assert_eq!(started(&mut tasks, 2), [1, 2]);
-        tasks.end_attempt(done(task(2, "2")), None);
-        assert_eq!(started(&mut tasks, 2), [3]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_retry_waits_for_its_time_or_for_somebody_who_asks() {
-        let mut tasks = Tasks::default();
-        tasks.add_staged(task(1, "a"), None, true);
-        tasks.add_staged(task(2, "b"), None, true);
-        assert_eq!(started(&mut tasks, 4), [1, 2]);
-        let at = Instant::now() + Duration::from_secs(5);
-        for id in [1, 2] {
-            let mut paused = task(id, if id == 1 { "a" } else { "b" });
-            paused.state = State::Paused;
-            tasks.end_attempt(paused, Some(at));
-        }
-        assert_eq!(started(&mut tasks, 4), Vec::<u64>::new());
-        tasks.add_staged(task(2, "b"), None, false);
-        assert_eq!(started(&mut tasks, 4), [2]);
-        tasks.retry_due(at);
-        assert_eq!(started(&mut tasks, 4), [1]);
-    }
-
-    #[test]
-    fn a_restart_that_the_engine_has_overtaken_changes_nothing() {
-        let mut tasks = Tasks::default();
-        tasks.add_staged(task(1, "a"), None, true);
-        assert_eq!(started(&mut tasks, 4), [1]);
-        let mut finished = done(task(1, "a"));
-        finished.revision = 7;
-        tasks.end_attempt(finished.clone(), None);
-        let mut stale = task(1, "a");
-        stale.revision = 7;
-        tasks.add_staged(stale, None, true);
-        assert_eq!(started(&mut tasks, 4), Vec::<u64>::new());
-        let mut restarted = finished;
-        restarted.restart();
-        tasks.add_staged(restarted, None, true);
-        assert_eq!(started(&mut tasks, 4), [1]);
-    }
-
-    #[test]
-    fn the_oldest_finished_tasks_are_forgotten_unless_restarted() {
-        let mut tasks = Tasks::default();
-        for id in 1..=4 {
-            tasks.add_stored(done(task(id, "a")));
-        }
-        assert_eq!(tasks.surplus(2, 100), [1, 2]);
-        let mut restarted = done(task(1, "a"));
-        restarted.restart();
-        tasks.add_staged(restarted, None, true);
-        let forgotten: Vec<_> = tasks.forget(&[1, 2]).into_iter().map(|t| t.id).collect();
-        assert_eq!(forgotten, [2]);
-    }
 }

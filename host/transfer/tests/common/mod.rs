@@ -21,8 +21,8 @@ use object_store::{
 use stowage_cloud::{Cloud, Hash, OpenOptions, Space};
 use stowage_storage::{KeyRange, ScanOptions, Store};
 use stowage_transfer::{
-    Config, Direction, DownloadRefusal, DownloadRequest, Feed, File, Filter, HookError, Refusal, Retry, Row, Staged,
-    Transfers, UploadHook, UploadRequest,
+    Config, Direction, DownloadRefusal, DownloadRequest, Feed, File, FileUpload, Filter, HookError, Refusal, Retry,
+    Row, Staged, Transfers, UploadHook, UploadRequest,
 };
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -562,6 +562,30 @@ impl UploadHook for Hook {
     ) -> BoxFuture<'a, std::result::Result<std::result::Result<(), Refusal>, HookError>> {
         Box::pin(async move {
             let call = format!("finished {} {}", request.file.name, request.subject);
+            self.calls.lock().unwrap().push(call);
+            self.finished_gate.pass().await;
+            Ok(answer(&self.finished))
+        })
+    }
+
+    fn admit_file<'a>(
+        &'a self,
+        upload: &'a FileUpload,
+    ) -> BoxFuture<'a, std::result::Result<std::result::Result<(), Refusal>, HookError>> {
+        Box::pin(async move {
+            let call = format!("admit file {}", upload.file.name);
+            self.calls.lock().unwrap().push(call);
+            self.admit_gate.pass().await;
+            Ok(answer(&self.admit))
+        })
+    }
+
+    fn finished_file<'a>(
+        &'a self,
+        upload: &'a FileUpload,
+    ) -> BoxFuture<'a, std::result::Result<std::result::Result<(), Refusal>, HookError>> {
+        Box::pin(async move {
+            let call = format!("finished file {} {}", upload.file.name, upload.subject);
             self.calls.lock().unwrap().push(call);
             self.finished_gate.pass().await;
             Ok(answer(&self.finished))
