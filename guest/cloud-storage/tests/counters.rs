@@ -3,12 +3,12 @@
 
 use proptest::prelude::*;
 use stowage_backups::bindings::{backup_folders, backups};
-use stowage_cloud_storage::bindings::{dapp_files, storage_files};
+use stowage_cloud_storage::bindings::{dapp_files, storage_files, storage_folders};
 use stowage_favorites::bindings::{favorite_folders, favorites};
 use stowage_sdk::bindings::transfer::{File, UploadRequest};
 use stowage_sdk::rows::{
-    BACKUP_FOLDERS, BACKUPS, DAPP_FILES, FAVORITE_FOLDERS, FAVORITES, STORAGE_FILES, TEMP_FILES, TEMP_FOLDERS,
-    total_bytes,
+    BACKUP_FOLDERS, BACKUPS, DAPP_FILES, FAVORITE_FOLDERS, FAVORITES, STORAGE_FILES, STORAGE_FOLDERS, TEMP_FILES,
+    TEMP_FOLDERS, total_bytes,
 };
 use stowage_sdk::{Blobs, Collection, Context, Effect, MemoryContext, Writer, base58_sha256};
 use stowage_temp_files::bindings::{temp_files, temp_folders};
@@ -104,13 +104,13 @@ fn upload((_, a, b, c, size): Step) -> UploadRequest {
     }
 }
 
-fn storage_file((_, _, b, _, size): Step) -> storage_files::Row {
+fn storage_file((_, a, b, c, size): Step) -> storage_files::Row {
     storage_files::Row {
         hash: hash(b),
-        name: None,
+        name: Some(format!("{c}.{}", if c % 2 == 0 { "png" } else { "txt" })),
         size: Some(size),
-        time: None,
-        path: None,
+        time: Some(time(c)),
+        path: Some(format!("{}/{}", id(a), id(c))),
         ext: None,
         thumb: None,
         protected: None,
@@ -141,7 +141,7 @@ fn run(ctx: &MemoryContext, step: Step) {
         .collect();
     let folder = folders.get(usize::from(a)).cloned().unwrap_or_else(|| id(a));
     let _refusals_are_fine = ctx.call(|ctx| {
-        match what % 16 {
+        match what % 17 {
             0 => stowage_favorites::apply_favorites(ctx, vec![favorite(step)], &[]),
             1 => stowage_favorites::apply_favorites(ctx, vec![], &gone),
             2 => {
@@ -180,6 +180,15 @@ fn run(ctx: &MemoryContext, step: Step) {
             12 => stowage_backups::delete(ctx, &id(a), c % 2 == 0).map(drop)?,
             13 => stowage_cloud_storage::apply_storage_files(ctx, vec![storage_file(step)], &[hash(c)]),
             14 => stowage_cloud_storage::apply_dapp_files(ctx, vec![dapp_file(step)], &[hash(c)]),
+            15 => {
+                let row = storage_folders::Row {
+                    id: id(a),
+                    name: Some(id(b)),
+                    time: Some(time(c)),
+                    path: Some(id(c)),
+                };
+                stowage_cloud_storage::apply_storage_folders(ctx, vec![row], &[id(c)]);
+            }
             _ => {
                 let done = stowage_cloud_storage::finished(ctx, &upload(step));
                 done.map_err(|_| stowage_sdk::Error::no_file("temp"))?;
@@ -224,7 +233,7 @@ proptest! {
 
     #[test]
     fn counters_and_indexes_are_what_the_rows_give(
-        steps in proptest::collection::vec((0..16u8, 0..6u8, 0..6u8, 0..12u8, prop_oneof![0..5000u64, Just(u64::MAX)]), 0..60)
+        steps in proptest::collection::vec((0..17u8, 0..6u8, 0..6u8, 0..12u8, prop_oneof![0..5000u64, Just(u64::MAX)]), 0..60)
     ) {
         let ctx = MemoryContext::new();
         for step in steps {
@@ -242,6 +251,7 @@ proptest! {
         copy(&ctx, &fresh, &TEMP_FILES);
         copy(&ctx, &fresh, &BACKUP_FOLDERS);
         copy(&ctx, &fresh, &BACKUPS);
+        copy(&ctx, &fresh, &STORAGE_FOLDERS);
         copy(&ctx, &fresh, &STORAGE_FILES);
         copy(&ctx, &fresh, &DAPP_FILES);
         prop_assert_eq!(dump(&ctx), dump(&fresh));

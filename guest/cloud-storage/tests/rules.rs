@@ -1,15 +1,18 @@
 //! The rules of the cloud storage: its use, and what is uploaded to it.
 
 use stowage_cloud_storage::bindings::upload_hook::Refusal;
-use stowage_cloud_storage::bindings::{api, dapp_files, storage_files};
-use stowage_cloud_storage::{admit, apply_dapp_files, apply_storage_files, finished, space_info};
+use stowage_cloud_storage::bindings::{api, dapp_files, storage_files, storage_folders};
+use stowage_cloud_storage::{
+    admit, apply_dapp_files, apply_storage_files, apply_storage_folders, finished, space_info,
+};
 use stowage_sdk::bindings::cloud::{Field, Scalar};
 use stowage_sdk::bindings::transfer::{File, UploadRequest};
 use stowage_sdk::rows::{
-    BACKUPS, Backup, FAVORITE_FOLDERS, FAVORITES, Favorite, STORAGE_FILES, TEMP_FILES, TEMP_FOLDERS, TempFile,
-    TempFolder, total_bytes,
+    BACKUPS, Backup, FAVORITE_FOLDERS, FAVORITES, Favorite, STORAGE_FILES, STORAGE_FILES_BY_KIND, STORAGE_FOLDERS,
+    STORAGE_FOLDERS_BY_PATH, TEMP_FILES, TEMP_FOLDERS, TempFile, TempFolder, storage_folders_named, storage_path_key,
+    total_bytes,
 };
-use stowage_sdk::{Effect, MemoryContext, base58_sha256};
+use stowage_sdk::{Effect, Kind, Listing, MemoryContext, base58_sha256};
 
 fn hash(of: &str) -> String {
     base58_sha256(&[of])
@@ -384,6 +387,41 @@ fn a_protected_file_stays_protected() {
             .get(&ctx, &hash("photo"))
             .is_some_and(|file| file.protected)
     );
+}
+
+#[test]
+fn an_uploaded_file_is_listed_with_its_kind() {
+    let ctx = ready();
+    assert_eq!(finished(&ctx, &request(3)), Ok(()));
+    let key = storage_path_key("").byte(Kind::Media as u8).prefix();
+    assert_eq!(Listing::new(STORAGE_FILES_BY_KIND, key).all(&ctx), [hash("photo")]);
+}
+
+#[test]
+fn folders_come_and_go_with_the_space() {
+    let ctx = MemoryContext::new();
+    let row = |name: Option<&str>| storage_folders::Row {
+        id: "f".to_owned(),
+        name: name.map(str::to_owned),
+        time: None,
+        path: None,
+    };
+    apply_storage_folders(&ctx, vec![row(Some("Photos"))], &[]);
+    assert_eq!(storage_folders_named(&ctx, "", "Photos"), ["f"]);
+    let once = ctx.dump();
+    apply_storage_folders(&ctx, vec![row(Some("Photos"))], &["gone".to_owned()]);
+    assert_eq!(ctx.dump(), once);
+    apply_storage_folders(&ctx, vec![row(None)], &[]);
+    assert_eq!(
+        STORAGE_FOLDERS.get(&ctx, "f").map(|folder| folder.name),
+        Some(String::new())
+    );
+    apply_storage_folders(&ctx, vec![], &["f".to_owned()]);
+    assert_eq!(
+        Listing::new(STORAGE_FOLDERS_BY_PATH, storage_path_key("").prefix()).all(&ctx),
+        Vec::<String>::new()
+    );
+    assert_eq!(ctx.take_effects(), []);
 }
 
 #[test]

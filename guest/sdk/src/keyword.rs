@@ -1,4 +1,6 @@
-//! Keywords: substrings, compared with Unicode simple case folding.
+//! Keywords: substrings, compared in Unicode's form `NFKC_Casefold` ([`folded`]).
+
+use crate::fold::folded;
 
 /// Separates the texts of a row. It is not a byte of UTF-8, so no keyword matches across it.
 const SEPARATOR: u8 = 0xFF;
@@ -8,13 +10,11 @@ const SEPARATOR: u8 = 0xFF;
 pub struct Keyword(Option<Vec<u8>>);
 
 impl Keyword {
-    /// Folds a keyword. An empty or absent keyword matches everything.
+    /// Folds a keyword, without white space at its ends. A keyword of which nothing is left, or an
+    /// absent one, matches everything.
     pub fn new(keyword: Option<&str>) -> Self {
-        Self(
-            keyword
-                .filter(|keyword| !keyword.is_empty())
-                .map(|keyword| folded(keyword).into_bytes()),
-        )
+        let folded = folded(keyword.unwrap_or_default().trim());
+        Self(Some(folded.into_bytes()).filter(|folded| !folded.is_empty()))
     }
 
     /// Whether it matches everything.
@@ -26,17 +26,6 @@ impl Keyword {
     pub(crate) fn needle(&self) -> Option<Vec<u8>> {
         self.0.clone()
     }
-}
-
-/// The text with Unicode simple case folding.
-pub fn folded(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            unicode_case_mapping::case_folded(c)
-                .and_then(|folded| char::from_u32(folded.get()))
-                .unwrap_or(c)
-        })
-        .collect()
 }
 
 /// The searchable text of a row: its texts, folded and separated.
@@ -68,9 +57,17 @@ mod tests {
         assert!(matches("photo", &["PHOTO.JPG"]));
         assert!(matches("ПРИВЕТ", &["привет.txt"]));
         assert!(matches("σας", &["ΓΕΙΑ ΣΑΣ"]), "final sigma folds as sigma does");
-        assert!(matches("straẞe", &["STRAßE"]), "one character folds to one");
         assert!(matches("图片", &["我的图片.png"]));
         assert!(!matches("图书", &["我的图片.png"]));
+    }
+
+    #[test]
+    fn forms_of_one_text_match() {
+        assert!(matches("strasse", &["Straße 5"]) && matches("straße", &["STRASSE"]));
+        assert!(matches("café", &["Le Cafe\u{301}"]) && matches("cafe\u{301}", &["Le café"]));
+        assert!(matches("abc123", &["ＡＢＣ１２３.txt"]) && matches("ＡＢＣ", &["xabcx"]));
+        assert!(!matches("cafe", &["café"]), "accents count");
+        assert!(matches("한", &["\u{1112}\u{1161}\u{11ab}"]));
     }
 
     #[test]
@@ -84,6 +81,13 @@ mod tests {
     fn an_empty_keyword_matches_everything() {
         assert!(Keyword::new(None).is_empty());
         assert!(Keyword::new(Some("")).is_empty());
-        assert!(!Keyword::new(Some(" ")).is_empty());
+        assert!(Keyword::new(Some(" \u{3000}\t")).is_empty());
+        assert!(Keyword::new(Some("\u{200b}")).is_empty(), "nobody sees it");
+    }
+
+    #[test]
+    fn white_space_at_the_ends_does_not_count() {
+        assert!(matches(" photo\n", &["photo.jpg"]));
+        assert!(!matches("ph oto", &["photo.jpg"]), "inside it does");
     }
 }

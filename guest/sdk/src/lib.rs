@@ -74,6 +74,7 @@ mod collection;
 mod context;
 mod derived;
 mod error;
+mod fold;
 mod hash;
 #[cfg(target_arch = "wasm32")]
 mod host;
@@ -97,11 +98,12 @@ pub use collection::Collection;
 pub use context::Context;
 pub use derived::Derived;
 pub use error::code;
+pub use fold::folded;
 pub use hash::{base58_sha256, is_hash};
 #[cfg(target_arch = "wasm32")]
 pub use host::HostContext;
 pub use key::{Key, MAX_IDENTITY_BYTES, is_identity, prefix_end};
-pub use keyword::{Keyword, folded, searchable};
+pub use keyword::{Keyword, searchable};
 pub use kind::{Kind, dotted_extension};
 pub use listing::{ListEntry, Listing, folders_matching};
 #[cfg(not(target_arch = "wasm32"))]
