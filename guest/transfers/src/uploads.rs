@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use stowage_cloud_storage::Usage;
 use stowage_sdk::bindings::files::{PrepareError, Prepared, Source, UploadRequest};
 use stowage_sdk::bindings::transfer::File;
-use stowage_sdk::{Context, Error, dotted_extension};
+use stowage_sdk::{Context, Error, code, dotted_extension};
 
 use crate::bindings::files_hook::{Found, Refusal, Stored};
 use crate::bindings::uploads as api;
@@ -71,7 +71,11 @@ pub fn upload_file(ctx: &dyn Context, upload: Upload) -> Result<api::Upload, Err
 /// The error of a method whose file was not prepared.
 pub(crate) fn refused(error: PrepareError, what: &str) -> Error {
     match error {
-        PrepareError::Path(why) => Error::parameter("path", &why),
+        // The text of the host begins with what it expected.
+        PrepareError::Path(why) => Error {
+            code: code::PARAMETER,
+            message: format!("path: {why}"),
+        },
         PrepareError::Missing => Error::no_file(what),
         PrepareError::Password => Error::wrong_password(),
         PrepareError::Failed(why) => Error::failure(&why),
