@@ -2,13 +2,18 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
+use humantime::format_duration;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::direction::Direction;
 use crate::output::printable;
 use crate::size::ByteSize;
+
+/// A longer time to the end is not shown.
+const MAX_REMAINING_SECONDS: u64 = 99 * 24 * 3600;
 
 /// The identity of a task: its `type`, its `shareIndex` and its `taskId`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -137,7 +142,22 @@ impl Row {
         u64::try_from(product).unwrap_or(u64::MAX)
     }
 
-    /// `32 MB / 64 MB   50%  downloading`. The sizes are left out if they are unknown.
+    /// `2 MB/s, 16s left`, as far as it is known.
+    fn pace(&self) -> Option<String> {
+        let figure = |field: &str| self.wire[field].as_u64().filter(|figure| *figure > 0);
+        let speed = figure("speed").map(|speed| format!("{}/s", ByteSize(speed)));
+        let left = figure("remaining")
+            .filter(|seconds| *seconds <= MAX_REMAINING_SECONDS)
+            .map(|seconds| format!("{} left", format_duration(Duration::from_secs(seconds))));
+        match (self.state().1, speed, left) {
+            (Standing::Active, Some(speed), Some(left)) => Some(format!("{speed}, {left}")),
+            (Standing::Active, speed, None) => speed,
+            (Standing::Active, None, left) => left,
+            (Standing::Done | Standing::Stopped, _, _) => None,
+        }
+    }
+
+    /// `32 MB / 64 MB   50%  downloading  2 MB/s, 16s left`. What is unknown is left out.
     pub(super) fn figures(&self) -> String {
         let (word, standing) = self.state();
         let size = ByteSize(self.size());
@@ -150,7 +170,8 @@ impl Row {
             0 => String::new(),
             code => format!(" (code {code})"),
         };
-        format!("{bytes:>21} {:>3}%  {word}{code}", self.percent())
+        let pace = self.pace().map(|pace| format!("  {pace}")).unwrap_or_default();
+        format!("{bytes:>21} {:>3}%  {word}{code}{pace}", self.percent())
     }
 }
 
@@ -209,6 +230,24 @@ mod tests {
         let mut failed = row(1, 5, 10);
         failed.wire["code"] = json!(500);
         assert_eq!(failed.figures(), "       6.4 MB / 64 MB  10%  failed (code 500)");
+    }
+
+    #[test]
+    fn figures_show_speed_and_time_left_while_bytes_move() {
+        let figures = |status: i64, speed: Value, remaining: Value| {
+            let mut row = row(1, status, 50);
+            row.wire["speed"] = speed;
+            row.wire["remaining"] = remaining;
+            row.figures().split_once("%  ").expect("a percentage").1.to_owned()
+        };
+        let speed = json!(2 << 20);
+        assert_eq!(figures(1, speed.clone(), json!(76)), "downloading  2 MB/s, 1m 16s left");
+        assert_eq!(figures(1, speed.clone(), json!(0)), "downloading  2 MB/s");
+        assert_eq!(figures(1, json!(0), json!(5)), "downloading  5s left");
+        assert_eq!(figures(1, json!(0), json!(0)), "downloading");
+        assert_eq!(figures(4, speed.clone(), json!(76)), "complete");
+        assert_eq!(figures(1, speed, json!(u64::MAX)), "downloading  2 MB/s");
+        assert_eq!(figures(1, json!("x"), json!(-1)), "downloading");
     }
 
     #[test]
