@@ -39,7 +39,7 @@ struct Shared {
     changed: Notify,
     state: Mutex<State>,
     audit: OnceLock<Audit>,
-    /// The processor time taken by [`Feed::metered`], in nanoseconds.
+    /// The time that [`Feed::metered`] has counted, in nanoseconds.
     cost: AtomicU64,
 }
 
@@ -99,9 +99,10 @@ impl Feed {
         rows
     }
 
-    /// Runs work for subscribers, and counts its processor time as the feed's. The more time the
-    /// feed takes, the longer its subscribers wait for the next change. Use it for everything that
-    /// sends frames.
+    /// Runs work for subscribers, and counts the time it runs as the feed's. The more time the feed
+    /// takes, the longer its subscribers wait for the next change. Use it for everything that sends
+    /// frames. Waits of the future do not count. Waits of its thread for a processor do, so the
+    /// feed gives way when other work keeps the processors busy.
     pub async fn metered<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         poll_fn(|context| {

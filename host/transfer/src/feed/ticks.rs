@@ -16,8 +16,8 @@ use super::progress_feed::Feed;
 /// The longest time between two ticks while rows change.
 const MAX_INTERVAL: Duration = Duration::from_secs(2);
 
-/// The pause after a tick, in multiples of the processor time that the feed took for it. So the
-/// feed takes at most about a tenth of one processor, until [`MAX_INTERVAL`] is reached.
+/// The time between two ticks, in multiples of the time that the feed runs for them. So the feed
+/// takes about a tenth of one processor, unless that needs more than [`MAX_INTERVAL`].
 const PAUSE_FACTOR: u32 = 10;
 
 /// How many connections are woken at once. Between two batches other work has its turn.
@@ -26,7 +26,7 @@ const BATCH: usize = 16;
 /// When the next tick is due.
 pub(super) struct Pace {
     tick_at: Instant,
-    /// The processor time that the feed had taken at the tick.
+    /// How long the feed had run until the tick.
     cost: Duration,
 }
 
@@ -35,7 +35,7 @@ impl Pace {
         Pace { tick_at: now, cost }
     }
 
-    /// The time between the last tick and the next one, if the feed has taken `cost` until now.
+    /// The time between the last tick and the next one, if the feed has run for `cost` until now.
     pub(super) fn interval(&self, cost: Duration) -> Duration {
         let pause = cost.saturating_sub(self.cost).saturating_mul(PAUSE_FACTOR);
         pause.clamp(FRAME_INTERVAL, MAX_INTERVAL)
