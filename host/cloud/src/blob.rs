@@ -71,7 +71,7 @@ impl Space {
     where
         R: AsyncRead + Send + Unpin,
     {
-        self.objects().check_in_place()?;
+        self.check_in_place().await?;
         if self.head_blob(hash).await?.is_some_and(|info| info.size == size) {
             return Ok(Put::Present);
         }

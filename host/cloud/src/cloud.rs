@@ -13,8 +13,12 @@ use crate::state::CloudState;
 use crate::sync_runs::SyncRuns;
 use crate::update::update;
 use crate::{
-    Error, Hash, RowSink, Space, SpaceChange, SpaceChangeError, SyncReport, mirror, outbox, publish, publisher, sync,
+    Error, Hash, Health, RowSink, Space, SpaceChange, SpaceChangeError, SyncReport, connect, health, mirror, outbox,
+    publish, publisher, sync,
 };
+
+/// How the URL of a space in memory begins. It ends with its process.
+const MEMORY: &str = "memory:";
 
 /// How long after publishing its row an uploader confirms a blob for the second time. A host that
 /// is removing the blob has decided by then. See [`Cloud::confirm_blob`].
@@ -38,22 +42,54 @@ pub struct Cloud {
 }
 
 impl Cloud {
+    /// Whether the database belongs to the space at this URL, and the space was reached at least
+    /// once. Then open it with [`Space::open_known`].
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if the database cannot be read.
+    pub fn knows(store: &Store, url: &str) -> Result<bool, Error> {
+        let known = mirror::known_space(&mut store.begin())?;
+        Ok(known.is_some_and(|known| known.seen && known.name == connect::without_credentials(url)))
+    }
+
     /// Connects a space to the database. Nothing is published yet: see [`Cloud::run`].
     ///
     /// # Errors
+    /// [`Error::OtherSpace`] if another space is at the URL than the one of the database,
+    /// [`Error::ChangesWait`] if the database has changes for the space at another URL,
     /// [`Error::Storage`] if the database cannot be read or written.
     pub async fn open(space: Space, store: Store) -> Result<Self, Error> {
         let last = outbox::last_number(&mut store.begin())?;
-        let size = match space.total_bytes().await {
-            Ok(total_bytes) => Some(total_bytes),
-            Err(error) => {
-                tracing::warn!(space = space.name(), %error, "the size of the space is the last one known");
-                None
-            }
+        let known = mirror::known_space(&mut store.begin())?;
+        if let Some(known) = &known
+            && known.name == space.id()
+            && let Some(id) = &known.id
+        {
+            space.objects().expect(id)?;
+        }
+        let description = match space.description().await {
+            Ok(description) => Some(description),
+            Err(error @ Error::OtherSpace { .. }) => return Err(error),
+            // The size of the space is the last one known.
+            Err(_) => None,
         };
+        if let Some(known) = known
+            && known.name != space.id()
+            && !known.name.starts_with(MEMORY)
+            && last != 0
+        {
+            let id = description.as_ref().and_then(|description| description.id.as_ref());
+            // The same space may have moved to another URL.
+            if id.is_none() || id != known.id.as_ref() {
+                return Err(Error::ChangesWait { url: known.name });
+            }
+        }
         update(&store, |tx| {
             mirror::belong_to(tx, space.id())?;
-            size.map_or(Ok(()), |total_bytes| mirror::put_total_bytes(tx, total_bytes))
+            match &description {
+                Some(description) => mirror::put_description(tx, description),
+                None => Ok(()),
+            }
         })
         .await?;
         let state = CloudState {
@@ -73,6 +109,17 @@ impl Cloud {
     /// The space.
     pub fn space(&self) -> &Space {
         &self.state.space
+    }
+
+    /// Whether the space can be reached, as the last request found. While [`Cloud::run`] runs, a
+    /// space out of reach is asked again every few seconds.
+    pub fn health(&self) -> Health {
+        self.space().health()
+    }
+
+    /// Tells when the space goes out of reach or comes back.
+    pub fn health_changes(&self) -> watch::Receiver<Health> {
+        self.space().health_changes()
     }
 
     /// Records a change in a transaction. It is carried out after the commit: call [`Cloud::wake`]
@@ -96,7 +143,10 @@ impl Cloud {
     /// Publishes what is staged, in order, until `shutdown`. During an outage it retries with a
     /// backoff. The next run publishes the rest, also in another process.
     pub async fn run(&self, sink: Arc<dyn RowSink>, shutdown: impl Future<Output = ()>) {
-        publisher::run(&self.state, sink, shutdown).await;
+        tokio::select! {
+            () = publisher::run(&self.state, sink, shutdown) => {}
+            () = health::watch(&self.state.space) => {}
+        }
     }
 
     /// Waits until every row that was staged and committed before this call is in the space.

@@ -8,13 +8,13 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::http::HttpBuilder;
-use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
 use url::Url;
 
 use crate::Error;
+use crate::directory::DirectoryStore;
 use crate::redaction::redacted;
 use crate::retry_after::PatientConnector;
 
@@ -38,7 +38,7 @@ pub(crate) struct Connection {
 ///
 /// # Errors
 /// [`Error::Url`] if the URL or the settings name no store, [`Error::Local`] if a directory cannot
-/// be made or opened.
+/// be made.
 pub(crate) fn connect(url: &str, create: bool) -> Result<Connection, Error> {
     let parsed = Url::parse(url).map_err(|error| wrong(url, error))?;
     let (scheme, path) = ObjectStoreScheme::parse(&parsed).map_err(|error| wrong(url, error))?;
@@ -97,14 +97,8 @@ fn local(url: &str, parsed: &Url, create: bool) -> Result<Connection, Error> {
     if create {
         std::fs::create_dir_all(&directory).map_err(|error| Error::local(directory.display(), error))?;
     }
-    if !directory.is_dir() {
-        return Err(Error::Missing {
-            object: crate::layout::SPACE_JSON.to_owned(),
-        });
-    }
-    let store = LocalFileSystem::new_with_prefix(&directory).map_err(|error| wrong(url, error))?;
     Ok(Connection {
-        store: Arc::new(store.with_fsync(true)),
+        store: Arc::new(DirectoryStore::new(directory.clone())),
         directory: Some(directory),
     })
 }
@@ -225,13 +219,5 @@ mod tests {
         assert!(is_loopback_http("http://[::1]:8014"));
         assert!(!is_loopback_http("http://10.0.0.1:8014"));
         assert!(!is_loopback_http("http://127.0.0.1.example.com"));
-    }
-
-    #[test]
-    fn a_directory_that_is_not_there_is_made_only_when_asked() {
-        let root = tempfile::tempdir().expect("a directory");
-        let url = Url::from_directory_path(root.path().join("space")).expect("absolute");
-        assert!(matches!(connect(url.as_str(), false), Err(Error::Missing { .. })));
-        assert!(connect(url.as_str(), true).is_ok());
     }
 }

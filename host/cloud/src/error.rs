@@ -55,11 +55,22 @@ pub enum Error {
     },
     /// Another space is now where the space of the local database was.
     #[error(
-        "another space is at {url} than the one this data directory belongs to; put the right one back, or start \
-         with another data directory (--data DIR)"
+        "another space is at {url} than the one this data directory belongs to, whose space.json has \
+         \"id\": \"{expected}\"; put the right one back, or start with another data directory (--data DIR)"
     )]
     OtherSpace {
         /// The URL, without credentials.
+        url: String,
+        /// The `id` of the right space.
+        expected: String,
+    },
+    /// The local database still has changes for the space at another URL.
+    #[error(
+        "changes wait for the space at {url}; start once more with that space until they are published, or start \
+         with another data directory (--data DIR)"
+    )]
+    ChangesWait {
+        /// The URL of that space, without credentials.
         url: String,
     },
     /// There is no such object.
@@ -203,6 +214,7 @@ impl Error {
             Error::Malformed { .. }
             | Error::NewerFormat { .. }
             | Error::OtherSpace { .. }
+            | Error::ChangesWait { .. }
             | Error::Url { .. }
             | Error::TooMuchWork { .. }
             | Error::NoRanges { .. }

@@ -10,7 +10,12 @@ use object_store::{
 };
 
 use crate::Error;
+use crate::description::{Description, Identity};
+use crate::health::HealthReport;
 use crate::layout::SPACE_JSON;
+
+/// The longest `space.json`.
+pub(crate) const SPACE_JSON_LIMIT_BYTES: u64 = 64 << 10;
 
 /// An object store, seen from the prefix of a space. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -23,12 +28,20 @@ struct Inner {
     store: Arc<dyn ObjectStore>,
     name: String,
     directory: Option<PathBuf>,
+    identity: Identity,
+    health: HealthReport,
 }
 
 impl Objects {
     pub(crate) fn new(store: Arc<dyn ObjectStore>, name: String, directory: Option<PathBuf>) -> Self {
         Self {
-            inner: Arc::new(Inner { store, name, directory }),
+            inner: Arc::new(Inner {
+                store,
+                name,
+                directory,
+                identity: Identity::default(),
+                health: HealthReport::default(),
+            }),
         }
     }
 
@@ -45,6 +58,45 @@ impl Objects {
     /// The directory of the space, if it is one on this machine.
     pub(crate) fn directory(&self) -> Option<&FilePath> {
         self.inner.directory.as_deref()
+    }
+
+    /// Which space this is.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.inner.identity
+    }
+
+    /// Whether the space can be reached.
+    pub(crate) fn health(&self) -> &HealthReport {
+        &self.inner.health
+    }
+
+    /// Fails if a space with this `id` is not the one that was here.
+    pub(crate) fn admit(&self, id: Option<&str>) -> Result<(), Error> {
+        self.identity()
+            .admits(id)
+            .then_some(())
+            .ok_or_else(|| self.other_space())
+    }
+
+    /// From now on, only the space with this `id` is admitted. Fails if another one was seen already.
+    pub(crate) fn expect(&self, id: &str) -> Result<(), Error> {
+        self.identity()
+            .expect(id)
+            .then_some(())
+            .ok_or_else(|| self.other_space())
+    }
+
+    fn other_space(&self) -> Error {
+        Error::OtherSpace {
+            url: self.name().to_owned(),
+            expected: self.identity().id().unwrap_or_default(),
+        }
+    }
+
+    /// Reports how a request ended to the health of the space.
+    fn noted<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        self.health().note(result.as_ref().err());
+        result
     }
 
     /// Reads a whole object of at most `limit_bytes`.
@@ -67,10 +119,17 @@ impl Objects {
 
     pub(crate) async fn get(&self, object: &str, options: GetOptions) -> Result<GetResult, Error> {
         let path = Path::parse(object).map_err(|error| Error::malformed(object, error))?;
-        self.store()
-            .get_opts(&path, options)
-            .await
-            .map_err(|error| Error::from_store(object, error))
+        let got = self.store().get_opts(&path, options).await;
+        self.noted(match got {
+            // In a directory, the disk may be gone and not only the object.
+            Err(StoreError::NotFound { .. }) if object != SPACE_JSON => {
+                let missing = Error::Missing {
+                    object: object.to_owned(),
+                };
+                self.check_in_place().and(Err(missing))
+            }
+            got => got.map_err(|error| Error::from_store(object, error)),
+        })
     }
 
     pub(crate) async fn put(
@@ -85,37 +144,54 @@ impl Objects {
     }
 
     /// Checks that the directory of a space still holds it. If its disk is unmounted, writes to the
-    /// empty mount point would be lost.
+    /// empty mount point would be lost. If another disk is there, they would go into another space.
     pub(crate) fn check_in_place(&self) -> Result<(), Error> {
-        match self.directory() {
-            Some(directory) if !directory.join(SPACE_JSON).is_file() => Err(Error::unreachable(
-                SPACE_JSON,
-                "the directory holds no space any more; check that its disk is mounted",
-            )),
-            _ => Ok(()),
+        let checked = match self.directory() {
+            Some(directory) => self.check_directory(directory),
+            None if self.identity().is_other() => Err(self.other_space()),
+            None => Ok(()),
+        };
+        if let Err(error) = &checked {
+            self.health().note_outage(error);
+        }
+        checked
+    }
+
+    fn check_directory(&self, directory: &FilePath) -> Result<(), Error> {
+        let text = read_short(&directory.join(SPACE_JSON)).map_err(|error| {
+            let reason = format!("the directory holds no space now ({error}); check that its disk is mounted");
+            Error::unreachable(SPACE_JSON, reason)
+        })?;
+        match Description::parse(&text) {
+            Ok(description) => self.admit(description.id.as_deref()),
+            Err(error) => Err(Error::unreachable(SPACE_JSON, error.to_string())),
         }
     }
 
     /// Removes an object. An object that does not exist is no error.
     pub(crate) async fn delete(&self, object: &str) -> Result<(), Error> {
         let path = Path::parse(object).map_err(|error| Error::malformed(object, error))?;
-        match self.store().delete(&path).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+        let deleted = self.store().delete(&path).await;
+        self.noted(match deleted {
+            Ok(()) => Ok(()),
+            Err(StoreError::NotFound { .. }) => self.check_in_place(),
             Err(error) => Err(Error::from_store(object, error)),
-        }
+        })
     }
 
     /// The objects and folders directly in a folder. A folder that does not exist is empty.
     pub(crate) async fn list(&self, folder: &str) -> Result<object_store::ListResult, Error> {
         let path = Path::parse(folder).map_err(|error| Error::malformed(folder, error))?;
-        match self.store().list_with_delimiter(Some(&path)).await {
-            Err(object_store::Error::NotFound { .. }) => Ok(object_store::ListResult {
+        let listed = match self.store().list_with_delimiter(Some(&path)).await {
+            Err(StoreError::NotFound { .. }) => Ok(object_store::ListResult {
                 common_prefixes: Vec::new(),
                 objects: Vec::new(),
                 extensions: Default::default(),
             }),
             listed => listed.map_err(|error| Error::from_store(folder, error)),
-        }
+        };
+        // An empty mount point has an empty list.
+        self.noted(listed.and_then(|listed| self.check_in_place().map(|()| listed)))
     }
 
     /// Creates an object unless it exists. Returns whether it did. `None` if the store cannot do
@@ -147,6 +223,15 @@ impl Objects {
             Err(error) => Err(Error::from_store(from, error)),
         }
     }
+}
+
+fn read_short(path: &FilePath) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut text = Vec::new();
+    std::fs::File::open(path)?
+        .take(SPACE_JSON_LIMIT_BYTES)
+        .read_to_end(&mut text)?;
+    Ok(text)
 }
 
 async fn read_file(object: &str, file: std::fs::File, limit_bytes: u64) -> Result<Bytes, Error> {

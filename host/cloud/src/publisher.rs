@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
 use crate::reap::{self, BlobRemovals};
 use crate::state::CloudState;
-use crate::{Error, RowSink, publish};
+use crate::{Error, Health, RowSink, publish};
 
 /// The shortest time from a change to its publishing, and between two rounds. So changes that come
 /// together are published together.
@@ -28,6 +29,7 @@ const HELD_PAUSE: Duration = Duration::from_secs(2);
 pub(crate) async fn run(state: &CloudState, sink: Arc<dyn RowSink>, shutdown: impl Future<Output = ()>) {
     tokio::pin!(shutdown);
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+    let mut health = state.space.health_changes();
     loop {
         let again = tokio::select! {
             () = &mut shutdown => return,
@@ -47,6 +49,8 @@ pub(crate) async fn run(state: &CloudState, sink: Arc<dyn RowSink>, shutdown: im
                 if backoff.attempts() == 0 {
                     tracing::warn!(space = state.space.name(), %error, "changes wait until the space can be reached");
                 }
+                // Later changes of it end the pause.
+                health.mark_unchanged();
                 // During an outage a new change must not end the backoff.
                 Wait {
                     longest: Some(backoff.next()),
@@ -60,10 +64,22 @@ pub(crate) async fn run(state: &CloudState, sink: Arc<dyn RowSink>, shutdown: im
             () = &mut shutdown => return,
             () = state.wake.notified(), if wait.wakes => {}
             () = tokio::time::sleep(longest), if wait.longest.is_some() => {}
+            () = back(&mut health), if !wait.wakes => {}
         }
         tokio::select! {
             () = &mut shutdown => return,
             () = rest(state, wait.rest) => {}
+        }
+    }
+}
+
+/// Waits until a space that was out of reach is back.
+async fn back(health: &mut watch::Receiver<Health>) {
+    loop {
+        // No error: the sender lives as long as the space.
+        let _ = health.changed().await;
+        if *health.borrow() == Health::Reachable {
+            return;
         }
     }
 }

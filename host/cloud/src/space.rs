@@ -5,15 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::{ObjectStore, PutMode};
-use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
+use crate::description::Description;
 use crate::exclusion::Exclusion;
-use crate::layout::{FORMAT, SPACE_JSON};
-use crate::objects::Objects;
-use crate::{Error, connect};
-
-const SPACE_JSON_LIMIT_BYTES: u64 = 64 << 10;
+use crate::layout::SPACE_JSON;
+use crate::objects::{Objects, SPACE_JSON_LIMIT_BYTES};
+use crate::{Error, Health, connect};
 
 /// How [`Space::open`] opens a space.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,6 +54,25 @@ impl Space {
         Ok(space)
     }
 
+    /// Opens a space that was used before ([`Cloud::knows`](crate::Cloud::knows)). If it is not
+    /// there now, its use fails until it is back. Nothing is made in its place.
+    ///
+    /// # Errors
+    /// Those of [`Space::open`], except [`Error::Missing`] and [`Error::Unreachable`].
+    pub async fn open_known(url: &str) -> Result<Space, Error> {
+        let connection = connect::connect(url, false)?;
+        let name = connect::without_credentials(url);
+        let space = Self::new(connection.store, name, connection.directory);
+        match space.description().await {
+            Err(error) if error.is_outage() => Ok(space),
+            Err(error) => Err(error),
+            Ok(_) => match space.exclusion().await {
+                Err(error) if !error.is_outage() => Err(error),
+                _ => Ok(space),
+            },
+        }
+    }
+
     /// Opens the space at the root of a store.
     ///
     /// # Errors
@@ -83,16 +100,12 @@ impl Space {
     }
 
     async fn check(&self, options: OpenOptions) -> Result<(), Error> {
-        let checked = match (self.total_bytes().await, options.create) {
+        let checked = match (self.read_description().await, options.create) {
             (Err(Error::Missing { .. }), Some(total_bytes)) => self.create(total_bytes).await,
-            (Err(error), _) => Err(error),
-            (Ok(_), _) => Ok(()),
+            (checked, _) => checked.map(drop),
         };
         match checked {
-            Err(error) if options.unreachable_ok && error.is_outage() => {
-                tracing::warn!(space = self.name(), %error, "the space is out of reach; going on without it");
-                Ok(())
-            }
+            Err(error) if options.unreachable_ok && error.is_outage() => Ok(()),
             Err(error) => Err(error),
             Ok(()) => match self.exclusion().await {
                 Err(error) if !(options.unreachable_ok && error.is_outage()) => Err(error),
@@ -102,18 +115,62 @@ impl Space {
     }
 
     async fn create(&self, total_bytes: u64) -> Result<(), Error> {
-        let text = serde_json::json!({ "format": FORMAT, "totalBytes": total_bytes }).to_string();
-        let text = Bytes::from(text + "\n");
+        let text = Bytes::from(Description::of_new_space(total_bytes));
         let put = |mode| self.objects().put(SPACE_JSON, text.clone(), mode);
         let put = match put(PutMode::Create).await {
             // Another host made it meanwhile, and its size counts.
-            Err(object_store::Error::AlreadyExists { .. }) => return self.total_bytes().await.map(drop),
+            Err(object_store::Error::AlreadyExists { .. }) => return self.read_description().await.map(drop),
             Err(object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. }) => {
                 put(PutMode::Overwrite).await
             }
             put => put,
         };
-        put.map(drop).map_err(|error| Error::from_store(SPACE_JSON, error))
+        put.map_err(|error| Error::from_store(SPACE_JSON, error))?;
+        self.read_description().await.map(drop)
+    }
+
+    async fn read_description(&self) -> Result<Description, Error> {
+        let (text, _) = self.objects().read(SPACE_JSON, SPACE_JSON_LIMIT_BYTES).await?;
+        let description = Description::parse(&text)?;
+        self.objects().admit(description.id.as_deref())?;
+        Ok(description)
+    }
+
+    /// What `space.json` says, of a space that should be there. The result is reported to the health
+    /// of the space.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], also if there is no space; [`Error::OtherSpace`];
+    /// [`Error::Malformed`] or [`Error::NewerFormat`] if `space.json` is not of format 1.
+    pub(crate) async fn description(&self) -> Result<Description, Error> {
+        let read = self.read_description().await.map_err(|error| match error {
+            Error::Missing { object } => {
+                Error::unreachable(object, "there is no space now; check that its disk or bucket is there")
+            }
+            error => error,
+        });
+        if let Err(error) = &read {
+            self.objects().health().note_outage(error);
+        }
+        read
+    }
+
+    /// Checks before a write that the space is there and is the right one.
+    pub(crate) async fn check_in_place(&self) -> Result<(), Error> {
+        if self.directory().is_some() || self.objects().identity().is_known() {
+            return self.objects().check_in_place();
+        }
+        self.description().await.map(drop)
+    }
+
+    /// Whether the space can be reached, as the last request found.
+    pub fn health(&self) -> Health {
+        self.health_changes().borrow().clone()
+    }
+
+    /// Tells when the space goes out of reach or comes back.
+    pub fn health_changes(&self) -> watch::Receiver<Health> {
+        self.objects().health().subscribe()
     }
 
     /// The URL without credentials, for logs.
@@ -135,25 +192,20 @@ impl Space {
     ///
     /// # Errors
     /// [`Error::Missing`] without a `space.json`, [`Error::Malformed`] or [`Error::NewerFormat`] if
-    /// it is not of format 1, [`Error::Unreachable`].
+    /// it is not of format 1, [`Error::OtherSpace`], [`Error::Unreachable`].
     pub async fn total_bytes(&self) -> Result<u64, Error> {
-        let (text, _) = self.objects().read(SPACE_JSON, SPACE_JSON_LIMIT_BYTES).await?;
-        let json: Value = serde_json::from_slice(&text).map_err(|error| Error::malformed(SPACE_JSON, error))?;
-        match json.get("format").and_then(Value::as_u64) {
-            Some(FORMAT) => {}
-            Some(found) if found > FORMAT => return Err(Error::NewerFormat { found }),
-            _ => return Err(Error::malformed(SPACE_JSON, "expected \"format\": 1")),
-        }
-        json.get("totalBytes")
-            .and_then(Value::as_u64)
-            .ok_or_else(|| Error::malformed(SPACE_JSON, "expected \"totalBytes\", a whole number of bytes"))
+        Ok(self.read_description().await?.total_bytes)
     }
 
     /// How writers of this space exclude each other. The first use finds it out.
     pub(crate) async fn exclusion(&self) -> Result<&Exclusion, Error> {
         self.inner
             .exclusion
-            .get_or_try_init(|| Exclusion::probe(self.objects()))
+            .get_or_try_init(|| async {
+                // Nothing must be written into an empty mount point.
+                self.check_in_place().await?;
+                Exclusion::probe(self.objects()).await
+            })
             .await
     }
 

@@ -23,8 +23,8 @@ pub(crate) async fn publish_and_sync(state: &CloudState, sink: &dyn RowSink) -> 
 
 async fn run(state: &CloudState, sink: &dyn RowSink) -> Result<SyncReport, Error> {
     let _moving = state.moving.lock().await;
-    let total_bytes = state.space.total_bytes().await?;
-    update(&state.store, |tx| mirror::put_total_bytes(tx, total_bytes)).await?;
+    let description = state.space.description().await?;
+    update(&state.store, |tx| mirror::put_description(tx, &description)).await?;
     let mut report = SyncReport::default();
     for _ in 0..PASSES_LIMIT {
         if !Pass::new(state, sink, &mut report).run().await? {

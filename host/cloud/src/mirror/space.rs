@@ -3,10 +3,34 @@
 use stowage_storage::{Error as StorageError, Transaction};
 
 use super::segments::{invalidate, segments};
+use crate::description::Description;
 
 const SPACE: &str = "host.cloud-space";
 const TOTAL_BYTES: &[u8] = b"total-bytes";
 const NAME: &[u8] = b"name";
+const ID: &[u8] = b"id";
+
+/// The space that the mirror is of.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct KnownSpace {
+    /// Its URL without credentials.
+    pub(crate) name: String,
+    /// The `id` of its `space.json`.
+    pub(crate) id: Option<String>,
+    /// Whether it was ever reached.
+    pub(crate) seen: bool,
+}
+
+/// The space that the mirror is of. `None` in a new database.
+pub(crate) fn known_space(tx: &mut Transaction) -> Result<Option<KnownSpace>, StorageError> {
+    let mut text = |key| -> Result<Option<String>, StorageError> {
+        let value = tx.get(SPACE, key)?;
+        Ok(value.and_then(|bytes| String::from_utf8(bytes).ok()))
+    };
+    let (name, id) = (text(NAME)?, text(ID)?);
+    let seen = tx.get(SPACE, TOTAL_BYTES)?.is_some();
+    Ok(name.map(|name| KnownSpace { name, id, seen }))
+}
 
 /// The size of the space in bytes, as it was last read. 0 if it was never read.
 pub(crate) fn total_bytes(tx: &mut Transaction) -> Result<u64, StorageError> {
@@ -16,15 +40,24 @@ pub(crate) fn total_bytes(tx: &mut Transaction) -> Result<u64, StorageError> {
         .map_or(0, u64::from_be_bytes))
 }
 
-/// Records the size of the space.
-pub(crate) fn put_total_bytes(tx: &mut Transaction, total_bytes: u64) -> Result<(), StorageError> {
-    if self::total_bytes(tx)? == total_bytes && total_bytes != 0 {
-        return Ok(());
+/// Records what `space.json` says.
+pub(crate) fn put_description(tx: &mut Transaction, description: &Description) -> Result<(), StorageError> {
+    put(tx, TOTAL_BYTES, description.total_bytes.to_be_bytes().to_vec())?;
+    match &description.id {
+        Some(id) => put(tx, ID, id.clone().into_bytes()),
+        None => Ok(()),
     }
-    tx.put(SPACE, TOTAL_BYTES, total_bytes.to_be_bytes().to_vec())
 }
 
-/// Drops the versions of all segments if the mirror is of another space.
+fn put(tx: &mut Transaction, key: &[u8], value: Vec<u8>) -> Result<(), StorageError> {
+    if tx.get(SPACE, key)?.is_some_and(|old| *old == *value) {
+        return Ok(());
+    }
+    tx.put(SPACE, key, value)
+}
+
+/// If the mirror is of another space, drops the versions of all its segments, and what is known of
+/// that space.
 pub(crate) fn belong_to(tx: &mut Transaction, name: &str) -> Result<(), StorageError> {
     if tx.get(SPACE, NAME)?.as_deref() == Some(name.as_bytes()) {
         return Ok(());
@@ -34,6 +67,8 @@ pub(crate) fn belong_to(tx: &mut Transaction, name: &str) -> Result<(), StorageE
             invalidate(tx, collection.name, &segment)?;
         }
     }
+    tx.delete(SPACE, TOTAL_BYTES)?;
+    tx.delete(SPACE, ID)?;
     tx.put(SPACE, NAME, name.as_bytes().to_vec())
 }
 

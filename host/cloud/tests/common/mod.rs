@@ -83,6 +83,17 @@ impl Host {
     /// A host whose publisher does not run.
     pub async fn idle(space: &Space, store: Store) -> Self {
         let cloud = Cloud::open(space.clone(), store.clone()).await.unwrap();
+        Self::of(cloud, store)
+    }
+
+    /// A host with this cloud, whose publisher runs.
+    pub fn with_cloud(cloud: Cloud, store: Store) -> Self {
+        let mut host = Self::of(cloud, store);
+        host.publish();
+        host
+    }
+
+    fn of(cloud: Cloud, store: Store) -> Self {
         let sink = Arc::new(TableSink {
             store: store.clone(),
             not_kept: Default::default(),
