@@ -16,6 +16,15 @@ use crate::table;
 use crate::task::Task;
 use crate::transfers::{Transfers, check_task_id, restart};
 
+/// Where a blob was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundBlob {
+    /// Its size in bytes.
+    pub size: u64,
+    /// Whether it is in the space. Else it is among the temp files of this machine only.
+    pub in_space: bool,
+}
+
 impl Transfers {
     /// Writes a change of a task into the transaction of a call. `None` if there is no such task.
     ///
@@ -123,21 +132,24 @@ impl Transfers {
         Ok(Ok(Staged::new_task(task, None)))
     }
 
-    /// The size of a blob, in the space or else among the temp files. `None` if it is in neither.
+    /// Looks for a blob in the space, and then among the temp files. `None` if it is in neither.
     ///
     /// # Errors
     /// The space cannot be reached, and the blob is not among the temp files.
-    pub async fn blob_size(&self, hash: &str) -> Result<Option<u64>, SpaceError> {
+    pub async fn find_blob(&self, hash: &str) -> Result<Option<FoundBlob>, SpaceError> {
         let Ok(hash) = hash.parse::<Hash>() else {
             return Ok(None);
         };
         let engine = self.engine();
         let in_space = engine.cloud.space().head_blob(&hash).await;
         if let Ok(Some(info)) = in_space {
-            return Ok(Some(info.size));
+            return Ok(Some(FoundBlob {
+                size: info.size,
+                in_space: true,
+            }));
         }
         match temp_file(engine, &hash).await {
-            Some((_, size)) => Ok(Some(size)),
+            Some((_, size)) => Ok(Some(FoundBlob { size, in_space: false })),
             None => in_space.map(|_| None),
         }
     }

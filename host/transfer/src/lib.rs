@@ -48,6 +48,7 @@ mod upload_roots;
 mod upload_source;
 
 pub use change::{TaskChange, TaskFilter};
+pub use changes::FoundBlob;
 pub use config::{Config, Retry};
 pub use disk::DirectoryError;
 pub use feed::{Connection, FRAME_INTERVAL, Feed, Filter, Fragment, KEY_LIFETIME, MAX_KEYS, SubscribeError};

@@ -147,7 +147,7 @@ impl Transfers {
                 let row = tasks.remove(task, |task| engine.source_path(task));
                 // The lock is still held, so that no older row follows.
                 if let Some(row) = row {
-                    engine.feed.publish(row);
+                    engine.feed.publish_last(row);
                 }
             }
             Kind::Limits(limits) => engine.limiter.change(limits),

@@ -82,6 +82,14 @@ impl Feed {
         }
     }
 
+    /// Stores the last row of a removed task. Subscribers are told, and snapshots do not have it.
+    /// Call [`Feed::forget`] when they had time to read it.
+    pub(crate) fn publish_last(&self, row: Row) {
+        let id = row.id;
+        self.publish(row);
+        self.0.rows.lock().mark_removed(id);
+    }
+
     /// Removes a task. Subscribers are not told.
     pub(crate) fn forget(&self, id: u64) {
         self.0.rows.lock().forget(id);

@@ -36,6 +36,8 @@ struct Entry {
     version: u64,
     /// For each status, the version at which the row last left it. 0 means never.
     left: [u64; STATUSES],
+    /// The task was removed. Readers get its last row as a change, and snapshots do not have it.
+    is_removed: bool,
 }
 
 impl Entry {
@@ -136,8 +138,22 @@ impl Rows {
             row,
             json: OnceLock::new(),
         });
-        channel.rows.insert(id, Entry { encoded, version, left });
+        let entry = Entry {
+            encoded,
+            version,
+            left,
+            is_removed: false,
+        };
+        channel.rows.insert(id, entry);
         true
+    }
+
+    /// Leaves a row out of snapshots from now on.
+    pub(super) fn mark_removed(&mut self, id: u64) {
+        let channel = self.of_task.get(&id).map(|index| &mut self.channels[*index]);
+        if let Some(entry) = channel.and_then(|channel| channel.rows.get_mut(&id)) {
+            entry.is_removed = true;
+        }
     }
 
     pub(super) fn forget(&mut self, id: u64) {
@@ -160,7 +176,7 @@ impl Rows {
         let channel = &self.channels[channel_of(filter.direction, filter.platform)];
         match selection {
             Selection::All => page(channel.rows.range(from..).map(|(id, entry)| (*id, entry)), |entry| {
-                filter.matches(&entry.encoded.row)
+                !entry.is_removed && filter.matches(&entry.encoded.row)
             }),
             // `BTreeMap` panics at a range that ends before it starts.
             Selection::Changed { upto, .. } if from > upto => Page::default(),

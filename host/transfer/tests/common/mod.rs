@@ -21,8 +21,8 @@ use object_store::{
 use stowage_cloud::{Cloud, Hash, OpenOptions, Space};
 use stowage_storage::{KeyRange, ScanOptions, Store};
 use stowage_transfer::{
-    Config, Direction, DownloadRefusal, DownloadRequest, Feed, File, FileUpload, Filter, HookError, Refusal, Retry,
-    Row, Staged, Transfers, UploadHook, UploadRequest,
+    Config, Direction, DownloadRefusal, DownloadRequest, Feed, File, FileUpload, FileUploadRefusal, Filter, HookError,
+    Limits, Prepared, Refusal, Retry, Row, Staged, TaskChange, TaskFilter, Transfers, UploadHook, UploadRequest,
 };
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -37,6 +37,8 @@ pub enum Fault {
     None,
     /// No request is answered.
     Unreachable,
+    /// The store refuses every request.
+    Refused,
     /// The connection breaks before this byte.
     BreakAt(u64),
     /// Nothing more comes from this byte on.
@@ -84,10 +86,14 @@ impl Faulty {
     }
 
     fn refuse_if_unreachable(&self) -> Result<()> {
-        if self.fault.lock().unwrap().0 == Fault::Unreachable {
-            return Err(broken("unreachable"));
+        match self.fault.lock().unwrap().0 {
+            Fault::Unreachable => Err(broken("unreachable")),
+            Fault::Refused => Err(object_store::Error::PermissionDenied {
+                path: "blobs".to_owned(),
+                source: "the key is not valid".into(),
+            }),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -372,6 +378,24 @@ pub fn file(name: &str, bytes: &[u8]) -> File {
     }
 }
 
+pub fn file_upload(task_id: &str, prepared: &Prepared) -> FileUpload {
+    FileUpload {
+        task_id: task_id.to_owned(),
+        platform: 3,
+        file: File {
+            hash: prepared.hash.clone(),
+            name: prepared.name.clone(),
+            ext: String::new(),
+            thumb: String::new(),
+            size: prepared.size,
+            path: String::new(),
+            protected: prepared.protected,
+        },
+        prepared: prepared.id.clone(),
+        subject: "subject".to_owned(),
+    }
+}
+
 pub fn request(file: &File) -> DownloadRequest {
     DownloadRequest {
         task_id: None,
@@ -425,6 +449,65 @@ impl Running {
         let id = staged.task_id().to_owned();
         self.transfers.release(staged);
         id
+    }
+
+    /// Writes a change of a task without putting it in force.
+    pub async fn stage_change(&self, task_id: &str, change: TaskChange) -> Option<Staged> {
+        self.store
+            .update::<_, stowage_storage::Error>(|tx| self.transfers.stage_change(tx, task_id, change))
+            .await
+            .unwrap()
+    }
+
+    /// Changes a known task.
+    pub async fn change(&self, task_id: &str, change: TaskChange) {
+        let staged = self.stage_change(task_id, change).await.expect("the task is known");
+        assert_eq!(staged.task_id(), task_id);
+        self.transfers.release(staged);
+    }
+
+    /// Changes the tasks that match. Returns how many it concerned.
+    pub async fn change_all(&self, filter: TaskFilter, change: TaskChange) -> usize {
+        let staged = self
+            .store
+            .update::<_, stowage_storage::Error>(|tx| self.transfers.stage_change_all(tx, &filter, change))
+            .await
+            .unwrap();
+        let concerned = staged.len();
+        for staged in staged {
+            self.transfers.release(staged);
+        }
+        concerned
+    }
+
+    pub fn limits(&self) -> Limits {
+        self.transfers.limits(&mut self.store.begin()).unwrap()
+    }
+
+    pub async fn set_limits(&self, change: impl Fn(&mut Limits)) {
+        let staged = self
+            .store
+            .update::<_, stowage_storage::Error>(|tx| {
+                let mut limits = self.transfers.limits(tx)?;
+                change(&mut limits);
+                self.transfers.stage_limits(tx, limits)
+            })
+            .await
+            .unwrap();
+        self.transfers.release(staged);
+    }
+
+    pub async fn stage_file_upload(&self, upload: &FileUpload) -> std::result::Result<Staged, FileUploadRefusal> {
+        self.store
+            .update::<_, stowage_storage::Error>(|tx| self.transfers.stage_file_upload(tx, upload.clone(), 1000))
+            .await
+            .unwrap()
+    }
+
+    /// Uploads a prepared file as the task `task_id`.
+    pub async fn upload_prepared(&self, task_id: &str, prepared: &Prepared) {
+        let staged = self.stage_file_upload(&file_upload(task_id, prepared)).await.unwrap();
+        self.transfers.release(staged);
     }
 
     /// The rows of a direction on platform 3.
