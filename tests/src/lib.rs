@@ -11,7 +11,10 @@
 //! | [`fixture`] | a cloud space written by hand, as its format says |
 //! | [`examples`] | each documented request with the state it needs and the answer it gets |
 //! | [`document`] | the code blocks of the repository's documents |
-//! | [`s3`] | an S3 server on loopback |
+//! | [`s3`], [`webdav`], [`nginx`] | servers of a space on loopback |
+//! | [`space_server`] | a server of a space that fails as a test wants |
+//! | [`link`] | a slow link to a server |
+//! | [`tools`], [`usage`] | programs of others; what a process uses |
 //! | [`wait`], [`random`] | waiting with a bound, choices that can be made again |
 //!
 //! Functions here panic with what they saw: a test has no use for errors.
@@ -26,10 +29,16 @@ pub mod examples;
 pub mod feed;
 pub mod fixture;
 pub mod host;
+pub mod link;
 pub mod modules;
+pub mod nginx;
 pub mod program;
 pub mod random;
 pub mod s3;
 pub mod scene;
+pub mod space_server;
+pub mod tools;
+pub mod usage;
 pub mod wait;
+pub mod webdav;
 pub mod wire;

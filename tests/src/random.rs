@@ -25,6 +25,13 @@ impl Random {
         Random(seed)
     }
 
+    /// Seeded by a number. Every number gives other choices.
+    pub fn seeded(seed: u64) -> Random {
+        // Near seeds would begin alike.
+        let mixed = (seed ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        Random((mixed ^ (mixed >> 31)) | 1)
+    }
+
     /// A number less than `bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;

@@ -8,6 +8,8 @@ use http::{Method, Request};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use s3s::S3Result;
+use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use s3s_fs::FileSystem;
@@ -39,6 +41,7 @@ impl S3Server {
         std::fs::create_dir_all(root.join(BUCKET)).expect("a writable directory");
         let mut builder = S3ServiceBuilder::new(FileSystem::new(root).expect("a directory"));
         builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        builder.set_access(ReadByAnyone);
         let service = builder.build();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
@@ -71,16 +74,47 @@ impl S3Server {
         S3Server { address, accepting }
     }
 
+    /// Where it listens. Anyone may read an object at `/BUCKET/NAME`.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The launch of a server on a space in the bucket.
     #[must_use]
     pub fn launch(&self, launch: Launch, prefix: &str) -> Launch {
-        launch
-            .space(format!("s3://{BUCKET}/{prefix}"))
-            .env("AWS_ENDPOINT", &format!("http://{}", self.address))
-            .env("AWS_ACCESS_KEY_ID", KEY)
-            .env("AWS_SECRET_ACCESS_KEY", SECRET)
-            .env("AWS_REGION", "us-east-1")
-            .env("AWS_ALLOW_HTTP", "true")
+        launch_at(self.address, launch, prefix)
+    }
+
+    /// Serves until it is dropped.
+    pub async fn served(mut self) {
+        // The task ends only by the drop.
+        let _ = (&mut self.accepting).await;
+    }
+}
+
+/// [`S3Server::launch`] for a server of another process.
+#[must_use]
+pub fn launch_at(server: SocketAddr, launch: Launch, prefix: &str) -> Launch {
+    launch
+        .space(format!("s3://{BUCKET}/{prefix}"))
+        .env("AWS_ENDPOINT", &format!("http://{server}"))
+        .env("AWS_ACCESS_KEY_ID", KEY)
+        .env("AWS_SECRET_ACCESS_KEY", SECRET)
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ALLOW_HTTP", "true")
+}
+
+/// Reading needs no signature, so that any client of HTTP can do it.
+struct ReadByAnyone;
+
+#[async_trait::async_trait]
+impl S3Access for ReadByAnyone {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let reads = matches!(*context.method(), Method::GET | Method::HEAD);
+        if reads || context.credentials().is_some() {
+            return Ok(());
+        }
+        Err(s3s::s3_error!(AccessDenied, "a signature is required"))
     }
 }
 

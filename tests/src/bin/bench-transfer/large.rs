@@ -1,0 +1,129 @@
+//! One large file: from nginx, from S3, and through a link with a long round trip.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use stowage_tests::fixture::SpaceFixture;
+use stowage_tests::host::Launch;
+use stowage_tests::link::{Link, Shape};
+use stowage_tests::nginx::Nginx;
+use stowage_tests::s3::{self, BUCKET};
+
+use crate::report::{Report, Rounds, Target};
+use crate::rivals::Rival;
+use crate::site::{self, Blob, S3Process, Stowage};
+
+/// The size of the file: 1 GiB.
+pub const LARGE_BYTES: u64 = 1 << 30;
+/// The turns of every program.
+const ROUNDS: usize = 5;
+/// The same where a turn takes long.
+const LINK_ROUNDS: usize = 3;
+/// A server far away.
+const SHAPE: Shape = Shape {
+    round_trip: Duration::from_millis(50),
+    bytes_per_second: 20_000_000,
+};
+
+const STOWAGE: &str = "stowage";
+const CURL: &str = "curl -o";
+const SYNCED: &str = "curl -o, then fsync";
+const ARIA2C: &str = "aria2c -x8 -s8, checksum";
+
+pub async fn from_nginx(report: &mut Report) -> anyhow::Result<()> {
+    println!("\na file of 1 GiB from nginx on loopback");
+    let dir = site::directory()?;
+    let space = SpaceFixture::create(&dir.path().join("space"));
+    let blob = site::add_blob(&space, "large.bin", LARGE_BYTES, 1)?;
+    let nginx = Nginx::start(space.dir(), &dir.path().join("nginx"), "bench-transfer").await;
+    let nginx = nginx.context("nginx is not installed: run `make test-tools`")?;
+    let launch = Launch::new(dir.path().join("data")).space(nginx.url());
+    let url = nginx.url() + &blob.path();
+    loopback(report, "nginx", dir.path(), launch, &blob, &url).await
+}
+
+pub async fn from_s3(report: &mut Report) -> anyhow::Result<()> {
+    println!("\na file of 1 GiB from an S3 server on loopback");
+    let dir = site::directory()?;
+    let root = dir.path().join("s3");
+    let space = SpaceFixture::create(&root.join(BUCKET).join("one"));
+    let blob = site::add_blob(&space, "large.bin", LARGE_BYTES, 2)?;
+    let server = S3Process::start(&root)?;
+    let launch = s3::launch_at(server.address, Launch::new(dir.path().join("data")), "one");
+    let url = format!("http://{}/{BUCKET}/one/{}", server.address, blob.path());
+    loopback(report, "S3", dir.path(), launch, &blob, &url).await
+}
+
+async fn loopback(
+    report: &mut Report,
+    server: &str,
+    dir: &Path,
+    launch: Launch,
+    blob: &Blob,
+    url: &str,
+) -> anyhow::Result<()> {
+    let (curl, aria2c) = (Rival::find("curl")?, Rival::find("aria2c")?);
+    let mut stowage = Stowage::start(launch).await;
+    let file = dir.join("other.bin");
+    let mut rounds = Rounds::new([STOWAGE, CURL, SYNCED, ARIA2C]);
+    for round in 0..ROUNDS {
+        let mut took = [Duration::ZERO; 4];
+        // Each round begins with another program.
+        for turn in 0..took.len() {
+            let turn = (turn + round) % took.len();
+            site::settle(dir)?;
+            took[turn] = match turn {
+                0 => stowage.download(std::slice::from_ref(blob)).await?,
+                1 => curl.curl(url, &file).await?,
+                2 => curl.curl_synced(url, &file).await?,
+                _ => aria2c.aria2c(url, &file, blob).await?,
+            };
+            let written = if turn == 0 { stowage.file(blob) } else { file.clone() };
+            site::take(&written, blob)?;
+        }
+        rounds.push(took);
+    }
+    rounds.print(megabytes(blob), "MB");
+    for (other, least) in [(CURL, 0.9), (SYNCED, 0.9), (ARIA2C, 1.0)] {
+        let name = format!("1 GiB from {server}: {STOWAGE} / {other}");
+        report.add(name, rounds.speed_ratio(STOWAGE, other), "", Target::AtLeast(least));
+    }
+    stowage.host.stop().await;
+    Ok(())
+}
+
+pub async fn through_link(report: &mut Report) -> anyhow::Result<()> {
+    println!("\na file of 1 GiB through a link of 50 ms and 20 MB/s a connection");
+    let aria2c = Rival::find("aria2c")?;
+    let dir = site::directory()?;
+    let space = SpaceFixture::create(&dir.path().join("space"));
+    let blob = site::add_blob(&space, "large.bin", LARGE_BYTES, 3)?;
+    let nginx = Nginx::start(space.dir(), &dir.path().join("nginx"), "bench-transfer").await;
+    let nginx = nginx.context("nginx is not installed: run `make test-tools`")?;
+    let link = Link::to(nginx.address(), SHAPE).await;
+    let space_url = format!("http://{}/", link.address());
+    let url = space_url.clone() + &blob.path();
+    let mut stowage = Stowage::start(Launch::new(dir.path().join("data")).space(space_url)).await;
+    let file = dir.path().join("other.bin");
+    let mut rounds = Rounds::new([STOWAGE, ARIA2C]);
+    for _ in 0..LINK_ROUNDS {
+        site::settle(dir.path())?;
+        let ours = stowage.download(std::slice::from_ref(&blob)).await?;
+        site::take(&stowage.file(&blob), &blob)?;
+        site::settle(dir.path())?;
+        let theirs = aria2c.aria2c(&url, &file, &blob).await?;
+        site::take(&file, &blob)?;
+        rounds.push([ours, theirs]);
+    }
+    rounds.print(megabytes(&blob), "MB");
+    let ratio = rounds.speed_ratio(STOWAGE, ARIA2C);
+    let name = format!("1 GiB, 50 ms, 20 MB/s a connection: {STOWAGE} / {ARIA2C}");
+    report.add(name, ratio, "", Target::AtLeast(0.9));
+    stowage.host.stop().await;
+    Ok(())
+}
+
+fn megabytes(blob: &Blob) -> f64 {
+    blob.len_bytes as f64 / 1e6
+}
