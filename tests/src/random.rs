@@ -13,15 +13,8 @@ impl Random {
     /// # Panics
     /// When `STOWAGE_SEED` is set and is no positive number.
     pub fn from_environment() -> Random {
-        let seed = match std::env::var("STOWAGE_SEED") {
-            Ok(seed) => seed.parse().expect("STOWAGE_SEED is a number"),
-            Err(_) => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH);
-                u64::from(now.expect("a clock after 1970").subsec_nanos()) | 1
-            }
-        };
+        let seed = seed();
         assert_ne!(seed, 0, "xorshift never leaves 0");
-        println!("STOWAGE_SEED={seed}");
         Random(seed)
     }
 
@@ -39,4 +32,20 @@ impl Random {
         self.0 ^= self.0 << 17;
         self.0 % bound
     }
+}
+
+/// The seed of `STOWAGE_SEED`, or else of the clock. Prints it.
+///
+/// # Panics
+/// When `STOWAGE_SEED` is set and is no number.
+pub fn seed() -> u64 {
+    let seed = match std::env::var("STOWAGE_SEED") {
+        Ok(seed) => seed.parse().expect("STOWAGE_SEED is a number"),
+        Err(_) => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            u64::from(now.expect("a clock after 1970").subsec_nanos()) | 1
+        }
+    };
+    println!("STOWAGE_SEED={seed}");
+    seed
 }

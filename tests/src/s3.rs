@@ -95,13 +95,27 @@ impl S3Server {
 /// [`S3Server::launch`] for a server of another process.
 #[must_use]
 pub fn launch_at(server: SocketAddr, launch: Launch, prefix: &str) -> Launch {
-    launch
-        .space(format!("s3://{BUCKET}/{prefix}"))
-        .env("AWS_ENDPOINT", &format!("http://{server}"))
-        .env("AWS_ACCESS_KEY_ID", KEY)
-        .env("AWS_SECRET_ACCESS_KEY", SECRET)
-        .env("AWS_REGION", "us-east-1")
-        .env("AWS_ALLOW_HTTP", "true")
+    settings(server)
+        .iter()
+        .fold(launch.space(space_url(prefix)), |launch, (name, value)| {
+            launch.env(name, value)
+        })
+}
+
+/// The URL of a space in the bucket.
+pub fn space_url(prefix: &str) -> String {
+    format!("s3://{BUCKET}/{prefix}")
+}
+
+/// The environment of a program that reads and writes the bucket.
+pub fn settings(server: SocketAddr) -> [(&'static str, String); 5] {
+    [
+        ("AWS_ENDPOINT", format!("http://{server}")),
+        ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", SECRET.to_owned()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ALLOW_HTTP", "true".to_owned()),
+    ]
 }
 
 /// Reading needs no signature, so that any client of HTTP can do it.

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use stowage_tests::feed::{Feed, rows};
 use stowage_tests::fixture::{SpaceFixture, noise, stored_file};
 use stowage_tests::host::{Launch, TestHost};
+use stowage_tests::{program, s3};
 use tempfile::TempDir;
 
 /// The platform of all downloads.
@@ -156,6 +157,22 @@ impl Stowage {
         }
         Ok(())
     }
+}
+
+/// Makes a space in the bucket of an S3 server, with one file.
+pub async fn import(server: SocketAddr, prefix: &str, file: &Path) -> anyhow::Result<()> {
+    let url = s3::space_url(prefix);
+    let file = file.display().to_string();
+    for arguments in [
+        vec!["space", "init", url.as_str()],
+        vec!["space", "import", "--space", &url, "--as", "storage", &file],
+    ] {
+        let mut command = program::command(&arguments);
+        command.envs(s3::settings(server)).stdout(Stdio::null());
+        let status = command.status().await?;
+        anyhow::ensure!(status.success(), "stowage {} ended with {status}", arguments.join(" "));
+    }
+    Ok(())
 }
 
 /// The S3 server of the tests in a process of its own. It ends with its handle.
