@@ -6,7 +6,7 @@ TESTERS := probe changing
 COMPONENTS := $(MODULES) $(TESTERS)
 RUN_ARGS ?= --demo
 
-.PHONY: all build modules target run test record-examples lint bench clean
+.PHONY: all build modules target run test test-tools test-faults record-examples lint bench bench-transfer clean
 
 all: build
 
@@ -36,8 +36,17 @@ run: build
 	target/release/stowage serve $(RUN_ARGS)
 
 # Unit tests, component tests in wasmtime, end-to-end tests of the real binary.
-test: build
+test: build test-tools
 	$(CARGO) test --release --locked --workspace
+
+# Servers and programs of others that tests and benchmarks run. Without root and apt nothing happens, and the tests that
+# need them say what they leave out.
+test-tools:
+	@.ci/test-tools
+
+# Many runs of downloads from a server that fails in every way, with a host that is killed.
+test-faults: build
+	STOWAGE_FAULT_RUNS=500 $(CARGO) test --release --locked --workspace --test e2e faults -- --nocapture
 
 # The recording of the documented examples, after a change of what the modules do.
 record-examples: build
@@ -54,6 +63,11 @@ lint: modules
 bench: build
 	$(CARGO) build --release --locked --workspace --bin bench --features stowage-tests/bench
 	target/release/bench
+
+# Downloads and the progress feed, side by side with curl, aria2c and rclone, as ratios.
+bench-transfer: build test-tools
+	$(CARGO) build --release --locked --workspace --bin bench-transfer --features stowage-tests/bench-transfer
+	target/release/bench-transfer
 
 clean:
 	$(CARGO) clean
