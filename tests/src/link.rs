@@ -82,7 +82,7 @@ async fn carry(client: TcpStream, server: SocketAddr, shape: Shape) {
 /// Carries bytes one way until a side hangs up.
 async fn direction(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shape: Shape) {
     let (sender, mut under_way) = mpsc::channel::<(Instant, Bytes)>(PIECES);
-    // A piece takes some milliseconds, so that timers are exact enough, and not too many are needed.
+    // A piece takes some milliseconds, so that timers are exact enough, and few are needed.
     let piece_bytes = usize::try_from(shape.bytes_per_second / 200).unwrap_or(usize::MAX);
     let piece_bytes = piece_bytes.clamp(4 << 10, 128 << 10);
     let receiving = async move {
