@@ -19,5 +19,6 @@ wit_bindgen::generate!({
     pub_export_macro: true,
 });
 
+pub use exports::stowage::host::schema;
 pub use exports::stowage::space::{backup_folders, backups};
 pub use exports::stowage::storage_api::im_backups as api;

@@ -4,10 +4,12 @@ mod backups;
 pub mod bindings;
 mod delete;
 mod folders;
+mod migration;
 
 pub use backups::{apply_backups, list, to_api as file_to_api};
 pub use delete::delete;
 pub use folders::{List, apply_folders, list_folders, search, to_api as folder_to_api};
+pub use migration::{VERSION, migrate};
 
 #[cfg(feature = "exports")]
 stowage_sdk::embed_wit!(
@@ -25,7 +27,7 @@ mod module {
 
     use stowage_sdk::{Error, HostContext, Order};
 
-    use crate::bindings::{api, backup_folders, backups};
+    use crate::bindings::{api, backup_folders, backups, schema};
 
     struct Module;
 
@@ -79,6 +81,21 @@ mod module {
     impl backups::Guest for Module {
         fn apply(upserts: Vec<backups::Row>, removals: Vec<String>) {
             crate::apply_backups(&HostContext, upserts, &removals);
+        }
+    }
+
+    impl schema::Guest for Module {
+        fn version() -> u32 {
+            crate::VERSION
+        }
+
+        fn migrate(_old: u32, cursor: Option<Vec<u8>>) -> Result<schema::Step, String> {
+            let step = crate::migrate(&HostContext, cursor)?;
+            Ok(schema::Step {
+                cursor: step.cursor,
+                rows: step.rows,
+                total: None,
+            })
         }
     }
 

@@ -19,6 +19,6 @@ wit_bindgen::generate!({
     pub_export_macro: true,
 });
 
-pub use exports::stowage::host::upload_hook;
+pub use exports::stowage::host::{schema, upload_hook};
 pub use exports::stowage::space::{dapp_files, storage_files, storage_folders};
 pub use exports::stowage::storage_api::cloud_storage as api;

@@ -2,10 +2,12 @@
 
 pub mod bindings;
 mod files;
+mod migration;
 mod space_info;
 mod upload;
 
 pub use files::{apply_dapp_files, apply_storage_files, apply_storage_folders};
+pub use migration::{VERSION, migrate};
 pub use space_info::{Usage, space_info};
 pub use upload::{admit, finished};
 
@@ -27,7 +29,7 @@ mod module {
     use stowage_sdk::bindings::transfer::UploadRequest;
     use stowage_sdk::{Error, HostContext};
 
-    use crate::bindings::{api, dapp_files, storage_files, storage_folders, upload_hook};
+    use crate::bindings::{api, dapp_files, schema, storage_files, storage_folders, upload_hook};
 
     struct Module;
 
@@ -62,6 +64,21 @@ mod module {
 
         fn finished(request: UploadRequest) -> Result<(), upload_hook::Refusal> {
             crate::finished(&HostContext, &request)
+        }
+    }
+
+    impl schema::Guest for Module {
+        fn version() -> u32 {
+            crate::VERSION
+        }
+
+        fn migrate(_old: u32, cursor: Option<Vec<u8>>) -> Result<schema::Step, String> {
+            let step = crate::migrate(&HostContext, cursor)?;
+            Ok(schema::Step {
+                cursor: step.cursor,
+                rows: step.rows,
+                total: None,
+            })
         }
     }
 

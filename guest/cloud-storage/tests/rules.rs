@@ -3,16 +3,16 @@
 use stowage_cloud_storage::bindings::upload_hook::Refusal;
 use stowage_cloud_storage::bindings::{api, dapp_files, storage_files, storage_folders};
 use stowage_cloud_storage::{
-    admit, apply_dapp_files, apply_storage_files, apply_storage_folders, finished, space_info,
+    VERSION, admit, apply_dapp_files, apply_storage_files, apply_storage_folders, finished, migrate, space_info,
 };
 use stowage_sdk::bindings::cloud::{Field, Scalar};
 use stowage_sdk::bindings::transfer::{File, UploadRequest};
 use stowage_sdk::rows::{
     BACKUPS, Backup, FAVORITE_FOLDERS, FAVORITES, Favorite, STORAGE_FILES, STORAGE_FILES_BY_KIND, STORAGE_FOLDERS,
-    STORAGE_FOLDERS_BY_PATH, TEMP_FILES, TEMP_FOLDERS, TempFile, TempFolder, storage_folders_named, storage_path_key,
-    total_bytes,
+    STORAGE_FOLDERS_BY_PATH, StoredFile, TEMP_FILES, TEMP_FOLDERS, TempFile, TempFolder, storage_folders_named,
+    storage_path_key, total_bytes,
 };
-use stowage_sdk::{Effect, Kind, Listing, MemoryContext, base58_sha256};
+use stowage_sdk::{Collection, Effect, Kind, Listing, MemoryContext, Step, base58_sha256};
 
 fn hash(of: &str) -> String {
     base58_sha256(&[of])
@@ -395,6 +395,35 @@ fn an_uploaded_file_is_listed_with_its_kind() {
     assert_eq!(finished(&ctx, &request(3)), Ok(()));
     let key = storage_path_key("").byte(Kind::Media as u8).prefix();
     assert_eq!(Listing::new(STORAGE_FILES_BY_KIND, key).all(&ctx), [hash("photo")]);
+}
+
+#[test]
+fn files_that_an_earlier_version_stored_are_listed_after_the_migration() {
+    let ctx = MemoryContext::new();
+    // As version 0 stored it: without a kind, and in no index.
+    const OLD: Collection<StoredFile> = Collection {
+        derive: |file, derived| {
+            derived.counted("totals", b"storage-files".to_vec(), file.size as i64);
+            derived.refers(&file.hash);
+        },
+        ..STORAGE_FILES
+    };
+    let file = StoredFile {
+        hash: hash("a"),
+        name: "a.png".to_owned(),
+        size: 7,
+        path: "f".to_owned(),
+        ..StoredFile::default()
+    };
+    OLD.apply(&ctx, [file], &[]);
+    apply_dapp_files(&ctx, vec![dapp("d", 1)], &[]);
+    assert_eq!(VERSION, 1);
+    assert_eq!(migrate(&ctx, None), Ok(Step { cursor: None, rows: 1 }));
+    let key = storage_path_key("f").byte(Kind::Media as u8).prefix();
+    assert_eq!(Listing::new(STORAGE_FILES_BY_KIND, key).all(&ctx), [hash("a")]);
+    assert_eq!(total_bytes(&ctx, &STORAGE_FILES), 7);
+    assert_eq!(migrate(&ctx, None), Ok(Step { cursor: None, rows: 0 }));
+    assert!(migrate(&ctx, Some(Vec::new())).is_err());
 }
 
 #[test]

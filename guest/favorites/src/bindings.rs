@@ -19,5 +19,6 @@ wit_bindgen::generate!({
     pub_export_macro: true,
 });
 
+pub use exports::stowage::host::schema;
 pub use exports::stowage::space::{favorite_folders, favorites};
 pub use exports::stowage::storage_api::im_favorites as api;

@@ -3,9 +3,11 @@
 pub mod bindings;
 mod favorites;
 mod folders;
+mod migration;
 
 pub use favorites::{List, apply_favorites, list, to_api};
 pub use folders::{apply_folders, create, delete, list_folders, rename};
+pub use migration::{VERSION, migrate};
 
 #[cfg(feature = "exports")]
 stowage_sdk::embed_wit!(
@@ -23,7 +25,7 @@ mod module {
 
     use stowage_sdk::{Error, HostContext, Order};
 
-    use crate::bindings::{api, favorite_folders, favorites};
+    use crate::bindings::{api, favorite_folders, favorites, schema};
 
     struct Module;
 
@@ -84,6 +86,21 @@ mod module {
     impl favorites::Guest for Module {
         fn apply(upserts: Vec<favorites::Row>, removals: Vec<String>) {
             crate::apply_favorites(&HostContext, upserts, &removals);
+        }
+    }
+
+    impl schema::Guest for Module {
+        fn version() -> u32 {
+            crate::VERSION
+        }
+
+        fn migrate(_old: u32, cursor: Option<Vec<u8>>) -> Result<schema::Step, String> {
+            let step = crate::migrate(&HostContext, cursor)?;
+            Ok(schema::Step {
+                cursor: step.cursor,
+                rows: step.rows,
+                total: None,
+            })
         }
     }
 

@@ -102,8 +102,11 @@ mod tests {
         for c in ('\0'..=char::MAX).filter(|c| CHANGING.contains(*c) || !NFKC.is_normalized(&c.to_string())) {
             assert_eq!(folded(&c.to_string()), by_definition(c), "{}", c.escape_unicode());
         }
-        // The others do not change.
-        for c in ('\0'..='\u{2ffff}').filter(|c| !CHANGING.contains(*c)) {
+        // The others do not change. Most ideographs and syllables are left out to save time.
+        for c in ('\0'..='\u{33ff}')
+            .chain('\u{f900}'..='\u{1ffff}')
+            .filter(|c| !CHANGING.contains(*c))
+        {
             assert_eq!(by_definition(c), c.to_string(), "{}", c.escape_unicode());
         }
     }
@@ -149,19 +152,11 @@ mod tests {
 
     #[test]
     fn a_folded_text_is_bounded() {
-        let phrases = "ﷺ".repeat(100_000);
+        let phrases = "ﷺ".repeat(2000);
         assert!(folded(&phrases).len() <= 3 * phrases.len() + 1024 + 64);
         // No text of words is cut.
-        for text in [
-            "한글".repeat(100_000),
-            "ệ".repeat(100_000),
-            "ΐ".repeat(100_000),
-            "ß".repeat(100_000),
-        ] {
-            assert_eq!(folded(&text).chars().rev().take(8).collect::<String>(), {
-                let part = text.chars().take(8).collect::<String>();
-                folded(&part).chars().rev().take(8).collect::<String>()
-            });
+        for part in ["한", "ệ", "ΐ", "ß", "\u{1d160}"] {
+            assert_eq!(folded(&part.repeat(2000)), folded(part).repeat(2000));
         }
     }
 }

@@ -5,6 +5,10 @@ use crate::fold::folded;
 /// Separates the texts of a row. It is not a byte of UTF-8, so no keyword matches across it.
 const SEPARATOR: u8 = 0xFF;
 
+/// The most bytes of a searchable text. With three index entries a row, all stays within what
+/// storage accepts.
+const MAX_TEXT_BYTES: usize = 6 << 20;
+
 /// A keyword of a search, or none.
 #[derive(Debug, Clone, Default)]
 pub struct Keyword(Option<Vec<u8>>);
@@ -28,7 +32,7 @@ impl Keyword {
     }
 }
 
-/// The searchable text of a row: its texts, folded and separated.
+/// The searchable text of a row: its texts, folded and separated, at most 6 MiB.
 pub fn searchable(texts: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(texts.iter().map(|text| text.len() + 1).sum());
     for text in texts.iter().filter(|text| !text.is_empty()) {
@@ -37,6 +41,7 @@ pub fn searchable(texts: &[&str]) -> Vec<u8> {
         }
         bytes.extend_from_slice(folded(text).as_bytes());
     }
+    bytes.truncate(MAX_TEXT_BYTES);
     bytes
 }
 

@@ -62,6 +62,7 @@
 //! | rows with indexes and counters | [`Collection`], [`Derived`], [`Writer`] |
 //! | lists by time | [`Listing`], [`Keyword`], [`searchable`], [`Paging`], [`TimeRange`] |
 //! | keys in the order of their parts | [`Key`], [`prefix_end`] |
+//! | migrations of stored rows | [`Migration`] |
 //! | errors of the API | [`Error`], [`code`] |
 //! | rows of the built-in modules | [`rows`] |
 //! | the interfaces of the host | [`Context`], [`bindings`] |
@@ -85,6 +86,7 @@ mod listing;
 #[cfg(not(target_arch = "wasm32"))]
 mod memory;
 mod message;
+mod migration;
 mod name;
 mod paging;
 pub mod rows;
@@ -109,6 +111,7 @@ pub use listing::{ListEntry, Listing, folders_matching};
 #[cfg(not(target_arch = "wasm32"))]
 pub use memory::{Effect, MemoryContext};
 pub use message::Message;
+pub use migration::{Migration, Step};
 pub use name::folder_name;
 pub use paging::{MAX_PAGE, Paging};
 pub use size::{capped_count, capped_size, size_text};

@@ -206,7 +206,7 @@ fn folders_holding(ctx: &dyn Context, table: &str, keyword: &Keyword) -> BTreeSe
 }
 
 /// The first key after `key`.
-fn after(mut key: Vec<u8>) -> Vec<u8> {
+pub(crate) fn after(mut key: Vec<u8>) -> Vec<u8> {
     key.push(0);
     key
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::bindings::storage::Entry;
 use crate::codec;
 use crate::collection::Collection;
 use crate::context::Context;
@@ -102,6 +103,52 @@ impl<'a> Writer<'a> {
         self.record_schema(collection.name, collection.version);
         self.ctx.put(collection.name, identity.as_bytes(), &value);
         true
+    }
+
+    /// Brings a stored row to what its collection says now. Returns the bytes written; 0 if all was
+    /// right. See [`Migration::rederive`](crate::Migration::rederive).
+    pub(crate) fn rederive<R: Serialize + DeserializeOwned>(
+        &mut self,
+        collection: &Collection<R>,
+        stored: &Entry,
+        before: fn(&R, &mut Derived),
+        change: fn(&mut R),
+    ) -> usize {
+        // A value that cannot be decoded counts as absent.
+        let Some(mut row) = codec::decode::<R>(&stored.value) else {
+            return 0;
+        };
+        let mut old = Derived::default();
+        before(&row, &mut old);
+        change(&mut row);
+        let value = codec::encode(&row, Some(&stored.value));
+        let new = collection.derived(&row);
+        if value.len() > MAX_ROW_BYTES || !new.fits() {
+            return 0;
+        }
+        let mut written = 0;
+        for entry in old.entries.iter().filter(|entry| !entry.is_among(&new.entries)) {
+            if self.ctx.get(entry.table, &entry.key).is_some() {
+                self.ctx.delete(entry.table, &entry.key);
+                written += entry.key.len();
+            }
+        }
+        let text = (collection.text)(&row);
+        for entry in &new.entries {
+            let text = if entry.is_listed { &text[..] } else { &[] };
+            if self.ctx.get(entry.table, &entry.key).as_deref() != Some(text) {
+                self.ctx.put(entry.table, &entry.key, text);
+                written += entry.key.len() + text.len();
+            }
+        }
+        if value != stored.value {
+            self.ctx.put(collection.name, &stored.key, &value);
+            written += stored.key.len() + value.len();
+        }
+        self.count(&old, -1);
+        self.count(&new, 1);
+        self.record_schema(collection.name, collection.version);
+        written
     }
 
     /// Removes a row with its index entries and counts. Returns it if it existed and could be

@@ -19,5 +19,6 @@ wit_bindgen::generate!({
     pub_export_macro: true,
 });
 
+pub use exports::stowage::host::schema;
 pub use exports::stowage::space::{temp_files, temp_folders};
 pub use exports::stowage::storage_api::temp_files as api;

@@ -3,10 +3,12 @@
 pub mod bindings;
 mod files;
 mod folders;
+mod migration;
 mod upload;
 
 pub use files::{List, apply_files, list, to_api};
 pub use folders::{apply_folders, list_folders, search};
+pub use migration::{VERSION, migrate};
 pub use upload::{FAVORITES_PLATFORM, STORAGE_PLATFORM, upload};
 
 #[cfg(feature = "exports")]
@@ -25,7 +27,7 @@ mod module {
 
     use stowage_sdk::{Error, HostContext, Order};
 
-    use crate::bindings::{api, temp_files, temp_folders};
+    use crate::bindings::{api, schema, temp_files, temp_folders};
 
     struct Module;
 
@@ -82,6 +84,21 @@ mod module {
     impl temp_files::Guest for Module {
         fn apply(upserts: Vec<temp_files::Row>, removals: Vec<String>) {
             crate::apply_files(&HostContext, upserts, &removals);
+        }
+    }
+
+    impl schema::Guest for Module {
+        fn version() -> u32 {
+            crate::VERSION
+        }
+
+        fn migrate(_old: u32, cursor: Option<Vec<u8>>) -> Result<schema::Step, String> {
+            let step = crate::migrate(&HostContext, cursor)?;
+            Ok(schema::Step {
+                cursor: step.cursor,
+                rows: step.rows,
+                total: None,
+            })
         }
     }
 

@@ -21,7 +21,7 @@ pub use favorites::{
 };
 pub use stored::{
     DAPP_FILES, STORAGE_FILES, STORAGE_FILES_BY_KIND, STORAGE_FILES_BY_PATH, STORAGE_FOLDERS, STORAGE_FOLDERS_BY_PATH,
-    StorageFolder, StoredFile, storage_files_named, storage_folders_named, storage_path_key,
+    StorageFolder, StoredFile, migrate_stored_files, storage_files_named, storage_folders_named, storage_path_key,
 };
 pub use temp::{
     TEMP_FILES, TEMP_FILES_BY_FOLDER, TEMP_FILES_BY_KIND, TEMP_FILES_BY_TIME, TEMP_FOLDERS, TEMP_FOLDERS_BY_TIME,

@@ -13,6 +13,8 @@ use crate::derived::Derived;
 use crate::hash::sha256;
 use crate::key::Key;
 use crate::keyword::searchable;
+use crate::kind::Kind;
+use crate::migration::Migration;
 
 /// Index: path ([`storage_path_key`]), time, identity; the searchable text.
 pub const STORAGE_FOLDERS_BY_PATH: &str = "storage-folders-by-path";
@@ -164,6 +166,19 @@ fn derive_storage_file(file: &StoredFile, derived: &mut Derived) {
     derive_blob(derived, "storage-files", None, &file.hash, &file.hash, file.size);
 }
 
+/// What follows from a file of the cloud storage in version 1.
+fn derive_storage_file_1(file: &StoredFile, derived: &mut Derived) {
+    derive_blob(derived, "storage-files", None, &file.hash, &file.hash, file.size);
+}
+
+/// Migrates files of the cloud storage and of DAPPs from version 1: they get their kind, and their
+/// entries in the indexes.
+pub fn migrate_stored_files(step: &mut Migration<'_>) {
+    let set_kind = |file: &mut StoredFile| file.kind = Kind::of("", &file.name, &file.ext) as u8;
+    step.rederive(&STORAGE_FILES, derive_storage_file_1, set_kind);
+    step.rederive(&DAPP_FILES, DAPP_FILES.derive, set_kind);
+}
+
 /// The prefix of a path's keys in the indexes of the cloud storage. A `/` at the start or end of
 /// the path does not count.
 pub fn storage_path_key(path: &str) -> Key {
@@ -195,7 +210,7 @@ pub fn storage_files_named(ctx: &dyn Context, path: &str, name: &str) -> Vec<Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Keyword, Kind, Listing, MemoryContext, Order};
+    use crate::{Keyword, Listing, MemoryContext, Order};
 
     fn folder(id: &str, name: &str, path: &str, time: i64) -> StorageFolder {
         StorageFolder {
