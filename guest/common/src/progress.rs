@@ -16,11 +16,16 @@ pub fn follow(ctx: &dyn Context, direction: u32, platform: u32, status: Option<i
     let direction = match direction {
         0 => Direction::Upload,
         1 => Direction::Download,
-        _ => return Err(Error::parameter("type", "0 upload or 1 download")),
+        _ => {
+            return Err(Error::parameter(
+                "type",
+                "a whole number from 0 to 1 (0 upload, 1 download)",
+            ));
+        }
     };
     let platform = crate::platform(platform)?;
     if status.is_some_and(|status| !(-1..=5).contains(&status)) {
-        return Err(Error::parameter("status", "-1 to 5"));
+        return Err(Error::parameter("status", "a whole number from -1 to 5"));
     }
     if key.is_empty() || key.chars().nth(MAX_KEY_CHARS).is_some() {
         return Err(Error::parameter("key", "a text of 1 to 128 characters"));

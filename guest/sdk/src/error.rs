@@ -44,6 +44,10 @@ impl Error {
     }
 
     /// 600: a parameter is wrong. `field` is its name in JSON.
+    ///
+    /// The host refuses a number that its type cannot hold. Its message has the range that the WIT
+    /// of the function documents (`` `page-size` is 1 to 1000 ``). Use the same words here: `a
+    /// whole number from 1 to 1000`.
     pub fn parameter(field: &str, expected: &str) -> Self {
         Self {
             code: code::PARAMETER,
@@ -144,9 +148,9 @@ mod tests {
 
     #[test]
     fn a_parameter_error_names_the_field_and_what_was_expected() {
-        let error = Error::parameter("pageSize", "1 to 1000");
+        let error = Error::parameter("pageSize", "a whole number from 1 to 1000");
         assert_eq!(error.code, 600);
-        assert_eq!(error.message, "pageSize: expected 1 to 1000");
+        assert_eq!(error.message, "pageSize: expected a whole number from 1 to 1000");
     }
 
     #[test]

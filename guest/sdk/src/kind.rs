@@ -57,7 +57,7 @@ impl Kind {
             4 => Ok(Some(Self::Voice)),
             _ => Err(Error::parameter(
                 "type",
-                "0 all, 1 image or video, 2 file, 3 text or 4 voice",
+                "a whole number from 0 to 4 (0 all, 1 image or video, 2 file, 3 text, 4 voice)",
             )),
         }
     }

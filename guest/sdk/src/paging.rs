@@ -27,10 +27,10 @@ impl Paging {
     /// 600 naming `page` or `pageSize`.
     pub fn new(page: u32, page_size: u32) -> Result<Self, Error> {
         if page == 0 {
-            return Err(Error::parameter("page", "a page number from 1 on"));
+            return Err(Error::parameter("page", "a whole number from 1 to 4294967295"));
         }
         if !(1..=MAX_PAGE).contains(&page_size) {
-            return Err(Error::parameter("pageSize", "1 to 1000"));
+            return Err(Error::parameter("pageSize", "a whole number from 1 to 1000"));
         }
         Ok(Self {
             skip: u64::from(page - 1) * u64::from(page_size),

@@ -20,12 +20,21 @@ pub struct DecodeError {
 #[derive(Clone, Debug)]
 pub struct Decoder {
     shape: Shape,
+    /// What a number is, if the module documents it more narrowly than its type.
+    expected: Option<String>,
 }
 
 impl Decoder {
     /// A decoder for values of this shape.
     pub fn new(shape: Shape) -> Decoder {
-        Decoder { shape }
+        Decoder { shape, expected: None }
+    }
+
+    /// A decoder for values of this shape. If it is a whole number, `expected` is what the message
+    /// of an error says, in place of the range of the type.
+    pub fn documented(shape: Shape, expected: Option<String>) -> Decoder {
+        let expected = expected.filter(|_| shape.is_integer());
+        Decoder { shape, expected }
     }
 
     /// Decodes the member `name` of an object; a missing member is null.
@@ -35,6 +44,9 @@ impl Decoder {
     pub fn decode_member(&self, object: &Map<String, Value>, name: &str) -> Result<Val, DecodeError> {
         let value = object.get(name).unwrap_or(&Value::Null);
         decode(&self.shape, value).map_err(|mut mismatch| {
+            if let Some(expected) = &self.expected {
+                mismatch.expected.clone_from(expected);
+            }
             if value.is_null() {
                 mismatch.expected.push_str("; it is required");
             }
@@ -297,6 +309,39 @@ mod tests {
             Ok(Val::U64(u64::MAX))
         );
         assert!(member(Shape::S64, json!(1e300)).is_err());
+    }
+
+    #[test]
+    fn a_number_has_one_message_whatever_is_wrong_with_it() {
+        let message = |decoder: &Decoder, value: Value| {
+            let object = json!({ "page": value });
+            let decoded = decoder.decode_member(object.as_object().unwrap(), "page");
+            decoded.unwrap_err().to_string()
+        };
+        let documented = Some("a whole number from 1 to 9".to_owned());
+        for shape in [Shape::U32, Shape::Option(Box::new(Shape::U32))] {
+            let plain = Decoder::new(shape.clone());
+            let narrow = Decoder::documented(shape, documented.clone());
+            for bad in [
+                json!(-1),
+                json!(1_u64 << 32),
+                json!(1.5),
+                json!("x"),
+                json!([1]),
+                json!(1e300),
+            ] {
+                let message_of_type = message(&plain, bad.clone());
+                assert_eq!(message_of_type, "page: expected a whole number from 0 to 4294967295");
+                assert_eq!(message(&narrow, bad), "page: expected a whole number from 1 to 9");
+            }
+            let object = json!({ "page": 77 });
+            let taken = narrow.decode_member(object.as_object().unwrap(), "page");
+            assert!(taken.is_ok(), "the range is for the message: the module checks it");
+        }
+        let required = message(&Decoder::documented(Shape::U8, documented.clone()), json!(null));
+        assert_eq!(required, "page: expected a whole number from 1 to 9; it is required");
+        let text = message(&Decoder::documented(Shape::String, documented), json!([]));
+        assert_eq!(text, "page: expected a string");
     }
 
     #[test]

@@ -11,19 +11,16 @@ const MAX_EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;
 /// A whole number from `min` to `max`. It may be written as `3.0`, `"3"` or `3e0`.
 ///
 /// # Errors
-/// What was expected instead.
+/// What was expected instead. The text is the same for everything that is no such number.
 pub(super) fn integer(value: &Value, min: i128, max: i128) -> Result<i128, String> {
     let found = match value {
         Value::Number(n) => whole(n),
         Value::String(s) => parse(s).as_ref().and_then(whole),
         _ => None,
     };
-    match found {
-        Some(i) if (min..=max).contains(&i) => Ok(i),
-        Some(i) if i < min && min == 0 => Err("a whole number, not below 0".into()),
-        Some(_) => Err(format!("a whole number from {min} to {max}")),
-        None => Err("a whole number".into()),
-    }
+    found
+        .filter(|i| (min..=max).contains(i))
+        .ok_or_else(|| format!("a whole number from {min} to {max}"))
 }
 
 /// A finite number. It may be written as a string.

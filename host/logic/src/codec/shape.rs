@@ -79,6 +79,15 @@ pub struct Case {
 pub struct UnsupportedType(pub &'static str);
 
 impl Shape {
+    /// Whether it is a whole number, or an optional one.
+    pub(super) fn is_integer(&self) -> bool {
+        match self {
+            Shape::S8 | Shape::U8 | Shape::S16 | Shape::U16 | Shape::S32 | Shape::U32 | Shape::S64 | Shape::U64 => true,
+            Shape::Option(inner) => inner.is_integer(),
+            _ => false,
+        }
+    }
+
     /// Compiles a component type.
     ///
     /// # Errors

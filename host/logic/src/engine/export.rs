@@ -6,6 +6,7 @@ use wasmtime::Engine;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex};
 
+use super::documented_numbers::DocumentedNumbers;
 use super::error::LoadError;
 use crate::codec::{Decoder, Shape, UnsupportedType, camel_case, fold_name};
 use crate::scheduler::average_run_time::AverageRunTime;
@@ -96,11 +97,12 @@ impl Export {
     }
 }
 
-/// The exported functions of a component.
+/// The exported functions of a component, which carries this WIT text.
 ///
 /// # Errors
 /// When a function cannot be served, or two functions have one name on the wire.
-pub(crate) fn exports(name: &str, engine: &Engine, component: &Component) -> Result<Vec<Export>, LoadError> {
+pub(crate) fn exports(name: &str, engine: &Engine, component: &Component, wit: &str) -> Result<Vec<Export>, LoadError> {
+    let numbers = DocumentedNumbers::read(wit);
     let mut exports = Vec::new();
     let mut folded: BTreeMap<(String, String), String> = BTreeMap::new();
     let ty = component.component_type();
@@ -132,7 +134,8 @@ pub(crate) fn exports(name: &str, engine: &Engine, component: &Component) -> Res
                     });
                 }
             }
-            let (params, result) = shapes(&func).map_err(|source| LoadError::Type {
+            let expected = |parameter: &str| numbers.expected(&interface.interface, function, parameter);
+            let (params, result) = shapes(&func, expected).map_err(|source| LoadError::Type {
                 name: name.to_owned(),
                 function: path,
                 source,
@@ -153,13 +156,19 @@ pub(crate) fn exports(name: &str, engine: &Engine, component: &Component) -> Res
 
 type Params = Vec<(String, Decoder)>;
 
-fn shapes(func: &ComponentFunc) -> Result<(Params, Option<Shape>), UnsupportedType> {
+fn shapes(
+    func: &ComponentFunc,
+    expected: impl Fn(&str) -> Option<String>,
+) -> Result<(Params, Option<Shape>), UnsupportedType> {
     if func.async_() {
         return Err(UnsupportedType("an async function"));
     }
     let params = func
         .params()
-        .map(|(name, ty)| Ok((camel_case(name), Decoder::new(Shape::new(&ty)?))))
+        .map(|(name, ty)| {
+            let decoder = Decoder::documented(Shape::new(&ty)?, expected(name));
+            Ok((camel_case(name), decoder))
+        })
         .collect::<Result<_, _>>()?;
     let result = func.results().next().map(|ty| Shape::new(&ty)).transpose()?;
     Ok((params, result))

@@ -4,6 +4,7 @@ pub(crate) mod active_call;
 pub(crate) mod compile_process;
 pub(crate) mod compiler;
 pub(crate) mod config;
+mod documented_numbers;
 pub(crate) mod error;
 pub(crate) mod export;
 pub(crate) mod function;

@@ -82,7 +82,8 @@ impl Module {
             name: name.to_owned(),
             source,
         })?;
-        let exports = exports(name, engine, component)?;
+        let wit = wit_text(bytes);
+        let exports = exports(name, engine, component, &wit)?;
         if exports.is_empty() {
             return Err(LoadError::NoExports { name: name.to_owned() });
         }
@@ -90,7 +91,7 @@ impl Module {
             name: Arc::from(name),
             version: Version::of(bytes),
             exports,
-            wit: wit_text(bytes),
+            wit,
             pre,
             pool: Pool::default(),
             stats: Stats::default(),
