@@ -5,12 +5,20 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Parses a body. A name that comes twice in one object is an error, because nobody can know which
-/// value is meant. Nesting beyond serde_json's 128 levels is an error too.
+/// What some clients write before a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Parses a body. It may begin with a byte order mark. A body of white space, or without any bytes,
+/// is an empty object. A name that comes twice in one object is an error, because nobody can know
+/// which value is meant. Nesting beyond serde_json's 128 levels is an error too.
 ///
 /// # Errors
 /// When the bytes are not such JSON. The error says where and why. It quotes only names.
 pub(super) fn parse(body: &[u8]) -> serde_json::Result<Value> {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    if body.trim_ascii().is_empty() {
+        return Ok(Value::Object(Map::new()));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = NoDuplicates.deserialize(&mut deserializer)?;
     deserializer.end()?;
@@ -93,6 +101,14 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_passed_over_and_nothing_is_an_empty_object() {
+        assert_eq!(parse("\u{feff} {\"a\":1}".as_bytes()).unwrap(), json!({"a": 1}));
+        for empty in ["", " ", "\r\n\t", "\u{feff}", "\u{feff}\n"] {
+            assert_eq!(parse(empty.as_bytes()).unwrap(), json!({}), "{empty:?}");
+        }
+    }
+
+    #[test]
     fn everything_else_parses_as_with_serde_json() {
         let body = r#" {"a":[null,true,-1,18446744073709551615,1.5,"我\n"],"b":{"a":{}}} "#;
         assert_eq!(
@@ -100,7 +116,16 @@ mod tests {
             serde_json::from_str::<Value>(body).unwrap()
         );
         assert_eq!(parse(b"[]").unwrap(), json!([]));
-        for bad in ["", "{", "{}x", "nul", "1e999", "\"\\ud800\""] {
+        for bad in [
+            "{",
+            "{}x",
+            "\u{a0}",
+            "{}\u{feff}",
+            "\u{feff}\u{feff}{}",
+            "nul",
+            "1e999",
+            "\"\\ud800\"",
+        ] {
             assert!(parse(bad.as_bytes()).is_err(), "{bad}");
         }
         assert!(parse("[".repeat(100_000).as_bytes()).is_err());
