@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::{Value, json};
 use stowage::builtin_modules;
 use wasmparser::{Parser, Payload};
 
 use crate::kits::builtin;
 
 /// The largest a module may be, in bytes.
-const MOST_BYTES: usize = 400 << 10;
+const MOST_BYTES: usize = 600 << 10;
 
 /// The interfaces that a component imports in its outermost import sections.
 fn imports(bytes: &[u8]) -> BTreeSet<String> {
@@ -126,5 +127,49 @@ async fn the_documented_methods_are_the_served_ones() {
         "dapp-files",
     ] {
         assert!(generation.collection(collection).is_some(), "{collection}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_has_one_message_whatever_is_wrong_with_it() {
+    let kit = builtin().await;
+    let page = json!({"page": 1, "pageSize": 10});
+    let favorites = json!({"favId": "1", "type": 0, "page": 1, "pageSize": 10});
+    let temp_files = json!({"unique": "c", "type": 0, "page": 1, "pageSize": 10});
+    let progress = json!({"key": "k", "type": 0, "platform": 0});
+    // What the module itself refuses, then what its type cannot hold.
+    for (method, params, number, refused) in [
+        ("getImFavoriteList", &favorites, "type", 5),
+        ("getImFavoriteList", &favorites, "page", 0),
+        ("getImFavoriteList", &favorites, "pageSize", 1001),
+        ("getImFavoriteFolders", &page, "page", 0),
+        ("getImFavoriteFolders", &page, "pageSize", 0),
+        ("getLocalTempFileList", &temp_files, "type", 5),
+        ("getLocalTempFileList", &temp_files, "page", 0),
+        ("getLocalTempFileList", &temp_files, "pageSize", 0),
+        ("getLocalTempFolderList", &page, "page", 0),
+        ("getLocalTempFolderList", &page, "pageSize", 0),
+        ("getImBackupsFolderList", &page, "page", 0),
+        ("getImBackupsFolderList", &page, "pageSize", 0),
+        ("getImBackupsFileList", &json!({"parent": "p"}), "page", 0),
+        ("getImBackupsFileList", &json!({"parent": "p"}), "pageSize", 0),
+        ("downloadStorageFileTask", &json!({"hash": "h"}), "platform", 5),
+        ("getAllDownloadOrUploadFileProgress", &progress, "type", 2),
+        ("getAllDownloadOrUploadFileProgress", &progress, "platform", 5),
+        ("getAllDownloadOrUploadFileProgress", &progress, "status", 6),
+    ] {
+        let answer = async |value: Value| {
+            let mut params = params.clone();
+            params[number] = value;
+            kit.json(method, params).await
+        };
+        let first = answer(json!(refused)).await;
+        assert_eq!(first["code"], 600, "{method} {number}: {first}");
+        let message = first["message"].as_str().unwrap();
+        let start = format!("{number}: expected a whole number from ");
+        assert!(message.starts_with(&start), "{method}: {message}");
+        for value in [json!(-2), json!(1_u64 << 40), json!(1.5), json!("x"), json!([])] {
+            assert_eq!(answer(value.clone()).await, first, "{method} {number} {value}");
+        }
     }
 }
