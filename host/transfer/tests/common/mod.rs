@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,8 +16,8 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, GetOptions, GetRange, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use stowage_cloud::{Cloud, Hash, OpenOptions, Space};
 use stowage_storage::{KeyRange, ScanOptions, Store};
@@ -47,6 +48,14 @@ pub enum Fault {
     FlipAt(u64),
     /// The body ends before this byte as if it were whole.
     ShortAt(u64),
+    /// No answer gives this byte: each one that has it stalls there.
+    HoleAt(u64),
+    /// The byte is another one, but only in answers for a range.
+    FlipInRangeAt(u64),
+    /// A request for a range gets the whole.
+    NoRanges,
+    /// A request for a range gets another range, as its answer says.
+    OtherRange,
 }
 
 #[derive(Debug)]
@@ -54,9 +63,24 @@ pub struct Faulty {
     pub inner: InMemory,
     fault: Mutex<(Fault, u32)>,
     served: AtomicU64,
+    asked: Mutex<Vec<Option<Range<u64>>>>,
 }
 
 impl Faulty {
+    fn new() -> Faulty {
+        Faulty {
+            inner: InMemory::new(),
+            fault: Mutex::new((Fault::None, 0)),
+            served: AtomicU64::new(0),
+            asked: Mutex::default(),
+        }
+    }
+
+    /// The requests for bytes of blobs since the last call. `None` is a whole blob.
+    pub fn take_asked(&self) -> Vec<Option<Range<u64>>> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
+    }
+
     /// From now on this fault happens.
     pub fn set(&self, fault: Fault) {
         self.set_times(fault, u32::MAX);
@@ -122,14 +146,29 @@ impl ObjectStore for Handle {
         self.0.inner.put_multipart_opts(location, opts).await
     }
 
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+    async fn get_opts(&self, location: &Path, mut options: GetOptions) -> Result<GetResult> {
         self.0.refuse_if_unreachable()?;
-        let head = options.head;
-        let mut got = self.0.inner.get_opts(location, options).await?;
-        if head || !location.as_ref().starts_with("blobs/") {
-            return Ok(got);
+        if options.head || !location.as_ref().starts_with("blobs/") {
+            return self.0.inner.get_opts(location, options).await;
         }
-        let fault = self.0.next_fault();
+        let range = match &options.range {
+            Some(GetRange::Bounded(range)) => Some(range.clone()),
+            _ => None,
+        };
+        self.0.asked.lock().unwrap().push(range.clone());
+        let fault = match (self.0.next_fault(), range) {
+            (Fault::NoRanges, Some(_)) => {
+                options.range = None;
+                Fault::None
+            }
+            (Fault::OtherRange, Some(range)) => {
+                options.range = Some(GetRange::Bounded(range.start + 1..range.end + 1));
+                Fault::None
+            }
+            (Fault::FlipInRangeAt(offset), Some(_)) => Fault::FlipAt(offset),
+            (fault, _) => fault,
+        };
+        let mut got = self.0.inner.get_opts(location, options).await?;
         let start = got.range.start;
         let bytes = match got.payload {
             GetResultPayload::Stream(stream) => {
@@ -176,6 +215,7 @@ fn faulty(store: Arc<Faulty>, bytes: Vec<u8>, start: u64, fault: Fault) -> BoxSt
                     return Some((Err(broken("connection reset")), bytes.len()));
                 }
                 Fault::StallAt(offset) if hit(offset) => std::future::pending::<()>().await,
+                Fault::HoleAt(offset) if (from..to).contains(&offset) => std::future::pending::<()>().await,
                 Fault::ShortAt(offset) if hit(offset) => return None,
                 _ => {}
             }
@@ -228,11 +268,7 @@ pub struct Running {
 
 impl Rig {
     pub async fn new() -> Rig {
-        let objects = Arc::new(Faulty {
-            inner: InMemory::new(),
-            fault: Mutex::new((Fault::None, 0)),
-            served: AtomicU64::new(0),
-        });
+        let objects = Arc::new(Faulty::new());
         let space = Space::open_store(Arc::new(Handle(objects.clone())), CREATE)
             .await
             .unwrap();
@@ -241,15 +277,10 @@ impl Rig {
 
     /// A rig on a space in a directory, which has no faults.
     pub async fn on_directory() -> Rig {
-        let unused = Faulty {
-            inner: InMemory::new(),
-            fault: Mutex::new((Fault::None, 0)),
-            served: AtomicU64::new(0),
-        };
         let dir = tempfile::tempdir().unwrap();
         let url = format!("file://{}", dir.path().join("space").display());
         let space = Space::open(&url, CREATE).await.unwrap();
-        Rig::on(space, Arc::new(unused), dir).await
+        Rig::on(space, Arc::new(Faulty::new()), dir).await
     }
 
     async fn on(space: Space, objects: Arc<Faulty>, dir: TempDir) -> Rig {
