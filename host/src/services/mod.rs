@@ -208,7 +208,13 @@ impl stowage_logic::Services for Services {
                     let prepared = self.transfers.prepare(source, password).await;
                     Answer::Prepare(prepared.map(convert::prepared).map_err(convert::prepare_error))
                 }
-                Question::FindBlob { hash } => Answer::FindBlob(self.find_blob(hash).await.map_err(cloud_failure)),
+                Question::FindBlob { hash } => {
+                    let found = self.transfers.find_blob(hash).await;
+                    let found = found.map(|found| {
+                        found.map(|transfer::FoundBlob { size, in_space }| files::FoundBlob { size, in_space })
+                    });
+                    Answer::FindBlob(found.map_err(cloud_failure))
+                }
             }
         })
     }
@@ -230,18 +236,6 @@ impl stowage_logic::Services for Services {
 }
 
 impl Services {
-    async fn find_blob(&self, hash: &str) -> Result<Option<files::FoundBlob>, stowage_cloud::Error> {
-        let Ok(parsed) = hash.parse() else {
-            return Ok(None);
-        };
-        if let Some(info) = self.cloud.space().head_blob(&parsed).await? {
-            let (size, in_space) = (info.size, true);
-            return Ok(Some(files::FoundBlob { size, in_space }));
-        }
-        let size = self.transfers.blob_size(hash).await?;
-        Ok(size.map(|size| files::FoundBlob { size, in_space: false }))
-    }
-
     fn start(&self, staged: transfer::Staged) -> Effect {
         let transfers = self.transfers.clone();
         Effect::Start(Box::new(move || transfers.release(staged)))
