@@ -1,12 +1,15 @@
 //! Adding backups and their folders.
 
+use std::collections::BTreeSet;
+
 use stowage_sdk::rows::{BACKUP_FOLDERS, BackupFolder};
-use stowage_sdk::{Blobs, Context, Error, Writer, folder_name, is_identity};
+use stowage_sdk::{Context, Error, folder_name};
 
 use crate::bindings::backups as api;
 use crate::blob::{Blob, Place};
-use crate::parameters::non_empty;
-use crate::row::{Fields, Platform, write_backup};
+use crate::fields::{Fields, Platform};
+use crate::parameters::{check_identity, non_empty};
+use crate::row::{write_backup, write_row};
 
 /// Adds a folder and returns its row.
 ///
@@ -22,8 +25,8 @@ pub fn add_folder(
     let name = folder_name("name", name)?.to_owned();
     let parent = non_empty(parent).unwrap_or_default();
     let unique = non_empty(unique);
-    if unique.as_deref().is_some_and(|unique| !is_identity(unique)) {
-        return Err(Error::parameter("unique", "1 to 480 bytes without NUL"));
+    if let Some(unique) = &unique {
+        check_identity("unique", unique)?;
     }
     if !parent.is_empty() && !BACKUP_FOLDERS.contains(ctx, &parent) {
         return Err(Error::no_folder(&parent));
@@ -39,25 +42,19 @@ pub fn add_folder(
         name,
         time: time.unwrap_or_else(|| ctx.now_ms().div_euclid(1000)),
     };
-    Writer::scope(ctx, Blobs::Keep, |writer| writer.put(&BACKUP_FOLDERS, &folder));
-    ctx.put_row(BACKUP_FOLDERS.name, &folder.unique, &folder.cloud_fields());
+    write_row(ctx, &BACKUP_FOLDERS, &folder, folder.cloud_fields(), |_| false)?;
     Ok(stowage_backups::folder_to_api(ctx, folder))
 }
 
-/// The deepest nesting of folders that is followed.
-const MAX_DEPTH: usize = 1000;
-
 /// Whether a folder is another one or below it. The space may contain folders that are in each
-/// other, so the walk is bounded.
+/// other, so each one is visited once.
 fn is_below(ctx: &dyn Context, folder: &str, other: &str) -> bool {
+    let mut visited = BTreeSet::new();
     let mut folder = folder.to_owned();
-    for _ in 0..MAX_DEPTH {
-        if folder == other {
-            return true;
-        }
+    while folder != other {
         match BACKUP_FOLDERS.get(ctx, &folder) {
-            Some(found) => folder = found.parent,
-            None => return false,
+            Some(found) if visited.insert(folder) => folder = found.parent,
+            _ => return false,
         }
     }
     true
@@ -70,6 +67,6 @@ fn is_below(ctx: &dyn Context, folder: &str, other: &str) -> bool {
 pub fn add(ctx: &dyn Context, fields: Fields, hash: &str, is_crypt: Option<u32>) -> Result<api::BackupFile, Error> {
     let fields = fields.settled(ctx, Platform::Backup)?;
     let blob = Blob::find(ctx, hash, is_crypt, Place::Space)?;
-    blob.check_room(ctx)?;
+    blob.check_room(ctx, Platform::Backup, &fields)?;
     write_backup(ctx, fields, blob).map(stowage_backups::file_to_api)
 }

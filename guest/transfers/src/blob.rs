@@ -1,9 +1,10 @@
 //! The blob that a new row names.
 
-use stowage_sdk::rows::BlobFile;
-use stowage_sdk::{Context, Error, is_hash};
-
 use stowage_cloud_storage::Usage;
+use stowage_sdk::rows::BlobFile;
+use stowage_sdk::{Context, Error, is_hash, is_identity};
+
+use crate::fields::{Fields, Platform};
 
 /// A blob that exists, for a row that names it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -26,13 +27,21 @@ pub(crate) enum Place {
 }
 
 impl Blob {
-    /// The blob of a text message. It has no bytes.
-    pub(crate) fn of_text(hash: Option<String>, content: &str) -> Self {
-        Self {
-            hash: hash.unwrap_or_else(|| stowage_sdk::base58_sha256(&[content])),
+    /// The blob of a text message. It has no bytes. Its hash is any text that the client chose, or
+    /// that of the message.
+    ///
+    /// # Errors
+    /// 600 a hash that is too long.
+    pub(crate) fn of_text(hash: Option<String>, msg_id: Option<&str>) -> Result<Self, Error> {
+        if hash.as_deref().is_some_and(|hash| !is_identity(hash)) {
+            return Err(Error::parameter("hash", "at most 480 bytes"));
+        }
+        Ok(Self {
+            // A hash of the text would name a blob that does not exist.
+            hash: hash.unwrap_or_else(|| msg_id.filter(|id| !is_hash(id)).unwrap_or_default().to_owned()),
             size: 0,
             protected: false,
-        }
+        })
     }
 
     /// Finds the blob with this hash. Another row may tell whether a password protects it.
@@ -62,13 +71,15 @@ impl Blob {
         })
     }
 
-    /// Checks that the space has room for another row with this blob.
+    /// Checks that the space has room for the row with this blob. The row that it replaces makes
+    /// room.
     ///
     /// # Errors
     /// 700 the space is full.
-    pub(crate) fn check_room(&self, ctx: &dyn Context) -> Result<(), Error> {
+    pub(crate) fn check_room(&self, ctx: &dyn Context, platform: Platform, fields: &Fields) -> Result<(), Error> {
+        let identity = fields.unique.as_deref().unwrap_or_default();
         let remaining = Usage::now(ctx).remaining();
-        if self.size <= remaining {
+        if self.size <= remaining.saturating_add(platform.bytes_of(ctx, identity)) {
             Ok(())
         } else {
             Err(Error::no_room(self.size, remaining))

@@ -5,8 +5,9 @@ use stowage_sdk::{Blobs, Context, Error, Writer};
 
 use crate::bindings::favorites as api;
 use crate::blob::{Blob, Place};
+use crate::fields::{Fields, Platform};
 use crate::parameters::{list, non_empty};
-use crate::row::{Fields, Platform, write_favorite};
+use crate::row::write_favorite;
 
 /// Adds a favourite and returns its row. A text message needs no blob.
 ///
@@ -21,13 +22,13 @@ pub fn add(
     let fields = fields.settled(ctx, Platform::Favorite)?;
     let hash = non_empty(hash);
     let blob = if fields.is_text() {
-        Blob::of_text(hash, fields.msg_content.as_deref().unwrap_or_default())
+        Blob::of_text(hash, fields.msg_id.as_deref())?
     } else {
         let hash =
             hash.ok_or_else(|| Error::parameter("hash", "the hash of a blob, or the message of a text in msgContent"))?;
         Blob::find(ctx, &hash, is_crypt, Place::Space)?
     };
-    blob.check_room(ctx)?;
+    blob.check_room(ctx, Platform::Favorite, &fields)?;
     write_favorite(ctx, fields, blob).map(stowage_favorites::to_api)
 }
 

@@ -3,7 +3,10 @@
 mod backups;
 pub mod bindings;
 mod blob;
+mod contents;
 mod favorites;
+mod fields;
+mod folder_path;
 mod parameters;
 mod password;
 mod received;
@@ -15,9 +18,9 @@ mod uploads;
 
 pub use backups::{add as add_backup, add_folder as add_backup_folder};
 pub use favorites::{add as add_favorite, delete as delete_favorites, move_to as move_favorites};
+pub use fields::{Fields, Platform};
 pub use password::{remove as remove_password, set as set_password};
 pub use received::fields;
-pub use row::{Fields, Platform};
 pub use storage::{
     List as StorageList, create_folder, delete as delete_stored, get as get_stored, list_files, move_to as move_stored,
     rename as rename_stored,

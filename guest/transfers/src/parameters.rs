@@ -1,6 +1,6 @@
 //! Parameters that several methods have.
 
-use stowage_sdk::Error;
+use stowage_sdk::{Error, is_identity};
 
 /// The most identifiers of one call.
 const MAX_IDENTIFIERS: usize = 1000;
@@ -71,6 +71,18 @@ fn once(identifiers: Vec<String>) -> Vec<String> {
         .into_iter()
         .filter(|identifier| seen.insert(identifier.clone()))
         .collect()
+}
+
+/// Checks that the rows of the space can have this identity.
+///
+/// # Errors
+/// 600 naming `field`.
+pub(crate) fn check_identity(field: &str, text: &str) -> Result<(), Error> {
+    if is_identity(text) && !text.contains('\0') {
+        Ok(())
+    } else {
+        Err(Error::parameter(field, "1 to 480 bytes without NUL"))
+    }
 }
 
 /// The text, if it is there and not empty.

@@ -1,14 +1,15 @@
 //! Passwords of files that are in the space.
 
+use stowage_sdk::bindings::cloud::Field;
 use stowage_sdk::bindings::files::{Blob as BlobSource, Prepared, Source, UploadRequest};
 use stowage_sdk::bindings::transfer::File;
-use stowage_sdk::rows::{BACKUPS, BlobFile, FAVORITES, STORAGE_FILES, TEMP_FILES, with_hash};
+use stowage_sdk::rows::{BACKUPS, BlobFile, FAVORITES, STORAGE_FILES, TEMP_FILES, boolean, with_hash};
 use stowage_sdk::{Blobs, Context, Error, Writer};
 
 use crate::bindings::files_hook::Refusal;
 use crate::blob::Blob;
+use crate::fields::Platform;
 use crate::parameters::non_empty;
-use crate::row::Platform;
 use crate::uploads::{Subject, refused};
 
 /// Sets the password of a file, or changes it.
@@ -100,50 +101,68 @@ fn begin(
 /// # Errors
 /// `gone` if no row names either of them.
 pub(crate) fn replace_blob(ctx: &dyn Context, platform: Platform, old: &str, blob: &Blob) -> Result<(), Refusal> {
-    let number = platform as u32;
-    let rows = with_hash(ctx, number, old);
-    if rows.is_empty() && with_hash(ctx, number, &blob.hash).is_empty() {
-        return Err(Refusal::Gone);
+    named_by(ctx, platform, old, &blob.hash)?;
+    if old == blob.hash {
+        return Ok(());
     }
     Writer::scope(ctx, Blobs::Release, |writer| {
-        for unique in rows {
-            replace_in_row(ctx, writer, platform, &unique, blob);
+        loop {
+            // A row leaves the index when it names the new blob. So the next ones are found.
+            let rows = with_hash(ctx, platform as u32, old);
+            let replaced = rows
+                .iter()
+                .map(|unique| replace_in_row(ctx, writer, platform, unique, blob));
+            if !replaced.fold(false, |any, one| any | one) {
+                return Ok(());
+            }
         }
-    });
-    Ok(())
+    })
 }
 
-fn replace_in_row(ctx: &dyn Context, writer: &mut Writer<'_>, platform: Platform, unique: &str, blob: &Blob) {
+/// How many rows of a platform name a blob that is replaced, at most 1000, and their bytes.
+///
+/// # Errors
+/// `gone` if no row names it or the new one.
+pub(crate) fn named_by(ctx: &dyn Context, platform: Platform, old: &str, new: &str) -> Result<(u64, u64), Refusal> {
+    let rows = with_hash(ctx, platform as u32, old);
+    if rows.is_empty() && with_hash(ctx, platform as u32, new).is_empty() {
+        return Err(Refusal::Gone);
+    }
+    let bytes = rows.iter().map(|unique| platform.bytes_of(ctx, unique)).sum();
+    Ok((rows.len() as u64, bytes))
+}
+
+/// Lets a row name the new blob. Returns whether the row is there.
+fn replace_in_row(ctx: &dyn Context, writer: &mut Writer<'_>, platform: Platform, unique: &str, blob: &Blob) -> bool {
     // The space keeps a field that is not named, so `protected` is named also when it is false.
-    let fields = |mut fields: Vec<stowage_sdk::bindings::cloud::Field>| {
+    let space_fields = |mut fields: Vec<Field>| {
         if !blob.protected {
-            fields.push(stowage_sdk::rows::boolean("protected", false));
+            fields.push(boolean("protected", false));
         }
         fields
     };
     macro_rules! replace {
         ($collection:expr) => {
-            if let Some(mut row) = $collection.get(ctx, unique) {
+            $collection.get(ctx, unique).map(|mut row| {
                 blob.hash.clone_into(&mut row.hash);
                 (row.size, row.protected) = (blob.size, blob.protected);
                 writer.put(&$collection, &row);
-                ctx.put_row($collection.name, unique, &fields(row.cloud_fields()));
-            }
+                ctx.put_row($collection.name, unique, &space_fields(row.cloud_fields()));
+            })
         };
     }
-    match platform {
+    let replaced = match platform {
         Platform::Backup => replace!(BACKUPS),
         Platform::Temp => replace!(TEMP_FILES),
         Platform::Favorite => replace!(FAVORITES),
         // Its hash is its identity, so it becomes another row.
-        Platform::Storage => {
-            if let Some(mut row) = writer.remove(&STORAGE_FILES, unique) {
-                ctx.delete_row(STORAGE_FILES.name, unique);
-                blob.hash.clone_into(&mut row.hash);
-                (row.size, row.protected) = (blob.size, blob.protected);
-                writer.put(&STORAGE_FILES, &row);
-                ctx.put_row(STORAGE_FILES.name, &row.hash, &fields(row.cloud_fields()));
-            }
-        }
-    }
+        Platform::Storage => writer.remove(&STORAGE_FILES, unique).map(|mut row| {
+            ctx.delete_row(STORAGE_FILES.name, unique);
+            blob.hash.clone_into(&mut row.hash);
+            (row.size, row.protected) = (blob.size, blob.protected);
+            writer.put(&STORAGE_FILES, &row);
+            ctx.put_row(STORAGE_FILES.name, &row.hash, &space_fields(row.cloud_fields()));
+        }),
+    };
+    replaced.is_some()
 }

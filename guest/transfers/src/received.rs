@@ -4,7 +4,7 @@ use stowage_sdk::Error;
 use stowage_sdk::bindings::cloud::Scalar;
 
 use crate::bindings::files_hook::Field;
-use crate::row::Fields;
+use crate::fields::Fields;
 
 /// The fields of a row from the fields of a request. Numbers may be texts. Unknown fields are
 /// ignored, as in the other methods.

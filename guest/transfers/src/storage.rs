@@ -9,10 +9,9 @@ use stowage_sdk::{
 };
 
 use crate::bindings::storage as api;
+use crate::contents::Contents;
+use crate::folder_path::{check_depth, depth, folder_at};
 use crate::parameters::list;
-
-/// The deepest nesting of folders.
-const MAX_DEPTH: usize = 32;
 
 /// The parameters of `listStorageFiles`.
 #[derive(Debug, Clone, Default)]
@@ -29,22 +28,6 @@ pub struct List<'a> {
     pub page: u32,
     /// 1 to 1000.
     pub page_size: u32,
-}
-
-/// The path of a folder that exists, without `/` at its ends. The root always exists.
-///
-/// # Errors
-/// 60000 no folder has this path.
-pub(crate) fn folder_at(ctx: &dyn Context, path: &str) -> Result<String, Error> {
-    let path = path.trim_matches('/');
-    if path.is_empty() {
-        return Ok(String::new());
-    }
-    let id = path.rsplit('/').next().unwrap_or(path);
-    match STORAGE_FOLDERS.get(ctx, id) {
-        Some(folder) if folder.inner_path() == path => Ok(path.to_owned()),
-        _ => Err(Error::no_folder(path)),
-    }
 }
 
 /// A page of a folder: its folders, then its files.
@@ -119,6 +102,9 @@ pub fn create_folder(ctx: &dyn Context, path: Option<&str>, name: &str) -> Resul
 pub fn rename(ctx: &dyn Context, unique: &str, new_name: &str) -> Result<bool, Error> {
     let name = folder_name("newName", new_name)?;
     let item = Item::find(ctx, unique)?;
+    if item.name() == name {
+        return Ok(true);
+    }
     check_free(ctx, item.path(), name, unique)?;
     Writer::scope(ctx, Blobs::Keep, |writer| match item {
         Item::File(mut file) => {
@@ -161,7 +147,7 @@ pub fn move_to(ctx: &dyn Context, unique: &str, path: Option<&str>) -> Result<bo
                 return Err(Error::parameter("path", "a folder that is not in the moved folder"));
             }
             check_free(ctx, &path, &folder.name, unique)?;
-            let below = Contents::of(ctx, &before);
+            let below = Contents::of(ctx, &folder);
             let height = below
                 .folders
                 .iter()
@@ -170,7 +156,10 @@ pub fn move_to(ctx: &dyn Context, unique: &str, path: Option<&str>) -> Result<bo
             check_depth(depth(&path) + 1 + height.unwrap_or(0))?;
             folder.path = path;
             let after = folder.inner_path();
-            let moved = |path: &str| format!("{after}{}", path.strip_prefix(&before).unwrap_or_default());
+            let moved = |path: &str| {
+                let inner = path.trim_matches('/').strip_prefix(&before);
+                format!("{after}{}", inner.unwrap_or_default())
+            };
             Writer::scope(ctx, Blobs::Keep, |writer| {
                 put_folder(ctx, writer, &folder);
                 for mut inner in below.folders {
@@ -203,13 +192,12 @@ pub fn delete(ctx: &dyn Context, uniques: Vec<String>) -> Result<bool, Error> {
             match item {
                 Item::File(file) => delete_file(ctx, writer, &file.hash),
                 Item::Folder(folder) => {
-                    let contents = Contents::of(ctx, &folder.inner_path());
+                    let contents = Contents::of(ctx, &folder);
                     for file in contents.files {
                         delete_file(ctx, writer, &file.hash);
                     }
                     for folder in contents.folders.iter().chain([&folder]) {
-                        writer.remove(&STORAGE_FOLDERS, &folder.id);
-                        ctx.delete_row(STORAGE_FOLDERS.name, &folder.id);
+                        delete_folder(ctx, writer, &folder.id);
                     }
                 }
             }
@@ -233,49 +221,18 @@ impl Item {
         folder.map(Self::Folder).ok_or_else(|| Error::no_file(unique))
     }
 
+    fn name(&self) -> &str {
+        match self {
+            Self::File(file) => &file.name,
+            Self::Folder(folder) => &folder.name,
+        }
+    }
+
     fn path(&self) -> &str {
         match self {
             Self::File(file) => file.path.trim_matches('/'),
             Self::Folder(folder) => folder.path.trim_matches('/'),
         }
-    }
-}
-
-/// Everything below a folder.
-#[derive(Default)]
-struct Contents {
-    folders: Vec<StorageFolder>,
-    files: Vec<StoredFile>,
-}
-
-impl Contents {
-    fn of(ctx: &dyn Context, path: &str) -> Self {
-        let mut contents = Self::default();
-        let mut open = vec![path.to_owned()];
-        while let Some(path) = open.pop() {
-            let key = storage_path_key(&path).prefix();
-            let files = Listing::new(STORAGE_FILES_BY_PATH, key.clone()).all(ctx);
-            contents.files.extend(STORAGE_FILES.get_all(ctx, &files));
-            let folders = Listing::new(STORAGE_FOLDERS_BY_PATH, key).all(ctx);
-            for folder in STORAGE_FOLDERS.get_all(ctx, &folders) {
-                // A path is longer than the one it was found at, so the walk ends.
-                open.push(folder.inner_path());
-                contents.folders.push(folder);
-            }
-        }
-        contents
-    }
-}
-
-fn depth(path: &str) -> usize {
-    path.split('/').filter(|id| !id.is_empty()).count()
-}
-
-fn check_depth(depth: usize) -> Result<(), Error> {
-    if depth <= MAX_DEPTH {
-        Ok(())
-    } else {
-        Err(Error::parameter("path", "folders that are at most 32 deep"))
     }
 }
 
@@ -299,9 +256,18 @@ fn put_folder(ctx: &dyn Context, writer: &mut Writer<'_>, folder: &StorageFolder
     ctx.put_row(STORAGE_FOLDERS.name, &folder.id, &folder.cloud_fields());
 }
 
+/// Deletes a file, unless this call has deleted it already.
 fn delete_file(ctx: &dyn Context, writer: &mut Writer<'_>, hash: &str) {
-    writer.remove(&STORAGE_FILES, hash);
-    ctx.delete_row(STORAGE_FILES.name, hash);
+    if writer.remove(&STORAGE_FILES, hash).is_some() {
+        ctx.delete_row(STORAGE_FILES.name, hash);
+    }
+}
+
+/// Deletes a folder, unless this call has deleted it already.
+fn delete_folder(ctx: &dyn Context, writer: &mut Writer<'_>, id: &str) {
+    if writer.remove(&STORAGE_FOLDERS, id).is_some() {
+        ctx.delete_row(STORAGE_FOLDERS.name, id);
+    }
 }
 
 fn file_to_api(file: StoredFile) -> api::StorageEntry {

@@ -4,14 +4,16 @@ use serde::{Deserialize, Serialize};
 use stowage_cloud_storage::Usage;
 use stowage_sdk::bindings::files::{PrepareError, Prepared, Source, UploadRequest};
 use stowage_sdk::bindings::transfer::File;
-use stowage_sdk::{Context, Error, code, dotted_extension};
+use stowage_sdk::{Context, Error, capped_size, code, dotted_extension};
 
 use crate::bindings::files_hook::{Found, Refusal, Stored};
 use crate::bindings::uploads as api;
 use crate::blob::Blob;
+use crate::fields::{Fields, Platform, checked_name};
+use crate::folder_path::present_path;
 use crate::parameters::non_empty;
-use crate::password::replace_blob;
-use crate::row::{self, Fields, Platform};
+use crate::password::{named_by, replace_blob};
+use crate::row;
 
 /// What an upload is for. The host keeps it as the text `subject`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,7 +63,7 @@ pub fn upload_file(ctx: &dyn Context, upload: Upload) -> Result<api::Upload, Err
     let prepared = ctx
         .prepare(&Source::Path(upload.path.clone()), password.as_deref())
         .map_err(|error| refused(error, &upload.path))?;
-    let begun = begin(ctx, platform, fields, prepared);
+    let begun = begin(ctx, platform, fields, prepared)?;
     Ok(api::Upload {
         task_id: begun.task_id,
         hash: begun.hash,
@@ -82,8 +84,12 @@ pub(crate) fn refused(error: PrepareError, what: &str) -> Error {
     }
 }
 
-fn begin(ctx: &dyn Context, platform: Platform, mut fields: Fields, prepared: Prepared) -> Stored {
-    let name = fields.name.get_or_insert(prepared.name).clone();
+fn begin(ctx: &dyn Context, platform: Platform, mut fields: Fields, prepared: Prepared) -> Result<Stored, Error> {
+    let name = match &fields.name {
+        Some(name) => name.clone(),
+        None => checked_name(&prepared.name)?,
+    };
+    fields.name = Some(name.clone());
     let ext = fields.ext.clone().unwrap_or_else(|| dotted_extension(&name));
     let task_id = ctx.new_id();
     let hash = prepared.hash;
@@ -102,7 +108,7 @@ fn begin(ctx: &dyn Context, platform: Platform, mut fields: Fields, prepared: Pr
         prepared: prepared.id,
         subject: Subject::NewRow(Box::new(fields)).text(),
     });
-    Stored { task_id, hash }
+    Ok(Stored { task_id, hash })
 }
 
 /// Checks the fields of a file that a client is about to send.
@@ -121,7 +127,7 @@ pub fn check(ctx: &dyn Context, platform: u8, fields: Fields) -> Result<(), Erro
 pub fn store(ctx: &dyn Context, platform: u8, fields: Fields, prepared: Prepared) -> Result<Stored, Error> {
     let platform = Platform::of(u32::from(platform))?;
     let fields = fields.settled(ctx, platform)?;
-    Ok(begin(ctx, platform, fields, prepared))
+    begin(ctx, platform, fields, prepared)
 }
 
 /// The file with this hash, of a platform or of any.
@@ -144,20 +150,37 @@ pub fn find(ctx: &dyn Context, hash: &str, platform: Option<u8>) -> Result<Found
     })
 }
 
-/// Whether the space has room for an upload.
+/// Whether the space has room for an upload. What it replaces makes room.
 ///
 /// # Errors
-/// `no-space`; `gone` if the row can no longer be written.
+/// `no-space`; `gone` if no row can be written any more.
 pub fn admit(ctx: &dyn Context, request: &UploadRequest) -> Result<(), Refusal> {
     let platform = Platform::of(u32::from(request.platform)).map_err(|_| Refusal::Gone)?;
-    if let Subject::NewRow(fields) = Subject::of(request)? {
-        fields.settled(ctx, platform).map_err(|_| Refusal::Gone)?;
-    }
-    if request.file.size <= Usage::now(ctx).remaining() {
+    let (rows, replaced) = match Subject::of(request)? {
+        Subject::NewRow(fields) => {
+            let fields = settled_again(ctx, platform, *fields)?;
+            let identity = match platform {
+                Platform::Storage => Some(&request.file.hash),
+                _ => fields.unique.as_ref(),
+            };
+            (1, identity.map_or(0, |identity| platform.bytes_of(ctx, identity)))
+        }
+        Subject::InPlaceOf(hash) => named_by(ctx, platform, &hash, &request.file.hash)?,
+    };
+    let needed = capped_size(Some(request.file.size)).saturating_mul(rows);
+    if needed <= Usage::now(ctx).remaining().saturating_add(replaced) {
         Ok(())
     } else {
         Err(Refusal::NoSpace)
     }
+}
+
+/// The fields of an upload that was accepted earlier. Its folder may have been moved since.
+fn settled_again(ctx: &dyn Context, platform: Platform, mut fields: Fields) -> Result<Fields, Refusal> {
+    if let Some(path) = &mut fields.storage_path {
+        *path = present_path(ctx, path);
+    }
+    fields.settled(ctx, platform).map_err(|_| Refusal::Gone)
 }
 
 /// Writes the rows that name an uploaded blob. Calling it again changes nothing.
@@ -168,12 +191,12 @@ pub fn finished(ctx: &dyn Context, request: &UploadRequest) -> Result<(), Refusa
     let platform = Platform::of(u32::from(request.platform)).map_err(|_| Refusal::Gone)?;
     let blob = Blob {
         hash: request.file.hash.clone(),
-        size: request.file.size,
+        size: capped_size(Some(request.file.size)),
         protected: request.file.protected,
     };
     match Subject::of(request)? {
         Subject::NewRow(fields) => {
-            let fields = fields.settled(ctx, platform).map_err(|_| Refusal::Gone)?;
+            let fields = settled_again(ctx, platform, *fields)?;
             row::write(ctx, platform, fields, blob).map_err(|_| Refusal::Gone)
         }
         Subject::InPlaceOf(hash) => replace_blob(ctx, platform, &hash, &blob),
