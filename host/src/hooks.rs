@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::BoxFuture;
-use stowage_cloud::{Applied, Batch, RowSink, SinkError};
+use stowage_cloud::{Applied, Batch, Hash, RowSink, SinkError};
 use stowage_logic::codec::Decoder;
 use stowage_logic::{CallError, Invocation, Logic, Outcome, RowHooks};
 use stowage_storage::Transaction;
-use stowage_transfer::{File, FileUpload, HookError, Refusal, UploadHook, UploadRequest};
+use stowage_transfer::{File, FileUpload, HookError, Refusal, Transfers, UploadHook, UploadRequest};
 use wasmtime::component::Val;
 
 /// The modules that keep rows, for a sync that a call requested.
@@ -18,7 +18,12 @@ pub struct RowModules<'a>(pub &'a dyn RowHooks);
 
 /// The modules, for the cloud and the transfers.
 #[derive(Clone)]
-pub struct Hooks(pub Logic);
+pub struct Hooks {
+    /// The modules.
+    pub logic: Logic,
+    /// What this machine keeps of blobs.
+    pub transfers: Transfers,
+}
 
 /// A batch of rows for the module that keeps their collection.
 struct RowInvocation<'a> {
@@ -91,11 +96,15 @@ impl RowSink for RowModules<'_> {
 
 impl RowSink for Hooks {
     fn keeps(&self, collection: &str) -> bool {
-        RowHooks::keeps(&self.0, collection)
+        RowHooks::keeps(&self.logic, collection)
     }
 
     fn apply<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Applied, SinkError>> {
-        Box::pin(async move { RowModules(&self.0).apply(batch).await })
+        Box::pin(async move { RowModules(&self.logic).apply(batch).await })
+    }
+
+    fn blob_removed<'a>(&'a self, hash: &'a Hash) -> BoxFuture<'a, ()> {
+        Box::pin(self.transfers.remove_temp_file(hash))
     }
 }
 
@@ -119,10 +128,10 @@ impl UploadHook for Hooks {
 
 impl Hooks {
     async fn call(&self, interface: &str, function: &str, request: Val) -> Result<Result<(), Refusal>, HookError> {
-        let generation = self.0.generation();
-        let id = self.0.call_id();
+        let generation = self.logic.generation();
+        let id = self.logic.call_id();
         let outcome = match generation.hook(interface, function) {
-            Some(route) => self.0.call(route, &[request], &id).await,
+            Some(route) => self.logic.call(route, &[request], &id).await,
             None => Err(CallError::NoRoute),
         };
         match outcome {

@@ -11,7 +11,7 @@ use stowage_storage::{Error as StorageError, Transaction};
 
 use crate::mirror::{self, MirroredRow, RowLocation};
 use crate::row::{Row, UNKNOWN};
-use crate::{Collection, outbox};
+use crate::{Collection, Hash, outbox};
 
 /// The most rows of a batch.
 pub const BATCH_LIMIT_ROWS: usize = 500;
@@ -28,6 +28,12 @@ pub trait RowSink: Send + Sync {
     /// Whether a module keeps the collection. If none does, the rows are recorded but not applied.
     /// They come again when a module keeps the collection.
     fn keeps(&self, collection: &str) -> bool;
+
+    /// A blob was removed from the space, because no row names it. What this machine keeps of it is
+    /// useless. While this runs, no upload of the blob begins.
+    fn blob_removed<'a>(&'a self, _hash: &'a Hash) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
+    }
 }
 
 /// What a sink did with a batch.

@@ -90,6 +90,7 @@ async fn remove(
                 tracing::warn!(%hash, "keeping a blob: a segment that cannot be read may name it");
             } else if !is_named(state, &hash)? {
                 state.space.delete_blob(&hash).await?;
+                sink.blob_removed(&hash).await;
                 tracing::debug!(%hash, "removed a blob that no row names");
             }
         }

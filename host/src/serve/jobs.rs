@@ -23,7 +23,10 @@ impl Jobs {
         watched: Option<Watched>,
         stop: &CancellationToken,
     ) -> Jobs {
-        let hooks = Arc::new(Hooks(logic.clone()));
+        let hooks = Arc::new(Hooks {
+            logic: logic.clone(),
+            transfers: services.transfers.clone(),
+        });
         let cloud = {
             let (cloud, hooks, stop) = (services.cloud.clone(), hooks.clone(), stop.clone());
             tokio::spawn(async move { cloud.run(hooks, stop.cancelled_owned()).await })

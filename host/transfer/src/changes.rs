@@ -4,6 +4,7 @@ use stowage_cloud::{Error as SpaceError, Hash};
 use stowage_storage::{Error as StorageError, Transaction};
 
 use crate::change::{TaskChange, TaskFilter};
+use crate::disk::blocking;
 use crate::engine::now_ms;
 use crate::limits::{self, Limits, StoredLimits};
 use crate::prepare::{self, PrepareError, PrepareSource, Prepared};
@@ -130,6 +131,18 @@ impl Transfers {
         let task = Task::file_upload(self.engine().new_id(), &upload, now_ms);
         table::insert(tx, &task)?;
         Ok(Ok(Staged::new_task(task, None)))
+    }
+
+    /// Removes the temp file of a blob that no row names any more.
+    pub async fn remove_temp_file(&self, hash: &Hash) {
+        let path = self.engine().temp_path(hash);
+        let removed = blocking(move || match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        });
+        if let Err(error) = removed.await {
+            tracing::warn!(%hash, %error, "cannot remove a temp file that no row names");
+        }
     }
 
     /// Looks for a blob in the space, and then among the temp files. `None` if it is in neither.
