@@ -68,11 +68,7 @@ async fn a_waiting_task_that_is_paused_does_not_start_and_others_pass_it() {
     rig.config.max_active = 1;
     rig.hook.admit_gate.set_open(false);
     let running = rig.start();
-    let mut ids = Vec::new();
-    for name in ["a", "b", "c"] {
-        let temp = rig.temp(name, name.as_bytes());
-        ids.push(running.upload(&temp).await);
-    }
+    let ids = uploads(&rig, &running, ["a", "b", "c"]).await;
     running.status(&ids[1], 0).await;
     running.change(&ids[1], TaskChange::Pause).await;
     assert_eq!(running.row(&ids[1]).status, 4);
@@ -363,11 +359,7 @@ async fn higher_priorities_run_first_and_a_task_can_be_moved_forward() {
     rig.config.max_active = 1;
     rig.hook.admit_gate.set_open(false);
     let running = rig.start();
-    let mut ids = Vec::new();
-    for name in ["a", "b", "c", "d", "e"] {
-        let temp = rig.temp(name, name.as_bytes());
-        ids.push(running.upload(&temp).await);
-    }
+    let ids = uploads(&rig, &running, ["a", "b", "c", "d", "e"]).await;
     eventually(|| (rig.hook.calls().len() == 1).then_some(())).await;
     running.change(&ids[1], TaskChange::Priority(1)).await;
     running.change(&ids[3], TaskChange::Priority(9)).await;
@@ -392,31 +384,37 @@ async fn a_raised_number_of_tasks_starts_more_at_once_and_survives_a_restart() {
     rig.hook.admit_gate.set_open(false);
     let running = rig.start();
     assert_eq!((running.limits().max_uploads, running.limits().max_downloads), (1, 1));
-    for name in ["a", "b", "c", "d"] {
-        let temp = rig.temp(name, name.as_bytes());
-        running.upload(&temp).await;
-    }
+    let ids = uploads(&rig, &running, ["a", "b", "c", "d"]).await;
     eventually(|| (rig.hook.calls().len() == 1).then_some(())).await;
     running.set_limits(|limits| limits.max_uploads = 3).await;
     eventually(|| (rig.hook.calls().len() == 3).then_some(())).await;
-    let waiting = |running: &Running| {
-        running
-            .rows(Direction::Upload)
-            .iter()
-            .filter(|row| row.status == 0)
-            .count()
-    };
-    assert_eq!(waiting(&running), 1);
     running.set_limits(|limits| limits.max_uploads = 1).await;
-    assert_eq!(waiting(&running), 1, "running tasks go on");
+    another_download(&rig, &running, "other").await;
+    assert_eq!(running.row(&ids[2]).status, 0, "a running task goes on");
+    rig.hook.admit_gate.set_open(true);
+    for id in &ids {
+        running.status(id, 1).await;
+    }
     running.set_limits(|limits| limits.max_uploads = 2).await;
     running.stop().await;
+    rig.hook.admit_gate.set_open(false);
     rig.hook.calls.lock().unwrap().clear();
     let running = rig.start();
     assert_eq!(running.limits().max_uploads, 2);
+    uploads(&rig, &running, ["e", "f", "g", "h"]).await;
     eventually(|| (rig.hook.calls().len() == 2).then_some(())).await;
     running.set_limits(|limits| limits.max_uploads = 0).await;
     eventually(|| (rig.hook.calls().len() == 4).then_some(())).await;
+}
+
+/// Starts uploads of files with these names.
+async fn uploads<const N: usize>(rig: &Rig, running: &Running, names: [&str; N]) -> Vec<String> {
+    let mut ids = Vec::new();
+    for name in names {
+        let temp = rig.temp(name, name.as_bytes());
+        ids.push(running.upload(&temp).await);
+    }
+    ids
 }
 
 #[tokio::test]
@@ -462,7 +460,7 @@ async fn copies_of_local_files_and_uploads_obey_limits_too() {
     let rig = Rig::on_directory().await;
     let content = bytes(4 * MIB, 6);
     let blob = rig.blob("big", &content).await;
-    let temp = rig.temp("up", &bytes(4 * MIB, 7));
+    let temp = rig.temp("up", &bytes(4 * MIB, 11));
     let running = rig.start();
     running
         .set_limits(|limits| {
