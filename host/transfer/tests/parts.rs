@@ -226,7 +226,7 @@ async fn wrong_bytes_in_parts_and_as_a_whole_fail() {
     rig.objects.set(Fault::FlipAt(6 * MIB as u64));
     let running = rig.start();
     let id = running.download(&request(&blob)).await;
-    assert_eq!(running.status(&id, 5).await.code, 500);
+    assert_eq!(running.status(&id, 5).await.code, 422);
     assert_eq!(rig.names(), Vec::<String>::new());
     assert_eq!(rig.objects.take_served(), 2 * LEN as u64);
 }
