@@ -114,12 +114,15 @@ impl Space {
     }
 }
 
-/// Whether an answer to a request for a range was refused because it holds something else. The type
-/// of this error is private to the object store, so its text must tell.
+/// Whether an answer to a request for a range was refused because it holds something else.
 fn is_range_ignored(error: &StoreError) -> bool {
-    let StoreError::Generic { source, .. } = error else {
-        return false;
+    let source = match error {
+        // From a WebDAV server.
+        StoreError::NotSupported { .. } => return true,
+        StoreError::Generic { source, .. } => source,
+        _ => return false,
     };
+    // The type of this error is private to `object_store`, so its text must tell.
     let text = source.to_string();
     [
         "Received non-partial response",

@@ -38,7 +38,7 @@ pub(crate) struct Engine {
 }
 
 /// The most connections of all downloads, not counting the first of each.
-const MORE_CONNECTIONS: usize = 16;
+const MORE_CONNECTIONS: usize = 12;
 
 /// What all transfers share.
 pub(crate) struct Shared {

@@ -11,7 +11,7 @@ use stowage_transfer::File;
 
 const MIB: usize = 1 << 20;
 /// Some requests.
-const LEN: usize = 18 * MIB + 5;
+const LEN: usize = 13 * MIB + 5;
 /// A time that no test waits for.
 const NEVER: Duration = Duration::from_secs(3600);
 
@@ -71,7 +71,7 @@ async fn a_store_that_stops_to_know_ranges_goes_on_from_the_prefix() {
     let rig = rig().await;
     let content = bytes(LEN, 4);
     let blob = rig.blob("x", &content).await;
-    rig.objects.set(Fault::HoleAt(9 * MIB as u64));
+    rig.objects.set(Fault::HoleAt(7 * MIB as u64));
     let running = rig.start();
     let id = running.download(&request(&blob)).await;
     running.until(&id, |row| row.progress > 50).await;
@@ -131,7 +131,7 @@ async fn leave_hole(rig: &mut Rig, content: &[u8], crash: bool) -> String {
     rig.objects.set(Fault::HoleAt(5 * MIB as u64));
     let running = rig.start();
     let id = running.download(&request(&blob)).await;
-    eventually(|| (rig.checkpoint() > 12 * MIB as u64).then_some(())).await;
+    eventually(|| (rig.checkpoint() > 8 * MIB as u64).then_some(())).await;
     if crash {
         running.crash().await;
     } else {

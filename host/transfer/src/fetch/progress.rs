@@ -14,7 +14,7 @@ use crate::disk::PartFile;
 use crate::task::Checkpoint;
 
 /// Bytes that the hasher reads at a time.
-const READ_BYTES: usize = 256 << 10;
+const READ_BYTES: usize = 128 << 10;
 /// The most ranges that a checkpoint keeps behind its prefix.
 const MOST_RANGES: usize = 1000;
 
