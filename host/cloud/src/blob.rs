@@ -9,12 +9,12 @@ use object_store::{Error as StoreError, GetOptions, MultipartUpload, ObjectStore
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::redaction::redacted;
-use crate::{Error, Hash, Hasher, Space};
+use crate::{Error, Hash, Hasher, Space, UploadState};
 
 /// A blob up to this size is sent as a whole. A larger one is sent in parts of at least this size.
-const PART_BYTES: u64 = 16 << 20;
+pub(crate) const PART_BYTES: u64 = 16 << 20;
 /// Parts that are sent at once.
-const PARTS_AT_ONCE: usize = 3;
+pub(crate) const PARTS_AT_ONCE: usize = 3;
 /// The most parts of a blob. Stores take 10 000.
 const PARTS_LIMIT: u64 = 9_000;
 /// The largest blob for a store that takes whole objects only. The blob is held in memory.
@@ -75,17 +75,20 @@ impl Space {
         if self.head_blob(hash).await?.is_some_and(|info| info.size == size) {
             return Ok(Put::Present);
         }
-        let mut source = BlobSource {
-            reader: source,
-            hasher: Hasher::new(),
-            hash: *hash,
-            size,
-        };
-        let object = path(hash);
+        let source = BlobSource::new(source, hash, size, None);
+        self.put_source(source).await.map(|()| Put::Stored)
+    }
+
+    /// Stores the bytes of a source, in parts or as a whole.
+    pub(crate) async fn put_source<R>(&self, mut source: BlobSource<'_, R>) -> Result<(), Error>
+    where
+        R: AsyncRead + Send + Unpin,
+    {
+        let (object, size) = (path(&source.hash), source.size);
         if size > PART_BYTES {
             let location = Path::parse(&object).map_err(|error| Error::malformed(&object, error))?;
             match self.objects().store().put_multipart(&location).await {
-                Ok(upload) => return send_parts(&object, upload, &mut source).await.map(|()| Put::Stored),
+                Ok(upload) => return send_parts(&object, upload, &mut source).await,
                 Err(StoreError::NotImplemented { .. } | StoreError::NotSupported { .. }) => {}
                 Err(error) => return Err(Error::unreachable(&object, error)),
             }
@@ -97,9 +100,11 @@ impl Space {
             }
         }
         let bytes = source.all(&object).await?;
+        source.before_send(size).await;
         let put = self.objects().put(&object, bytes, PutMode::Overwrite).await;
-        put.map(|_| Put::Stored)
-            .map_err(|error| Error::unreachable(&object, error))
+        put.map_err(|error| Error::unreachable(&object, error))?;
+        source.progressed();
+        Ok(())
     }
 
     /// Removes a blob even if rows name it. It is no error if there is no such blob. Hosts use
@@ -112,15 +117,59 @@ impl Space {
     }
 }
 
+/// The size of the parts of a blob. Some stores need parts of equal size, except the last.
+pub(crate) fn part_bytes(size: u64) -> u64 {
+    size.div_ceil(PARTS_LIMIT).next_multiple_of(1 << 20).max(PART_BYTES)
+}
+
 /// The bytes to store. They are hashed as they are read.
-struct BlobSource<R> {
+pub(crate) struct BlobSource<'a, R> {
     reader: R,
     hasher: Hasher,
     hash: Hash,
     size: u64,
+    state: Option<&'a dyn UploadState>,
 }
 
-impl<R: AsyncRead + Send + Unpin> BlobSource<R> {
+impl<'a, R: AsyncRead + Send + Unpin> BlobSource<'a, R> {
+    pub(crate) fn new(reader: R, hash: &Hash, size: u64, state: Option<&'a dyn UploadState>) -> Self {
+        Self {
+            reader,
+            hasher: Hasher::new(),
+            hash: *hash,
+            size,
+            state,
+        }
+    }
+
+    /// The size that it should have.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether more was read than there should be.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.hasher.len_bytes() > self.size
+    }
+
+    /// The hash of what was read.
+    pub(crate) fn hash_so_far(&self) -> Hash {
+        self.hasher.clone().finish()
+    }
+
+    async fn before_send(&self, len_bytes: u64) {
+        if let Some(state) = self.state {
+            state.before_send(len_bytes).await;
+        }
+    }
+
+    /// Tells that what was read is sent.
+    fn progressed(&self) {
+        if let Some(state) = self.state {
+            state.progressed(self.hasher.len_bytes());
+        }
+    }
+
     /// All bytes, verified.
     async fn all(&mut self, object: &str) -> Result<Bytes, Error> {
         let bytes = self.next(object, self.size).await?;
@@ -129,7 +178,7 @@ impl<R: AsyncRead + Send + Unpin> BlobSource<R> {
     }
 
     /// The next `len_bytes` bytes, or fewer at the end.
-    async fn next(&mut self, object: &str, len_bytes: u64) -> Result<Bytes, Error> {
+    pub(crate) async fn next(&mut self, object: &str, len_bytes: u64) -> Result<Bytes, Error> {
         let mut bytes = BytesMut::with_capacity(usize::try_from(len_bytes).unwrap_or(0));
         let mut reader = (&mut self.reader).take(len_bytes);
         while reader
@@ -152,7 +201,7 @@ impl<R: AsyncRead + Send + Unpin> BlobSource<R> {
     }
 
     /// Checks that the source ended, with the right size and hash.
-    async fn verify(&mut self, object: &str) -> Result<(), Error> {
+    pub(crate) async fn verify(&mut self, object: &str) -> Result<(), Error> {
         let mut beyond = [0; 1];
         let more = self
             .reader
@@ -176,7 +225,7 @@ impl<R: AsyncRead + Send + Unpin> BlobSource<R> {
 async fn send_parts<R>(
     object: &str,
     mut upload: Box<dyn MultipartUpload>,
-    source: &mut BlobSource<R>,
+    source: &mut BlobSource<'_, R>,
 ) -> Result<(), Error>
 where
     R: AsyncRead + Send + Unpin,
@@ -201,28 +250,25 @@ where
 async fn try_send_parts<R>(
     object: &str,
     upload: &mut dyn MultipartUpload,
-    source: &mut BlobSource<R>,
+    source: &mut BlobSource<'_, R>,
 ) -> Result<(), Error>
 where
     R: AsyncRead + Send + Unpin,
 {
-    // Some stores need parts of equal size, except the last.
-    let part_bytes = source
-        .size
-        .div_ceil(PARTS_LIMIT)
-        .next_multiple_of(1 << 20)
-        .max(PART_BYTES);
+    let part_bytes = part_bytes(source.size);
     let mut under_way = FuturesUnordered::new();
     loop {
         let part = source.next(object, part_bytes).await?;
-        if part.is_empty() || source.hasher.len_bytes() > source.size {
+        if part.is_empty() || source.is_too_long() {
             break;
         }
+        source.before_send(part.len() as u64).await;
         // Spawned, so that parts are sent while the source is read.
         under_way.push(tokio::spawn(upload.put_part(part.into())));
         while under_way.len() >= PARTS_AT_ONCE {
             wait_for_one(object, &mut under_way).await?;
         }
+        source.progressed();
     }
     source.verify(object).await?;
     while !under_way.is_empty() {

@@ -9,6 +9,8 @@ use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::http::HttpBuilder;
 use object_store::memory::InMemory;
+use object_store::multipart::MultipartStore;
+use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
 use url::Url;
@@ -29,8 +31,19 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
 /// A store, seen from the prefix of the space.
 pub(crate) struct Connection {
     pub store: Arc<dyn ObjectStore>,
+    /// The same store, if an upload in parts can be continued there.
+    pub multipart: Option<Arc<dyn MultipartStore>>,
     /// The directory of the space, if it is one on this machine.
     pub directory: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("store", &self.store)
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Connects to the store that a URL names. Credentials come from the environment (`AWS_*`,
@@ -42,10 +55,17 @@ pub(crate) struct Connection {
 pub(crate) fn connect(url: &str, create: bool) -> Result<Connection, Error> {
     let parsed = Url::parse(url).map_err(|error| wrong(url, error))?;
     let (scheme, path) = ObjectStoreScheme::parse(&parsed).map_err(|error| wrong(url, error))?;
-    let store: Arc<dyn ObjectStore> = match scheme {
-        ObjectStoreScheme::Local => return local(url, &parsed, create),
-        ObjectStoreScheme::Memory => Arc::new(InMemory::new()),
-        ObjectStoreScheme::AmazonS3 => Arc::new(s3(&parsed).build().map_err(|error| wrong(url, error))?),
+    match scheme {
+        ObjectStoreScheme::Local => local(url, &parsed, create),
+        ObjectStoreScheme::Memory => Ok(Connection {
+            store: Arc::new(InMemory::new()),
+            multipart: None,
+            directory: None,
+        }),
+        ObjectStoreScheme::AmazonS3 => {
+            let store = s3(&parsed).build().map_err(|error| wrong(url, error))?;
+            Ok(remote(store, path))
+        }
         ObjectStoreScheme::GoogleCloudStorage => {
             let options = options("GOOGLE_", |key| match key.parse() {
                 Ok(GoogleConfigKey::Client(key)) => Some(key),
@@ -54,7 +74,7 @@ pub(crate) fn connect(url: &str, create: bool) -> Result<Connection, Error> {
             let builder = GoogleCloudStorageBuilder::from_env().with_url(parsed.as_str());
             let builder = builder.with_client_options(options).with_retry(retry());
             let builder = builder.with_http_connector(PatientConnector);
-            Arc::new(builder.build().map_err(|error| wrong(url, error))?)
+            Ok(remote(builder.build().map_err(|error| wrong(url, error))?, path))
         }
         ObjectStoreScheme::MicrosoftAzure => {
             let options = options("AZURE_", |key| match key.parse() {
@@ -64,7 +84,7 @@ pub(crate) fn connect(url: &str, create: bool) -> Result<Connection, Error> {
             let builder = MicrosoftAzureBuilder::from_env().with_url(parsed.as_str());
             let builder = builder.with_client_options(options).with_retry(retry());
             let builder = builder.with_http_connector(PatientConnector);
-            Arc::new(builder.build().map_err(|error| wrong(url, error))?)
+            Ok(remote(builder.build().map_err(|error| wrong(url, error))?, path))
         }
         ObjectStoreScheme::Http => {
             let options = options("STOWAGE_HTTP_", |_| None).with_allow_http(parsed.scheme() == "http");
@@ -75,19 +95,33 @@ pub(crate) fn connect(url: &str, create: bool) -> Result<Connection, Error> {
                 .with_retry(retry());
             // The whole URL is the root of the store. There is no prefix.
             let store = builder.build().map_err(|error| wrong(url, error))?;
-            return Ok(Connection {
+            Ok(Connection {
                 store: Arc::new(store),
+                multipart: None,
                 directory: None,
-            });
+            })
         }
-        other => return Err(wrong(url, format!("stores of kind {other:?} are not supported"))),
-    };
-    let store = if path.is_root() {
-        store
-    } else {
-        Arc::new(PrefixStore::new(store, path))
-    };
-    Ok(Connection { store, directory: None })
+        other => Err(wrong(url, format!("stores of kind {other:?} are not supported"))),
+    }
+}
+
+/// A store in which an upload in parts can be continued, seen from a prefix.
+fn remote<S: ObjectStore + MultipartStore>(store: S, prefix: Path) -> Connection {
+    if prefix.is_root() {
+        return Connection::of(Arc::new(store));
+    }
+    Connection::of(Arc::new(PrefixStore::new(store, prefix)))
+}
+
+impl Connection {
+    /// A store in which an upload in parts can be continued.
+    pub(crate) fn of<S: ObjectStore + MultipartStore>(store: Arc<S>) -> Self {
+        Self {
+            store: store.clone(),
+            multipart: Some(store),
+            directory: None,
+        }
+    }
 }
 
 fn local(url: &str, parsed: &Url, create: bool) -> Result<Connection, Error> {
@@ -99,6 +133,7 @@ fn local(url: &str, parsed: &Url, create: bool) -> Result<Connection, Error> {
     }
     Ok(Connection {
         store: Arc::new(DirectoryStore::new(directory.clone())),
+        multipart: None,
         directory: Some(directory),
     })
 }

@@ -1,15 +1,17 @@
 //! The objects of a space: reads and writes by name, in any object store.
 
-use std::path::{Path as FilePath, PathBuf};
+use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{
     Error as StoreError, GetOptions, GetResult, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode,
 };
 
 use crate::Error;
+use crate::connect::Connection;
 use crate::description::{Description, Identity};
 use crate::health::HealthReport;
 use crate::layout::SPACE_JSON;
@@ -25,20 +27,18 @@ pub(crate) struct Objects {
 
 #[derive(Debug)]
 struct Inner {
-    store: Arc<dyn ObjectStore>,
+    connection: Connection,
     name: String,
-    directory: Option<PathBuf>,
     identity: Identity,
     health: HealthReport,
 }
 
 impl Objects {
-    pub(crate) fn new(store: Arc<dyn ObjectStore>, name: String, directory: Option<PathBuf>) -> Self {
+    pub(crate) fn new(connection: Connection, name: String) -> Self {
         Self {
             inner: Arc::new(Inner {
-                store,
+                connection,
                 name,
-                directory,
                 identity: Identity::default(),
                 health: HealthReport::default(),
             }),
@@ -47,7 +47,12 @@ impl Objects {
 
     /// The object store.
     pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
-        &self.inner.store
+        &self.inner.connection.store
+    }
+
+    /// The object store, if an upload in parts can be continued there.
+    pub(crate) fn multipart(&self) -> Option<&Arc<dyn MultipartStore>> {
+        self.inner.connection.multipart.as_ref()
     }
 
     /// The URL without credentials, for logs.
@@ -57,7 +62,7 @@ impl Objects {
 
     /// The directory of the space, if it is one on this machine.
     pub(crate) fn directory(&self) -> Option<&FilePath> {
-        self.inner.directory.as_deref()
+        self.inner.connection.directory.as_deref()
     }
 
     /// Which space this is.

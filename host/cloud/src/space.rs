@@ -4,9 +4,11 @@ use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use object_store::multipart::MultipartStore;
 use object_store::{ObjectStore, PutMode};
 use tokio::sync::{OnceCell, watch};
 
+use crate::connect::Connection;
 use crate::description::Description;
 use crate::exclusion::Exclusion;
 use crate::layout::SPACE_JSON;
@@ -49,7 +51,7 @@ impl Space {
     pub async fn open(url: &str, options: OpenOptions) -> Result<Space, Error> {
         let connection = connect::connect(url, options.create.is_some())?;
         let name = connect::without_credentials(url);
-        let space = Self::new(connection.store, name, connection.directory);
+        let space = Self::new(connection, name);
         space.check(options).await?;
         Ok(space)
     }
@@ -62,7 +64,7 @@ impl Space {
     pub async fn open_known(url: &str) -> Result<Space, Error> {
         let connection = connect::connect(url, false)?;
         let name = connect::without_credentials(url);
-        let space = Self::new(connection.store, name, connection.directory);
+        let space = Self::new(connection, name);
         match space.description().await {
             Err(error) if error.is_outage() => Ok(space),
             Err(error) => Err(error),
@@ -79,12 +81,31 @@ impl Space {
     /// Those of [`Space::open`].
     pub async fn open_store(store: Arc<dyn ObjectStore>, options: OpenOptions) -> Result<Space, Error> {
         let name = store.to_string();
-        let space = Self::new(store, name, None);
+        let connection = Connection {
+            store,
+            multipart: None,
+            directory: None,
+        };
+        let space = Self::new(connection, name);
         space.check(options).await?;
         Ok(space)
     }
 
-    fn new(store: Arc<dyn ObjectStore>, name: String, directory: Option<std::path::PathBuf>) -> Self {
+    /// Opens the space at the root of a store in which an upload in parts can be continued.
+    ///
+    /// # Errors
+    /// Those of [`Space::open`].
+    pub async fn open_multipart_store<S>(store: Arc<S>, options: OpenOptions) -> Result<Space, Error>
+    where
+        S: ObjectStore + MultipartStore,
+    {
+        let name = store.to_string();
+        let space = Self::new(Connection::of(store), name);
+        space.check(options).await?;
+        Ok(space)
+    }
+
+    fn new(connection: Connection, name: String) -> Self {
         let id = match name.as_str() {
             // Each one is another space. Their versions are the same numbers.
             "memory:///" => format!("{name}{}", uuid::Uuid::new_v4()),
@@ -92,7 +113,7 @@ impl Space {
         };
         Self {
             inner: Arc::new(Inner {
-                objects: Objects::new(store, name, directory),
+                objects: Objects::new(connection, name),
                 id,
                 exclusion: OnceCell::new(),
             }),

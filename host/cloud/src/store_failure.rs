@@ -69,6 +69,15 @@ impl StoreFailure {
     }
 }
 
+/// Whether the store says that the request itself is wrong, so that it would be refused again.
+pub(crate) fn is_rejected(error: &(dyn StdError + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source()).any(|error| {
+        let text = error.to_string();
+        let status = text.strip_prefix(STATUS_PREFIX).and_then(|text| text.get(..3));
+        status.is_some_and(|status| status.starts_with('4') && !matches!(status, "401" | "403" | "408" | "429"))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use object_store::memory::InMemory;
+use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartId, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
 #[derive(Debug, Default)]
@@ -30,6 +31,8 @@ pub struct Faults {
     pub puts: Mutex<Vec<String>>,
     /// Objects got.
     pub gets: Mutex<Vec<String>>,
+    /// Parts put, in order.
+    pub parts: Mutex<Vec<usize>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -132,5 +135,41 @@ impl ObjectStore for FaultStore {
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.check()?;
         self.inner.copy_opts(from, to, options).await
+    }
+}
+
+/// Like a real store, it says of an upload that it forgot that it is not there.
+fn forgotten(error: Error) -> Error {
+    match error {
+        Error::Generic { source, .. } => Error::NotFound {
+            path: "an upload".into(),
+            source,
+        },
+        error => error,
+    }
+}
+
+#[async_trait]
+impl MultipartStore for FaultStore {
+    async fn create_multipart(&self, path: &Path) -> Result<MultipartId> {
+        self.check()?;
+        self.inner.create_multipart(path).await
+    }
+
+    async fn put_part(&self, path: &Path, id: &MultipartId, part: usize, data: PutPayload) -> Result<PartId> {
+        self.check()?;
+        let put = self.inner.put_part(path, id, part, data).await.map_err(forgotten)?;
+        self.faults.parts.lock().unwrap().push(part);
+        Ok(put)
+    }
+
+    async fn complete_multipart(&self, path: &Path, id: &MultipartId, parts: Vec<PartId>) -> Result<PutResult> {
+        self.check()?;
+        self.inner.complete_multipart(path, id, parts).await.map_err(forgotten)
+    }
+
+    async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> Result<()> {
+        self.check()?;
+        self.inner.abort_multipart(path, id).await.map_err(forgotten)
     }
 }

@@ -14,6 +14,9 @@ use stowage_cloud::Space;
 use tokio::net::TcpListener;
 use tokio::sync::RwLock;
 
+/// The numbers of the parts that were put, in order.
+type Parts = Arc<std::sync::Mutex<Vec<u32>>>;
+
 pub const KEY: &str = "AKIDSTOWAGE";
 pub const SECRET: &str = "stowage-secret";
 pub const BUCKET: &str = "bucket";
@@ -21,6 +24,7 @@ pub const BUCKET: &str = "bucket";
 /// A server with one bucket, gone when it is dropped.
 pub struct S3 {
     pub endpoint: String,
+    parts: Parts,
     server: tokio::task::JoinHandle<()>,
     root: tempfile::TempDir,
 }
@@ -37,15 +41,19 @@ impl S3 {
         // This server checks a put's condition first and writes afterwards, without a lock. Real
         // ones do both at once.
         let gate = Arc::new(RwLock::new(()));
+        let parts = Parts::default();
+        let put_parts = Arc::clone(&parts);
         let server = tokio::spawn(async move {
             loop {
                 let Ok((stream, _)) = listener.accept().await else {
                     return;
                 };
                 let (service, gate) = (Arc::clone(&service), Arc::clone(&gate));
+                let parts = Arc::clone(&put_parts);
                 tokio::spawn(async move {
                     let answer = service_fn(move |request: Request<Incoming>| {
                         let (service, gate) = (Arc::clone(&service), Arc::clone(&gate));
+                        parts.lock().unwrap().extend(part_number(&request));
                         async move {
                             let reads = matches!(*request.method(), Method::GET | Method::HEAD);
                             let _shared;
@@ -66,7 +74,12 @@ impl S3 {
                 });
             }
         });
-        Self { endpoint, server, root }
+        Self {
+            endpoint,
+            parts,
+            server,
+            root,
+        }
     }
 
     /// Opens the space `prefix` in the bucket as one more host would.
@@ -81,7 +94,14 @@ impl S3 {
             .build()
             .unwrap();
         let store = object_store::prefix::PrefixStore::new(store, prefix);
-        Space::open_store(Arc::new(store), super::CREATE).await.unwrap()
+        Space::open_multipart_store(Arc::new(store), super::CREATE)
+            .await
+            .unwrap()
+    }
+
+    /// The numbers of the parts that were put since the last call, from 1.
+    pub fn take_parts(&self) -> Vec<u32> {
+        std::mem::take(&mut *self.parts.lock().unwrap())
     }
 
     /// Moves the times of segments off whole seconds. A listing of this server has no ETags, and a
@@ -98,6 +118,12 @@ impl S3 {
             }
         }
     }
+}
+
+fn part_number(request: &Request<Incoming>) -> Option<u32> {
+    let query = request.uri().query()?;
+    let number = query.split('&').find_map(|pair| pair.strip_prefix("partNumber="))?;
+    (*request.method() == Method::PUT).then(|| number.parse().unwrap())
 }
 
 impl Drop for S3 {
