@@ -100,11 +100,8 @@ impl Space {
             }
         }
         let bytes = source.all(&object).await?;
-        source.before_send(size).await;
         let put = self.objects().put(&object, bytes, PutMode::Overwrite).await;
-        put.map_err(|error| Error::unreachable(&object, error))?;
-        source.progressed();
-        Ok(())
+        put.map(drop).map_err(|error| Error::unreachable(&object, error))
     }
 
     /// Removes a blob even if rows name it. It is no error if there is no such blob. Hosts use
@@ -129,6 +126,8 @@ pub(crate) struct BlobSource<'a, R> {
     hash: Hash,
     size: u64,
     state: Option<&'a dyn UploadState>,
+    /// Bytes that are sent, or were read to be sent.
+    sent_bytes: u64,
 }
 
 impl<'a, R: AsyncRead + Send + Unpin> BlobSource<'a, R> {
@@ -139,7 +138,14 @@ impl<'a, R: AsyncRead + Send + Unpin> BlobSource<'a, R> {
             hash: *hash,
             size,
             state,
+            sent_bytes: 0,
         }
+    }
+
+    /// Tells that an earlier attempt sent so many bytes. They are only read.
+    pub(crate) fn begin_at(&mut self, sent_bytes: u64) {
+        self.sent_bytes = sent_bytes;
+        self.progressed();
     }
 
     /// The size that it should have.
@@ -157,36 +163,36 @@ impl<'a, R: AsyncRead + Send + Unpin> BlobSource<'a, R> {
         self.hasher.clone().finish()
     }
 
-    async fn before_send(&self, len_bytes: u64) {
-        if let Some(state) = self.state {
-            state.before_send(len_bytes).await;
-        }
-    }
-
-    /// Tells that what was read is sent.
     fn progressed(&self) {
         if let Some(state) = self.state {
-            state.progressed(self.hasher.len_bytes());
+            state.progressed(self.sent_bytes);
         }
     }
 
     /// All bytes, verified.
     async fn all(&mut self, object: &str) -> Result<Bytes, Error> {
-        let bytes = self.next(object, self.size).await?;
+        let bytes = self.next(object, self.size, true).await?;
         self.verify(object).await?;
         Ok(bytes)
     }
 
-    /// The next `len_bytes` bytes, or fewer at the end.
-    pub(crate) async fn next(&mut self, object: &str, len_bytes: u64) -> Result<Bytes, Error> {
+    /// The next `len_bytes` bytes, or fewer at the end. Bytes that are to be sent wait until they
+    /// may be.
+    pub(crate) async fn next(&mut self, object: &str, len_bytes: u64, to_send: bool) -> Result<Bytes, Error> {
         let mut bytes = BytesMut::with_capacity(usize::try_from(len_bytes).unwrap_or(0));
-        let mut reader = (&mut self.reader).take(len_bytes);
-        while reader
-            .read_buf(&mut bytes)
-            .await
-            .map_err(|error| Error::local(object, error))?
-            > 0
-        {}
+        loop {
+            let left = len_bytes - bytes.len() as u64;
+            let read = (&mut self.reader).take(left).read_buf(&mut bytes).await;
+            let read = read.map_err(|error| Error::local(object, error))? as u64;
+            if read == 0 {
+                break;
+            }
+            if to_send && let Some(state) = self.state {
+                state.before_send(read).await;
+                self.sent_bytes += read;
+                self.progressed();
+            }
+        }
         let bytes = bytes.freeze();
         let mut hasher = std::mem::take(&mut self.hasher);
         let hashed = bytes.clone();
@@ -258,17 +264,15 @@ where
     let part_bytes = part_bytes(source.size);
     let mut under_way = FuturesUnordered::new();
     loop {
-        let part = source.next(object, part_bytes).await?;
+        let part = source.next(object, part_bytes, true).await?;
         if part.is_empty() || source.is_too_long() {
             break;
         }
-        source.before_send(part.len() as u64).await;
         // Spawned, so that parts are sent while the source is read.
         under_way.push(tokio::spawn(upload.put_part(part.into())));
         while under_way.len() >= PARTS_AT_ONCE {
             wait_for_one(object, &mut under_way).await?;
         }
-        source.progressed();
     }
     source.verify(object).await?;
     while !under_way.is_empty() {

@@ -49,7 +49,7 @@ impl Cloud {
     /// [`Error::Storage`] if the database cannot be read.
     pub fn knows(store: &Store, url: &str) -> Result<bool, Error> {
         let known = mirror::known_space(&mut store.begin())?;
-        Ok(known.is_some_and(|known| known.seen && known.name == connect::without_credentials(url)))
+        Ok(known.is_some_and(|known| known.seen && known.is_at(&connect::without_credentials(url))))
     }
 
     /// Connects a space to the database. Nothing is published yet: see [`Cloud::run`].
@@ -62,7 +62,7 @@ impl Cloud {
         let last = outbox::last_number(&mut store.begin())?;
         let known = mirror::known_space(&mut store.begin())?;
         if let Some(known) = &known
-            && known.name == space.id()
+            && known.is_at(space.id())
             && let Some(id) = &known.id
         {
             space.objects().expect(id)?;
@@ -74,7 +74,7 @@ impl Cloud {
             Err(_) => None,
         };
         if let Some(known) = known
-            && known.name != space.id()
+            && !known.is_at(space.id())
             && !known.name.starts_with(MEMORY)
             && last != 0
         {

@@ -14,7 +14,7 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-/// The objects in a directory. While the directory is missing, no object is found, and none is made.
+/// The objects in a directory. While the directory is missing, no object is found and none is made.
 #[derive(Debug)]
 pub(crate) struct DirectoryStore {
     path: PathBuf,

@@ -58,8 +58,8 @@ impl HealthReport {
         }
     }
 
-    /// Reports that the space cannot be used. The time of an outage is that of its first report, the
-    /// reason that of the last.
+    /// Reports that the space cannot be used. The time of an outage is that of its first report,
+    /// the reason is that of the last.
     pub(crate) fn note_outage(&self, error: &Error) {
         self.health.send_if_modified(|health| match health {
             Health::OutOfReach { why, .. } => {

@@ -12,9 +12,7 @@ use crate::blob::path;
 use crate::{Error, Hash, Hasher, Space, UploadState};
 
 /// Bytes that are copied in one step.
-const STEP_BYTES: u64 = 8 << 20;
-/// Bytes that are read at once.
-const BUFFER_BYTES: usize = 1 << 20;
+const STEP_BYTES: usize = 1 << 20;
 /// Digits at the end of the name of a staging file, after `#`. The object store passes over names
 /// that end like this. Its own have fewer digits.
 const STAGING_DIGITS: usize = 16;
@@ -32,15 +30,15 @@ pub(crate) async fn run(
     let target = directory.join(&object);
     let (root, name) = (directory.to_owned(), target.clone());
     let mut copy = blocking(&object, move || Copy::begin(file, &root, &name)).await?;
-    loop {
-        let step = STEP_BYTES.min((size + 1).saturating_sub(copy.hasher.len_bytes()));
-        state.before_send(step.min(size)).await;
+    // One byte more than there should be tells that the file is too long.
+    while copy.hasher.len_bytes() <= size {
         let copied;
-        (copy, copied) = blocking(&object, move || copy.step(step)).await?;
-        state.progressed(copy.hasher.len_bytes().min(size));
-        if copied < step || step == 0 {
+        (copy, copied) = blocking(&object, move || copy.step()).await?;
+        if copied == 0 {
             break;
         }
+        state.before_send(copied).await;
+        state.progressed(copy.hasher.len_bytes());
     }
     let (found, found_len_bytes) = (copy.hasher.clone().finish(), copy.hasher.len_bytes());
     if found != *hash || found_len_bytes != size {
@@ -90,6 +88,7 @@ struct Copy {
     /// Whether the blocks are shared, so that nothing is written.
     is_shared: bool,
     hasher: Hasher,
+    buffer: Vec<u8>,
 }
 
 impl Copy {
@@ -101,32 +100,23 @@ impl Copy {
             staging,
             is_shared,
             hasher: Hasher::new(),
+            buffer: vec![0; STEP_BYTES],
         })
     }
 
-    /// Copies and hashes up to `len_bytes` more. Returns how many there were.
-    fn step(mut self, len_bytes: u64) -> Result<(Self, u64), StepError> {
-        let mut buffer = vec![0; BUFFER_BYTES];
-        let mut copied = 0;
-        while copied < len_bytes {
-            let want = usize::try_from(len_bytes - copied)
-                .unwrap_or(BUFFER_BYTES)
-                .min(BUFFER_BYTES);
-            // What is hashed is what the space has.
-            let read = match self.is_shared {
-                true => self.staging.file.read(&mut buffer[..want])?,
-                false => self.source.read(&mut buffer[..want]).map_err(StepError::Source)?,
-            };
-            if read == 0 {
-                break;
-            }
-            if !self.is_shared {
-                self.staging.file.write_all(&buffer[..read])?;
-            }
-            self.hasher.update(&buffer[..read]);
-            copied += read as u64;
+    /// Copies and hashes the next bytes. Returns how many there were.
+    fn step(mut self) -> Result<(Self, u64), StepError> {
+        let buffer = &mut self.buffer[..];
+        // What is hashed is what the space has.
+        let read = match self.is_shared {
+            true => self.staging.file.read(buffer)?,
+            false => self.source.read(buffer).map_err(StepError::Source)?,
+        };
+        if !self.is_shared {
+            self.staging.file.write_all(&buffer[..read])?;
         }
-        Ok((self, copied))
+        self.hasher.update(&buffer[..read]);
+        Ok((self, read as u64))
     }
 
     /// Gives the staging file its name. Both are durable on return.

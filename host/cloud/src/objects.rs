@@ -83,7 +83,7 @@ impl Objects {
             .ok_or_else(|| self.other_space())
     }
 
-    /// From now on, only the space with this `id` is admitted. Fails if another one was seen already.
+    /// From now on, only the space with this `id` is admitted. Fails if another one was seen.
     pub(crate) fn expect(&self, id: &str) -> Result<(), Error> {
         self.identity()
             .expect(id)

@@ -54,7 +54,7 @@ impl Space {
         self.check_in_place().await?;
         file.rewind().map_err(|error| Error::local(path(hash), error))?;
         if self.head_blob(hash).await?.is_some_and(|info| info.size == size) {
-            self.abort_upload(hash, state).await?;
+            self.end_upload(hash, state).await?;
             state.progressed(size);
             return Ok(Put::Present);
         }
@@ -71,23 +71,20 @@ impl Space {
     }
 
     /// Ends an upload that [`Space::put_file`] began and that nobody will continue. The store drops
-    /// the parts that it has.
-    ///
-    /// # Errors
-    /// [`Error::Storage`] if the state cannot be changed.
-    pub async fn abort_upload(&self, hash: &Hash, state: &dyn UploadState) -> Result<(), Error> {
-        let Some(upload) = state.load() else { return Ok(()) };
+    /// the parts that it has. If it cannot be reached, it drops them by its own rules.
+    pub async fn abort_upload(&self, hash: &Hash, upload: &PartUpload) {
         let object = path(hash);
         if let (Some(multipart), Ok(location)) = (self.objects().multipart(), Path::parse(&object))
             && let Err(error) = multipart.abort_multipart(&location, upload.upload_id()).await
         {
             let error = redacted(&error.to_string());
-            tracing::debug!(
-                object,
-                error,
-                "parts of an upload stay in the store until it drops them"
-            );
+            tracing::debug!(object, error, "parts of an upload stay in the store");
         }
+    }
+
+    async fn end_upload(&self, hash: &Hash, state: &dyn UploadState) -> Result<(), Error> {
+        let Some(upload) = state.load() else { return Ok(()) };
+        self.abort_upload(hash, &upload).await;
         save(state, None).await
     }
 
@@ -117,7 +114,7 @@ impl Space {
                 Ok(()) => return save(state, None).await,
                 Err(Failure::Other(error)) => return Err(error),
                 Err(Failure::Useless(error)) => {
-                    self.abort_upload(hash, state).await?;
+                    self.end_upload(hash, state).await?;
                     if !continues || matches!(error, Error::Mismatch { .. }) {
                         return Err(error);
                     }
@@ -147,20 +144,21 @@ impl Target<'_> {
             Some(upload) => upload,
             None => self.begin(size).await?,
         };
-        self.state.progressed(upload.sent_bytes(size));
+        source.begin_at(upload.sent_bytes(size));
         // Dropped with this future, it stops what is under way.
         let mut under_way: JoinSet<Sent> = JoinSet::new();
         for number in 0.. {
-            let part = source.next(&self.object, upload.part_bytes()).await?;
+            let to_send = !upload.has_number(number);
+            let part = source.next(&self.object, upload.part_bytes(), to_send).await?;
             if part.is_empty() || source.is_too_long() {
                 break;
             }
             let up_to_its_end = source.hash_so_far();
-            let has = upload.has(number, &up_to_its_end);
-            if has.map_err(|error| Failure::Useless(Error::unreachable(&self.object, error)))? {
+            if !to_send {
+                let same = upload.check(number, &up_to_its_end);
+                same.map_err(|error| Failure::Useless(Error::unreachable(&self.object, error)))?;
                 continue;
             }
-            self.state.before_send(part.len() as u64).await;
             let (multipart, location) = (Arc::clone(&self.multipart), self.location.clone());
             let (id, index) = (
                 upload.upload_id().clone(),
@@ -171,12 +169,12 @@ impl Target<'_> {
                 (number, up_to_its_end, sent)
             });
             while under_way.len() >= PARTS_AT_ONCE {
-                self.keep_one(&mut under_way, &mut upload, size).await?;
+                self.keep_one(&mut under_way, &mut upload).await?;
             }
         }
         source.verify(&self.object).await?;
         while !under_way.is_empty() {
-            self.keep_one(&mut under_way, &mut upload, size).await?;
+            self.keep_one(&mut under_way, &mut upload).await?;
         }
         let parts = upload.content_ids().map(|content_id| PartId {
             content_id: content_id.clone(),
@@ -196,7 +194,7 @@ impl Target<'_> {
     }
 
     /// Waits for a part and keeps that it was sent.
-    async fn keep_one(&self, under_way: &mut JoinSet<Sent>, upload: &mut PartUpload, size: u64) -> Result<(), Failure> {
+    async fn keep_one(&self, under_way: &mut JoinSet<Sent>, upload: &mut PartUpload) -> Result<(), Failure> {
         let Some(sent) = under_way.join_next().await else {
             return Ok(());
         };
@@ -204,7 +202,6 @@ impl Target<'_> {
         let part = sent.map_err(|error| self.failure(error))?;
         upload.add(number, part.content_id, &up_to_its_end);
         save(self.state, Some(upload)).await?;
-        self.state.progressed(upload.sent_bytes(size));
         Ok(())
     }
 

@@ -157,8 +157,8 @@ impl Space {
         Ok(description)
     }
 
-    /// What `space.json` says, of a space that should be there. The result is reported to the health
-    /// of the space.
+    /// What `space.json` says, of a space that should be there. The result is reported to the
+    /// health of the space.
     ///
     /// # Errors
     /// [`Error::Unreachable`], also if there is no space; [`Error::OtherSpace`];

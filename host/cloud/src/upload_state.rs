@@ -1,7 +1,5 @@
 //! What an upload keeps so that it can continue after a crash.
 
-use std::collections::BTreeMap;
-
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
@@ -18,12 +16,13 @@ pub trait UploadState: Send + Sync {
     /// Keeps the state durably. `None` ends the upload.
     fn save<'a>(&'a self, upload: Option<&'a PartUpload>) -> BoxFuture<'a, Result<(), SinkError>>;
 
-    /// Called before bytes are sent. The upload waits for it, so it can be slowed down here.
+    /// Called when bytes were read that are to be sent. They wait for it, so an upload can be
+    /// slowed down here.
     fn before_send(&self, _len_bytes: u64) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
 
-    /// Called with the number of bytes that are sent in total, also by earlier attempts.
+    /// Called with the number of bytes that are sent or about to be, also by earlier attempts.
     fn progressed(&self, _sent_bytes: u64) {}
 }
 
@@ -32,20 +31,21 @@ pub trait UploadState: Send + Sync {
 pub struct PartUpload {
     upload_id: String,
     part_bytes: u64,
-    parts: BTreeMap<u64, SentPart>,
+    /// In the order of their numbers.
+    parts: Vec<SentPart>,
 }
 
-/// A part that the store has: what the store calls it, and the SHA-256 of the blob up to its end.
-/// If the file was changed since, it does not match.
+/// A part that the store has: its number, what the store calls it, and the SHA-256 of the blob up
+/// to its end. If the file was changed since, that does not match.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct SentPart(String, [u8; 32]);
+struct SentPart(u64, String, [u8; 32]);
 
 impl PartUpload {
     pub(crate) fn new(upload_id: String, part_bytes: u64) -> Self {
         Self {
             upload_id,
             part_bytes,
-            parts: BTreeMap::new(),
+            parts: Vec::new(),
         }
     }
 
@@ -60,40 +60,52 @@ impl PartUpload {
 
     /// Whether it can be the upload of a blob of this size.
     pub(crate) fn fits(&self, size: u64) -> bool {
+        let is_within = |SentPart(number, ..): &SentPart| number.saturating_mul(self.part_bytes) < size;
         self.part_bytes > 0
             && size.div_ceil(self.part_bytes) <= PARTS_LIMIT
+            && self.parts.iter().all(is_within)
             && self
                 .parts
-                .keys()
-                .all(|number| number.saturating_mul(self.part_bytes) < size)
+                .is_sorted_by(|SentPart(one, ..), SentPart(next, ..)| one < next)
     }
 
-    /// Whether the store has a part. `Err` if it has other bytes than the file up to there now.
-    pub(crate) fn has(&self, number: u64, up_to_its_end: &Hash) -> Result<bool, FileChanged> {
-        match self.parts.get(&number) {
-            None => Ok(false),
-            Some(SentPart(_, hash)) if hash == up_to_its_end.as_bytes() => Ok(true),
-            Some(_) => Err(FileChanged),
+    fn find(&self, number: u64) -> Result<usize, usize> {
+        self.parts.binary_search_by_key(&number, |SentPart(number, ..)| *number)
+    }
+
+    /// Whether the store has a part.
+    pub(crate) fn has_number(&self, number: u64) -> bool {
+        self.find(number).is_ok()
+    }
+
+    /// Checks that a part of the store has the bytes that the file has now. So have all before it.
+    pub(crate) fn check(&self, number: u64, up_to_its_end: &Hash) -> Result<(), FileChanged> {
+        let found = self.find(number).ok().and_then(|index| self.parts.get(index));
+        match found {
+            Some(SentPart(.., hash)) if hash == up_to_its_end.as_bytes() => Ok(()),
+            _ => Err(FileChanged),
         }
     }
 
     pub(crate) fn add(&mut self, number: u64, content_id: String, up_to_its_end: &Hash) {
-        self.parts
-            .insert(number, SentPart(content_id, *up_to_its_end.as_bytes()));
+        if let Err(index) = self.find(number) {
+            let part = SentPart(number, content_id, *up_to_its_end.as_bytes());
+            self.parts.insert(index, part);
+        }
     }
 
     /// The names that the store gave to the parts, in order.
     pub(crate) fn content_ids(&self) -> impl Iterator<Item = &String> {
-        self.parts.values().map(|SentPart(content_id, _)| content_id)
+        self.parts.iter().map(|SentPart(_, content_id, _)| content_id)
     }
 
     /// Bytes that the store has, of a blob of this size.
     pub fn sent_bytes(&self, size: u64) -> u64 {
-        let len_bytes = |number: &u64| {
+        let len_bytes = |SentPart(number, ..): &SentPart| {
             let rest = size.saturating_sub(number.saturating_mul(self.part_bytes));
             rest.min(self.part_bytes)
         };
-        self.parts.keys().map(len_bytes).sum()
+        self.parts.iter().map(len_bytes).sum()
     }
 }
 
@@ -114,9 +126,8 @@ mod tests {
         upload.add(0, "a".into(), &one);
         assert_eq!(upload.sent_bytes(25), 15, "the last part is shorter");
         assert_eq!(upload.content_ids().collect::<Vec<_>>(), ["a", "c"]);
-        assert!(upload.has(0, &one).unwrap_or(false));
-        assert!(upload.has(0, &two).is_err());
-        assert!(!upload.has(1, &two).unwrap_or(true));
+        assert!(upload.has_number(0) && !upload.has_number(1));
+        assert!(upload.check(0, &one).is_ok() && upload.check(0, &two).is_err());
         assert!(upload.fits(25) && !upload.fits(20), "part 2 would be beyond the end");
         assert!(!PartUpload::new("id".into(), 0).fits(25));
         assert!(!PartUpload::new("id".into(), 1).fits(10_001));

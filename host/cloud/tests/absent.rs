@@ -74,6 +74,7 @@ async fn a_space_that_was_there_before_is_waited_for_and_nothing_is_written_in_i
     let space = Space::open(&url, CREATE).await.unwrap();
     Cloud::open(space, store.clone()).await.unwrap();
     assert!(Cloud::knows(&store, &url).unwrap());
+    assert!(Cloud::knows(&store, &format!("{url}/")).unwrap());
     assert!(!Cloud::knows(&store, "file:///elsewhere").unwrap());
 
     place.unmount("disk");

@@ -139,7 +139,7 @@ async fn what_cannot_be_continued_starts_again() {
 
     // The store forgot the upload.
     let state = killed(&space, &bytes, 2).await;
-    space.abort_upload(&hash, &state.after_restart()).await.unwrap();
+    space.abort_upload(&hash, &state.load().unwrap()).await;
     store.faults.parts.lock().unwrap().clear();
     let put = space.put_file(file(&bytes), &hash, size, &state).await.unwrap();
     assert_eq!((put, state.is_empty()), (Put::Stored, true));

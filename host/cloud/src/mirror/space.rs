@@ -21,6 +21,13 @@ pub(crate) struct KnownSpace {
     pub(crate) seen: bool,
 }
 
+impl KnownSpace {
+    /// Whether a URL names this place. A slash at the end does not count.
+    pub(crate) fn is_at(&self, name: &str) -> bool {
+        self.name.trim_end_matches('/') == name.trim_end_matches('/')
+    }
+}
+
 /// The space that the mirror is of. `None` in a new database.
 pub(crate) fn known_space(tx: &mut Transaction) -> Result<Option<KnownSpace>, StorageError> {
     let mut text = |key| -> Result<Option<String>, StorageError> {
@@ -59,7 +66,7 @@ fn put(tx: &mut Transaction, key: &[u8], value: Vec<u8>) -> Result<(), StorageEr
 /// If the mirror is of another space, drops the versions of all its segments, and what is known of
 /// that space.
 pub(crate) fn belong_to(tx: &mut Transaction, name: &str) -> Result<(), StorageError> {
-    if tx.get(SPACE, NAME)?.as_deref() == Some(name.as_bytes()) {
+    if known_space(tx)?.is_some_and(|known| known.is_at(name)) {
         return Ok(());
     }
     for collection in &crate::COLLECTIONS {
