@@ -40,9 +40,14 @@ pub struct Settings {
     /// An origin whose web pages may call the API; repeatable
     #[arg(long, env = "STOWAGE_ALLOW_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
     pub allow_origin: Option<Vec<String>>,
-    /// One more directory that `downloadPath` may lie in; repeatable
+    /// One more directory that `downloadPath` may lie in, besides DATA/downloads and the user's
+    /// download folder; repeatable
     #[arg(long, env = "STOWAGE_DOWNLOAD_ROOT", value_delimiter = ',', value_name = "DIR")]
     pub download_root: Option<Vec<PathBuf>>,
+    /// One more directory whose files may be uploaded, besides the user's download folder;
+    /// repeatable
+    #[arg(long, env = "STOWAGE_UPLOAD_ROOT", value_delimiter = ',', value_name = "DIR")]
+    pub upload_root: Option<Vec<PathBuf>>,
     /// Most connections; further ones wait [default: 1024]
     #[arg(long, env = "STOWAGE_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
@@ -99,6 +104,7 @@ impl Settings {
             allow_host: self.allow_host.or(other.allow_host),
             allow_origin: self.allow_origin.or(other.allow_origin),
             download_root: self.download_root.or(other.download_root),
+            upload_root: self.upload_root.or(other.upload_root),
             max_connections: self.max_connections.or(other.max_connections),
             max_calls: self.max_calls.or(other.max_calls),
             max_transfers: self.max_transfers.or(other.max_transfers),

@@ -1,5 +1,6 @@
 //! Assembles the parts of a server from its settings.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -30,12 +31,11 @@ impl Parts {
         store: Store,
         space: Space,
     ) -> anyhow::Result<Parts> {
-        let cloud = Cloud::open(space, store.clone())
-            .await
-            .context("the cloud's records in the database")?;
+        let cloud = Cloud::open(space, store.clone()).await?;
         let feed = Feed::new();
         let mut config = stowage_transfer::Config::new(data.path("downloads"), data.path("temp"));
-        config.download_roots = settings.download_root.clone().unwrap_or_default();
+        config.download_roots = with_users_downloads(settings.download_root.clone());
+        config.upload_roots = with_users_downloads(settings.upload_root.clone());
         if let Some(transfers) = settings.max_transfers {
             config.max_active = transfers.clamp(1, 256);
         }
@@ -52,6 +52,15 @@ impl Parts {
             deployer,
         })
     }
+}
+
+/// These directories, and the download folder of the user if the system names one. None of them
+/// need exist.
+fn with_users_downloads(roots: Option<Vec<PathBuf>>) -> Vec<PathBuf> {
+    let mut roots = roots.unwrap_or_default();
+    let user = directories::UserDirs::new();
+    roots.extend(user.and_then(|user| user.download_dir().map(Path::to_owned)));
+    roots
 }
 
 fn logic_config(settings: &Settings, data: &DataDir) -> stowage_logic::Config {

@@ -7,14 +7,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use stowage_cli::data_dir::{SERVER_FILE, SPACE_DIR, default_data_dir};
-use stowage_cli::space::{directory_url, shown, space_url};
-use stowage_cloud::{OpenOptions, Space};
+use stowage_cli::space::{directory_url, space_url};
+use stowage_cloud::Space;
 use stowage_storage::Store;
 
 use crate::settings::Settings;
 
-/// The size of a new space: 10 GB.
-const NEW_SPACE_BYTES: u64 = 10 << 30;
 /// The folders in the data directory that the server needs; the empty name is the directory itself.
 const FOLDERS: [&str; 5] = ["", "downloads", "temp", "modules", "cache"];
 
@@ -72,22 +70,15 @@ impl DataDir {
 
     /// Opens the space of the settings, or the one in the data directory. A space that somebody
     /// named is created only in memory or for the demo: a typing error must not make a new one.
-    pub(super) async fn open_space(&self, settings: &Settings) -> anyhow::Result<Space> {
-        let (url, create) = match &settings.space {
+    pub(super) async fn open_space(&self, settings: &Settings, store: &Store) -> anyhow::Result<Space> {
+        match &settings.space {
             Some(space) => {
                 let url = space_url(space)?;
                 let create = settings.demo == Some(true) || url.starts_with("memory:");
-                (url, create)
+                super::space::open(&url, create, store).await
             }
-            None => (directory_url(&self.path(SPACE_DIR))?, true),
-        };
-        let options = OpenOptions {
-            create: create.then_some(NEW_SPACE_BYTES),
-            unreachable_ok: true,
-        };
-        Space::open(&url, options)
-            .await
-            .with_context(|| format!("the space {}; make a new one with `stowage space init`", shown(&url)))
+            None => super::space::open(&directory_url(&self.path(SPACE_DIR))?, true, store).await,
+        }
     }
 
     /// Writes the server's address for the commands that look for it in the data directory.

@@ -4,6 +4,7 @@ mod assemble;
 mod data_dir;
 mod jobs;
 mod network;
+mod space;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -41,7 +42,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let (listener, address) = network::bind(&settings).await?;
 
     let store = data.open_store(&settings)?;
-    let space = data.open_space(&settings).await?;
+    let space = data.open_space(&settings, &store).await?;
     let parts = Parts::assemble(&settings, &data, store.clone(), space.clone()).await?;
     if settings.demo == Some(true) {
         fill_demo(&parts, &space, &data).await?;

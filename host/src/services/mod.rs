@@ -252,7 +252,11 @@ fn cloud_failure(error: stowage_cloud::Error) -> CloudFailure {
     let text = error.to_string();
     match error {
         Error::Missing { object } => CloudFailure::Missing(object),
-        Error::Malformed { .. } | Error::NewerFormat { .. } | Error::Mismatch { .. } => CloudFailure::Malformed(text),
+        Error::Malformed { .. }
+        | Error::NewerFormat { .. }
+        | Error::Mismatch { .. }
+        | Error::TooMuchWork { .. }
+        | Error::TooManyAttempts { .. } => CloudFailure::Malformed(text),
         _ => CloudFailure::Unreachable(text),
     }
 }

@@ -25,6 +25,7 @@ mod recordings;
 mod replay;
 mod routing;
 mod s3;
+mod space_away;
 mod space_info;
 mod sync;
 mod temp_files;
