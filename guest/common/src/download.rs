@@ -23,8 +23,9 @@ pub struct Download {
 /// Begins, resumes or restarts the download of a file.
 ///
 /// # Errors
-/// 600 a bad platform, directory or task; 60001 no such file; 60004 a protected file with a missing
-/// or wrong password; 500 the cloud cannot be reached to check the password.
+/// 600 a bad platform, directory or task, or a file whose password cannot be checked: the message
+/// says why; 60001 no such file; 60004 a protected file with a missing or wrong password; 500 the
+/// cloud cannot be reached to check the password.
 pub fn download(ctx: &dyn Context, download: Download) -> Result<(), Error> {
     let platform = crate::platform(download.platform)?;
     let file = BlobFile::find(ctx, download.platform, &download.hash).ok_or_else(|| Error::no_file(&download.hash))?;
@@ -34,6 +35,10 @@ pub fn download(ctx: &dyn Context, download: Download) -> Result<(), Error> {
             Ok(true) => {}
             Ok(false) => return Err(Error::wrong_password()),
             Err(CloudError::Missing(_)) => return Err(Error::no_file(&file.hash)),
+            Err(CloudError::Malformed(why)) => {
+                let expected = format!("a file that a password can open now; {why}");
+                return Err(Error::parameter("filePassword", &expected));
+            }
             Err(error) => return Err(error.into()),
         }
     }

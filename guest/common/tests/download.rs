@@ -219,7 +219,7 @@ fn a_password_that_cannot_be_checked_is_told_apart_from_a_wrong_one() {
     for (error, expected) in [
         (CloudError::Missing("blob".to_owned()), 60001),
         (CloudError::Unreachable("no route".to_owned()), 500),
-        (CloudError::Malformed("not age".to_owned()), 500),
+        (CloudError::Malformed("too many passwords were tried".to_owned()), 600),
     ] {
         ctx.set_password(&hash("secret"), Err(error));
         let asked = Download {
