@@ -50,8 +50,13 @@ fn is_cancelled(tx: &mut Transaction, id: u64) -> Result<bool, StorageError> {
     Ok(table::control(tx, id)?.cancelled_ms.is_some())
 }
 
-/// Removes the temporary files of downloads that did not complete.
+/// Removes the temporary files of downloads that did not complete, and the parts of uploads.
 pub(crate) async fn remove_parts(engine: &Engine, tasks: Vec<Task>) {
+    for task in &tasks {
+        if let (Some(upload), Ok(hash)) = (&task.part_upload, task.file.hash.parse()) {
+            engine.cloud.space().abort_upload(&hash, upload).await;
+        }
+    }
     let targets: Vec<_> = tasks
         .into_iter()
         .filter(|task| task.direction == Direction::Download && task.state != State::Done)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use stowage_cloud::CONFIRM_AFTER;
+use stowage_cloud::{CONFIRM_AFTER, Health};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -191,7 +191,11 @@ impl Engine {
     fn apply_retry(&self, task: &mut Task, error: &TransferError, progressed: bool) -> Option<Instant> {
         let failures = self.tasks().count_failure(task.id, progressed);
         let asked = error.retry_after().unwrap_or_default().min(LONGEST_ASKED);
-        let wait = self.config.retry.wait(failures).map(|wait| wait.max(asked));
+        // A space that is away comes back some day. Until then, its tasks do not fail.
+        let is_away = self.cloud.health() != Health::Reachable;
+        let wait = self.config.retry.wait(failures);
+        let wait = wait.or(is_away.then_some(self.config.retry.most));
+        let wait = wait.map(|wait| wait.max(asked));
         tracing::info!(
             task = task.task_id,
             hash = task.file.hash,

@@ -1,6 +1,7 @@
 //! A durable task.
 
 use serde::{Deserialize, Serialize};
+use stowage_cloud::PartUpload;
 
 use crate::control::DEFAULT_PRIORITY;
 use crate::disk::FinishedFile;
@@ -164,6 +165,9 @@ pub(crate) struct Task {
     /// Of an upload: the blob is durable in the space, but the module does not know it yet.
     #[serde(default)]
     pub(crate) moved: bool,
+    /// Of an upload in parts: what the space has.
+    #[serde(default)]
+    pub(crate) part_upload: Option<PartUpload>,
     /// Of an upload of a prepared file: where its bytes are. Empty for others.
     #[serde(default)]
     pub(crate) prepared: String,
@@ -234,6 +238,7 @@ impl Task {
             opened: None,
             finished_file: None,
             moved: false,
+            part_upload: None,
             prepared: String::new(),
         }
     }
@@ -278,9 +283,13 @@ impl Task {
         crate::name::temporary(&self.file_name, &self.task_id, "stowage-open")
     }
 
-    /// Bytes that the last checkpoint covers.
+    /// Bytes that need not be transferred again.
     pub(crate) fn checkpoint_offset(&self) -> u64 {
-        self.checkpoint.as_ref().map_or(0, Checkpoint::covered_bytes)
+        let sent_bytes = |upload: &PartUpload| upload.sent_bytes(self.file.size);
+        match &self.checkpoint {
+            Some(checkpoint) => checkpoint.covered_bytes(),
+            None => self.part_upload.as_ref().map_or(0, sent_bytes),
+        }
     }
 
     /// The row of the feed. `transferred` is in bytes. `source` is the path of an uploaded file.

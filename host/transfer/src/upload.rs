@@ -1,19 +1,16 @@
 //! One upload: from the task to the rows that name the blob.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use stowage_cloud::{Error as SpaceError, Hash};
 use tokio::time::interval;
-use tokio_util::io::InspectReader;
 
 use crate::engine::Engine;
+use crate::kept_upload::KeptUpload;
 use crate::outcome::Outcome;
 use crate::request::{HookError, Refusal, UploadHook};
 use crate::task::{State, Task, code};
-use crate::throttled::Throttled;
 use crate::upload_source;
 
 /// The time between two reports of progress.
@@ -82,23 +79,14 @@ async fn to_space(engine: &Arc<Engine>, task: &Task, hash: &Hash) -> Result<(), 
     let (file, size) = upload_source::open(engine, task, hash).await?;
     // The size in the row may be wrong. The size of the file counts.
     engine.tasks().change(task.id, |task| task.file.size = size);
-    let read = AtomicU64::new(0);
-    let throttled = Throttled::new(file, {
-        let (engine, id) = (engine.clone(), task.id);
-        move |bytes| {
-            let engine = engine.clone();
-            async move { engine.throttle(id, bytes).await }.boxed()
-        }
-    });
-    let counted = InspectReader::new(throttled, |bytes: &[u8]| {
-        read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-    });
-    let mut put = std::pin::pin!(engine.cloud.space().put_blob(counted, hash, size));
+    let state = KeptUpload::new(engine, task.id, size);
+    let file = file.into_std().await;
+    let mut put = std::pin::pin!(engine.cloud.space().put_file(file, hash, size, &state));
     let mut reports = interval(REPORT_INTERVAL);
     let put = loop {
         tokio::select! {
             put = &mut put => break put,
-            _ = reports.tick() => engine.report_progress(task.id, read.load(Ordering::Relaxed)),
+            _ = reports.tick() => engine.report_progress(task.id, state.sent_bytes()),
         }
     };
     match put {
@@ -108,6 +96,13 @@ async fn to_space(engine: &Arc<Engine>, task: &Task, hash: &Hash) -> Result<(), 
             code: code::NO_FILE,
             error: error.into(),
         }),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(match error.into() {
+            // What the space has now is not sent again.
+            Outcome::Retry { error, .. } => Outcome::Retry {
+                error,
+                progressed: state.has_grown(),
+            },
+            outcome => outcome,
+        }),
     }
 }

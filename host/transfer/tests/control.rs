@@ -250,9 +250,9 @@ async fn whatever_ended_without_success_can_be_retried() {
     eventually(|| fs::read(&path).ok().filter(|found| *found == content)).await;
     running.status("invalid", 4).await;
 
-    // Failed, because the space was out of reach.
+    // Failed, because the connection broke.
     let blob = rig.blob("failed", b"failed").await;
-    rig.objects.set(Fault::Unreachable);
+    rig.objects.set(Fault::BreakAt(1));
     running.download(&named(&blob, "failed")).await;
     assert_eq!(running.status("failed", 5).await.code, 500);
     rig.objects.set(Fault::None);

@@ -144,6 +144,61 @@ async fn after_a_crash_the_module_is_told_again_but_not_asked_again() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_crash_a_part_that_the_space_has_is_not_sent_again() {
+    let rig = Rig::on_parts().await;
+    let size = (32 << 20) + 5;
+    let temp = rig.temp("x", &bytes(size, 1));
+    rig.objects.only_first_part.store(true, Ordering::SeqCst);
+    let running = rig.start();
+    let id = running.upload(&temp).await;
+    let sent = |rig: &Rig| {
+        rig.stored()[0]["part_upload"]["parts"]
+            .as_object()
+            .map_or(0, |parts| parts.len())
+    };
+    eventually(|| (sent(&rig) == 1).then_some(())).await;
+    running.crash().await;
+
+    rig.objects.only_first_part.store(false, Ordering::SeqCst);
+    let running = rig.start();
+    assert_eq!(running.row(&id).progress, 49, "what the space has, counts at once");
+    assert_eq!(running.status(&id, 1).await.progress, 100);
+    let mut parts = rig.objects.parts.lock().unwrap().clone();
+    parts.sort_unstable();
+    assert_eq!(parts, [0, 1, 2], "each once");
+    assert!(in_space(&rig, &temp).await);
+    assert!(rig.stored()[0]["part_upload"].is_null());
+}
+
+#[tokio::test]
+async fn a_file_is_copied_into_a_space_that_is_a_directory() {
+    let rig = Rig::on_directory().await;
+    let content = bytes((3 << 20) + 1, 1);
+    let temp = rig.temp("x", &content);
+    let running = rig.start();
+    let id = running.upload(&temp).await;
+    running.status(&id, 1).await;
+    let hex = temp.hash.parse::<Hash>().unwrap().to_hex();
+    let folder = rig.dir.path().join("space/blobs").join(&hex[..2]);
+    assert!(fs::read(folder.join(&hex)).unwrap() == content);
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn while_the_space_is_away_an_upload_waits_however_long() {
+    let mut rig = Rig::new().await;
+    rig.config.retry.attempts = 1;
+    let temp = rig.temp("x", b"content");
+    rig.objects.set(Fault::Unreachable);
+    let running = rig.start();
+    let id = running.upload(&temp).await;
+    eventually(|| (rig.hook.calls().len() >= 4).then_some(())).await;
+    assert_eq!(running.status(&id, 4).await.code, 503);
+    rig.objects.set(Fault::None);
+    running.status(&id, 1).await;
+}
+
 #[tokio::test]
 async fn a_shutdown_pauses_an_upload_and_the_next_run_goes_on() {
     let rig = Rig::new().await;

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,10 +14,11 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use object_store::memory::InMemory;
+use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, GetOptions, GetRange, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, GetOptions, GetRange, GetResult, GetResultPayload, ListResult, MultipartId, MultipartUpload,
+    ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use stowage_cloud::{Cloud, Hash, OpenOptions, Space};
 use stowage_storage::{KeyRange, ScanOptions, Store};
@@ -64,6 +65,10 @@ pub struct Faulty {
     fault: Mutex<(Fault, u32)>,
     served: AtomicU64,
     asked: Mutex<Vec<Option<Range<u64>>>>,
+    /// Parts of uploads that were put, in order.
+    pub parts: Mutex<Vec<usize>>,
+    /// Of an upload, only the first part comes to its end.
+    pub only_first_part: AtomicBool,
 }
 
 impl Faulty {
@@ -73,6 +78,8 @@ impl Faulty {
             fault: Mutex::new((Fault::None, 0)),
             served: AtomicU64::new(0),
             asked: Mutex::default(),
+            parts: Mutex::default(),
+            only_first_part: AtomicBool::new(false),
         }
     }
 
@@ -232,6 +239,32 @@ fn faulty(store: Arc<Faulty>, bytes: Vec<u8>, start: u64, fault: Fault) -> BoxSt
     .boxed()
 }
 
+#[async_trait]
+impl MultipartStore for Handle {
+    async fn create_multipart(&self, path: &Path) -> Result<MultipartId> {
+        self.0.refuse_if_unreachable()?;
+        self.0.inner.create_multipart(path).await
+    }
+
+    async fn put_part(&self, path: &Path, id: &MultipartId, part: usize, data: PutPayload) -> Result<PartId> {
+        self.0.refuse_if_unreachable()?;
+        if self.0.only_first_part.load(Ordering::SeqCst) && part > 0 {
+            std::future::pending::<()>().await;
+        }
+        self.0.parts.lock().unwrap().push(part);
+        self.0.inner.put_part(path, id, part, data).await
+    }
+
+    async fn complete_multipart(&self, path: &Path, id: &MultipartId, parts: Vec<PartId>) -> Result<PutResult> {
+        self.0.refuse_if_unreachable()?;
+        self.0.inner.complete_multipart(path, id, parts).await
+    }
+
+    async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> Result<()> {
+        self.0.inner.abort_multipart(path, id).await
+    }
+}
+
 /// The store as the space has it; the test keeps another handle.
 #[derive(Clone, Debug)]
 pub struct Handle(pub Arc<Faulty>);
@@ -270,6 +303,15 @@ impl Rig {
     pub async fn new() -> Rig {
         let objects = Arc::new(Faulty::new());
         let space = Space::open_store(Arc::new(Handle(objects.clone())), CREATE)
+            .await
+            .unwrap();
+        Rig::on(space, objects, tempfile::tempdir().unwrap()).await
+    }
+
+    /// A rig on a space in which an upload in parts can be continued.
+    pub async fn on_parts() -> Rig {
+        let objects = Arc::new(Faulty::new());
+        let space = Space::open_multipart_store(Arc::new(Handle(objects.clone())), CREATE)
             .await
             .unwrap();
         Rig::on(space, objects, tempfile::tempdir().unwrap()).await
