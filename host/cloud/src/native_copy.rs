@@ -53,7 +53,7 @@ pub(crate) async fn run(
     blocking(&object, move || copy.publish(&target)).await
 }
 
-/// Runs a step that is done before the caller can go away.
+/// Runs a step on a blocking thread. A step that has begun runs to its end.
 async fn blocking<T: Send + 'static>(
     object: &str,
     step: impl FnOnce() -> Result<T, StepError> + Send + 'static,

@@ -372,6 +372,17 @@ mod tests {
         }
     }
 
+    /// Files of pyrage, which takes 19, were answered with "the space is malformed".
+    #[tokio::test]
+    #[cfg_attr(debug_assertions, ignore = "scrypt takes too long without optimisation")]
+    async fn a_file_that_another_program_sealed_with_more_work_is_opened() {
+        let mut sealed = Vec::new();
+        seal_with(19, &b"plain"[..], &mut sealed, "right").expect("memory takes it");
+        let (space, passwords) = (space().await, Passwords::default());
+        let hash = put(&space, &sealed).await;
+        assert!(passwords.check(&space, &hash, Some("right")).await.expect("an answer"));
+    }
+
     #[tokio::test]
     async fn keys_that_are_derived_at_once_share_the_memory_and_the_largest_has_it_alone() {
         use futures_util::FutureExt as _;
