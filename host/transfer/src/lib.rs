@@ -22,6 +22,7 @@ mod download;
 mod engine;
 mod feed;
 mod fetch;
+mod incoming;
 mod kept_upload;
 mod limits;
 mod name;
@@ -52,6 +53,9 @@ pub use changes::FoundBlob;
 pub use config::{Config, Retry};
 pub use disk::DirectoryError;
 pub use feed::{Connection, FRAME_INTERVAL, Feed, Filter, Fragment, KEY_LIFETIME, MAX_KEYS, SubscribeError};
+pub use incoming::{
+    Append, Checksum, EXPIRES_AFTER, Held, Incoming, IncomingError, LockError, Progress, Received, Receiving, Upload,
+};
 pub use limits::Limits;
 pub use prepare::{PrepareError, PrepareSource, Prepared};
 pub use request::{

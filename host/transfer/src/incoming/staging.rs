@@ -1,0 +1,196 @@
+//! The directory of files that wait for their upload. All functions block the thread.
+//!
+//! | name | contents |
+//! |---|---|
+//! | the lower-case hex of a SHA-256 | a complete file |
+//! | `ID.put` | a file that arrives in one piece; one that is there at start is a leftover |
+//! | `ID.tus` | an upload that arrives in several pieces |
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use parking_lot::Mutex;
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use rustix::io::Errno;
+use stowage_cloud::Hash;
+
+/// The ending of a file that arrives in one piece.
+const PUT: &str = "put";
+/// The ending of an upload that arrives in several pieces.
+const TUS: &str = "tus";
+
+/// The directory of files that wait for their upload.
+pub(super) struct Staging {
+    dir: PathBuf,
+    min_free_bytes: u64,
+    /// Held while free space is checked and reserved, so that two files do not count the same
+    /// bytes.
+    reserving: Mutex<()>,
+}
+
+/// The name of a complete file.
+pub(super) fn staged_name(hash: &Hash) -> String {
+    hash.to_hex()
+}
+
+/// The name of a file that arrives in one piece.
+pub(super) fn put_name(id: &str) -> String {
+    format!("{id}.{PUT}")
+}
+
+/// The name of an upload that arrives in several pieces.
+pub(super) fn upload_name(id: &str) -> String {
+    format!("{id}.{TUS}")
+}
+
+impl Staging {
+    /// Opens the directory. Only this user may read it.
+    pub(super) fn open(dir: &Path, min_free_bytes: u64) -> io::Result<Staging> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        Ok(Staging {
+            dir: dir.to_owned(),
+            min_free_bytes,
+            reserving: Mutex::new(()),
+        })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// A new, empty file.
+    pub(super) fn create(&self, name: &str) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(0o600);
+        options.open(self.path(name))
+    }
+
+    /// A known file, for reading and writing.
+    pub(super) fn reopen(&self, name: &str) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).open(self.path(name))
+    }
+
+    /// Bytes of a file. `None` if there is none.
+    pub(super) fn size(&self, name: &str) -> io::Result<Option<u64>> {
+        match fs::symlink_metadata(self.path(name)) {
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives a synced file its final name. It replaces a file with the same bytes.
+    pub(super) fn publish(&self, name: &str, hash: &Hash) -> io::Result<()> {
+        fs::rename(self.path(name), self.path(&staged_name(hash)))?;
+        self.sync()
+    }
+
+    /// Gives a synced file its final name and keeps the old one.
+    pub(super) fn publish_link(&self, name: &str, hash: &Hash) -> io::Result<()> {
+        let (from, to) = (self.path(name), self.path(&staged_name(hash)));
+        match fs::hard_link(&from, &to) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
+            // Some file systems have no links.
+            Err(_) => {
+                let copy = put_name(&staged_name(hash));
+                self.check_room(fs::metadata(&from)?.len())?;
+                fs::copy(&from, self.path(&copy))?;
+                self.reopen(&copy)?.sync_all()?;
+                fs::rename(self.path(&copy), to)?;
+            }
+            Ok(()) => {}
+        }
+        self.sync()
+    }
+
+    /// Removes a file. A missing file is no error.
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.path(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes new and removed names durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        File::open(&self.dir)?.sync_all()
+    }
+
+    /// Checks that the disk keeps its free minimum after this many more bytes.
+    pub(super) fn check_room(&self, bytes: u64) -> io::Result<()> {
+        let stat = statvfs(&self.dir)?;
+        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+        if free < self.min_free_bytes.saturating_add(bytes) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+
+    /// Checks for room and reserves it, without changing the length of the file.
+    pub(super) fn reserve(&self, file: &File, bytes: u64) -> io::Result<()> {
+        let _reserving = self.reserving.lock();
+        self.check_room(bytes)?;
+        match fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes) {
+            // Some file systems cannot reserve. The room is checked again while bytes arrive.
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes files that nobody knows any more: those that arrived in one piece, and uploads that
+    /// are not `known`.
+    pub(super) fn remove_leftovers(&self, known: impl Fn(&str) -> bool) -> io::Result<()> {
+        for entry in fs::read_dir(&self.dir)? {
+            let path = entry?.path();
+            let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            let leftover = match path.extension().and_then(|extension| extension.to_str()) {
+                Some(PUT) => true,
+                Some(TUS) => !known(stem),
+                _ => false,
+            };
+            if leftover {
+                fs::remove_file(&path)?;
+            }
+        }
+        self.sync()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leftovers_go_and_complete_files_and_known_uploads_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let staging = Staging::open(dir.path(), 0).unwrap();
+        let complete = staged_name(&Hash::of(b"x"));
+        for name in ["a.put", "b.tus", "c.tus", &complete] {
+            staging.create(name).unwrap();
+        }
+        staging.remove_leftovers(|id| id == "c").unwrap();
+        let mut left: Vec<_> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        let mut expected = vec!["c.tus".to_owned(), complete];
+        expected.sort();
+        assert_eq!(left, expected);
+    }
+
+    #[test]
+    fn the_disk_keeps_its_free_minimum() {
+        let dir = tempfile::tempdir().unwrap();
+        let staging = Staging::open(dir.path(), u64::MAX).unwrap();
+        let file = staging.create("a.put").unwrap();
+        assert_eq!(staging.check_room(0).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(
+            staging.reserve(&file, 1).unwrap_err().kind(),
+            io::ErrorKind::StorageFull
+        );
+    }
+}
