@@ -27,6 +27,7 @@ mod kept_upload;
 mod limits;
 mod name;
 mod outcome;
+mod outgoing;
 mod prepare;
 mod prepare_blob;
 mod prepared_id;
@@ -57,6 +58,7 @@ pub use incoming::{
     Append, Checksum, EXPIRES_AFTER, Held, Incoming, IncomingError, LockError, Progress, Received, Receiving, Upload,
 };
 pub use limits::Limits;
+pub use outgoing::{Blob, OpenedBlob, OutgoingError, Pieces};
 pub use prepare::{PrepareError, PrepareSource, Prepared};
 pub use request::{
     DownloadRefusal, DownloadRequest, File, FileUpload, FileUploadRefusal, HookError, Password, Refusal, TaskIdError,

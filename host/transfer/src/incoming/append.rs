@@ -153,7 +153,6 @@ impl Append {
     /// [`IncomingError::Checksum`], [`IncomingError::NoRoom`], [`IncomingError::File`],
     /// [`IncomingError::Write`].
     pub async fn finish(mut self, whole: bool) -> Result<Held, IncomingError> {
-        // The thread is replaced only to take its result.
         let written = match whole {
             true => self.writer.finish().await?,
             false => self.writer.cut().await?,

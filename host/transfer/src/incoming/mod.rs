@@ -37,6 +37,9 @@ const RECEIVED_AT_ONCE: usize = 64;
 /// How long a file waits for its turn to arrive.
 const TURN_WAIT: Duration = Duration::from_secs(30);
 
+/// The identifier of a prepared file in the staging directory, which has the name of its hash.
+const STAGED: &str = "staged:";
+
 /// A file whose bytes are complete and durable in the staging directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
@@ -53,7 +56,7 @@ pub struct Received {
 impl Received {
     fn new(hash: Hash, size: u64, protected: bool) -> Received {
         Received {
-            id: staging::staged_name(&hash),
+            id: STAGED.to_owned(),
             hash,
             size,
             protected,

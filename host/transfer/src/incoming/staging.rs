@@ -1,15 +1,17 @@
-//! The directory of files that wait for their upload. All functions block the thread.
+//! Files that arrive, in the directory `incoming` of the staging directory. All functions block the
+//! thread.
 //!
-//! | name | contents |
+//! | name in the staging directory | contents |
 //! |---|---|
-//! | the lower-case hex of a SHA-256 | a complete file |
-//! | `ID.put` | a file that arrives in one piece; one that is there at start is a leftover |
-//! | `ID.tus` | an upload that arrives in several pieces |
+//! | the lower-case hex of a SHA-256 | a complete file, which waits for its upload |
+//! | `incoming/ID.put` | a file that arrives in one piece; one that is there at start is a leftover |
+//! | `incoming/ID.tus` | an upload that arrives in several pieces |
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use parking_lot::Mutex;
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
@@ -21,18 +23,18 @@ const PUT: &str = "put";
 /// The ending of an upload that arrives in several pieces.
 const TUS: &str = "tus";
 
-/// The directory of files that wait for their upload.
+/// The directory of files that arrive, in the staging directory.
+const INCOMING: &str = "incoming";
+
+/// Files that arrive.
 pub(super) struct Staging {
+    /// The staging directory.
+    complete: PathBuf,
     dir: PathBuf,
     min_free_bytes: u64,
     /// Held while free space is checked and reserved, so that two files do not count the same
     /// bytes.
     reserving: Mutex<()>,
-}
-
-/// The name of a complete file.
-pub(super) fn staged_name(hash: &Hash) -> String {
-    hash.to_hex()
 }
 
 /// The name of a file that arrives in one piece.
@@ -46,11 +48,13 @@ pub(super) fn upload_name(id: &str) -> String {
 }
 
 impl Staging {
-    /// Opens the directory. Only this user may read it.
-    pub(super) fn open(dir: &Path, min_free_bytes: u64) -> io::Result<Staging> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    /// Opens the directory in the staging directory. Only this user may read it.
+    pub(super) fn open(staging_dir: &Path, min_free_bytes: u64) -> io::Result<Staging> {
+        let dir = staging_dir.join(INCOMING);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
         Ok(Staging {
-            dir: dir.to_owned(),
+            complete: staging_dir.to_owned(),
+            dir,
             min_free_bytes,
             reserving: Mutex::new(()),
         })
@@ -81,29 +85,35 @@ impl Staging {
         }
     }
 
+    fn complete_path(&self, hash: &Hash) -> PathBuf {
+        self.complete.join(hash.to_hex())
+    }
+
     /// Gives a synced file its final name. It replaces a file with the same bytes.
     pub(super) fn publish(&self, name: &str, hash: &Hash) -> io::Result<()> {
-        fs::rename(self.path(name), self.path(&staged_name(hash)))?;
-        self.sync()
+        fs::rename(self.path(name), self.complete_path(hash))?;
+        sync_directory(&self.complete)
     }
 
     /// Gives a synced file its final name and keeps the old one.
     pub(super) fn publish_link(&self, name: &str, hash: &Hash) -> io::Result<()> {
-        let (from, to) = (self.path(name), self.path(&staged_name(hash)));
+        let (from, to) = (self.path(name), self.complete_path(hash));
         match fs::hard_link(&from, &to) {
+            Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
             // Some file systems have no links.
             Err(_) => {
-                let copy = put_name(&staged_name(hash));
+                let copy = self.path(&format!("{name}.{PUT}"));
                 self.check_room(fs::metadata(&from)?.len())?;
-                fs::copy(&from, self.path(&copy))?;
-                self.reopen(&copy)?.sync_all()?;
-                fs::rename(self.path(&copy), to)?;
+                fs::copy(&from, &copy)?;
+                File::open(&copy)?.sync_all()?;
+                fs::rename(&copy, &to)?;
             }
-            Ok(()) => {}
         }
-        self.sync()
+        // A complete file that no upload needs is removed an hour after it changed.
+        File::options().write(true).open(&to)?.set_modified(SystemTime::now())?;
+        sync_directory(&self.complete)
     }
 
     /// Removes a file. A missing file is no error.
@@ -116,7 +126,7 @@ impl Staging {
 
     /// Makes new and removed names durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        File::open(&self.dir)?.sync_all()
+        sync_directory(&self.dir)
     }
 
     /// Checks that the disk keeps its free minimum after this many more bytes.
@@ -159,27 +169,47 @@ impl Staging {
     }
 }
 
+fn sync_directory(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn names(dir: &Path) -> Vec<String> {
+        let entries = fs::read_dir(dir).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
     #[test]
-    fn leftovers_go_and_complete_files_and_known_uploads_stay() {
+    fn leftovers_go_and_known_uploads_stay() {
         let dir = tempfile::tempdir().unwrap();
         let staging = Staging::open(dir.path(), 0).unwrap();
-        let complete = staged_name(&Hash::of(b"x"));
-        for name in ["a.put", "b.tus", "c.tus", &complete] {
+        for name in ["a.put", "b.tus", "c.tus"] {
             staging.create(name).unwrap();
         }
         staging.remove_leftovers(|id| id == "c").unwrap();
-        let mut left: Vec<_> = fs::read_dir(dir.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        left.sort();
-        let mut expected = vec!["c.tus".to_owned(), complete];
-        expected.sort();
-        assert_eq!(left, expected);
+        assert_eq!(names(&dir.path().join(INCOMING)), ["c.tus"]);
+    }
+
+    #[test]
+    fn a_complete_file_may_be_there_already() {
+        let dir = tempfile::tempdir().unwrap();
+        let staging = Staging::open(dir.path(), 0).unwrap();
+        let hash = Hash::of(b"");
+        for name in ["a.tus", "b.tus"] {
+            staging.create(name).unwrap();
+            staging.publish_link(name, &hash).unwrap();
+        }
+        staging.create("c.put").unwrap();
+        staging.publish("c.put", &hash).unwrap();
+        assert_eq!(names(dir.path()), [hash.to_hex(), INCOMING.to_owned()]);
+        assert_eq!(names(&dir.path().join(INCOMING)), ["a.tus", "b.tus"]);
     }
 
     #[test]
