@@ -8,17 +8,20 @@ mod space;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use stowage_cli::data_dir::ADMIN_TOKEN_FILE;
 use stowage_cloud::Space;
 use stowage_deploy::watched::Watched;
+use stowage_transfer::Incoming;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Admin, AdminToken};
 use crate::demo;
-use crate::hooks::RowModules;
+use crate::hooks::{Hooks, RowModules};
 use crate::server;
+use crate::server::files::Files;
 use crate::settings::Settings;
 use assemble::Parts;
 use data_dir::DataDir;
@@ -61,7 +64,14 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     print_address(address)?;
     let gate = network::gate(&settings, address, &token);
     let config = network::server_config(&settings);
-    server::run(listener, logic, services.feed, admin, gate, config, stop.clone()).await;
+    let files = Files::new(
+        Arc::new(Hooks(logic.clone())),
+        services.transfers.clone(),
+        Incoming::open(&services.transfers).context("the directory of files that wait for their upload")?,
+        config.body_timeout,
+        stop.clone(),
+    );
+    server::run(listener, logic, services.feed, files, admin, gate, config, stop.clone()).await;
 
     tracing::info!("stopping");
     if deployer.recording().is_some()

@@ -1,4 +1,4 @@
-//! One request: it passes the gate and goes to the feed, the API or the admin API.
+//! One request: it passes the gate and goes to the feed, the API, files or the admin API.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -10,9 +10,10 @@ use http::header::{
     ALLOW, HeaderValue, ORIGIN, VARY,
 };
 use http::{Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
+use super::files::{FileResponse, is_files};
 use super::{ConnectionPermit, Shared, feed};
 use crate::admin;
 use crate::response::{HttpResponse, json_response, refusal};
@@ -26,23 +27,39 @@ pub(super) async fn respond(
     shared: Arc<Shared>,
     request: Request<Incoming>,
     permit: ConnectionPermit,
-) -> Result<HttpResponse, Infallible> {
+) -> Result<FileResponse, Infallible> {
     let shared = &*shared;
     if admin::is_admin(request.uri().path()) {
-        return Ok(match shared.gate.check_admin(&request) {
+        let response = match shared.gate.check_admin(&request) {
             Ok(()) => shared.admin.respond(request).await,
             Err(refused) => {
                 tracing::debug!(%refused, "a request to the admin API was refused");
                 admin::refusal(refused.status(), &refused.to_string())
             }
-        });
+        };
+        return Ok(response.map(Either::Left));
     }
     if let Err(refused) = shared.gate.check(&request) {
         tracing::debug!(%refused, "a request was refused");
-        return Ok(refusal(refused.status(), &refused.to_string()));
+        return Ok(refusal(refused.status(), &refused.to_string()).map(Either::Left));
     }
     let origin = request.headers().get(ORIGIN).cloned();
-    let mut response = match (request.method(), request.uri().path()) {
+    let mut response = match is_files(request.uri().path()) {
+        true => shared.files.respond(request).await,
+        false => route(shared, request, permit).await.map(Either::Left),
+    };
+    if let Some(origin) = origin {
+        // The gate allowed this origin: its pages may read the response.
+        let headers = response.headers_mut();
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.append(VARY, HeaderValue::from_static("origin"));
+    }
+    Ok(response)
+}
+
+/// Everything but the admin API and files.
+async fn route(shared: &Shared, request: Request<Incoming>, permit: ConnectionPermit) -> HttpResponse {
+    match (request.method(), request.uri().path()) {
         (&Method::GET, FEED_PATH) => feed::upgrade(shared, request, permit),
         (&Method::OPTIONS, _) => preflight(),
         (&Method::POST, _) => {
@@ -57,14 +74,7 @@ pub(super) async fn respond(
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
             response
         }
-    };
-    if let Some(origin) = origin {
-        // The gate allowed this origin: its pages may read the response.
-        let headers = response.headers_mut();
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(VARY, HeaderValue::from_static("origin"));
     }
-    Ok(response)
 }
 
 async fn api(shared: &Shared, uri: Uri, body: Incoming) -> HttpResponse {

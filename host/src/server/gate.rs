@@ -3,7 +3,7 @@
 //!
 //! A web page of any origin can make a browser send requests to loopback, and can point its own
 //! host name there (DNS rebinding). So the Host must be one of the server's, an Origin must be
-//! allowed, and a POST must be JSON, which a page cannot send to another origin without a
+//! allowed, and a POST to the API must be JSON, which a page cannot send to another origin without a
 //! preflight. The admin API has a token of its own and accepts no page of another origin.
 
 use std::net::SocketAddr;
@@ -12,6 +12,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, SEC_W
 use http::{HeaderMap, Method, Request, StatusCode};
 use sha2::{Digest, Sha256};
 
+use super::files::is_files;
 use crate::admin::AdminToken;
 use crate::response::is_media_type;
 
@@ -125,7 +126,8 @@ impl Gate {
             return Ok(());
         }
         self.check_token(headers)?;
-        if request.method() == Method::POST && !is_json(headers) {
+        // A file has its own content type. A page sends it to another origin only with an Origin.
+        if request.method() == Method::POST && !is_files(request.uri().path()) && !is_json(headers) {
             return Err(Refused::ContentType);
         }
         Ok(())

@@ -1,8 +1,9 @@
 //! HTTP/1.1: accepts, limits and drains connections. Each request passes the gate and goes on to
-//! the API, the admin API or the feed.
+//! the API, the admin API, files or the feed.
 
 mod connection;
 mod feed;
+pub(crate) mod files;
 mod gate;
 mod hyper_refusal;
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http_body_util::Either;
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -26,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::Admin;
+use files::Files;
 use hyper_refusal::EnvelopedRefusals;
 
 /// The limits of connections.
@@ -62,6 +65,7 @@ impl Default for Config {
 struct Shared {
     logic: Logic,
     feed: Feed,
+    files: Files,
     admin: Admin,
     gate: Gate,
     config: Config,
@@ -91,6 +95,7 @@ pub(crate) async fn run(
     listener: TcpListener,
     logic: Logic,
     feed: Feed,
+    files: Files,
     admin: Admin,
     gate: Gate,
     config: Config,
@@ -99,6 +104,7 @@ pub(crate) async fn run(
     let shared = Arc::new(Shared {
         logic,
         feed,
+        files,
         admin,
         gate,
         config,
@@ -107,6 +113,7 @@ pub(crate) async fn run(
         cut: CancellationToken::new(),
     });
     let connections = TaskTracker::new();
+    shared.sockets.spawn(shared.files.clone().remove_expired());
     accept(&listener, &shared, &connections).await;
     drop(listener);
     connections.close();
@@ -114,6 +121,7 @@ pub(crate) async fn run(
     let drained = async {
         connections.wait().await;
         shared.sockets.wait().await;
+        shared.files.drained().await;
         shared.admin.drained().await;
     };
     if timeout(shared.config.drain, drained).await.is_err() {
@@ -121,6 +129,8 @@ pub(crate) async fn run(
         shared.cut.cancel();
         connections.wait().await;
         shared.sockets.wait().await;
+        // Their clients are gone, so that only what was received is still to be kept.
+        shared.files.drained().await;
     }
 }
 
@@ -180,8 +190,12 @@ async fn serve(http: Builder, stream: WriteTimeout, permit: Option<OwnedSemaphor
             async move {
                 // Boxed: the future is large, and hyper moves the future of each request.
                 let answer = Box::pin(connection::respond(shared, request, permit)).await;
-                drop(answering);
-                answer
+                answer.map(|response| {
+                    response.map(|body| match body {
+                        Either::Left(body) => Either::Left(body),
+                        Either::Right(file) => Either::Right(file.answering(answering)),
+                    })
+                })
             }
         })
     };
@@ -216,7 +230,7 @@ async fn serve(http: Builder, stream: WriteTimeout, permit: Option<OwnedSemaphor
 }
 
 /// Counts a request while it is being answered.
-struct Answering(Arc<AtomicUsize>);
+pub(crate) struct Answering(Arc<AtomicUsize>);
 
 impl Answering {
     fn begin(count: &Arc<AtomicUsize>) -> Answering {
