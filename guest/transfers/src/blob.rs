@@ -54,7 +54,7 @@ impl Blob {
             None => None,
             Some(0) => Some(false),
             Some(1) => Some(true),
-            Some(_) => return Err(Error::parameter("isCrypt", "0 or 1")),
+            Some(_) => return Err(Error::parameter("isCrypt", "a whole number from 0 to 1")),
         };
         if !is_hash(hash) {
             return Err(Error::no_file(hash));

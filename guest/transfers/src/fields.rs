@@ -35,7 +35,7 @@ impl Platform {
             3 => Ok(Self::Storage),
             _ => Err(Error::parameter(
                 "platform",
-                "0 message backups, 1 temp files, 2 IM favourites or 3 cloud storage",
+                "a whole number from 0 to 3 (0 message backups, 1 temp files, 2 IM favourites, 3 cloud storage)",
             )),
         }
     }

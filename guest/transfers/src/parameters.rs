@@ -16,7 +16,7 @@ pub(crate) fn platform(platform: u32) -> Result<u8, Error> {
         .ok_or_else(|| {
             Error::parameter(
                 "platform",
-                "0 message backups, 1 temp files, 2 IM favourites, 3 cloud storage or 4 DAPP",
+                "a whole number from 0 to 4 (0 message backups, 1 temp files, 2 IM favourites, 3 cloud storage, 4 DAPP)",
             )
         })
 }
