@@ -138,7 +138,12 @@ fn filter(direction: Option<u32>, platform_number: Option<u32>, status: Option<i
         None => None,
         Some(0) => Some(Direction::Upload),
         Some(1) => Some(Direction::Download),
-        Some(_) => return Err(Error::parameter("type", "a whole number from 0 to 1 (0 upload, 1 download)")),
+        Some(_) => {
+            return Err(Error::parameter(
+                "type",
+                "a whole number from 0 to 1 (0 upload, 1 download)",
+            ));
+        }
     };
     if status.is_some_and(|status| !STATUSES.contains(&status)) {
         return Err(Error::parameter("status", "a whole number from -1 to 5"));

@@ -8,7 +8,7 @@ use stowage_storage::{Error as StorageError, Store, Transaction};
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 
 use crate::holds::{BlobHold, Holds};
-use crate::password::{OpenSealedError, Passwords, SealedReader};
+use crate::password::{OpenSealedError, Passwords, ReadAgain, SealedReader};
 use crate::state::CloudState;
 use crate::sync_runs::SyncRuns;
 use crate::update::update;
@@ -194,9 +194,9 @@ impl Cloud {
     ///
     /// # Errors
     /// [`OpenSealedError`] says what is wrong with the password or the file.
-    pub async fn open_sealed<R>(&self, input: R, password: &str) -> Result<SealedReader<R>, OpenSealedError>
+    pub async fn open_sealed<R>(&self, input: R, password: &str) -> Result<SealedReader<ReadAgain<R>>, OpenSealedError>
     where
-        R: std::io::Read + std::io::Seek + Send + 'static,
+        R: std::io::Read + Send + 'static,
     {
         self.state.passwords.open(input, password).await
     }

@@ -72,7 +72,7 @@ pub use health::Health;
 pub use holds::BlobHold;
 pub use import::import;
 pub use layout::FORMAT;
-pub use password::{HeaderError, OpenSealedError, SealedReader, seal};
+pub use password::{HeaderError, OpenSealedError, ReadAgain, SealedReader, seal};
 pub use row::{DEPTH_LIMIT, IDENTITY_LIMIT_BYTES, LINE_LIMIT_BYTES};
 pub use segment::{SEGMENT_LIMIT_BYTES, SEGMENT_LIMIT_ROWS, default_segment};
 pub use space::{OpenOptions, Space};

@@ -4,7 +4,7 @@
 //! names the factor. All derivations together take at most [`MEMORY_LIMIT_MIB`]. One that needs
 //! more runs alone.
 
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Cursor, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ use tokio::time::Instant;
 
 use crate::attempts::Attempts;
 use crate::{Error, Hash, Space, blob, memory};
+
+/// A reader whose first bytes were read and are read again.
+pub type ReadAgain<R> = io::Chain<Cursor<Vec<u8>>, R>;
 
 /// The most bytes that are read to check a password. A header has less than 1 KiB.
 const HEADER_LIMIT_BYTES: u64 = 64 << 10;
@@ -144,15 +147,19 @@ impl Passwords {
     }
 
     /// Opens a protected file at its beginning on a blocking thread, after waiting for a turn.
-    pub(crate) async fn open<R>(&self, mut input: R, password: &str) -> Result<SealedReader<R>, OpenSealedError>
+    pub(crate) async fn open<R>(
+        &self,
+        mut input: R,
+        password: &str,
+    ) -> Result<SealedReader<ReadAgain<R>>, OpenSealedError>
     where
-        R: Read + Seek + Send + 'static,
+        R: Read + Send + 'static,
     {
         let looked = tokio::task::spawn_blocking(move || {
             let mut head = Vec::new();
             input.by_ref().take(HEADER_LIMIT_BYTES).read_to_end(&mut head)?;
-            input.seek(SeekFrom::Start(0))?;
-            Ok::<_, io::Error>((input, work_factor(&head)))
+            let work_factor = work_factor(&head);
+            Ok::<_, io::Error>((Read::chain(Cursor::new(head), input), work_factor))
         });
         let (input, work_factor) = looked.await.map_err(io::Error::other)??;
         let turn = self.turn(work_factor).await?;

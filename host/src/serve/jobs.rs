@@ -5,7 +5,6 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use stowage_deploy::Deployer;
 use stowage_deploy::watched::Watched;
-use stowage_logic::Logic;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -17,16 +16,12 @@ pub(super) struct Jobs(Vec<(&'static str, JoinHandle<()>)>);
 
 impl Jobs {
     pub(super) fn start(
-        logic: &Logic,
+        hooks: Arc<Hooks>,
         services: &Services,
         deployer: Deployer,
         watched: Option<Watched>,
         stop: &CancellationToken,
     ) -> Jobs {
-        let hooks = Arc::new(Hooks {
-            logic: logic.clone(),
-            transfers: services.transfers.clone(),
-        });
         let cloud = {
             let (cloud, hooks, stop) = (services.cloud.clone(), hooks.clone(), stop.clone());
             tokio::spawn(async move { cloud.run(hooks, stop.cancelled_owned()).await })

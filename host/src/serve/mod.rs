@@ -57,20 +57,24 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     } = parts;
     let stop = CancellationToken::new();
     let admin = Admin::new(deployer.clone());
-    let jobs = Jobs::start(&logic, &services, deployer.clone(), watched, &stop);
-
-    data.announce(address)?;
-    stop_on_signal(stop.clone())?;
-    print_address(address)?;
-    let gate = network::gate(&settings, address, &token);
     let config = network::server_config(&settings);
+    let hooks = Arc::new(Hooks {
+        logic: logic.clone(),
+        transfers: services.transfers.clone(),
+    });
     let files = Files::new(
-        Arc::new(Hooks(logic.clone())),
+        hooks.clone(),
         services.transfers.clone(),
         Incoming::open(&services.transfers).context("the directory of files that wait for their upload")?,
         config.body_timeout,
         stop.clone(),
     );
+    let jobs = Jobs::start(hooks, &services, deployer.clone(), watched, &stop);
+
+    data.announce(address)?;
+    stop_on_signal(stop.clone())?;
+    print_address(address)?;
+    let gate = network::gate(&settings, address, &token);
     server::run(listener, logic, services.feed, files, admin, gate, config, stop.clone()).await;
 
     tracing::info!("stopping");

@@ -78,14 +78,9 @@ async fn a_protected_blob_is_opened_with_its_password() {
         let mut sealed = Vec::new();
         seal(&bytes[..], &mut sealed, "stowage").unwrap();
         rig.blob("a", &sealed).await;
-        let blob = |_: ()| transfers.blob(&Hash::of(&sealed));
-        let opened = blob(())
-            .await
-            .unwrap()
-            .unwrap()
-            .open(&password("stowage"))
-            .await
-            .unwrap();
+        let hash = Hash::of(&sealed);
+        let blob = transfers.blob(&hash).await.unwrap().unwrap();
+        let opened = blob.open(&password("stowage")).await.unwrap();
         assert_eq!(opened.size, size as u64);
         assert_eq!(all(opened.pieces).await, (bytes, true));
         let blob = transfers.blob(&hash).await.unwrap().unwrap();

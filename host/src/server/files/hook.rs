@@ -83,8 +83,8 @@ impl FileHook for Hooks {
 impl Hooks {
     /// Calls the function, and returns its value as JSON.
     async fn ask(&self, function: &str, params: &[Val]) -> Result<Vec<u8>, Failure> {
-        let generation = self.0.generation();
-        let id = self.0.call_id();
+        let generation = self.logic.generation();
+        let id = self.logic.call_id();
         let Some(route) = generation.hook(INTERFACE, function) else {
             return Err(Failure {
                 code: 300,
@@ -92,7 +92,7 @@ impl Hooks {
                 is_decision: false,
             });
         };
-        match self.0.call(route, params, &id).await {
+        match self.logic.call(route, params, &id).await {
             Ok(Outcome::Done(json)) => Ok(json),
             Ok(outcome) => {
                 let (code, message) = outcome.error().unwrap_or((700, "the module refused the file"));

@@ -124,7 +124,8 @@ impl Blob {
         let stall_timeout = self.engine.config.stall_timeout;
         let pieces = match self.source {
             Source::Space { .. } => self.engine.cloud.space().read_blob(&self.hash, range).await?,
-            Source::File { mut file, .. } => {
+            Source::File { file, .. } => {
+                let mut file = tokio::fs::File::from_std(file);
                 file.seek(SeekFrom::Start(range.start)).await.map_err(local_error)?;
                 let rest = file.take(range.end - range.start);
                 ReaderStream::with_capacity(rest, READ_BYTES)
