@@ -29,8 +29,8 @@ pub struct Config {
     pub checkpoint_bytes: u64,
     /// Time after which a running download is checkpointed. Default 1 s.
     pub checkpoint_interval: Duration,
-    /// The longest wait for the next bytes of a source before the attempt counts as failed. Default
-    /// 60 s.
+    /// The longest wait for the next bytes of a source before the attempt counts as failed. A
+    /// connection that brings nothing for a quarter of this time is replaced. Default 60 s.
     pub stall_timeout: Duration,
     /// The time between two checks whether the disk has room again. Default 10 s.
     pub room_interval: Duration,

@@ -366,6 +366,36 @@ mod tests {
     }
 
     #[test]
+    fn a_checkpoint_fits_only_if_its_ranges_are_in_order_and_in_the_file() {
+        let checkpoint = |offset, ranges: &[(u64, u64)]| Checkpoint {
+            offset,
+            sha256: [0; 32],
+            ranges: ranges.to_vec(),
+        };
+        let good = checkpoint(3, &[(3, 5), (7, 10)]);
+        assert!(good.fits(10));
+        assert_eq!((good.covered_bytes(), good.end()), (8, 10));
+        for (offset, ranges) in [
+            (11, &[][..]),
+            (3, &[(2, 5)]),
+            (3, &[(5, 4)]),
+            (3, &[(7, 10), (3, 5)]),
+            (3, &[(7, 11)]),
+            (0, &[(1, u64::MAX), (0, u64::MAX)]),
+        ] {
+            assert!(!checkpoint(offset, ranges).fits(10), "{offset} {ranges:?}");
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_of_an_earlier_version_has_no_ranges() {
+        let earlier = serde_json::json!({"offset": 7, "sha256": vec![1; 32]});
+        let bytes = rmp_serde::to_vec_named(&earlier).unwrap();
+        let checkpoint: Checkpoint = rmp_serde::from_slice(&bytes).unwrap();
+        assert_eq!((checkpoint.offset, checkpoint.covered_bytes()), (7, 7));
+    }
+
+    #[test]
     fn a_task_is_kept_with_field_names_and_unknown_ones_do_not_harm() {
         let request = UploadRequest {
             platform: 3,

@@ -33,8 +33,8 @@ pub(super) fn disk_full(error: io::Error) -> io::Error {
 }
 
 /// Copies ranges of a file. Shares blocks with it if the file system can, which takes no time.
-/// `wrote` is told each copied range and returns whether to go on. Ends early where the source ends.
-/// Blocks.
+/// `wrote` is told each copied range and returns whether to go on. Ends early where the source
+/// ends. Blocks.
 pub(crate) fn copy(
     source: &File,
     part: &PartFile,

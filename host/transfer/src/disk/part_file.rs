@@ -57,3 +57,18 @@ impl PartFile {
         hash_prefix(&self.file, len)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_to_a_full_disk_says_so() {
+        let part = PartFile {
+            file: File::options().write(true).open("/dev/full").unwrap(),
+            name: "x".into(),
+        };
+        let error = part.write_all_at(b"bytes", 0).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    }
+}
