@@ -24,7 +24,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// If a client does not take a part of a frame in this time, the connection ends.
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 /// Most bytes of a frame of the websocket. A longer text is sent as several frames.
-const MAX_FRAME_BYTES: usize = 16 << 10;
+const MAX_FRAME_BYTES: usize = 8 << 10;
 /// Most keys of one connection.
 const MAX_KEYS: usize = 64;
 

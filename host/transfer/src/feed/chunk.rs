@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::rows::Page;
 
 /// The most bytes of a chunk, unless its first row alone has more.
-const CHUNK_BYTES: usize = 15 << 10;
+const CHUNK_BYTES: usize = 7 << 10;
 
 /// Some rows of a frame as JSON.
 #[derive(Clone)]

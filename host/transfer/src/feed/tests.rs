@@ -430,7 +430,7 @@ async fn a_frame_of_many_rows_comes_in_small_fragments() {
     let mut connection = feed.connect(None);
     let parts = fragments(&mut connection).await;
     assert!(parts.len() > 10, "{} fragments", parts.len());
-    assert!(parts.iter().all(|part| part.text.len() <= 16 << 10));
+    assert!(parts.iter().all(|part| part.text.len() <= 8 << 10));
     let is_first: Vec<_> = parts.iter().map(|part| part.is_first).collect();
     assert!(is_first[0] && is_first[1..].iter().all(|is_first| !is_first));
     let text: Vec<u8> = parts.iter().flat_map(|part| part.text.to_vec()).collect();
