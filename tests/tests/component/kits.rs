@@ -4,7 +4,14 @@ use stowage_kit::{Kit, KitBuilder};
 use stowage_tests::program::target_dir;
 
 /// The built-in modules, in the order they are loaded.
-pub const MODULES: [&str; 5] = ["favorites", "temp-files", "backups", "cloud-storage", "common"];
+pub const MODULES: [&str; 6] = [
+    "favorites",
+    "temp-files",
+    "backups",
+    "cloud-storage",
+    "common",
+    "transfers",
+];
 
 /// A kit with all built-in modules.
 pub async fn builtin() -> Kit {

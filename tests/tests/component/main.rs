@@ -13,4 +13,5 @@ mod probe;
 mod recordings;
 mod refused;
 mod response_cache;
+mod transfers;
 mod world;
