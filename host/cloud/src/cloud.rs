@@ -67,11 +67,14 @@ impl Cloud {
         {
             space.objects().expect(id)?;
         }
-        let description = match space.description().await {
-            Ok(description) => Some(description),
-            Err(error @ Error::OtherSpace { .. }) => return Err(error),
-            // The size of the space is the last one known.
-            Err(_) => None,
+        let description = match space.health() {
+            Health::Reachable => match space.description().await {
+                Ok(description) => Some(description),
+                Err(error @ Error::OtherSpace { .. }) => return Err(error),
+                Err(_) => None,
+            },
+            // It is not asked again at once. Until it is back, its size is the last one known.
+            Health::OutOfReach { .. } => None,
         };
         if let Some(known) = known
             && !known.is_at(space.id())
