@@ -45,6 +45,14 @@ impl Tasks {
             .collect()
     }
 
+    /// A complete upload of a prepared file with this hash.
+    pub(crate) fn uploaded_file(&self, hash: &str) -> Option<Task> {
+        self.done(i64::MIN)
+            .rev()
+            .find(|task| task.file.hash == hash && !task.prepared.is_empty())
+            .cloned()
+    }
+
     /// The hashes of prepared files that uploads still need.
     pub(crate) fn needed_files(&self) -> HashSet<String> {
         self.entries
