@@ -118,3 +118,34 @@ impl Limiter {
         &self.buckets[usize::from(direction.wire())]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(revision: u64, max_downloads: u32) -> StoredLimits {
+        StoredLimits {
+            revision,
+            limits: Limits {
+                download_bytes_per_second: 0,
+                upload_bytes_per_second: 0,
+                max_downloads,
+                max_uploads: 3,
+            },
+        }
+    }
+
+    #[test]
+    fn the_newest_limits_count_and_there_is_always_a_most() {
+        let limiter = Limiter::new(stored(0, 4));
+        let at_once = || limiter.at_once(Direction::Download);
+        assert_eq!((at_once(), limiter.at_once(Direction::Upload)), (4, 3));
+        limiter.change(stored(2, 7));
+        limiter.change(stored(1, 5));
+        assert_eq!(at_once(), 7);
+        for (set, most) in [(0, 256), (u32::MAX, 256), (256, 256), (255, 255), (1, 1)] {
+            limiter.set(stored(0, set).limits);
+            assert_eq!(at_once(), most, "{set}");
+        }
+    }
+}

@@ -181,3 +181,68 @@ impl From<DecryptError> for Outcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn source() -> stowage_cloud::Source {
+        Arc::new(io::Error::other("so the store says"))
+    }
+
+    fn subject() -> String {
+        "blobs/x".to_owned()
+    }
+
+    #[test]
+    fn errors_of_the_space_have_the_outcome_of_their_class() {
+        let refused = SpaceError::Refused {
+            subject: subject(),
+            source: source(),
+        };
+        assert!(matches!(Outcome::from(refused), Outcome::Failed { code: 403, .. }));
+        let full = SpaceError::Full {
+            subject: subject(),
+            source: source(),
+        };
+        assert!(matches!(Outcome::from(full), Outcome::SpaceFull(_)));
+        let newer = SpaceError::NewerFormat { found: 9 };
+        assert!(matches!(Outcome::from(newer), Outcome::Failed { code: 500, .. }));
+        let missing = SpaceError::Missing { object: subject() };
+        assert!(matches!(Outcome::from(missing), Outcome::Retry { .. }));
+    }
+
+    #[test]
+    fn a_busy_space_says_how_long_to_wait() {
+        let retry_after = Some(Duration::from_secs(7));
+        let busy = SpaceError::Busy {
+            subject: subject(),
+            retry_after,
+            source: source(),
+        };
+        let Outcome::Retry { error, .. } = Outcome::from(busy) else {
+            panic!("it may work later");
+        };
+        assert_eq!(error.retry_after(), retry_after);
+        assert_eq!(TransferError::Panic.retry_after(), None);
+    }
+
+    #[test]
+    fn a_full_disk_waits_and_wrong_bytes_fail() {
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            assert!(matches!(Outcome::failed(io::Error::from(kind)), Outcome::DiskFull(_)));
+            let decrypting = DecryptError::Io(kind.into());
+            assert!(matches!(Outcome::from(decrypting), Outcome::DiskFull(_)));
+        }
+        let other = io::Error::from(io::ErrorKind::PermissionDenied);
+        assert!(matches!(Outcome::failed(other), Outcome::Failed { code: 500, .. }));
+        let wrong = TransferError::WrongHash {
+            size: 1,
+            expected: Hash::of(b"x"),
+            found: Hash::of(b"y"),
+        };
+        assert!(matches!(Outcome::failed(wrong), Outcome::Failed { code: 422, .. }));
+    }
+}

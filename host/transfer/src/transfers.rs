@@ -123,8 +123,8 @@ impl Transfers {
         Ok(Staged::new_task(task, None))
     }
 
-    /// Puts in force what a call has staged. Call it after the commit. When it returns, the feed has
-    /// the task.
+    /// Puts in force what a call has staged. Call it after the commit. When it returns, the feed
+    /// has the task.
     pub fn release(&self, staged: Staged) {
         let engine = &self.0;
         match staged.0 {

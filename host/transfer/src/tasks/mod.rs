@@ -107,8 +107,8 @@ impl Tasks {
         self.set_control(id, control, true);
     }
 
-    /// The next attempt of a direction, if fewer than `most` run. A download of a blob that is being
-    /// downloaded waits until that download ends.
+    /// The next attempt of a direction, if fewer than `most` run. A download of a blob that is
+    /// being downloaded waits until that download ends.
     pub(crate) fn next(&mut self, direction: Direction, most: usize) -> Option<Attempt> {
         let queue = usize::from(direction.wire());
         while self.running[queue] < most {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::change::TaskChange;
 use crate::request::{DownloadRequest, File};
 
 fn task(id: u64, hash: &str) -> Task {
@@ -110,4 +111,94 @@ fn the_oldest_finished_tasks_are_forgotten_unless_restarted() {
     tasks.add_staged(restarted, Control::default(), None, true);
     let forgotten: Vec<_> = tasks.forget(&[1, 2]).into_iter().map(|t| t.id).collect();
     assert_eq!(forgotten, [2]);
+}
+
+fn control(revision: u64, change: TaskChange) -> Control {
+    let mut control = Control {
+        revision,
+        ..Control::default()
+    };
+    control.apply(change, 7);
+    control
+}
+
+#[test]
+fn a_held_task_does_not_start_and_an_older_control_changes_nothing() {
+    let mut tasks = Tasks::default();
+    for id in 1..=2 {
+        tasks.add_staged(task(id, &id.to_string()), Control::default(), None, true);
+    }
+    tasks.set_control(1, control(2, TaskChange::Pause), false);
+    tasks.set_control(1, control(1, TaskChange::Resume), true);
+    assert_eq!(started(&mut tasks, 4), [2]);
+    tasks.set_control(1, control(3, TaskChange::Resume), true);
+    assert_eq!(started(&mut tasks, 4), [1]);
+}
+
+#[test]
+fn an_attempt_is_stopped_when_its_task_is_held_and_goes_on_when_it_is_let_go() {
+    let mut tasks = Tasks::default();
+    tasks.add_staged(task(1, "a"), Control::default(), None, true);
+    let attempt = tasks.next(Direction::Download, 1).unwrap();
+    tasks.set_control(1, control(1, TaskChange::Pause), false);
+    assert!(attempt.stop.is_cancelled());
+    tasks.set_control(1, control(2, TaskChange::Resume), true);
+    assert_eq!(started(&mut tasks, 1), Vec::<u64>::new(), "it has not stopped yet");
+    let mut stopped = attempt.job.task;
+    stopped.state = State::Paused;
+    tasks.end_attempt(stopped, None);
+    assert_eq!(started(&mut tasks, 1), [1]);
+}
+
+#[test]
+fn a_paused_download_does_not_hold_up_another_one_of_its_blob() {
+    let mut tasks = Tasks::default();
+    for id in 1..=3 {
+        tasks.add_staged(task(id, "a"), Control::default(), None, true);
+    }
+    let attempt = tasks.next(Direction::Download, 4).unwrap();
+    assert_eq!(started(&mut tasks, 4), Vec::<u64>::new());
+    tasks.set_control(2, control(1, TaskChange::Pause), false);
+    tasks.set_control(1, control(1, TaskChange::Cancel), false);
+    tasks.end_attempt(attempt.job.task, None);
+    assert_eq!(started(&mut tasks, 4), [3]);
+}
+
+#[test]
+fn the_task_that_waits_with_the_highest_priority_is_next() {
+    let mut tasks = Tasks::default();
+    for id in 1..=4 {
+        tasks.add_staged(task(id, &id.to_string()), Control::default(), None, true);
+    }
+    tasks.set_control(3, control(1, TaskChange::Priority(6)), false);
+    tasks.set_control(1, control(1, TaskChange::Priority(0)), false);
+    assert_eq!(started(&mut tasks, 4), [3, 2, 4, 1]);
+}
+
+#[test]
+fn a_new_task_waits_until_the_files_of_a_removed_one_with_its_identifier_are_gone() {
+    let mut tasks = Tasks::default();
+    let old = task(1, "a");
+    let mut new = task(2, "b");
+    new.task_id = old.task_id.clone();
+    tasks.add_staged(old.clone(), Control::default(), None, true);
+    assert!(tasks.remove(old, |_| String::new()).is_some());
+    tasks.add_staged(new, Control::default(), None, true);
+    tasks.add_staged(task(3, "c"), Control::default(), None, true);
+    assert_eq!(started(&mut tasks, 4), [3]);
+    let removed = tasks.take_removed();
+    assert_eq!(removed.len(), 1);
+    tasks.end_removal(&removed[0]);
+    assert_eq!(started(&mut tasks, 4), [2]);
+}
+
+#[test]
+fn cancelled_tasks_count_as_ended_and_are_forgotten_like_others() {
+    let mut tasks = Tasks::default();
+    tasks.add_staged(task(1, "a"), Control::default(), None, true);
+    tasks.set_control(1, control(1, TaskChange::Cancel), false);
+    tasks.add_stored(done(task(8, "b")), Control::default());
+    assert_eq!(tasks.surplus(0, 10), [1, 8]);
+    tasks.set_control(1, control(2, TaskChange::Resume), true);
+    assert_eq!(tasks.surplus(0, 10), [8]);
 }
