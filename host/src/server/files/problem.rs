@@ -1,7 +1,10 @@
 //! Why a request for bytes failed, and its response.
 
+use std::time::Duration;
+
 use http::StatusCode;
-use http::header::{ALLOW, HeaderName, HeaderValue};
+use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
+use stowage_cloud::Error as SpaceError;
 use stowage_logic::rpc::{Code, Envelope};
 use stowage_transfer::{IncomingError, LockError, OutgoingError};
 
@@ -19,6 +22,8 @@ pub(super) struct Problem {
     pub(super) message: String,
     /// The methods of the route, for a request with another one.
     allow: Option<&'static str>,
+    /// How long the client should wait.
+    retry_after: Option<Duration>,
 }
 
 impl Problem {
@@ -29,6 +34,7 @@ impl Problem {
             code: Code::OTHER.0,
             message: message.into(),
             allow: None,
+            retry_after: None,
         }
     }
 
@@ -44,6 +50,7 @@ impl Problem {
             code,
             message,
             allow: None,
+            retry_after: None,
         }
     }
 
@@ -61,6 +68,10 @@ impl Problem {
         response.headers_mut().insert(CODE, HeaderValue::from(self.code));
         if let Some(allow) = self.allow {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_secs().saturating_add(1);
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -132,6 +143,13 @@ impl From<OutgoingError> for Problem {
     fn from(error: OutgoingError) -> Problem {
         match error {
             OutgoingError::WrongPassword => Problem::coded(60004, "the password is wrong".to_owned()),
+            OutgoingError::Source(SpaceError::TooManyAttempts { retry_after, .. }) => Problem {
+                retry_after: Some(retry_after),
+                ..Problem::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "Stowage-File-Password: too many wrong ones were tried; wait before the next",
+                )
+            },
             OutgoingError::NotSealed => Problem::coded(500, "the file cannot be opened with any password".to_owned()),
             _ => {
                 tracing::warn!(

@@ -28,6 +28,7 @@ pub use upload::{Progress, Upload};
 pub use uploads::{EXPIRES_AFTER, Held, LockError};
 
 use crate::engine::Engine;
+use crate::prepared_id::Origin;
 use crate::transfers::Transfers;
 use staging::Staging;
 use uploads::Uploads;
@@ -36,9 +37,6 @@ use uploads::Uploads;
 const RECEIVED_AT_ONCE: usize = 64;
 /// How long a file waits for its turn to arrive.
 const TURN_WAIT: Duration = Duration::from_secs(30);
-
-/// The identifier of a prepared file in the staging directory, which has the name of its hash.
-const STAGED: &str = "staged:";
 
 /// A file whose bytes are complete and durable in the staging directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +54,7 @@ pub struct Received {
 impl Received {
     fn new(hash: Hash, size: u64, protected: bool) -> Received {
         Received {
-            id: STAGED.to_owned(),
+            id: Origin::Staged { from: String::new() }.to_string(),
             hash,
             size,
             protected,

@@ -14,6 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use stowage_cloud::{Error as SpaceError, Hash, OpenSealedError};
+use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
@@ -125,7 +126,7 @@ impl Blob {
         let pieces = match self.source {
             Source::Space { .. } => self.engine.cloud.space().read_blob(&self.hash, range).await?,
             Source::File { file, .. } => {
-                let mut file = tokio::fs::File::from_std(file);
+                let mut file = File::from_std(file);
                 file.seek(SeekFrom::Start(range.start)).await.map_err(local_error)?;
                 let rest = file.take(range.end - range.start);
                 ReaderStream::with_capacity(rest, READ_BYTES)

@@ -1,9 +1,10 @@
 //! The content of a protected blob.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use stowage_cloud::Error as SpaceError;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 use tokio_util::io::{StreamReader, SyncIoBridge};
@@ -11,7 +12,8 @@ use tokio_util::io::{StreamReader, SyncIoBridge};
 use super::{Blob, OutgoingError, Pieces};
 use crate::request::Password;
 
-/// The longest header, in bytes. A usual one has less than 1 KiB.
+/// The bytes that are read before the password is tried, which is the longest header. A usual one
+/// has less than 1 KiB.
 const HEADER_BYTES: u64 = 64 << 10;
 /// The last line of a header begins with this.
 const LAST_LINE: &[u8] = b"\n--- ";
@@ -37,20 +39,33 @@ impl Blob {
     /// Opens a protected blob.
     ///
     /// # Errors
-    /// [`OutgoingError::WrongPassword`], [`OutgoingError::NotSealed`], [`OutgoingError::Source`].
+    /// [`OutgoingError::WrongPassword`], [`OutgoingError::NotSealed`], [`OutgoingError::Source`],
+    /// also after too many wrong passwords.
     pub async fn open(self, password: &Password) -> Result<OpenedBlob, OutgoingError> {
         let (size, cloud) = (self.size(), self.engine.cloud.clone());
+        // This bounds how many passwords can be tried. A blob that is not in the space yet is on
+        // this machine only.
+        match cloud.check_password(&self.hash, Some(password.expose())).await {
+            Ok(true) | Err(SpaceError::Missing { .. }) => {}
+            Ok(false) => return Err(OutgoingError::WrongPassword),
+            Err(SpaceError::Malformed { .. }) => return Err(OutgoingError::NotSealed),
+            Err(error) => return Err(error.into()),
+        }
         let sealed = self.read_unverified(0..size).await?.map_err(io::Error::other);
         let mut sealed = StreamReader::new(sealed);
         let mut head = Vec::new();
-        while header_bytes(&head).is_none() && (head.len() as u64) < size.min(HEADER_BYTES) {
+        while (head.len() as u64) < size.min(HEADER_BYTES) {
             if sealed.read_buf(&mut head).await.map_err(OutgoingError::Damaged)? == 0 {
                 break;
             }
         }
         let header = header_bytes(&head).ok_or(OutgoingError::NotSealed)?;
         let size = content_bytes(size.saturating_sub(header)).ok_or(OutgoingError::NotSealed)?;
-        let input = Read::chain(io::Cursor::new(head), SyncIoBridge::new(sealed));
+        let input = Replayed {
+            head: io::Cursor::new(head),
+            rest: SyncIoBridge::new(sealed),
+            read: false,
+        };
         let content = cloud.open_sealed(input, password.expose()).await?;
         let (sender, receiver) = mpsc::channel(2);
         tokio::task::spawn_blocking(move || pass_on(content, &sender));
@@ -61,6 +76,37 @@ impl Blob {
             size,
             pieces: pieces.boxed(),
         })
+    }
+}
+
+/// A stream whose beginning can be read again. Whoever opens a protected file looks at its header
+/// first.
+struct Replayed<R> {
+    head: io::Cursor<Vec<u8>>,
+    rest: R,
+    /// Whether bytes after the beginning were read.
+    read: bool,
+}
+
+impl<R: Read> Read for Replayed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match Read::read(&mut self.head, buffer)? {
+            0 if !buffer.is_empty() => {
+                let read = self.rest.read(buffer)?;
+                self.read |= read > 0;
+                Ok(read)
+            }
+            read => Ok(read),
+        }
+    }
+}
+
+impl<R> Seek for Replayed<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match to {
+            SeekFrom::Start(0) if !self.read => self.head.seek(to),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 }
 
