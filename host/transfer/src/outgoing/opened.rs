@@ -61,11 +61,7 @@ impl Blob {
         }
         let header = header_bytes(&head).ok_or(OutgoingError::NotSealed)?;
         let size = content_bytes(size.saturating_sub(header)).ok_or(OutgoingError::NotSealed)?;
-        let input = Replayed {
-            head: io::Cursor::new(head),
-            rest: SyncIoBridge::new(sealed),
-            read: false,
-        };
+        let input = Read::chain(io::Cursor::new(head), SyncIoBridge::new(sealed));
         let content = cloud.open_sealed(input, password.expose()).await?;
         let (sender, receiver) = mpsc::channel(2);
         tokio::task::spawn_blocking(move || pass_on(content, &sender));
@@ -76,37 +72,6 @@ impl Blob {
             size,
             pieces: pieces.boxed(),
         })
-    }
-}
-
-/// A stream whose beginning can be read again. Whoever opens a protected file looks at its header
-/// first.
-struct Replayed<R> {
-    head: io::Cursor<Vec<u8>>,
-    rest: R,
-    /// Whether bytes after the beginning were read.
-    read: bool,
-}
-
-impl<R: Read> Read for Replayed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match Read::read(&mut self.head, buffer)? {
-            0 if !buffer.is_empty() => {
-                let read = self.rest.read(buffer)?;
-                self.read |= read > 0;
-                Ok(read)
-            }
-            read => Ok(read),
-        }
-    }
-}
-
-impl<R> Seek for Replayed<R> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        match to {
-            SeekFrom::Start(0) if !self.read => self.head.seek(to),
-            _ => Err(io::ErrorKind::Unsupported.into()),
-        }
     }
 }
 
