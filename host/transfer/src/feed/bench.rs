@@ -1,4 +1,6 @@
-//! A benchmark of the feed: `cargo test -p stowage-transfer feed::bench -- --ignored --nocapture`.
+//! A benchmark of the feed.
+//!
+//! `cargo test --release -p stowage-transfer feed::bench -- --ignored --nocapture`
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -78,6 +80,12 @@ fn thousand_subscribers_of_thousand_tasks() {
                 })
             })
             .collect();
+        // The snapshots are not measured.
+        while frames.load(Relaxed) < SUBSCRIBERS as u64 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        frames.store(0, Relaxed);
+        bytes.store(0, Relaxed);
         let start = Instant::now();
         let before = processor_time();
         let publisher = std::thread::spawn({
