@@ -51,11 +51,11 @@ impl Rival {
         Ok(started.elapsed())
     }
 
-    /// `aria2c -x8 -s8` with its checksum.
-    pub async fn aria2c(&self, url: &str, file: &Path, blob: &Blob) -> anyhow::Result<Duration> {
+    /// `aria2c -x8 -s8`. It checks the bytes if it is told which blob they are.
+    pub async fn aria2c(&self, url: &str, file: &Path, blob: Option<&Blob>) -> anyhow::Result<Duration> {
         let folder = file.parent().context("a file in a folder")?.display().to_string();
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let checksum = format!("--checksum=sha-256={}", blob.hex);
+        let checksum = blob.map(|blob| format!("--checksum=sha-256={}", blob.hex));
         // It would fill the file with zeros first.
         let fixed = [
             "-x8",
@@ -65,8 +65,9 @@ impl Rival {
             "--allow-overwrite=true",
             "--file-allocation=falloc",
         ];
-        let chosen = [checksum.as_str(), "-d", &folder, "-o", &name, url];
-        self.run(fixed.into_iter().chain(chosen)).await
+        let chosen = ["-d", &folder, "-o", &name, url];
+        self.run(fixed.into_iter().chain(chosen).chain(checksum.as_deref()))
+            .await
     }
 
     /// `rclone copy` of a folder of a web server, with this many transfers at once.
