@@ -3,8 +3,8 @@
 //!
 //! A web page of any origin can make a browser send requests to loopback, and can point its own
 //! host name there (DNS rebinding). So the Host must be one of the server's, an Origin must be
-//! allowed, and a POST to the API must be JSON, which a page cannot send to another origin without a
-//! preflight. The admin API has a token of its own and accepts no page of another origin.
+//! allowed, and a POST to the API must be JSON, which a page cannot send to another origin without
+//! a preflight. The admin API has a token of its own and accepts no page of another origin.
 
 use std::net::SocketAddr;
 

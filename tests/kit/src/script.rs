@@ -102,8 +102,8 @@ impl Script {
         self.0.lock().subscriptions.clone()
     }
 
-    /// Adds a task of the transfers. A module can list and change it; the script does not follow the
-    /// changes, which are in [`take_requests`](crate::Kit::take_requests).
+    /// Adds a task of the transfers. A module can list and change it; the script does not follow
+    /// the changes, which are in [`take_requests`](crate::Kit::take_requests).
     pub fn task(&self, task: Task) -> &Script {
         self.0.lock().tasks.push(task);
         self

@@ -6,8 +6,8 @@
 //! | `/files/uploads` and below | receives a file in several pieces, as tus 1.0 says | `tus.rs` |
 //! | `GET /files/HASH` | sends a file or a part of it | `get.rs` |
 //!
-//! The server's gate checks a request before it arrives here. A request that was accepted is handled
-//! to its end, also when its client disconnects.
+//! The server's gate checks a request before it arrives here. A request that was accepted is
+//! handled to its end, also when its client disconnects.
 
 mod cors;
 mod disposition;

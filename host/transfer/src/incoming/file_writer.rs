@@ -21,7 +21,8 @@ pub(super) struct FileWriter {
 }
 
 impl FileWriter {
-    /// Continues a file whose bytes so far are in `hasher`. For `reserved` more bytes there is room.
+    /// Continues a file whose bytes so far are in `hasher`. There is room for `reserved` more
+    /// bytes.
     pub(super) fn new(staging: Arc<Staging>, file: File, hasher: Hasher, reserved: u64) -> FileWriter {
         FileWriter {
             staging,
