@@ -22,6 +22,7 @@
 #![warn(unreachable_pub)]
 
 pub mod admin;
+pub mod browser;
 pub mod changing;
 pub mod cli;
 pub mod document;

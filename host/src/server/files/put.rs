@@ -71,6 +71,8 @@ impl Files {
         while let Some(bytes) = file.next().await? {
             receiving.push(bytes).await?;
         }
+        // The parser gives the next part only after this one was dropped.
+        drop(file);
         // What arrived counts only when the form is complete.
         form.end().await?;
         Ok((fields, receiving.finish().await?))
