@@ -47,10 +47,12 @@ pub enum Character {
     Troubled(u32),
     /// Every answer is whole: the server has no ranges for it.
     Rangeless,
-    /// Its bytes are wrong in one answer. Whoever reads it may succeed or fail.
+    /// Its bytes are wrong in the first answer.
     OnceWrong,
     /// Its bytes are wrong in every answer.
     Wrong,
+    /// Nobody may read it.
+    Forbidden,
     /// It is there for a first answer that is cut off, and then gone for good.
     Vanishing,
 }
@@ -99,6 +101,7 @@ impl Faults {
         let fault = match self.character(object) {
             Character::Sound => None,
             Character::Rangeless => (!head_only).then_some(Fault::Whole),
+            Character::Forbidden => Some(Fault::Forbidden),
             Character::Wrong => wrong(&mut random, len_bytes, head_only),
             Character::OnceWrong if *made == 0 => wrong(&mut random, len_bytes, head_only),
             Character::Troubled(faults) if *made < faults && random.below(4) > 0 => {
@@ -133,12 +136,13 @@ impl Faults {
 }
 
 fn character(random: &mut Random) -> Character {
-    match random.below(12) {
+    match random.below(14) {
         0 | 1 => Character::Sound,
         2 => Character::Rangeless,
         3 => Character::OnceWrong,
         4 => Character::Wrong,
         5 => Character::Vanishing,
+        6 => Character::Forbidden,
         _ => Character::Troubled(1 + random.below(MOST_FAULTS) as u32),
     }
 }
