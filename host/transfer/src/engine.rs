@@ -200,15 +200,14 @@ impl Shared {
         };
         change(&mut task);
         task.revision += 1;
-        if self.write(&task).await? {
-            self.tasks().change(id, |kept| *kept = task);
-            self.publish(id);
-        }
+        self.write(&task).await?;
+        self.tasks().change(id, |kept| *kept = task);
+        self.publish(id);
         Ok(())
     }
 
-    /// Writes a task, unless a call has removed it. Returns whether it was written.
-    pub(crate) async fn write(&self, task: &Task) -> Result<bool, UpdateError<StorageError>> {
+    /// Writes a task, unless a call has removed it.
+    pub(crate) async fn write(&self, task: &Task) -> Result<(), UpdateError<StorageError>> {
         self.store
             .update::<_, StorageError>(|tx| table::replace(tx, task))
             .await

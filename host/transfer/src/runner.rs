@@ -106,7 +106,14 @@ impl Engine {
             return;
         };
         let lacks_room = matches!(outcome, Outcome::DiskFull(_) | Outcome::NoRoomYet);
-        self.tasks().set_lacks_room(id, lacks_room);
+        let lacked_room = self.tasks().set_lacks_room(id, lacks_room);
+        if let (Outcome::DiskFull(error), false) = (&outcome, lacked_room) {
+            tracing::warn!(
+                task = task.task_id,
+                error = error as &(dyn std::error::Error + 'static),
+                "the disk has no room for a transfer; it waits for room"
+            );
+        }
         let mut retry = self.apply(&mut task, outcome);
         if task.state.is_terminal() {
             task.finished_ms = now_ms();
@@ -163,15 +170,12 @@ impl Engine {
                 task.state = State::NoSpace;
                 task.code = code::DISK_FULL;
             }
-            Outcome::DiskFull(error) => {
-                tracing::warn!(
-                    task = task.task_id,
-                    error = &error as &(dyn std::error::Error + 'static),
-                    "the disk has no room for a transfer; it waits for room"
-                );
-                return Some(self.wait_for_room(task));
+            Outcome::DiskFull(_) | Outcome::NoRoomYet => {
+                // A check of the disk is no failed attempt.
+                task.state = State::Paused;
+                task.code = code::DISK_FULL;
+                return Some(Instant::now() + self.config.room_interval);
             }
-            Outcome::NoRoomYet => return Some(self.wait_for_room(task)),
             Outcome::Failed { code, error } => {
                 tracing::warn!(
                     task = task.task_id,
@@ -209,12 +213,5 @@ impl Engine {
             None => (State::Failed, code::FAILURE),
         };
         wait.map(|wait| Instant::now() + wait)
-    }
-
-    /// Pauses a task until the disk has room. Returns the time of the next check.
-    fn wait_for_room(&self, task: &mut Task) -> Instant {
-        task.state = State::Paused;
-        task.code = code::DISK_FULL;
-        Instant::now() + self.config.room_interval
     }
 }

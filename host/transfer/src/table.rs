@@ -45,13 +45,12 @@ pub(crate) fn put(tx: &mut Transaction, task: &Task) -> Result<(), Error> {
     tx.put(TASKS, &task.id.to_be_bytes(), encode(task))
 }
 
-/// Writes a known task, unless it was removed. Returns whether it was written.
-pub(crate) fn replace(tx: &mut Transaction, task: &Task) -> Result<bool, Error> {
-    let known = tx.get(TASKS, &task.id.to_be_bytes())?.is_some();
-    if known {
-        put(tx, task)?;
+/// Writes a known task, unless it was removed.
+pub(crate) fn replace(tx: &mut Transaction, task: &Task) -> Result<(), Error> {
+    match tx.get(TASKS, &task.id.to_be_bytes())? {
+        Some(_) => put(tx, task),
+        None => Ok(()),
     }
-    Ok(known)
 }
 
 /// Writes a new task and its identifier.

@@ -206,11 +206,10 @@ impl Tasks {
         })
     }
 
-    /// Records whether the disk lacks room for a task.
-    pub(crate) fn set_lacks_room(&mut self, id: u64, lacks_room: bool) {
-        if let Some(entry) = self.entries.get_mut(&id) {
-            entry.lacks_room = lacks_room;
-        }
+    /// Records whether the disk lacks room for a task. Returns whether it did before.
+    pub(crate) fn set_lacks_room(&mut self, id: u64, lacks_room: bool) -> bool {
+        let entry = self.entries.get_mut(&id);
+        entry.is_some_and(|entry| std::mem::replace(&mut entry.lacks_room, lacks_room))
     }
 
     /// Queues the tasks whose retry is due.
