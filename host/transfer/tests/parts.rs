@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::time::Duration;
 
-use common::{Fault, Rig, Running, bytes, eventually, request};
+use common::{Fault, PIECE, Rig, Running, bytes, eventually, request};
 use stowage_transfer::File;
 
 const MIB: usize = 1 << 20;
@@ -229,4 +229,27 @@ async fn wrong_bytes_in_parts_and_as_a_whole_fail() {
     assert_eq!(running.status(&id, 5).await.code, 422);
     assert_eq!(rig.names(), Vec::<String>::new());
     assert_eq!(rig.objects.take_served(), 2 * LEN as u64);
+}
+
+#[tokio::test]
+async fn a_line_that_breaks_again_and_again_is_no_failure_while_it_brings_bytes() {
+    let rig = rig().await;
+    let content = bytes(LEN, 13);
+    let blob = rig.blob("x", &content).await;
+    rig.objects.set(Fault::BreakAfter(MIB as u64 + 1000));
+    arrives(&rig, &rig.start(), &blob, &content).await;
+    assert!(rig.objects.take_asked().len() > 10);
+    assert_eq!(rig.objects.take_served(), LEN as u64);
+}
+
+#[tokio::test]
+async fn a_line_that_brings_next_to_nothing_ends_the_attempt() {
+    let rig = rig().await;
+    let content = bytes(LEN, 14);
+    let blob = rig.blob("x", &content).await;
+    rig.objects.set(Fault::BreakAfter(PIECE as u64));
+    let running = rig.start();
+    let id = running.download(&request(&blob)).await;
+    running.status(&id, 2).await;
+    assert!(rig.objects.take_asked().len() < 20);
 }

@@ -22,6 +22,8 @@ use crate::outcome::{Outcome, TransferError};
 
 /// Failed requests in a row after which the attempt fails.
 const MOST_FAILURES: u32 = 8;
+/// A failed request that brought so many bytes ends the row.
+const ENOUGH_BYTES: u64 = 1 << 20;
 
 /// How the bytes of the space are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,7 +195,11 @@ impl<'a> Requests<'a> {
                 return Err(FetchError::NoRanges);
             }
             Err(RequestError::Space(error)) => {
-                self.failures += 1;
+                self.failures = if ended.bytes < ENOUGH_BYTES {
+                    self.failures + 1
+                } else {
+                    0
+                };
                 let without_bytes = ended.bytes == 0;
                 if without_bytes {
                     self.pace.refused(Instant::now());

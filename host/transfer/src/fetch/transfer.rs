@@ -23,9 +23,9 @@ use crate::source::Source;
 use crate::task::Task;
 
 /// The most pieces that wait for the disk. The requests wait when the queue is full.
+const PIECES: usize = 2;
 /// Copied bytes that are counted at a time.
 const STEP_BYTES: u64 = 256 << 10;
-const PIECES: usize = 2;
 /// The time between two reports of progress.
 const REPORT_INTERVAL: Duration = Duration::from_millis(50);
 

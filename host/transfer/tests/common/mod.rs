@@ -43,6 +43,8 @@ pub enum Fault {
     Refused,
     /// The connection breaks before this byte.
     BreakAt(u64),
+    /// The connection breaks after so many bytes of each answer, or shortly before.
+    BreakAfter(u64),
     /// Nothing more comes from this byte on.
     StallAt(u64),
     /// The byte is another one.
@@ -219,6 +221,9 @@ fn faulty(store: Arc<Faulty>, bytes: Vec<u8>, start: u64, fault: Fault) -> BoxSt
             let hit = |offset: u64| offset < to;
             match fault {
                 Fault::BreakAt(offset) if hit(offset) => {
+                    return Some((Err(broken("connection reset")), bytes.len()));
+                }
+                Fault::BreakAfter(most) if end as u64 > most => {
                     return Some((Err(broken("connection reset")), bytes.len()));
                 }
                 Fault::StallAt(offset) if hit(offset) => std::future::pending::<()>().await,
