@@ -11,7 +11,7 @@ use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use tokio::fs::File;
 use tokio::io::AsyncSeekExt as _;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::blob::{BlobSource, PART_BYTES, PARTS_AT_ONCE, part_bytes, path};
 use crate::redaction::redacted;
@@ -65,7 +65,11 @@ impl Space {
         let file = File::from_std(file);
         match self.objects().multipart() {
             Some(multipart) if size > PART_BYTES => self.put_parts(multipart, file, hash, size, state).await?,
-            _ => self.put_source(BlobSource::new(file, hash, size, Some(state))).await?,
+            _ => {
+                self.put_source(BlobSource::new(file, hash, size, Some(state))).await?;
+                // If the file was larger before, there is one.
+                self.end_upload(hash, state).await?;
+            }
         }
         Ok(Put::Stored)
     }
@@ -103,7 +107,11 @@ impl Space {
             multipart: Arc::clone(multipart),
             state,
         };
-        let mut begun = state.load().filter(|upload| upload.fits(size));
+        let mut begun = state.load();
+        if begun.as_ref().is_some_and(|upload| !upload.fits(size)) {
+            self.end_upload(hash, state).await?;
+            begun = None;
+        }
         loop {
             file.rewind()
                 .await
@@ -148,6 +156,9 @@ impl Target<'_> {
         // Dropped with this future, it stops what is under way.
         let mut under_way: JoinSet<Sent> = JoinSet::new();
         for number in 0.. {
+            while let Some(sent) = under_way.try_join_next() {
+                self.keep(sent, &mut upload).await?;
+            }
             let to_send = !upload.has_number(number);
             let part = source.next(&self.object, upload.part_bytes(), to_send).await?;
             if part.is_empty() || source.is_too_long() {
@@ -168,13 +179,15 @@ impl Target<'_> {
                 let sent = multipart.put_part(&location, &id, index, part.into()).await;
                 (number, up_to_its_end, sent)
             });
-            while under_way.len() >= PARTS_AT_ONCE {
-                self.keep_one(&mut under_way, &mut upload).await?;
+            if under_way.len() >= PARTS_AT_ONCE
+                && let Some(sent) = under_way.join_next().await
+            {
+                self.keep(sent, &mut upload).await?;
             }
         }
         source.verify(&self.object).await?;
-        while !under_way.is_empty() {
-            self.keep_one(&mut under_way, &mut upload).await?;
+        while let Some(sent) = under_way.join_next().await {
+            self.keep(sent, &mut upload).await?;
         }
         let parts = upload.content_ids().map(|content_id| PartId {
             content_id: content_id.clone(),
@@ -193,11 +206,8 @@ impl Target<'_> {
         Ok(upload)
     }
 
-    /// Waits for a part and keeps that it was sent.
-    async fn keep_one(&self, under_way: &mut JoinSet<Sent>, upload: &mut PartUpload) -> Result<(), Failure> {
-        let Some(sent) = under_way.join_next().await else {
-            return Ok(());
-        };
+    /// Keeps that a part was sent.
+    async fn keep(&self, sent: Result<Sent, JoinError>, upload: &mut PartUpload) -> Result<(), Failure> {
         let (number, up_to_its_end, sent) = sent.map_err(|error| Error::unreachable(&self.object, error))?;
         let part = sent.map_err(|error| self.failure(error))?;
         upload.add(number, part.content_id, &up_to_its_end);
