@@ -30,8 +30,10 @@ const LENGTHS: [usize; 10] = [
 ];
 /// How long a run may take. A task that has not ended by then is stuck.
 const PATIENCE: Duration = Duration::from_secs(240);
-/// The longest stall. In many runs, one that outlasts the time limit of a read.
+/// The longest stall.
 const STALL: Duration = Duration::from_secs(3);
+/// Among many runs, one in so many has stalls that outlast the time limit of a read.
+const LONG_STALLS: u64 = 8;
 const LONG_STALL: Duration = Duration::from_secs(45);
 /// The host is killed within this time.
 const KILLED_WITHIN_MS: u64 = 2500;
@@ -54,7 +56,10 @@ struct Ends {
 async fn every_download_from_a_failing_server_is_right_or_clearly_failed() {
     let first = random::seed();
     let runs = std::env::var("STOWAGE_FAULT_RUNS").map_or(RUNS, |runs| runs.parse().expect("STOWAGE_FAULT_RUNS"));
-    let stall = if runs > RUNS { LONG_STALL } else { STALL };
+    let stall = |seed: u64| match seed % LONG_STALLS {
+        0 if runs > RUNS => LONG_STALL,
+        _ => STALL,
+    };
     let dir = tempfile::tempdir().unwrap();
     let space = SpaceFixture::create(&dir.path().join("space"));
     let files: Vec<File> = LENGTHS
@@ -69,7 +74,7 @@ async fn every_download_from_a_failing_server_is_right_or_clearly_failed() {
         })
         .collect();
     let ends: Vec<Ends> = stream::iter(first..first + runs)
-        .map(|seed| run(seed, &space, &files, stall))
+        .map(|seed| run(seed, &space, &files, stall(seed)))
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
