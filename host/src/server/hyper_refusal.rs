@@ -6,6 +6,8 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use http::StatusCode;
@@ -18,6 +20,9 @@ const EMPTY_BODY: &str = "\r\ncontent-length: 0\r\n";
 /// A stream that adds an envelope to hyper's refusals.
 pub(super) struct EnvelopedRefusals<S> {
     stream: S,
+    /// Set when the connection sends a file. A piece of a file may look like a refusal, so nothing
+    /// is recognized from then on.
+    sends_files: Arc<AtomicBool>,
     /// What is being written in place of hyper's refusal.
     refusal: Option<Refusal>,
 }
@@ -28,8 +33,20 @@ struct Refusal {
 }
 
 impl<S> EnvelopedRefusals<S> {
-    pub(super) fn new(stream: S) -> EnvelopedRefusals<S> {
-        EnvelopedRefusals { stream, refusal: None }
+    pub(super) fn new(stream: S, sends_files: Arc<AtomicBool>) -> EnvelopedRefusals<S> {
+        EnvelopedRefusals {
+            stream,
+            sends_files,
+            refusal: None,
+        }
+    }
+
+    /// If these bytes are a refusal of hyper, the same refusal with an envelope.
+    fn enveloped(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        match self.sends_files.load(Ordering::Relaxed) {
+            true => None,
+            false => enveloped(bytes),
+        }
     }
 }
 
@@ -63,10 +80,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for EnvelopedRefusals<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for EnvelopedRefusals<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let EnvelopedRefusals { stream, refusal } = &mut *self;
-        if refusal.is_none() {
-            *refusal = enveloped(bytes).map(|bytes| Refusal { bytes, written: 0 });
+        if self.refusal.is_none() {
+            self.refusal = self.enveloped(bytes).map(|bytes| Refusal { bytes, written: 0 });
         }
+        let EnvelopedRefusals { stream, refusal, .. } = &mut *self;
         let Some(Refusal { bytes: ours, written }) = refusal else {
             return Pin::new(stream).poll_write(cx, bytes);
         };
@@ -87,7 +104,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for EnvelopedRefusals<S> {
     ) -> Poll<io::Result<usize>> {
         let first = bytes.iter().find(|slice| !slice.is_empty());
         match first {
-            Some(first) if self.refusal.is_some() || enveloped(first).is_some() => self.poll_write(cx, first),
+            Some(first) if self.refusal.is_some() || self.enveloped(first).is_some() => self.poll_write(cx, first),
             _ => Pin::new(&mut self.stream).poll_write_vectored(cx, bytes),
         }
     }
@@ -115,9 +132,13 @@ mod tests {
 
     /// What arrives at the other end of a narrow pipe when these texts are written.
     async fn written(texts: &[&str]) -> String {
+        written_with(false, texts).await
+    }
+
+    async fn written_with(sends_files: bool, texts: &[&str]) -> String {
         let (stream, mut peer) = tokio::io::duplex(7);
         let write = async move {
-            let mut stream = EnvelopedRefusals::new(stream);
+            let mut stream = EnvelopedRefusals::new(stream, Arc::new(AtomicBool::new(sends_files)));
             for text in texts {
                 stream.write_all(text.as_bytes()).await.expect("the peer reads");
             }
@@ -154,5 +175,10 @@ mod tests {
         ] {
             assert_eq!(written(&[text]).await, text);
         }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_looks_like_a_refusal_is_unchanged() {
+        assert_eq!(written_with(true, &[REFUSAL]).await, REFUSAL);
     }
 }

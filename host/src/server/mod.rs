@@ -11,7 +11,7 @@ pub(crate) use gate::Gate;
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http_body_util::Either;
@@ -182,10 +182,12 @@ fn with_write_timeout(stream: TcpStream, limit: Duration) -> WriteTimeout {
 async fn serve(http: Builder, stream: WriteTimeout, permit: Option<OwnedSemaphorePermit>, shared: Arc<Shared>) {
     let permit: ConnectionPermit = Arc::new(permit);
     let answering = Arc::new(AtomicUsize::new(0));
+    let sends_files = Arc::new(AtomicBool::new(false));
+    let stream = EnvelopedRefusals::new(stream, Arc::clone(&sends_files));
     let service = {
         let (shared, answering) = (Arc::clone(&shared), Arc::clone(&answering));
         service_fn(move |request| {
-            let (shared, permit) = (Arc::clone(&shared), Arc::clone(&permit));
+            let (shared, permit, sends_files) = (Arc::clone(&shared), Arc::clone(&permit), Arc::clone(&sends_files));
             let answering = Answering::begin(&answering);
             async move {
                 // Boxed: the future is large, and hyper moves the future of each request.
@@ -193,16 +195,16 @@ async fn serve(http: Builder, stream: WriteTimeout, permit: Option<OwnedSemaphor
                 answer.map(|response| {
                     response.map(|body| match body {
                         Either::Left(body) => Either::Left(body),
-                        Either::Right(file) => Either::Right(file.answering(answering)),
+                        Either::Right(file) => {
+                            sends_files.store(true, Ordering::Relaxed);
+                            Either::Right(file.answering(answering))
+                        }
                     })
                 })
             }
         })
     };
-    let mut connection = pin!(
-        http.serve_connection(TokioIo::new(EnvelopedRefusals::new(stream)), service)
-            .with_upgrades()
-    );
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,

@@ -73,20 +73,22 @@ async fn nobody_gets_all_bytes_of_a_wrong_blob() {
 async fn a_protected_blob_is_opened_with_its_password() {
     let rig = Rig::new().await;
     let (transfers, _) = rig.open();
-    for size in [0, 1, 65_536, 700_000] {
+    let mut hash = Hash::of(b"");
+    // Each password takes a while.
+    for size in [0, 700_000] {
         let bytes = content(size);
         let mut sealed = Vec::new();
         seal(&bytes[..], &mut sealed, "stowage").unwrap();
         rig.blob("a", &sealed).await;
-        let hash = Hash::of(&sealed);
+        hash = Hash::of(&sealed);
         let blob = transfers.blob(&hash).await.unwrap().unwrap();
         let opened = blob.open(&password("stowage")).await.unwrap();
         assert_eq!(opened.size, size as u64);
         assert_eq!(all(opened.pieces).await, (bytes, true));
-        let blob = transfers.blob(&hash).await.unwrap().unwrap();
-        let wrong = blob.open(&password("Stowage")).await;
-        assert!(matches!(wrong, Err(OutgoingError::WrongPassword)));
     }
+    let blob = transfers.blob(&hash).await.unwrap().unwrap();
+    let wrong = blob.open(&password("Stowage")).await;
+    assert!(matches!(wrong, Err(OutgoingError::WrongPassword)));
 }
 
 #[tokio::test]
