@@ -30,7 +30,7 @@ async fn arrives(rig: &Rig, running: &Running, blob: &File, content: &[u8]) {
         fs::read(rig.downloads().join(&blob.name)).unwrap() == content,
         "the same bytes"
     );
-    assert_eq!(rig.names(), [blob.name.clone()]);
+    assert_eq!(rig.names(), [blob.name.as_str()]);
 }
 
 #[tokio::test]

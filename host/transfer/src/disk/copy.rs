@@ -42,7 +42,10 @@ pub(crate) fn copy(
     ranges: &[Range<u64>],
     mut wrote: impl FnMut(Range<u64>) -> bool,
 ) -> Result<(), CopyError> {
-    if *ranges == [0..size] && share_blocks(source, part, size) {
+    if let [all] = ranges
+        && *all == (0..size)
+        && share_blocks(source, part, size)
+    {
         wrote(0..size);
         return Ok(());
     }
@@ -112,6 +115,8 @@ fn copy_by_reading(source: &File, part: &PartFile, at: u64, len: u64, buffer: &m
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
 
     fn files(content: &[u8]) -> (File, PartFile) {
@@ -169,7 +174,7 @@ mod tests {
             .open(directory.path().join("x"))
             .unwrap();
         let part = PartFile { file, name: "x".into() };
-        copy(&source, &part, 3_000_000, &[0..3_000_000], |_| true).unwrap();
+        copy(&source, &part, 3_000_000, from_ref(&(0..3_000_000)), |_| true).unwrap();
         assert_eq!(content(&part), bytes);
     }
 
@@ -184,7 +189,7 @@ mod tests {
         .unwrap();
         assert_eq!(pieces, 2);
         let mut end = 0;
-        copy(&source, &part, 40_000_000, &[1..40_000_000], |range| {
+        copy(&source, &part, 40_000_000, from_ref(&(1..40_000_000)), |range| {
             end = range.end;
             true
         })

@@ -46,6 +46,9 @@ impl Drop for Transfer<'_> {
 }
 
 type Writer = Fuse<JoinHandle<Result<(), Outcome>>>;
+type Hasher = Fuse<JoinHandle<Hashed>>;
+/// How hashing ended.
+type Hashed = Result<Option<[u8; 32]>, HashError>;
 
 impl<'a> Transfer<'a> {
     pub(super) fn new(engine: &'a Arc<Engine>, task: &'a Task, progress: Arc<Progress>, saved: u64) -> Transfer<'a> {
@@ -126,7 +129,7 @@ impl<'a> Transfer<'a> {
         &mut self,
         requests: &mut Option<Requests<'a>>,
         writer: &mut Writer,
-        hasher: &mut Fuse<JoinHandle<Result<Option<[u8; 32]>, HashError>>>,
+        hasher: &mut Hasher,
         saving: &mut Fuse<BoxFuture<'static, u64>>,
     ) -> Result<[u8; 32], FetchError> {
         let mut reports = interval(REPORT_INTERVAL);
@@ -166,7 +169,7 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    fn hashed(&self, ended: Result<Result<Option<[u8; 32]>, HashError>, JoinError>) -> Result<[u8; 32], FetchError> {
+    fn hashed(&self, ended: Result<Hashed, JoinError>) -> Result<[u8; 32], FetchError> {
         match ended {
             Ok(Ok(Some(found))) => Ok(found),
             Ok(Ok(None)) => Err(Outcome::Stopped.into()),
