@@ -13,7 +13,9 @@ use bytes::Bytes;
 use common::Rig;
 use sha2::{Digest as _, Sha256};
 use stowage_cloud::Hash;
-use stowage_transfer::{Checksum, Held, Incoming, IncomingError, LockError, Password, Progress, Received};
+use stowage_transfer::{
+    Checksum, EXPIRES_AFTER, Held, Incoming, IncomingError, LockError, Password, Progress, Received,
+};
 
 fn staging(rig: &Rig) -> PathBuf {
     rig.dir.path().join("staging")
@@ -295,4 +297,38 @@ async fn the_number_of_uploads_is_limited_and_finished_ones_make_place() {
     incoming.create(None, String::new(), false).await.unwrap();
     assert_eq!(incoming.hold(id).err(), Some(LockError::Unknown));
     assert_eq!(arriving(&rig).len(), 1000);
+}
+
+#[tokio::test]
+async fn an_upload_expires_a_day_after_its_last_byte() {
+    let rig = Rig::new().await;
+    let incoming = open(&rig);
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let held = incoming.create(Some(10), String::new(), false).await.unwrap();
+        let held = append(held, b"12345", true).await.unwrap();
+        ids.push(held.upload().id().to_owned());
+    }
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    let a_day_ago = (now - EXPIRES_AFTER).as_millis() as i64;
+    for (id, touched) in ids.iter().zip([a_day_ago - 1000, a_day_ago + 60_000]) {
+        let key = id.as_bytes();
+        rig.store
+            .update::<_, stowage_storage::Error>(|tx| {
+                let row = tx.get("host.incoming", key)?.unwrap();
+                let mut row: serde_json::Value = rmp_serde::from_slice(&row).unwrap();
+                row["touched_ms"] = touched.into();
+                tx.put("host.incoming", key, rmp_serde::to_vec_named(&row).unwrap())
+            })
+            .await
+            .unwrap();
+    }
+    let incoming = open(&rig);
+    assert_eq!(incoming.hold(&ids[0]).err(), Some(LockError::Unknown));
+    assert_eq!(incoming.hold(&ids[1]).unwrap().upload().offset(), 5);
+    incoming.remove_expired().await;
+    assert_eq!(arriving(&rig), [format!("{}.tus", ids[1])]);
+    assert_eq!(open(&rig).hold(&ids[0]).err(), Some(LockError::Unknown));
 }
