@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{Admin, AdminToken};
 use crate::demo;
 use crate::hooks::{Hooks, RowModules};
-use crate::server;
 use crate::server::files::Files;
+use crate::server::{self, Routes};
 use crate::settings::Settings;
 use assemble::Parts;
 use data_dir::DataDir;
@@ -75,7 +75,13 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     stop_on_signal(stop.clone())?;
     print_address(address)?;
     let gate = network::gate(&settings, address, &token);
-    server::run(listener, logic, services.feed, files, admin, gate, config, stop.clone()).await;
+    let routes = Routes {
+        logic,
+        feed: services.feed,
+        files,
+        admin,
+    };
+    server::run(listener, routes, gate, config, stop.clone()).await;
 
     tracing::info!("stopping");
     if deployer.recording().is_some()

@@ -61,6 +61,14 @@ impl Default for Config {
     }
 }
 
+/// What answers requests.
+pub(crate) struct Routes {
+    pub logic: Logic,
+    pub feed: Feed,
+    pub files: Files,
+    pub admin: Admin,
+}
+
 /// What all connections share.
 struct Shared {
     logic: Logic,
@@ -91,16 +99,13 @@ type ConnectionPermit = Arc<Option<OwnedSemaphorePermit>>;
 
 /// Serves until `stop` is cancelled. Then it accepts no more connections, lets requests in flight
 /// end, and closes the websockets.
-pub(crate) async fn run(
-    listener: TcpListener,
-    logic: Logic,
-    feed: Feed,
-    files: Files,
-    admin: Admin,
-    gate: Gate,
-    config: Config,
-    stop: CancellationToken,
-) {
+pub(crate) async fn run(listener: TcpListener, routes: Routes, gate: Gate, config: Config, stop: CancellationToken) {
+    let Routes {
+        logic,
+        feed,
+        files,
+        admin,
+    } = routes;
     let shared = Arc::new(Shared {
         logic,
         feed,
