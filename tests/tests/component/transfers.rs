@@ -191,7 +191,7 @@ async fn tasks_are_changed_as_clients_ask() {
             (600, "taskIds".into())
         );
         assert_eq!(
-            refused(&kit, method, with("taskIds", json!([7]))).await,
+            refused(&kit, method, with("taskIds", json!([{}]))).await,
             (600, "taskIds[0]".into())
         );
         assert_eq!(refused(&kit, method, more.clone()).await, (600, "taskId".into()));
@@ -233,7 +233,7 @@ async fn all_tasks_are_paused_and_limits_are_set() {
         max_uploads: 0,
     };
     assert_eq!(kit.take_requests().last(), Some(&Request::SetLimits(set)));
-    assert_eq!(data(&kit, "getLimits", json!(null)).await, expected);
+    assert_eq!(data(&kit, "getLimits", json!({})).await, expected);
 }
 
 #[tokio::test]
@@ -451,7 +451,7 @@ async fn nothing_is_kept_of_a_call_whichever_host_call_fails() {
                 call(&kit, method, params.clone()).await;
             })
             .await;
-        assert!(host_calls > 3, "{method}: {host_calls}");
+        assert!(host_calls > 1, "{method}: {host_calls}");
     }
     assert_eq!(kit.rows("storage-files").len(), 0);
     assert_eq!(kit.rows("temp-files").len(), 1);
