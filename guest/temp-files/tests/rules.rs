@@ -264,7 +264,7 @@ fn kinds_and_keywords_filter_files() {
                 ..all()
             }
         ),
-        ["mp4", "text"]
+        ["mp4", "pdf", "text"]
     );
     assert_eq!(
         uniques(

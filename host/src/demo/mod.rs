@@ -92,7 +92,7 @@ mod tests {
 
         let report = verify(&space, true).await.expect("readable");
         let rows: Vec<u64> = report.collections.iter().map(|collection| collection.rows).collect();
-        assert_eq!(rows, [3, 6, 4, 5, 2, 3, 3, 1]);
+        assert_eq!(rows, [3, 6, 4, 5, 2, 3, 0, 3, 1]);
         assert_eq!((report.blobs, report.unreferenced.len()), (11, 0));
         // The blobs of local temp files come with their upload; nothing else may be missing.
         assert_eq!((report.local_only, report.problems), (3, Vec::new()));
