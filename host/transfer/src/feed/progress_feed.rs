@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::cut::{Cut, SharedFrame};
 use super::filter::Filter;
 use super::keys::{Keys, SubscribeError};
 use super::listeners::Listeners;
-use super::rows::{CHANNELS, Rows, Selection, channel_of};
+use super::rows::{CHANNELS, Change, Rows, Selection, channel_of};
 use super::ticks;
 use crate::row::{Direction, Row};
 
@@ -37,6 +37,9 @@ struct Shared {
     rows: Mutex<Rows>,
     /// A row has changed since the last tick.
     changed: Notify,
+    /// The status of a task has changed since the last tick.
+    status_changed: Notify,
+    is_urgent: AtomicBool,
     state: Mutex<State>,
     audit: OnceLock<Audit>,
     /// The time that [`Feed::metered`] has counted, in nanoseconds.
@@ -76,8 +79,12 @@ impl Feed {
     /// Stores the latest row of a task. Its subscribers are told at the next tick. An unchanged row
     /// does nothing.
     pub(crate) fn publish(&self, row: Row) {
-        let is_changed = self.0.rows.lock().publish(row);
-        if is_changed {
+        let change = self.0.rows.lock().publish(row);
+        if change == Change::Status {
+            self.0.is_urgent.store(true, Ordering::Release);
+            self.0.status_changed.notify_one();
+        }
+        if change != Change::None {
             self.0.changed.notify_one();
         }
     }
@@ -132,6 +139,16 @@ impl Feed {
         &self.0.changed
     }
 
+    /// Notified when the status of a task has changed.
+    pub(super) fn status_changed(&self) -> &Notify {
+        &self.0.status_changed
+    }
+
+    /// Whether the status of a task has changed since the last tick.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.0.is_urgent.load(Ordering::Acquire)
+    }
+
     /// The version of the last change in the channel of a filter. The state may be locked.
     pub(super) fn latest(&self, filter: &Filter) -> u64 {
         self.0.rows.lock().latest()[channel_of(filter.direction, filter.platform)]
@@ -139,6 +156,7 @@ impl Feed {
 
     /// Makes subscribers due whose rows have changed. Returns the connections to wake.
     pub(super) fn cut(&self) -> Vec<Arc<Notify>> {
+        self.0.is_urgent.store(false, Ordering::Release);
         let latest = self.0.rows.lock().latest();
         let mut state = self.lock();
         let mut channels = 0;

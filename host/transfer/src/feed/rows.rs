@@ -58,6 +58,17 @@ struct Channel {
     latest: u64,
 }
 
+/// What a published row changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Nothing.
+    None,
+    /// A task has come further.
+    Progress,
+    /// The task is new, or its status is another one.
+    Status,
+}
+
 /// The rows of all tasks.
 #[derive(Default)]
 pub(super) struct Rows {
@@ -108,21 +119,22 @@ fn slot(status: i32) -> Option<usize> {
 
 impl Rows {
     /// Stores a row. Returns whether it has changed.
-    pub(super) fn publish(&mut self, row: Row) -> bool {
+    pub(super) fn publish(&mut self, row: Row) -> Change {
         let index = channel_of(row.direction, row.platform);
         let channel = &mut self.channels[index];
         let id = row.id;
         let version = self.version + 1;
         let mut left = [0; STATUSES];
+        let mut change = Change::Status;
         match channel.rows.get(&id) {
             Some(before) => {
                 if before.encoded.row == row {
-                    return false;
+                    return Change::None;
                 }
                 left = before.left;
-                if before.encoded.row.status != row.status
-                    && let Some(slot) = slot(before.encoded.row.status)
-                {
+                if before.encoded.row.status == row.status {
+                    change = Change::Progress;
+                } else if let Some(slot) = slot(before.encoded.row.status) {
                     left[slot] = version;
                 }
                 channel.changes.remove(&before.version);
@@ -145,7 +157,7 @@ impl Rows {
             is_removed: false,
         };
         channel.rows.insert(id, entry);
-        true
+        change
     }
 
     /// Leaves a row out of snapshots from now on.

@@ -13,12 +13,25 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::connection::FRAME_INTERVAL;
 use super::progress_feed::Feed;
 
-/// The longest time between two ticks while rows change.
-const MAX_INTERVAL: Duration = Duration::from_secs(2);
+/// How long the next tick waits.
+struct Pause {
+    /// In multiples of the time that the feed ran for the last tick.
+    factor: u32,
+    /// The longest wait.
+    most: Duration,
+}
 
-/// The time between two ticks, in multiples of the time that the feed runs for them. So the feed
-/// takes about a tenth of one processor, unless that needs more than [`MAX_INTERVAL`].
-const PAUSE_FACTOR: u32 = 10;
+/// While tasks only come further. So the feed takes about a twentieth of one processor.
+const PROGRESS: Pause = Pause {
+    factor: 20,
+    most: Duration::from_secs(5),
+};
+
+/// When the status of a task has changed.
+const STATUS: Pause = Pause {
+    factor: 4,
+    most: Duration::from_secs(1),
+};
 
 /// How many connections are woken at once. Between two batches other work has its turn.
 const BATCH: usize = 16;
@@ -36,9 +49,10 @@ impl Pace {
     }
 
     /// The time between the last tick and the next one, if the feed has run for `cost` until now.
-    pub(super) fn interval(&self, cost: Duration) -> Duration {
-        let pause = cost.saturating_sub(self.cost).saturating_mul(PAUSE_FACTOR);
-        pause.clamp(FRAME_INTERVAL, MAX_INTERVAL)
+    pub(super) fn interval(&self, cost: Duration, is_urgent: bool) -> Duration {
+        let Pause { factor, most } = if is_urgent { STATUS } else { PROGRESS };
+        let pause = cost.saturating_sub(self.cost).saturating_mul(factor);
+        pause.clamp(FRAME_INTERVAL, most)
     }
 }
 
@@ -50,12 +64,15 @@ pub(super) async fn run(feed: Feed) {
         let mut interval = FRAME_INTERVAL;
         // The last tick may still cause work, which moves the next one.
         while let Some(last) = &pace {
-            interval = last.interval(feed.cost());
+            interval = last.interval(feed.cost(), feed.is_urgent());
             let due = last.tick_at + interval;
             if due <= Instant::now() {
                 break;
             }
-            sleep_until(due).await;
+            tokio::select! {
+                () = sleep_until(due) => {}
+                () = feed.status_changed().notified() => {}
+            }
         }
         pace = Some(Pace::new(Instant::now(), feed.cost()));
         wake(&feed.cut(), interval / 2).await;
@@ -86,11 +103,15 @@ mod tests {
     async fn the_pause_grows_with_the_cost_and_is_bounded() {
         let earlier = Duration::from_secs(100);
         let pace = Pace::new(Instant::now(), earlier);
-        let interval = |cost_ms| pace.interval(earlier + Duration::from_millis(cost_ms)).as_millis();
-        assert_eq!(
-            [0, 10, 11, 150, 200, 9000].map(interval),
-            [100, 100, 110, 1500, 2000, 2000]
-        );
+        let interval = |cost_ms: u64| {
+            let cost = earlier + Duration::from_millis(cost_ms);
+            [false, true].map(|is_urgent| pace.interval(cost, is_urgent).as_millis())
+        };
+        assert_eq!(interval(0), [100, 100]);
+        assert_eq!(interval(5), [100, 100]);
+        assert_eq!(interval(30), [600, 120]);
+        assert_eq!(interval(250), [5000, 1000]);
+        assert_eq!(interval(9000), [5000, 1000]);
     }
 
     #[tokio::test(start_paused = true)]

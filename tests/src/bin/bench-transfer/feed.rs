@@ -137,8 +137,12 @@ async fn one_download(report: &mut Report) -> anyhow::Result<()> {
                 0 => None,
                 _ => Some(Subscribers::start(stowage.host.address(), SUBSCRIBERS, 0).await?),
             };
+            // What it costs to connect is over once each has its snapshot.
+            if let Some(subscribers) = &subscribers {
+                subscribers.wait_for(SUBSCRIBERS as u64).await;
+            }
             site::settle(scene.space.dir())?;
-            took[turn] = stowage.download(std::slice::from_ref(&blob)).await?;
+            took[turn] = stowage.download_to_file(&blob).await?;
             drop(subscribers);
             site::take(&stowage.file(&blob), &blob)?;
         }

@@ -141,6 +141,25 @@ impl Stowage {
         Ok(started.elapsed())
     }
 
+    /// Downloads a blob. Returns the time until its file has its final name, whenever the feed tells
+    /// of it.
+    pub async fn download_to_file(&mut self, blob: &Blob) -> anyhow::Result<Duration> {
+        let started = Instant::now();
+        let task = uuid::Uuid::new_v4().to_string();
+        let params = json!({"hash": blob.hash, "platform": PLATFORM, "taskId": task});
+        self.host.ok("downloadStorageFileTask", params).await;
+        let file = self.file(blob);
+        let arrived = async {
+            while !file.exists() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, arrived).await?;
+        let took = started.elapsed();
+        tokio::time::timeout(PATIENCE, self.completed(vec![task])).await??;
+        Ok(took)
+    }
+
     /// Reads the feed until all these tasks are complete.
     pub async fn completed(&mut self, mut tasks: Vec<String>) -> anyhow::Result<()> {
         while !tasks.is_empty() {

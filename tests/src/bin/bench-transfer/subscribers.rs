@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde_json::json;
 use stowage_tests::feed::handshake;
@@ -68,6 +69,13 @@ impl Subscribers {
     pub fn received(&self) -> (u64, u64) {
         let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
         (count(&self.received.messages), count(&self.received.bytes))
+    }
+
+    /// Waits until this many messages have come.
+    pub async fn wait_for(&self, messages: u64) {
+        while self.received().0 < messages {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Fails if a connection ended.
