@@ -12,9 +12,6 @@ use super::locate::ClientArgs;
 use super::reply::refusal_hint;
 use super::{API_ERROR, output};
 
-/// The wire module of the documented methods.
-const DEFAULT_MODULE: &str = "storageApi";
-
 /// The most bytes of parameters that are read from stdin.
 const MAX_STDIN_BYTES: u64 = 64 << 20;
 
@@ -24,8 +21,7 @@ pub struct CallArgs {
     /// Which server
     #[command(flatten)]
     pub client: ClientArgs,
-    /// The method, for example getImFavoriteFolders; MODULE/METHOD for a method outside of
-    /// storageApi
+    /// The method, for example getImFavoriteFolders; MODULE/METHOD if several modules have it
     #[arg(value_name = "METHOD")]
     pub method: String,
     /// The parameters as a JSON object; `-` reads them from stdin
@@ -98,10 +94,14 @@ struct Call {
 }
 
 impl Call {
-    /// Parses the parameters, and adds the module and the method unless they are there already.
+    /// Parses the parameters, and adds the method, and the module if one is named, unless they are
+    /// there already.
     fn new(method: &str, parameters: &str) -> anyhow::Result<Self> {
-        let (module, name) = method.split_once('/').unwrap_or((DEFAULT_MODULE, method));
-        if module.is_empty() || name.is_empty() || name.contains('/') {
+        let (module, name) = match method.split_once('/') {
+            Some((module, name)) => (Some(module), name),
+            None => (None, method),
+        };
+        if module.is_some_and(str::is_empty) || name.is_empty() || name.contains('/') {
             bail!("`{method}` is no method: write METHOD or MODULE/METHOD, for example getImFavoriteFolders");
         }
         let parsed: Value = serde_json::from_str(parameters)
@@ -109,12 +109,14 @@ impl Call {
         let Value::Object(mut body) = parsed else {
             bail!("the parameters must be a JSON object, for example '{{\"page\": 1, \"pageSize\": 10}}'");
         };
-        body.entry("__SERVER_ROUTE_MODULE").or_insert_with(|| module.into());
+        let mut path = Vec::new();
+        if let Some(module) = module {
+            body.entry("__SERVER_ROUTE_MODULE").or_insert_with(|| module.into());
+            path.push(module);
+        }
         body.entry("__SERVER_ROUTE_METHOD").or_insert_with(|| name.into());
-        let path = match method.contains('/') {
-            true => encoded(&[module, name]),
-            false => encoded(&[name]),
-        };
+        path.push(name);
+        let path = encoded(&path);
         Ok(Self { path, body })
     }
 }
@@ -149,7 +151,7 @@ mod tests {
     fn the_route_is_added_to_the_parameters() {
         assert_eq!(
             body("getImFavoriteFolders", r#"{"page":1}"#),
-            json!({"__SERVER_ROUTE_MODULE": "storageApi", "__SERVER_ROUTE_METHOD": "getImFavoriteFolders", "page": 1})
+            json!({"__SERVER_ROUTE_METHOD": "getImFavoriteFolders", "page": 1})
         );
     }
 
