@@ -282,12 +282,18 @@ pub fn seal(input: impl Read, output: impl Write, password: &str) -> io::Result<
     seal_with(WORK_FACTOR, input, output, password)
 }
 
+/// Held while a key is derived to seal a file, which takes 32 MiB. However many files are sealed,
+/// one key is derived at a time.
+static SEALING: Mutex<()> = Mutex::new(());
+
 fn seal_with(work_factor: u8, mut input: impl Read, output: impl Write, password: &str) -> io::Result<u64> {
+    let deriving = SEALING.lock();
     let mut recipient = scrypt::Recipient::new(SecretString::from(password.to_owned()));
     recipient.set_work_factor(work_factor);
     let encryptor = Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient));
     let encryptor = encryptor.map_err(io::Error::other)?;
     let mut writer = encryptor.wrap_output(output)?;
+    drop(deriving);
     let len_bytes = io::copy(&mut input, &mut writer)?;
     writer.finish()?.flush()?;
     Ok(len_bytes)
