@@ -122,8 +122,21 @@ impl Objects {
         Ok((bytes, meta))
     }
 
+    /// Checks that an object of a directory is a file. A link could lead out of the directory, and
+    /// a pipe would block.
+    pub(crate) async fn check_is_file(&self, object: &str) -> Result<(), Error> {
+        let Some(directory) = self.directory() else {
+            return Ok(());
+        };
+        match tokio::fs::symlink_metadata(directory.join(object)).await {
+            Ok(metadata) if !metadata.is_file() => Err(Error::malformed(object, "expected a regular file")),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) async fn get(&self, object: &str, options: GetOptions) -> Result<GetResult, Error> {
         let path = Path::parse(object).map_err(|error| Error::malformed(object, error))?;
+        self.check_is_file(object).await?;
         let got = self.store().get_opts(&path, options).await;
         self.noted(match got {
             // In a directory, the disk may be gone and not only the object.

@@ -105,6 +105,7 @@ impl Space {
 
     async fn get_blob(&self, object: &str, options: GetOptions) -> Result<GetResult, Error> {
         let location = Path::parse(object).map_err(|error| Error::malformed(object, error))?;
+        self.objects().check_is_file(object).await?;
         match self.objects().store().get_opts(&location, options).await {
             Err(error) if is_range_ignored(&error) => Err(Error::NoRanges {
                 object: object.to_owned(),
