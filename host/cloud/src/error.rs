@@ -200,7 +200,8 @@ impl Error {
     /// What a caller should do about it.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Error::Unreachable { .. } => ErrorClass::Unreachable,
+            // Another space in its place goes as the right one comes back.
+            Error::Unreachable { .. } | Error::OtherSpace { .. } => ErrorClass::Unreachable,
             Error::Busy { retry_after, .. } => ErrorClass::Busy {
                 retry_after: *retry_after,
             },
@@ -213,7 +214,6 @@ impl Error {
             Error::Storage { .. } | Error::Sink { .. } | Error::Local { .. } => ErrorClass::Local,
             Error::Malformed { .. }
             | Error::NewerFormat { .. }
-            | Error::OtherSpace { .. }
             | Error::ChangesWait { .. }
             | Error::Url { .. }
             | Error::TooMuchWork { .. }
