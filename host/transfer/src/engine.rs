@@ -12,6 +12,7 @@ use stowage_storage::{Error as StorageError, Store, UpdateError};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::arrivals::Arrivals;
 use crate::audit_tickets::AuditTickets;
 use crate::blob_checks::BlobChecks;
 use crate::config::Config;
@@ -51,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) limiter: Limiter,
     pub(crate) audit_tickets: AuditTickets,
     pub(crate) blob_checks: BlobChecks,
+    pub(crate) arrivals: Arc<Arrivals>,
     /// Held while free space is checked and reserved, so that two downloads do not count the same
     /// bytes.
     pub(crate) reserving: tokio::sync::Mutex<()>,
@@ -95,6 +97,7 @@ impl Engine {
             limiter: Limiter::new(limits),
             audit_tickets: AuditTickets::default(),
             blob_checks: BlobChecks::default(),
+            arrivals: Arc::default(),
             reserving: tokio::sync::Mutex::new(()),
             more_connections: Arc::new(Semaphore::new(MORE_CONNECTIONS)),
             preparing: Semaphore::new(PREPARES_AT_ONCE),

@@ -7,6 +7,7 @@
 #![warn(unreachable_pub)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
 
+mod arrivals;
 mod audit;
 mod audit_tickets;
 mod blob_checks;

@@ -163,6 +163,7 @@ fn from_path(
         Some(password) => {
             staging::check_room(&engine.config.staging_dir, source.size, engine.config.min_free_bytes)?;
             let (draft, hash, size) = seal_copy(engine, content, password)?;
+            engine.arrivals.add(&hash);
             draft.finish(&hash)?;
             Prepared {
                 id: Origin::Staged { from: path }.to_string(),

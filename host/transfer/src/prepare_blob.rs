@@ -160,6 +160,7 @@ async fn convert(
             Some(password) => seal_copy(&engine, Stoppable { inner: content, stop }, password)?,
             None => plain_copy(&engine, content, &stop)?,
         };
+        engine.arrivals.add(&hash);
         draft.finish(&hash)?;
         // Removes the copy of the blob on this thread.
         drop(copy);

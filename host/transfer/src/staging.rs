@@ -1,8 +1,9 @@
 //! The staging directory: copies of files that wait for their upload.
 
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,7 +14,6 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::disk::blocking;
 use crate::engine::Engine;
-use crate::prepared_id::Origin;
 use crate::task::Task;
 
 /// How long a file that no upload needs stays.
@@ -35,7 +35,12 @@ impl Draft {
     /// Creates an empty file. Blocks.
     pub(crate) fn create(directory: &Path) -> io::Result<Draft> {
         let path = directory.join(format!(".{}", uuid::Uuid::new_v4()));
-        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
         Ok(Draft {
             directory: directory.to_owned(),
             path,
@@ -102,7 +107,8 @@ pub(crate) fn check_room(directory: &Path, needed: u64, min_free: u64) -> io::Re
 /// Creates the directory if it is missing, and removes what no upload needs. Call it before
 /// anything is prepared. Blocks.
 pub(crate) fn open(directory: &Path, needed: &HashSet<String>) -> io::Result<()> {
-    std::fs::create_dir_all(directory)?;
+    // It may hold the content of protected files.
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     sweep(directory, needed, Duration::ZERO)
 }
 
@@ -140,20 +146,19 @@ fn sweep(directory: &Path, needed: &HashSet<String>, kept: Duration) -> io::Resu
 
 /// Removes the prepared copy of an upload that has ended, unless another upload needs it.
 pub(crate) async fn remove_unneeded(engine: &Engine, task: &Task) {
-    let Some(Origin::Staged { .. }) = Origin::parse(&task.prepared) else {
+    let Some(hash) = task.staged_hash() else {
         return;
     };
-    let Ok(hash) = task.file.hash.parse::<Hash>() else {
-        return;
-    };
-    if engine.tasks().needs_file(&task.file.hash) {
-        return;
-    }
-    let path = engine.staged_path(&hash);
-    match tokio::fs::remove_file(&path).await {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::debug!(path = %path.display(), %error, "cannot remove a copy that no upload needs");
-        }
-        _ => {}
+    // Under the lock of the arrivals, so that no file is removed between its arrival and its task.
+    let removed = engine
+        .arrivals
+        .remove_unless_waiting(&hash, || match engine.tasks().needs_file(&task.file.hash) {
+            true => Ok(()),
+            false => std::fs::remove_file(engine.staged_path(&hash)),
+        });
+    if let Some(Err(error)) = removed
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::debug!(%hash, %error, "cannot remove a copy that no upload needs");
     }
 }

@@ -1,10 +1,11 @@
 //! A durable task.
 
 use serde::{Deserialize, Serialize};
-use stowage_cloud::PartUpload;
+use stowage_cloud::{Hash, PartUpload};
 
 use crate::control::DEFAULT_PRIORITY;
 use crate::disk::FinishedFile;
+use crate::prepared_id::Origin;
 use crate::request::{DownloadRequest, File, FileUpload, UploadRequest};
 use crate::row::{Direction, Row};
 
@@ -270,6 +271,14 @@ impl Task {
             platform: self.platform,
             file: self.file.clone(),
             subject: self.subject.clone(),
+        }
+    }
+
+    /// The hash of the file in the staging directory that it uploads, if it uploads one from there.
+    pub(crate) fn staged_hash(&self) -> Option<Hash> {
+        match Origin::parse(&self.prepared)? {
+            Origin::Staged { .. } => self.file.hash.parse().ok(),
+            _ => None,
         }
     }
 

@@ -135,7 +135,11 @@ impl Transfers {
                 changed,
             } => {
                 let id = task.id;
+                let staged = changed.then(|| task.staged_hash()).flatten();
                 release_task(engine, task, control, password, changed);
+                if let Some(hash) = staged {
+                    engine.arrivals.task_made(&hash);
+                }
                 engine.publish(id);
             }
             Kind::Control { id, control, now, .. } => {

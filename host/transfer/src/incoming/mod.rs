@@ -84,7 +84,8 @@ impl Incoming {
     /// The directory cannot be made or read, or the database cannot be read.
     pub fn open(transfers: &Transfers) -> Result<Incoming, IncomingError> {
         let engine = Arc::clone(transfers.engine());
-        let staging = Staging::open(&engine.config.staging_dir, engine.config.min_free_bytes)?;
+        let arrivals = Arc::clone(&engine.arrivals);
+        let staging = Staging::open(&engine.config.staging_dir, engine.config.min_free_bytes, arrivals)?;
         let uploads = Uploads::open(&engine.store, &staging)?;
         Ok(Incoming(Arc::new(Inner {
             engine,

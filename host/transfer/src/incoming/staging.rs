@@ -11,12 +11,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use rustix::io::Errno;
 use stowage_cloud::Hash;
+
+use crate::arrivals::Arrivals;
 
 /// The ending of a file that arrives in one piece.
 const PUT: &str = "put";
@@ -32,6 +35,7 @@ pub(super) struct Staging {
     complete: PathBuf,
     dir: PathBuf,
     min_free_bytes: u64,
+    arrivals: Arc<Arrivals>,
     /// Held while free space is checked and reserved, so that two files do not count the same
     /// bytes.
     reserving: Mutex<()>,
@@ -49,13 +53,14 @@ pub(super) fn upload_name(id: &str) -> String {
 
 impl Staging {
     /// Opens the directory in the staging directory. Only this user may read it.
-    pub(super) fn open(staging_dir: &Path, min_free_bytes: u64) -> io::Result<Staging> {
+    pub(super) fn open(staging_dir: &Path, min_free_bytes: u64, arrivals: Arc<Arrivals>) -> io::Result<Staging> {
         let dir = staging_dir.join(INCOMING);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
         Ok(Staging {
             complete: staging_dir.to_owned(),
             dir,
             min_free_bytes,
+            arrivals,
             reserving: Mutex::new(()),
         })
     }
@@ -91,12 +96,14 @@ impl Staging {
 
     /// Gives a synced file its final name. It replaces a file with the same bytes.
     pub(super) fn publish(&self, name: &str, hash: &Hash) -> io::Result<()> {
+        self.arrivals.add(hash);
         fs::rename(self.path(name), self.complete_path(hash))?;
         sync_directory(&self.complete)
     }
 
     /// Gives a synced file its final name and keeps the old one.
     pub(super) fn publish_link(&self, name: &str, hash: &Hash) -> io::Result<()> {
+        self.arrivals.add(hash);
         let (from, to) = (self.path(name), self.complete_path(hash));
         match fs::hard_link(&from, &to) {
             Ok(()) => {}
@@ -189,7 +196,7 @@ mod tests {
     #[test]
     fn leftovers_go_and_known_uploads_stay() {
         let dir = tempfile::tempdir().unwrap();
-        let staging = Staging::open(dir.path(), 0).unwrap();
+        let staging = Staging::open(dir.path(), 0, Arc::default()).unwrap();
         for name in ["a.put", "b.tus", "c.tus"] {
             staging.create(name).unwrap();
         }
@@ -200,7 +207,7 @@ mod tests {
     #[test]
     fn a_complete_file_may_be_there_already() {
         let dir = tempfile::tempdir().unwrap();
-        let staging = Staging::open(dir.path(), 0).unwrap();
+        let staging = Staging::open(dir.path(), 0, Arc::default()).unwrap();
         let hash = Hash::of(b"");
         for name in ["a.tus", "b.tus"] {
             staging.create(name).unwrap();
@@ -215,7 +222,7 @@ mod tests {
     #[test]
     fn the_disk_keeps_its_free_minimum() {
         let dir = tempfile::tempdir().unwrap();
-        let staging = Staging::open(dir.path(), u64::MAX).unwrap();
+        let staging = Staging::open(dir.path(), u64::MAX, Arc::default()).unwrap();
         let file = staging.create("a.put").unwrap();
         assert_eq!(staging.check_room(0).unwrap_err().kind(), io::ErrorKind::StorageFull);
         assert_eq!(
