@@ -14,7 +14,7 @@ use crate::sync_runs::SyncRuns;
 use crate::update::update;
 use crate::{
     Error, Hash, Health, RowSink, Space, SpaceChange, SpaceChangeError, SyncReport, connect, health, mirror, outbox,
-    publish, publisher, sync,
+    publish, publisher, reap, sync,
 };
 
 /// How the URL of a space in memory begins. It ends with its process.
@@ -209,6 +209,14 @@ impl Cloud {
     /// being removed, it waits for the end of that.
     pub async fn hold_blob(&self, hash: &Hash) -> BlobHold {
         self.state.holds.hold(*hash).await
+    }
+
+    /// Whether a row that this host knows names the blob.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn is_named(&self, hash: &Hash) -> Result<bool, Error> {
+        reap::is_named(&self.state, hash)
     }
 
     /// Whether the blob is in the space with this size. Another host may remove a blob while it is

@@ -99,7 +99,8 @@ async fn remove(
     Ok(left)
 }
 
-fn is_named(state: &CloudState, hash: &Hash) -> Result<bool, Error> {
+/// Whether a row here, or one that is not published yet, names the blob.
+pub(crate) fn is_named(state: &CloudState, hash: &Hash) -> Result<bool, Error> {
     let mut tx = state.store.begin();
     Ok(mirror::names(&mut tx, hash)? || outbox::names(&mut tx, hash)?)
 }

@@ -67,6 +67,10 @@ async fn check_blob(engine: &Arc<Engine>, check: &BlobCheck) -> Result<(), Error
     if engine.cloud.confirm_blob(&check.hash, check.size).await? {
         return Ok(());
     }
+    // Its rows may have been deleted since. Then nobody wants it back.
+    if !engine.cloud.is_named(&check.hash)? {
+        return Ok(());
+    }
     let source = match temp_file(engine, &check.hash).await {
         None => uploaded_file(engine, &check.hash).await,
         found => found,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stowage_cloud::{Error as SpaceError, Hash};
+use stowage_cloud::{Error as SpaceError, Hash, SpaceChange};
 use tokio::time::interval;
 
 use crate::engine::Engine;
@@ -35,10 +35,27 @@ pub(crate) async fn run(engine: &Arc<Engine>, task: &Task, hook: &dyn UploadHook
     }
     // If this call is interrupted, the module is called twice. So the host waits for the answer,
     // also at shutdown.
-    allowed(finished(task, hook).await)?;
+    let ended = allowed(finished(task, hook).await);
     drop(hold);
+    if let Err(Outcome::Failed { .. }) = &ended {
+        discard(engine, task.id, hash).await?;
+    }
+    ended?;
     let size = engine.tasks().get(task.id).map(|(task, _)| task.file.size);
     engine.blob_checks.add(hash, size.unwrap_or(task.file.size));
+    Ok(())
+}
+
+/// Removes the blob of an upload that no row will name. The space keeps it if another row does.
+async fn discard(engine: &Arc<Engine>, id: u64, hash: Hash) -> Result<(), Outcome> {
+    // First, so that a later attempt sends the blob again.
+    engine.persist(id, |task| task.moved = false).await?;
+    let change = SpaceChange::DeleteBlob { hash };
+    let staged = engine.store.update(|tx| engine.cloud.stage(tx, &change)).await;
+    match staged {
+        Ok(()) => engine.cloud.wake(),
+        Err(error) => tracing::warn!(%hash, %error, "the blob of an upload that no row names stays"),
+    }
     Ok(())
 }
 

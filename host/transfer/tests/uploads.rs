@@ -4,12 +4,15 @@
 mod common;
 
 use std::fs;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use common::{Fault, Rig, bytes, eventually, file};
-use stowage_cloud::Hash;
+use futures_util::future::BoxFuture;
+use stowage_cloud::{Applied, Batch, Hash, RowSink, SinkError, SpaceChange};
 use stowage_transfer::{Direction, File, Refusal};
+use tokio_util::sync::CancellationToken;
 
 async fn in_space(rig: &Rig, file: &File) -> bool {
     let hash: Hash = file.hash.parse().unwrap();
@@ -219,6 +222,13 @@ async fn a_blob_that_another_host_removed_meanwhile_is_stored_anew() {
     running.stop().await;
     let hash: Hash = temp.hash.parse().unwrap();
     rig.cloud.space().delete_blob(&hash).await.unwrap();
+    // A row names it. One that nobody names any more would stay away.
+    let stop = CancellationToken::new();
+    let publishing = tokio::spawn({
+        let (cloud, stop) = (rig.cloud.clone(), stop.clone());
+        async move { cloud.run(Arc::new(NoRows), stop.cancelled()).await }
+    });
+    name_blob(&rig, &hash).await;
     let running = rig.start();
     let returned = async {
         let mut turns = tokio::time::interval(Duration::from_millis(2));
@@ -230,4 +240,77 @@ async fn a_blob_that_another_host_removed_meanwhile_is_stored_anew() {
         .await
         .expect("it is stored anew");
     running.stop().await;
+    stop.cancel();
+    publishing.await.unwrap();
+}
+
+/// No module keeps rows.
+struct NoRows;
+
+impl RowSink for NoRows {
+    fn apply<'a>(&'a self, _: &'a Batch) -> BoxFuture<'a, Result<Applied, SinkError>> {
+        Box::pin(async { Ok(Applied::default()) })
+    }
+
+    fn keeps(&self, _: &str) -> bool {
+        false
+    }
+}
+
+/// Puts a row that names a blob into the space.
+async fn name_blob(rig: &Rig, hash: &Hash) {
+    let change = SpaceChange::PutRow {
+        collection: "storage-files".to_owned(),
+        identity: hash.to_string(),
+        fields: serde_json::Map::from_iter([("hash".to_owned(), hash.to_string().into())]),
+    };
+    let staged = rig.store.update(|tx| rig.cloud.stage(tx, &change)).await;
+    staged.unwrap();
+    rig.cloud.wake();
+    rig.cloud.published().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_blob_that_no_row_names_any_more_is_not_stored_again() {
+    let rig = Rig::new().await;
+    let temp = rig.temp("x", b"content");
+    let running = rig.start();
+    let id = running.upload(&temp).await;
+    running.status(&id, 1).await;
+    running.stop().await;
+    let hash: Hash = temp.hash.parse().unwrap();
+    rig.cloud.space().delete_blob(&hash).await.unwrap();
+    let running = rig.start();
+    // A second upload ends after the check of the first one, which is due at once.
+    let other = rig.temp("y", b"other");
+    let id = running.upload(&other).await;
+    running.status(&id, 1).await;
+    assert!(!in_space(&rig, &temp).await);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn the_blob_of_an_upload_that_no_row_will_name_goes() {
+    let rig = Rig::new().await;
+    let stop = CancellationToken::new();
+    let publishing = tokio::spawn({
+        let (cloud, stop) = (rig.cloud.clone(), stop.clone());
+        async move { cloud.run(Arc::new(NoRows), stop.cancelled()).await }
+    });
+    let temp = rig.temp("x", b"content");
+    *rig.hook.finished.lock().unwrap() = Some(Refusal::Gone);
+    let running = rig.start();
+    let id = running.upload(&temp).await;
+    running.status(&id, 3).await;
+    let gone = async {
+        while in_space(&rig, &temp).await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), gone)
+        .await
+        .expect("it goes");
+    running.stop().await;
+    stop.cancel();
+    publishing.await.unwrap();
 }
