@@ -83,10 +83,14 @@ impl Transfers {
     /// there is no such blob.
     ///
     /// # Errors
-    /// [`OutgoingError::Find`].
+    /// [`OutgoingError::Find`]; [`OutgoingError::WrongHash`] if it is empty and must not be.
     pub async fn blob(&self, hash: &Hash) -> Result<Option<Blob>, OutgoingError> {
         let engine = Arc::clone(self.engine());
         match Source::find(&engine, hash, true).await {
+            // No bytes come that could be verified.
+            Ok(source) if source.size() == 0 && *hash != Hash::of(b"") => {
+                Err(OutgoingError::WrongHash { expected: *hash })
+            }
             Ok(source) => Ok(Some(Blob {
                 engine,
                 hash: *hash,
