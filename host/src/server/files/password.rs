@@ -18,6 +18,7 @@ pub(super) fn password_of(headers: &HeaderMap) -> Result<Option<Password>, Probl
     let decoded = value
         .to_str()
         .ok()
+        .filter(|text| is_encoded(text))
         .and_then(|text| percent_decode_str(text).decode_utf8().ok())
         .filter(|text| !text.is_empty());
     match decoded {
@@ -26,6 +27,15 @@ pub(super) fn password_of(headers: &HeaderMap) -> Result<Option<Password>, Probl
             "Stowage-File-Password: expected one password, in UTF-8 and percent-encoded".to_owned(),
         )),
     }
+}
+
+/// Whether each `%` begins two hex digits. Otherwise the client has not encoded its password.
+fn is_encoded(text: &str) -> bool {
+    text.split('%').skip(1).all(|rest| {
+        rest.as_bytes()
+            .get(..2)
+            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
 }
 
 #[cfg(test)]
@@ -47,7 +57,14 @@ mod tests {
         assert_eq!(password(&[]).unwrap(), None);
         assert_eq!(password(&[b"stowage"]).unwrap().as_deref(), Some("stowage"));
         assert_eq!(password(&[b"%E6%88%91%20%25"]).unwrap().as_deref(), Some("我 %"));
-        for values in [&[&b""[..]][..], &[b"%FF"], &[b"\xe6\x88\x91"], &[b"a", b"a"]] {
+        for values in [
+            &[&b""[..]][..],
+            &[b"%FF"],
+            &[b"50%"],
+            &[b"%ZZ"],
+            &[b"\xe6\x88\x91"],
+            &[b"a", b"a"],
+        ] {
             assert!(password(values).is_err(), "{values:?}");
         }
     }
