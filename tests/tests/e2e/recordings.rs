@@ -360,6 +360,10 @@ async fn a_recording_ends_at_its_bound_and_with_the_server() {
         (admin.get("record").await.1["open"] == false).then_some(())
     })
     .await;
+    eventually("its last line is on the disk", || async {
+        fs::read_to_string(&small).unwrap().ends_with("}\n").then_some(())
+    })
+    .await;
     let len = fs::metadata(&small).unwrap().len();
     for _ in 0..5 {
         host.ok("getStorageSpaceInfo", json!({})).await;

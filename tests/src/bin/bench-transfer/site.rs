@@ -141,8 +141,8 @@ impl Stowage {
         Ok(started.elapsed())
     }
 
-    /// Downloads a blob. Returns the time until its file has its final name, whenever the feed tells
-    /// of it.
+    /// Downloads a blob. Returns the time until its file has its final name. The feed may tell of
+    /// it later.
     pub async fn download_to_file(&mut self, blob: &Blob) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let task = uuid::Uuid::new_v4().to_string();
