@@ -75,7 +75,7 @@ fn fields(ctx: &MemoryContext, (_, a, b, c, _): Step) -> Fields {
 
 /// Runs a step as one call, as the host does. Uploads that it asks for are kept in `uploads`. A
 /// refused step changes nothing.
-fn run(ctx: &MemoryContext, step: Step, uploads: &mut Vec<UploadRequest>) {
+fn run(ctx: &MemoryContext, step: Step, uploads: &mut [UploadRequest]) {
     let (what, a, b, c, size) = step;
     let fields = fields(ctx, step);
     let content = blob(c);
