@@ -39,7 +39,7 @@ pub(crate) struct Engine {
 }
 
 /// The most connections of all downloads, not counting the first of each.
-const MORE_CONNECTIONS: usize = 12;
+const MORE_CONNECTIONS: usize = 8;
 
 /// What all transfers share.
 pub(crate) struct Shared {

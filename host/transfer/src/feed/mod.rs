@@ -29,6 +29,4 @@ pub use keys::{KEY_LIFETIME, MAX_KEYS, SubscribeError};
 pub use progress_feed::Feed;
 
 #[cfg(test)]
-mod bench;
-#[cfg(test)]
 mod tests;
