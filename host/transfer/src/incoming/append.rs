@@ -80,7 +80,7 @@ impl Held {
             passed: offset,
             checked,
             recorded: Instant::now(),
-            interrupt: self.renew_interrupt(),
+            interrupt: self.interrupt_token(),
             held: self,
             writer: Writer::spawn(move |pieces| write(pieces, &file, output, checksum)),
             _turn: turn,

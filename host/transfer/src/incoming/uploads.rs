@@ -141,7 +141,13 @@ impl Incoming {
     /// [`LockError`].
     pub fn hold(&self, id: &str) -> Result<Held, LockError> {
         let entry = self.0.uploads.get(id).ok_or(LockError::Unknown)?;
-        let state = Arc::clone(&entry.state).try_lock_owned().map_err(|_| LockError::Busy)?;
+        let state = {
+            // Until the token is a new one, nobody can cancel it in vain.
+            let mut interrupt = entry.interrupt.lock();
+            let state = Arc::clone(&entry.state).try_lock_owned().map_err(|_| LockError::Busy)?;
+            *interrupt = CancellationToken::new();
+            state
+        };
         self.held(entry, state)
     }
 
@@ -155,7 +161,9 @@ impl Incoming {
         let entry = self.0.uploads.get(id).ok_or(LockError::Unknown)?;
         entry.interrupt.lock().cancel();
         let state = timeout(INTERRUPT_WAIT, Arc::clone(&entry.state).lock_owned()).await;
-        self.held(entry, state.map_err(|_| LockError::Busy)?)
+        let state = state.map_err(|_| LockError::Busy)?;
+        *entry.interrupt.lock() = CancellationToken::new();
+        self.held(entry, state)
     }
 
     fn held(&self, entry: Arc<Entry>, state: OwnedMutexGuard<State>) -> Result<Held, LockError> {
@@ -234,10 +242,8 @@ impl Held {
     }
 
     /// Is cancelled when another request wants the upload.
-    pub(super) fn renew_interrupt(&self) -> CancellationToken {
-        let token = CancellationToken::new();
-        *self.entry.interrupt.lock() = token.clone();
-        token
+    pub(super) fn interrupt_token(&self) -> CancellationToken {
+        self.entry.interrupt.lock().clone()
     }
 
     /// Records the end of an upload. Its bytes are no longer needed under its own name.
