@@ -53,6 +53,17 @@ async fn offset(address: SocketAddr, path: &str) -> u64 {
     number(&head, "upload-offset")
 }
 
+/// Waits until the file of the only upload has more bytes than this.
+async fn arrived(scene: &Scene, len_bytes: u64) {
+    let incoming = scene.host.data().join("staging/incoming");
+    eventually("bytes are in the file", async || {
+        let mut files = std::fs::read_dir(&incoming).unwrap();
+        let len = files.next()?.unwrap().metadata().unwrap().len();
+        (len > len_bytes).then_some(())
+    })
+    .await;
+}
+
 /// Begins a PATCH of `len_bytes` bytes and sends only `bytes`.
 async fn begin_patch(address: SocketAddr, path: &str, from: u64, len_bytes: usize, bytes: &[u8]) -> TcpStream {
     let head = format!(
@@ -75,12 +86,12 @@ async fn an_upload_survives_a_broken_connection_and_kill_9() {
     assert_eq!((first.status, number(&first, "upload-offset")), (204, 2_000_000));
 
     let stream = begin_patch(address, &path, 2_000_000, 4_000_000, &bytes[2_000_000..3_000_000]).await;
+    // A question ends the request, so it comes after the first of its bytes.
+    arrived(&scene, 2_000_000).await;
     drop(stream);
     // What came is kept, and the client learns how much that is.
-    let kept = eventually("the bytes are kept", async || {
-        Some(offset(address, &path).await).filter(|offset| *offset > 2_000_000)
-    })
-    .await;
+    let kept = offset(address, &path).await;
+    assert!(kept > 2_000_000, "{kept}");
     assert!(kept <= 3_000_000, "{kept}");
     let from = usize::try_from(kept).unwrap();
     let second = patch(address, &path, kept, &bytes[from..4_000_000]).await;
@@ -122,11 +133,9 @@ async fn one_of_two_requests_to_an_upload_wins_and_a_question_ends_the_other() {
     let address = scene.host.address();
     let path = create(address, 1_000_000).await;
     let mut winner = begin_patch(address, &path, 0, 1_000_000, &noise(300_000, 1)).await;
-    let refused = eventually("the first request holds the upload", async || {
-        let reply = patch(address, &path, 0, b"").await;
-        Some(reply).filter(|reply| reply.status != 204)
-    })
-    .await;
+    // Now the first request holds the upload.
+    arrived(&scene, 0).await;
+    let refused = patch(address, &path, 0, b"").await;
     assert!([409, 423].contains(&refused.status), "{}", refused.status);
     // A client that lost its connection asks, and need not wait for the old request.
     let kept = offset(address, &path).await;
