@@ -27,7 +27,7 @@ mod module {
 
     use stowage_sdk::{Error, HostContext, Order};
 
-    use crate::bindings::{api, backup_folders, backups, schema};
+    use crate::bindings::{api, backup_folders, backups};
 
     struct Module;
 
@@ -84,20 +84,7 @@ mod module {
         }
     }
 
-    impl schema::Guest for Module {
-        fn version() -> u32 {
-            crate::VERSION
-        }
-
-        fn migrate(_old: u32, cursor: Option<Vec<u8>>) -> Result<schema::Step, String> {
-            let step = crate::migrate(&HostContext, cursor)?;
-            Ok(schema::Step {
-                cursor: step.cursor,
-                rows: step.rows,
-                total: None,
-            })
-        }
-    }
+    stowage_sdk::export_schema!(Module);
 
     crate::bindings::export!(Module with_types_in crate::bindings);
 }

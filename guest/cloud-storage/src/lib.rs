@@ -29,7 +29,7 @@ mod module {
     use stowage_sdk::bindings::transfer::UploadRequest;
     use stowage_sdk::{Error, HostContext};
 
-    use crate::bindings::{api, dapp_files, schema, storage_files, storage_folders, upload_hook};
+    use crate::bindings::{api, dapp_files, storage_files, storage_folders, upload_hook};
 
     struct Module;
 
@@ -67,20 +67,7 @@ mod module {
         }
     }
 
-    impl schema::Guest for Module {
-        fn version() -> u32 {
-            crate::VERSION
-        }
-
-        fn migrate(_old: u32, cursor: Option<Vec<u8>>) -> Result<schema::Step, String> {
-            let step = crate::migrate(&HostContext, cursor)?;
-            Ok(schema::Step {
-                cursor: step.cursor,
-                rows: step.rows,
-                total: None,
-            })
-        }
-    }
+    stowage_sdk::export_schema!(Module);
 
     crate::bindings::export!(Module with_types_in crate::bindings);
 }

@@ -158,5 +158,29 @@ impl<'a> Migration<'a> {
     }
 }
 
+/// Implements `stowage:host/schema` for the module of a crate that has `VERSION` and `migrate`.
+///
+/// `migrate` takes a [`Context`](crate::Context) and a cursor, and returns a [`Step`](crate::Step)
+/// or a text.
+#[macro_export]
+macro_rules! export_schema {
+    ($module:ident) => {
+        impl crate::bindings::schema::Guest for $module {
+            fn version() -> u32 {
+                crate::VERSION
+            }
+
+            fn migrate(_old: u32, cursor: Option<Vec<u8>>) -> Result<crate::bindings::schema::Step, String> {
+                let step = crate::migrate(&$crate::HostContext, cursor)?;
+                Ok(crate::bindings::schema::Step {
+                    cursor: step.cursor,
+                    rows: step.rows,
+                    total: None,
+                })
+            }
+        }
+    };
+}
+
 #[cfg(test)]
 mod tests;
