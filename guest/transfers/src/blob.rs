@@ -5,6 +5,7 @@ use stowage_sdk::rows::BlobFile;
 use stowage_sdk::{Context, Error, is_hash, is_identity};
 
 use crate::fields::{Fields, Platform};
+use crate::parameters::non_empty;
 
 /// A blob that exists, for a row that names it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,12 +28,32 @@ pub(crate) enum Place {
 }
 
 impl Blob {
+    /// The blob of a message. A text message needs none.
+    ///
+    /// # Errors
+    /// 600 a file without a hash; as [`Blob::of_text`] and [`Blob::find`].
+    pub(crate) fn of_message(
+        ctx: &dyn Context,
+        fields: &Fields,
+        hash: Option<String>,
+        is_crypt: Option<u32>,
+        place: Place,
+    ) -> Result<Self, Error> {
+        let hash = non_empty(hash);
+        if fields.is_text() {
+            return Self::of_text(hash, fields.msg_id.as_deref());
+        }
+        let expected = "the hash of a blob, or the message of a text in msgContent";
+        let hash = hash.ok_or_else(|| Error::parameter("hash", expected))?;
+        Self::find(ctx, &hash, is_crypt, place)
+    }
+
     /// The blob of a text message. It has no bytes. Its hash is any text that the client chose, or
     /// that of the message.
     ///
     /// # Errors
     /// 600 a hash that is too long.
-    pub(crate) fn of_text(hash: Option<String>, msg_id: Option<&str>) -> Result<Self, Error> {
+    fn of_text(hash: Option<String>, msg_id: Option<&str>) -> Result<Self, Error> {
         if hash.as_deref().is_some_and(|hash| !is_identity(hash)) {
             return Err(Error::parameter("hash", "at most 480 bytes"));
         }

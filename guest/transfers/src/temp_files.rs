@@ -6,7 +6,7 @@ use stowage_sdk::{Blobs, Context, Error, Key, Listing, Writer};
 use crate::bindings::temp_files as api;
 use crate::blob::{Blob, Place};
 use crate::fields::{Fields, Platform};
-use crate::parameters::{list, non_empty};
+use crate::parameters::list;
 use crate::row::write_temp_file;
 
 /// Adds a file to a conversation and returns its row. A text message needs no blob.
@@ -20,14 +20,7 @@ pub fn add(
     is_crypt: Option<u32>,
 ) -> Result<api::TempFile, Error> {
     let fields = fields.settled(ctx, Platform::Temp)?;
-    let hash = non_empty(hash);
-    let blob = if fields.is_text() {
-        Blob::of_text(hash, fields.msg_id.as_deref())?
-    } else {
-        let hash =
-            hash.ok_or_else(|| Error::parameter("hash", "the hash of a blob, or the message of a text in msgContent"))?;
-        Blob::find(ctx, &hash, is_crypt, Place::SpaceOrHere)?
-    };
+    let blob = Blob::of_message(ctx, &fields, hash, is_crypt, Place::SpaceOrHere)?;
     blob.check_room(ctx, Platform::Temp, &fields)?;
     write_temp_file(ctx, fields, blob).map(stowage_temp_files::to_api)
 }
