@@ -326,13 +326,14 @@ impl files_hook::Guest for Module {
     }
 
     fn store(
+        id: String,
         platform: u8,
         name: String,
         fields: Vec<files_hook::Field>,
         file: Prepared,
     ) -> Result<files_hook::Stored, files_hook::Failure> {
         crate::fields(&name, fields)
-            .and_then(|fields| crate::store(&HostContext, platform, fields, file))
+            .and_then(|fields| crate::store(&HostContext, &id, platform, fields, file))
             .map_err(failure)
     }
 

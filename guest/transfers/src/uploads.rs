@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use stowage_cloud_storage::Usage;
 use stowage_sdk::bindings::files::{PrepareError, Prepared, Source, UploadRequest};
 use stowage_sdk::bindings::transfer::File;
-use stowage_sdk::{Context, Error, capped_size, code, dotted_extension};
+use stowage_sdk::{Context, Error, base58_sha256, capped_size, code, dotted_extension};
 
 use crate::bindings::files_hook::{Found, Refusal, Stored};
 use crate::bindings::uploads as api;
@@ -63,7 +63,7 @@ pub fn upload_file(ctx: &dyn Context, upload: Upload) -> Result<api::Upload, Err
     let prepared = ctx
         .prepare(&Source::Path(upload.path.clone()), password.as_deref())
         .map_err(|error| refused(error, &upload.path))?;
-    let begun = begin(ctx, platform, fields, prepared)?;
+    let begun = begin(ctx, ctx.new_id(), platform, fields, prepared)?;
     Ok(api::Upload {
         task_id: begun.task_id,
         hash: begun.hash,
@@ -84,14 +84,19 @@ pub(crate) fn refused(error: PrepareError, what: &str) -> Error {
     }
 }
 
-fn begin(ctx: &dyn Context, platform: Platform, mut fields: Fields, prepared: Prepared) -> Result<Stored, Error> {
+fn begin(
+    ctx: &dyn Context,
+    task_id: String,
+    platform: Platform,
+    mut fields: Fields,
+    prepared: Prepared,
+) -> Result<Stored, Error> {
     let name = match &fields.name {
         Some(name) => name.clone(),
         None => checked_name(&prepared.name)?,
     };
     fields.name = Some(name.clone());
     let ext = fields.ext.clone().unwrap_or_else(|| dotted_extension(&name));
-    let task_id = ctx.new_id();
     let hash = prepared.hash;
     ctx.upload_file(&UploadRequest {
         task_id: task_id.clone(),
@@ -120,14 +125,24 @@ pub fn check(ctx: &dyn Context, platform: u8, fields: Fields) -> Result<(), Erro
     fields.settled(ctx, platform).map(drop)
 }
 
-/// Begins the upload of a file that a client has sent.
+/// Begins the upload of a file that a client has sent. Task and row are named after the sending and
+/// the bytes, so a repeated call makes neither again.
 ///
 /// # Errors
 /// As [`check`].
-pub fn store(ctx: &dyn Context, platform: u8, fields: Fields, prepared: Prepared) -> Result<Stored, Error> {
+pub fn store(
+    ctx: &dyn Context,
+    id: &str,
+    platform: u8,
+    mut fields: Fields,
+    prepared: Prepared,
+) -> Result<Stored, Error> {
     let platform = Platform::of(u32::from(platform))?;
-    let fields = fields.settled(ctx, platform)?;
-    begin(ctx, platform, fields, prepared)
+    let named = |what: &str| base58_sha256(&[what, " ", id, " ", &prepared.hash]);
+    let unique = fields.unique.take().filter(|unique| !unique.is_empty());
+    fields.unique = Some(unique.unwrap_or_else(|| named("row")));
+    let (task_id, fields) = (named("task"), fields.settled(ctx, platform)?);
+    begin(ctx, task_id, platform, fields, prepared)
 }
 
 /// The file with this hash, of a platform or of any.

@@ -372,6 +372,7 @@ async fn the_hooks_of_received_files_take_their_fields() {
         json!({"code": 600, "message": "time: expected a whole number"})
     );
     let mut store = sent(&fields);
+    store["id"] = json!("s");
     store["file"] = json!({"id": "p", "name": "", "hash": hash_of(b"a"), "size": 1, "protected": false});
     let stored = kit.call_json("files-hook/store", store).await.unwrap().unwrap();
     assert_eq!(stored["hash"], hash_of(b"a"));

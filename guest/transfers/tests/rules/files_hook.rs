@@ -106,7 +106,7 @@ fn a_file_that_was_received_is_uploaded_and_gets_its_row() {
     let mut file = prepared("", 7, false);
     file.hash = hash("received");
     let fields = sent(&[("storagePath", "a"), ("thumb", "address")]).expect("fields");
-    let stored = ctx.call(|ctx| store(ctx, 3, fields, file)).expect("stored");
+    let stored = ctx.call(|ctx| store(ctx, "s", 3, fields, file)).expect("stored");
     let request = upload(&ctx);
     assert_eq!(
         (stored.task_id, stored.hash),
@@ -125,13 +125,29 @@ fn a_file_that_was_received_is_uploaded_and_gets_its_row() {
     assert_eq!((row.name.as_str(), row.path.as_str(), row.size), ("a.jpg", "a", 7));
 }
 
+/// The host asks again after a crash. A second favourite used to appear.
+#[test]
+fn a_file_that_is_stored_again_is_the_same_task_and_row() {
+    let ctx = MemoryContext::new();
+    let requests = ["s", "s", "other"].map(|id| {
+        let stored = ctx.call(|ctx| store(ctx, id, 2, Fields::default(), prepared("a.jpg", 7, false)));
+        let request = upload(&ctx);
+        assert_eq!(stored.expect("stored").task_id, request.task_id);
+        assert_eq!(finished(&ctx, &request), Ok(()));
+        request.task_id
+    });
+    assert_eq!(requests[0], requests[1]);
+    assert_ne!(requests[0], requests[2]);
+    assert_eq!(ctx.keys("favorites").len(), 2, "one a sending");
+}
+
 #[test]
 fn a_folder_that_was_deleted_meanwhile_is_refused() {
     let ctx = storage([folder("a", "")], []);
     let fields = sent(&[("storagePath", "a")]).expect("fields");
     assert_eq!(check(&ctx, 3, fields.clone()), Ok(()));
     STORAGE_FOLDERS.apply(&ctx, [], &["a".to_owned()]);
-    let late = ctx.call(|ctx| store(ctx, 3, fields, prepared("x", 1, false)));
+    let late = ctx.call(|ctx| store(ctx, "s", 3, fields, prepared("x", 1, false)));
     assert_eq!(refused(late.map(|stored| stored.hash)), because(60000));
     assert_eq!(effects(&ctx), [""; 0]);
 }

@@ -18,8 +18,8 @@ pub(crate) trait FileHook: Send + Sync {
     /// Whether the fields of a file are right, before its bytes arrive.
     async fn check(&self, file: &FileFields) -> Result<(), Failure>;
 
-    /// Begins the upload of a file whose bytes have arrived.
-    async fn store(&self, file: &FileFields, received: &Received) -> Result<Stored, Failure>;
+    /// Begins the upload of a file whose bytes have arrived. A repeated call has the same `id`.
+    async fn store(&self, id: &str, file: &FileFields, received: &Received) -> Result<Stored, Failure>;
 
     /// The file with this hash; of this platform, or of any.
     async fn find(&self, hash: &str, platform: Option<u8>) -> Result<Found, Failure>;
@@ -61,8 +61,9 @@ impl FileHook for Hooks {
         self.ask("check", &description(file)).await.map(drop)
     }
 
-    async fn store(&self, file: &FileFields, received: &Received) -> Result<Stored, Failure> {
-        let mut params = description(file);
+    async fn store(&self, id: &str, file: &FileFields, received: &Received) -> Result<Stored, Failure> {
+        let mut params = vec![Val::String(id.to_owned())];
+        params.extend(description(file));
         params.push(Val::Record(vec![
             member("id", Val::String(received.id.clone())),
             member("name", Val::String(file.name.clone())),

@@ -6,6 +6,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use stowage_logic::rpc::Envelope;
 use stowage_transfer::Received;
+use uuid::Uuid;
 
 use super::fields::FileFields;
 use super::form::Form;
@@ -29,7 +30,11 @@ impl Files {
                 ));
             }
         };
-        let stored = self.0.hook.store(&fields, &received).await?;
+        let stored = self
+            .0
+            .hook
+            .store(&Uuid::new_v4().to_string(), &fields, &received)
+            .await?;
         Ok(stored_response(&stored))
     }
 

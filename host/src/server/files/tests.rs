@@ -47,7 +47,7 @@ impl FileHook for Module {
         self.check.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 
-    async fn store(&self, file: &FileFields, received: &Received) -> Result<Stored, Failure> {
+    async fn store(&self, _: &str, file: &FileFields, received: &Received) -> Result<Stored, Failure> {
         if let Some(failure) = self.store.lock().unwrap().clone() {
             return Err(failure);
         }

@@ -207,7 +207,7 @@ impl Files {
         }
         let fields = FileFields::of_metadata(held.upload().metadata())?;
         let received = held.complete(password.filter(|_| held.upload().protected())).await?;
-        match self.0.hook.store(&fields, &received).await {
+        match self.0.hook.store(held.upload().id(), &fields, &received).await {
             Ok(stored) => {
                 let progress = Progress::Stored {
                     task_id: stored.task_id,
