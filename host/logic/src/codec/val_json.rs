@@ -20,7 +20,7 @@ pub fn json(value: &Val) -> Value {
         Val::S64(n) => Value::from(*n),
         Val::U64(n) => Value::from(*n),
         // By its shortest text, as in a response.
-        Val::Float32(n) => Value::from(n.to_string().parse().unwrap_or(f64::from(*n))),
+        Val::Float32(n) => Value::from(shortest(*n)),
         Val::Float64(n) => Value::from(*n),
         Val::Char(c) => Value::String(c.to_string()),
         Val::String(s) => Value::String(s.clone()),
@@ -39,6 +39,13 @@ pub fn json(value: &Val) -> Value {
 
 fn member(name: String, value: Value) -> Value {
     Value::from_iter([(name, value)])
+}
+
+/// The shortest number that is this one as a 32-bit float. Two may be equally short; it is the one
+/// that the text of results has too.
+fn shortest(number: f32) -> f64 {
+    let text = serde_json::to_string(&number).unwrap_or_default();
+    text.parse().unwrap_or(f64::from(number))
 }
 
 #[cfg(test)]
@@ -73,5 +80,13 @@ mod tests {
                 "plain": "caseOne", "laden": {"caseTwo": "x"}, "flags": ["aB"], "failed": {"err": null},
             })
         );
+    }
+
+    #[test]
+    fn of_two_shortest_numbers_it_is_the_one_of_results() {
+        let number = 2_628_349.25_f32;
+        let text = serde_json::to_string(&number).unwrap();
+        assert_eq!(json(&Val::Float32(number)).to_string(), text);
+        assert_eq!(json(&Val::Float32(f32::NAN)), Value::Null);
     }
 }
