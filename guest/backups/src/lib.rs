@@ -27,7 +27,7 @@ mod module {
 
     use stowage_sdk::{Error, HostContext, Order};
 
-    use crate::bindings::{api, backup_folders, backups};
+    use crate::bindings::{api, backup_folders, backups, schema};
 
     struct Module;
 
@@ -84,7 +84,7 @@ mod module {
         }
     }
 
-    stowage_sdk::export_schema!(Module);
+    stowage_sdk::export_schema!(Module, schema, crate::VERSION, crate::migrate);
 
     crate::bindings::export!(Module with_types_in crate::bindings);
 }

@@ -29,7 +29,7 @@ mod module {
     use stowage_sdk::bindings::transfer::UploadRequest;
     use stowage_sdk::{Error, HostContext};
 
-    use crate::bindings::{api, dapp_files, storage_files, storage_folders, upload_hook};
+    use crate::bindings::{api, dapp_files, schema, storage_files, storage_folders, upload_hook};
 
     struct Module;
 
@@ -67,7 +67,7 @@ mod module {
         }
     }
 
-    stowage_sdk::export_schema!(Module);
+    stowage_sdk::export_schema!(Module, schema, crate::VERSION, crate::migrate);
 
     crate::bindings::export!(Module with_types_in crate::bindings);
 }

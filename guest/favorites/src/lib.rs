@@ -25,7 +25,7 @@ mod module {
 
     use stowage_sdk::{Error, HostContext, Order};
 
-    use crate::bindings::{api, favorite_folders, favorites};
+    use crate::bindings::{api, favorite_folders, favorites, schema};
 
     struct Module;
 
@@ -89,7 +89,7 @@ mod module {
         }
     }
 
-    stowage_sdk::export_schema!(Module);
+    stowage_sdk::export_schema!(Module, schema, crate::VERSION, crate::migrate);
 
     crate::bindings::export!(Module with_types_in crate::bindings);
 }

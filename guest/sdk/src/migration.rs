@@ -158,21 +158,20 @@ impl<'a> Migration<'a> {
     }
 }
 
-/// Implements `stowage:host/schema` for the module of a crate that has `VERSION` and `migrate`.
-///
-/// `migrate` takes a [`Context`](crate::Context) and a cursor, and returns a [`Step`](crate::Step)
-/// or a text.
+/// Implements `stowage:host/schema` for a module: its type, its generated interface, the version of
+/// its rows and its function that migrates them. The function takes a [`Context`](crate::Context)
+/// and a cursor, and returns a [`Step`](crate::Step) or a text.
 #[macro_export]
 macro_rules! export_schema {
-    ($module:ident) => {
-        impl crate::bindings::schema::Guest for $module {
+    ($module:ident, $schema:ident, $version:expr, $migrate:expr) => {
+        impl $schema::Guest for $module {
             fn version() -> u32 {
-                crate::VERSION
+                $version
             }
 
-            fn migrate(_old: u32, cursor: Option<Vec<u8>>) -> Result<crate::bindings::schema::Step, String> {
-                let step = crate::migrate(&$crate::HostContext, cursor)?;
-                Ok(crate::bindings::schema::Step {
+            fn migrate(_old: u32, cursor: Option<Vec<u8>>) -> Result<$schema::Step, String> {
+                let step = $migrate(&$crate::HostContext, cursor)?;
+                Ok($schema::Step {
                     cursor: step.cursor,
                     rows: step.rows,
                     total: None,

@@ -27,7 +27,7 @@ mod module {
 
     use stowage_sdk::{Error, HostContext, Order};
 
-    use crate::bindings::{api, temp_files, temp_folders};
+    use crate::bindings::{api, schema, temp_files, temp_folders};
 
     struct Module;
 
@@ -87,7 +87,7 @@ mod module {
         }
     }
 
-    stowage_sdk::export_schema!(Module);
+    stowage_sdk::export_schema!(Module, schema, crate::VERSION, crate::migrate);
 
     crate::bindings::export!(Module with_types_in crate::bindings);
 }

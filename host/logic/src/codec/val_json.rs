@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn of_two_shortest_numbers_it_is_the_one_of_results() {
-        let number = 2_628_349.25_f32;
+        let number = 2_628_349.0_f32 + 0.25;
         let text = serde_json::to_string(&number).unwrap();
         assert_eq!(json(&Val::Float32(number)).to_string(), text);
         assert_eq!(json(&Val::Float32(f32::NAN)), Value::Null);
