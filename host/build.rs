@@ -1,6 +1,9 @@
-//! Puts the built modules of `target/modules` (or `STOWAGE_MODULES`) into the binary.
+//! Puts the built modules of `target/modules` (or `STOWAGE_MODULES`) into the binary, and the built
+//! console of `target/console` (or `STOWAGE_CONSOLE`), compressed.
 
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -17,6 +20,7 @@ fn main() {
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     modules(&manifest, &out);
+    console(&manifest, &out);
 }
 
 fn modules(manifest: &Path, out: &Path) {
@@ -33,4 +37,90 @@ fn modules(manifest: &Path, out: &Path) {
     }
     text.push_str("];\n");
     fs::write(out.join("builtin.rs"), text).expect("the build directory is writable");
+}
+
+/// Without a built console the list is empty, and the server says so.
+fn console(manifest: &Path, out: &Path) {
+    println!("cargo::rerun-if-env-changed=STOWAGE_CONSOLE");
+    let dir = env::var_os("STOWAGE_CONSOLE").map_or_else(|| manifest.join("../target/console"), PathBuf::from);
+    // Cargo would run this again at every build if the directory were not there.
+    fs::create_dir_all(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
+    let dir = fs::canonicalize(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
+    println!("cargo::rerun-if-changed={}", dir.display());
+    let compressed = out.join("console");
+    let _ = fs::remove_dir_all(&compressed);
+    fs::create_dir_all(&compressed).expect("the build directory is writable");
+    let mut text = String::from("const CONSOLE: &[Asset] = &[\n");
+    for (index, path) in files_below(&dir).iter().enumerate() {
+        let name = path.strip_prefix(&dir).expect("below the directory").to_str();
+        let name = name.unwrap_or_else(|| panic!("{}: the file name is not UTF-8", path.display()));
+        let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        let smaller = |extension: &str, made: Vec<u8>| {
+            if made.len() >= bytes.len() {
+                return "None".to_owned();
+            }
+            let file = compressed.join(format!("{index}.{extension}"));
+            fs::write(&file, made).expect("the build directory is writable");
+            format!("Some(include_bytes!({file:?}))")
+        };
+        writeln!(
+            text,
+            "    Asset {{ path: {name:?}, content_type: {:?}, hash: \"{:016x}\", identity: include_bytes!({path:?}), \
+             brotli: {}, gzip: {} }},",
+            content_type(path),
+            hasher.finish(),
+            smaller("br", brotli(&bytes)),
+            smaller("gz", gzip(&bytes)),
+        )
+        .expect("writing to a string");
+    }
+    text.push_str("];\n");
+    fs::write(out.join("console.rs"), text).expect("the build directory is writable");
+}
+
+/// All files below a directory, sorted.
+fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display())) {
+        let path = entry.expect("a readable directory").path();
+        match path.is_dir() {
+            true => files.extend(files_below(&path)),
+            false => files.push(path),
+        }
+    }
+    files.sort();
+    files
+}
+
+fn content_type(path: &Path) -> &'static str {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("json") => "application/json",
+        Some("txt") => "text/plain; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("ico") => "image/x-icon",
+        Some("woff2") => "font/woff2",
+        Some("webmanifest") => "application/manifest+json",
+        _ => panic!(
+            "{}: add the content type of this extension to host/build.rs",
+            path.display()
+        ),
+    }
+}
+
+fn brotli(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = brotli::CompressorWriter::new(Vec::new(), 4096, 11, 22);
+    writer.write_all(bytes).expect("writing to memory");
+    writer.into_inner()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    writer.write_all(bytes).expect("writing to memory");
+    writer.finish().expect("writing to memory")
 }

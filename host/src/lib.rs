@@ -12,6 +12,7 @@
 //! |---|---|
 //! | [`server`] | sockets: HTTP/1.1, the gate, the websocket of the feed |
 //! | [`admin`] | the admin API: shows and replaces the live modules; its token |
+//! | [`console`] | the page at `/`: its files, one-time links and sessions |
 //! | [`Services`] | what modules import: the cloud, transfers and the feed |
 //! | [`Hooks`], [`RowModules`] | the functions of modules that the cloud and transfers call |
 //! | [`serve`] | assembles the parts, and shuts them down in order |
@@ -26,6 +27,7 @@
 
 mod admin;
 mod builtin;
+mod console;
 mod demo;
 mod hooks;
 mod response;

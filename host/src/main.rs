@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use stowage::serve;
 use stowage::settings::Settings;
-use stowage_cli::{CallArgs, ModuleCommand, RecordArgs, ReplayArgs, SpaceCommand, WatchArgs};
+use stowage_cli::{CallArgs, ConsoleArgs, ModuleCommand, RecordArgs, ReplayArgs, SpaceCommand, WatchArgs};
 use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
 
@@ -43,6 +43,7 @@ enum Command {
     /// See, check and replace the modules of the running server
     #[command(subcommand)]
     Module(ModuleCommand),
+    Console(ConsoleArgs),
     Record(RecordArgs),
     Replay(ReplayArgs),
     /// Compile the component on stdin to stdout, for the server
@@ -98,6 +99,7 @@ fn main() -> ExitCode {
             Command::Watch(args) => args.run().await,
             Command::Space(command) => command.run().await,
             Command::Module(command) => command.run().await,
+            Command::Console(args) => args.run().await,
             Command::Record(args) => args.run().await,
             Command::Replay(args) => args.run().await,
             Command::Compile => stowage_logic::compile_stdin().map(|()| ExitCode::SUCCESS),

@@ -1,8 +1,9 @@
-//! HTTP responses with a JSON body, as the API and the admin API send them.
+//! HTTP responses with a JSON body, as the API and the admin API send them, and headers that both
+//! read.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use http::{Response, StatusCode};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderName, Response, StatusCode};
 use http_body_util::Full;
 use stowage_logic::rpc::{Code, Envelope};
 
@@ -32,4 +33,16 @@ pub(crate) fn is_media_type(header: Option<&HeaderValue>, wanted: &str) -> bool 
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
         .is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case(wanted))
+}
+
+/// The token of the Authorization header.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    only(headers, &AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+/// The value of a header that comes exactly once.
+pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    values.next().is_none().then_some(first)
 }

@@ -48,6 +48,9 @@ pub struct Settings {
     /// repeatable
     #[arg(long, env = "STOWAGE_UPLOAD_ROOT", value_delimiter = ',', value_name = "DIR")]
     pub upload_root: Option<Vec<PathBuf>>,
+    /// Leave out the console, the page at `/`
+    #[arg(long, env = "STOWAGE_NO_CONSOLE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub no_console: Option<bool>,
     /// Most connections; further ones wait [default: 1024]
     #[arg(long, env = "STOWAGE_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
@@ -105,6 +108,7 @@ impl Settings {
             allow_origin: self.allow_origin.or(other.allow_origin),
             download_root: self.download_root.or(other.download_root),
             upload_root: self.upload_root.or(other.upload_root),
+            no_console: self.no_console.or(other.no_console),
             max_connections: self.max_connections.or(other.max_connections),
             max_calls: self.max_calls.or(other.max_calls),
             max_transfers: self.max_transfers.or(other.max_transfers),

@@ -57,6 +57,11 @@ impl Launch {
         self
     }
 
+    /// Its data directory.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
     fn command(&self) -> Command {
         let mut args = vec!["serve".to_owned(), "--listen".into(), "127.0.0.1:0".into()];
         args.extend(["--data".into(), self.data.display().to_string()]);
@@ -148,6 +153,19 @@ impl TestHost {
     /// The address where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The link into the console that it printed.
+    ///
+    /// # Panics
+    /// When it printed none in time.
+    pub async fn console_link(&self) -> String {
+        let printed = self.process.until_printed("the link into the console", |lines| {
+            lines
+                .iter()
+                .find_map(|line| line.strip_prefix("console: ").map(str::to_owned))
+        });
+        printed.await
     }
 
     /// Its data directory.

@@ -25,6 +25,7 @@ pub mod admin;
 pub mod browser;
 pub mod changing;
 pub mod cli;
+pub mod console;
 pub mod document;
 pub mod examples;
 pub mod feed;

@@ -9,6 +9,7 @@
 
 mod call;
 mod client;
+mod console;
 pub mod data_dir;
 mod locate;
 pub mod module;
@@ -22,6 +23,7 @@ pub mod space;
 mod watch;
 
 pub use call::CallArgs;
+pub use console::ConsoleArgs;
 pub use module::ModuleCommand;
 pub use record::RecordArgs;
 pub use replay::ReplayArgs;

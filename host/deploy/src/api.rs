@@ -278,3 +278,13 @@ pub struct RecordStatus {
     /// Calls recorded so far.
     pub calls: u64,
 }
+
+/// A link into the console: the response to `POST /admin/console/link`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsoleLink {
+    /// What a browser opens. The secret is in its fragment, which browsers send to no server.
+    pub url: String,
+    /// When it ends if it is not used; null if it waits as long as the server runs.
+    pub until: Option<u64>,
+}

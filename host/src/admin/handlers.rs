@@ -182,6 +182,18 @@ impl Admin {
         })
         .await
     }
+
+    pub(super) async fn console_link(&self, request: AdminRequest) -> Result<HttpResponse, Problem> {
+        request.with_json_body().await?.end()?;
+        let Some(console) = &self.console else {
+            let message = "the console is turned off; start the server without --no-console";
+            return Err(Problem::new(StatusCode::NOT_FOUND, message));
+        };
+        let link = console
+            .link()
+            .map_err(|problem| Problem::new(problem.status(), problem.to_string()))?;
+        ok(&link)
+    }
 }
 
 impl AdminRequest {

@@ -25,6 +25,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+use crate::console::Console;
 use crate::response::{HttpResponse, is_media_type};
 use parameters::Parameters;
 use problem::Problem;
@@ -41,6 +42,8 @@ const UPLOAD_WAIT: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(crate) struct Admin {
     deployer: Deployer,
+    /// None if it is turned off.
+    console: Option<Console>,
     uploads: Arc<Semaphore>,
     changes: TaskTracker,
 }
@@ -55,9 +58,10 @@ struct AdminRequest {
 
 impl Admin {
     /// The admin API of a deployer.
-    pub(crate) fn new(deployer: Deployer) -> Admin {
+    pub(crate) fn new(deployer: Deployer, console: Option<Console>) -> Admin {
         Admin {
             deployer,
+            console,
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
             changes: TaskTracker::new(),
         }
@@ -96,6 +100,7 @@ impl Admin {
             (Route::Abort, _) => self.abort(request).await,
             (Route::Rollback, _) => self.rollback(request).await,
             (Route::Unload, _) => self.unload(request).await,
+            (Route::ConsoleLink, _) => self.console_link(request).await,
         }
     }
 

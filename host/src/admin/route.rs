@@ -18,6 +18,7 @@ pub(super) enum Route {
     Abort,
     Rollback,
     Unload,
+    ConsoleLink,
 }
 
 /// What a request's body holds.
@@ -48,6 +49,7 @@ impl Route {
             "modules/abort" => Route::Abort,
             "modules/rollback" => Route::Rollback,
             "modules/unload" => Route::Unload,
+            "console/link" => Route::ConsoleLink,
             _ => {
                 let name = path.strip_prefix("modules/")?.strip_suffix("/shadow")?;
                 if name.is_empty() || name.contains('/') {
@@ -63,7 +65,7 @@ impl Route {
     pub(super) fn body_type(&self) -> BodyType {
         match self {
             Route::Check | Route::Swap | Route::Shadow | Route::Canary => BodyType::Module,
-            Route::Promote | Route::Abort | Route::Rollback | Route::Unload => BodyType::Json,
+            Route::Promote | Route::Abort | Route::Rollback | Route::Unload | Route::ConsoleLink => BodyType::Json,
             Route::List | Route::ShadowOf(_) | Route::History | Route::Migration | Route::Record => BodyType::Any,
         }
     }
@@ -80,7 +82,8 @@ impl Route {
             | Route::Promote
             | Route::Abort
             | Route::Rollback
-            | Route::Unload => &[Method::POST],
+            | Route::Unload
+            | Route::ConsoleLink => &[Method::POST],
         }
     }
 }

@@ -13,11 +13,13 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use stowage_cli::data_dir::ADMIN_TOKEN_FILE;
 use stowage_cloud::Space;
+use stowage_deploy::api::ConsoleLink;
 use stowage_deploy::watched::Watched;
 use stowage_transfer::Incoming;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Admin, AdminToken};
+use crate::console::{Console, Sessions};
 use crate::demo;
 use crate::hooks::{Hooks, RowModules};
 use crate::server::files::Files;
@@ -56,7 +58,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         deployer,
     } = parts;
     let stop = CancellationToken::new();
-    let admin = Admin::new(deployer.clone());
+    let sessions = (settings.no_console != Some(true)).then(|| Sessions::new(&token));
+    let console = sessions
+        .clone()
+        .map(|sessions| Console::new(address, sessions, settings.token.is_some()));
+    let admin = Admin::new(deployer.clone(), console.clone());
     let config = network::server_config(&settings);
     let hooks = Arc::new(Hooks {
         logic: logic.clone(),
@@ -73,13 +79,15 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 
     data.announce(address)?;
     stop_on_signal(stop.clone())?;
-    print_address(address)?;
-    let gate = network::gate(&settings, address, &token);
+    let link = console.as_ref().map(Console::first_link).transpose()?;
+    print_address(address, link.as_ref())?;
+    let gate = network::gate(&settings, address, &token, sessions);
     let routes = Routes {
         logic,
         feed: services.feed,
         files,
         admin,
+        console,
     };
     server::run(listener, routes, gate, config, stop.clone()).await;
 
@@ -110,10 +118,14 @@ async fn fill_demo(parts: &Parts, space: &Space, data: &DataDir) -> anyhow::Resu
     Ok(())
 }
 
-/// Prints the one line on stdout, which scripts wait for.
-fn print_address(address: SocketAddr) -> anyhow::Result<()> {
+/// Prints the address on stdout, which scripts wait for, and a link into the console.
+fn print_address(address: SocketAddr, link: Option<&ConsoleLink>) -> anyhow::Result<()> {
+    let mut text = format!("listening on http://{address}\n");
+    if let Some(ConsoleLink { url, .. }) = link {
+        text.push_str(&format!("console: {url}\n"));
+    }
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on http://{address}")
+    out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .context("stdout")
 }

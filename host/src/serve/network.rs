@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 use crate::admin::AdminToken;
+use crate::console::Sessions;
 use crate::server::{self, Gate};
 use crate::settings::Settings;
 
@@ -58,15 +59,19 @@ pub(super) async fn bind(settings: &Settings) -> anyhow::Result<(TcpListener, So
     Ok((listener, address))
 }
 
-/// The rules for requests.
-pub(super) fn gate(settings: &Settings, address: SocketAddr, admin: &AdminToken) -> Gate {
-    Gate::new(
+/// The rules for requests. Without a console there are no sessions.
+pub(super) fn gate(settings: &Settings, address: SocketAddr, admin: &AdminToken, sessions: Option<Sessions>) -> Gate {
+    let gate = Gate::new(
         address,
         settings.allow_host.as_deref().unwrap_or_default(),
         settings.allow_origin.as_deref().unwrap_or_default(),
         settings.token.as_deref(),
     )
-    .with_admin(admin)
+    .with_admin(admin);
+    match sessions {
+        Some(sessions) => gate.with_sessions(sessions),
+        None => gate,
+    }
 }
 
 /// The limits of connections, as far as the limit of open files allows them.

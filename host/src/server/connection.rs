@@ -1,4 +1,5 @@
-//! One request: it passes the gate and goes to the feed, the API, files or the admin API.
+//! One request: it passes the gate and goes to the feed, the API, files, the console or the admin
+//! API.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -16,6 +17,7 @@ use hyper::body::Incoming;
 use super::files::{FileResponse, is_files};
 use super::{ConnectionPermit, Shared, feed};
 use crate::admin;
+use crate::console::is_console;
 use crate::response::{HttpResponse, json_response, refusal};
 use stowage_logic::rpc;
 use stowage_logic::{Elapsed, within};
@@ -39,6 +41,9 @@ pub(super) async fn respond(
         };
         return Ok(response.map(Either::Left));
     }
+    if is_console(request.method(), request.uri().path()) {
+        return Ok(console(shared, request).await.map(Either::Left));
+    }
     if let Err(refused) = shared.gate.check(&request) {
         tracing::debug!(%refused, "a request was refused");
         return Ok(refusal(refused.status(), &refused.to_string()).map(Either::Left));
@@ -57,7 +62,22 @@ pub(super) async fn respond(
     Ok(response)
 }
 
-/// Everything but the admin API and files.
+/// The console. Without one, nothing is there.
+async fn console(shared: &Shared, request: Request<Incoming>) -> HttpResponse {
+    if let Err(refused) = shared.gate.check_console(&request) {
+        tracing::debug!(%refused, "a request to the console was refused");
+        return admin::refusal(refused.status(), &refused.to_string());
+    }
+    match &shared.console {
+        Some(console) => console.respond(request).await,
+        None => admin::refusal(
+            StatusCode::NOT_FOUND,
+            "the console is turned off; start the server without --no-console",
+        ),
+    }
+}
+
+/// Everything but the console, the admin API and files.
 async fn route(shared: &Shared, request: Request<Incoming>, permit: ConnectionPermit) -> HttpResponse {
     match (request.method(), request.uri().path()) {
         (&Method::GET, FEED_PATH) => feed::upgrade(shared, request, permit),

@@ -5,20 +5,25 @@
 //! host name there (DNS rebinding). So the Host must be one of the server's, an Origin must be
 //! allowed, and a POST to the API must be JSON, which a page cannot send to another origin without
 //! a preflight. The admin API has a token of its own and accepts no page of another origin.
+//!
+//! A session of the console is one more credential for both, for the server's own pages only.
 
 use std::net::SocketAddr;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::header::{CONTENT_TYPE, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use http::{HeaderMap, HeaderName, Method, Request, StatusCode};
 use sha2::{Digest, Sha256};
 
 use super::files::is_files;
 use crate::admin::AdminToken;
-use crate::response::is_media_type;
+use crate::console::{Sessions, is_session, now_ms};
+use crate::response::{bearer, is_media_type, only};
 
 /// The websocket subprotocol that carries a bearer token, because browsers cannot set headers
 /// there: `stowage.bearer.TOKEN`.
 const BEARER_PROTOCOL: &str = "stowage.bearer.";
+/// The header in which a browser says which pages a request comes from.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +49,15 @@ pub(crate) enum Refused {
     /// A request to the admin API without its token.
     #[error("Authorization: expected the admin API's bearer token, which is in the data directory's admin.token")]
     AdminToken,
+    /// A page of another origin called the console, or used one of its sessions.
+    #[error("Origin: only the server's own pages may use the console and its sessions")]
+    ConsoleOrigin,
+    /// A POST to the console that is not JSON.
+    #[error("Content-Type: expected application/json")]
+    ConsoleContentType,
+    /// A session of the console that has ended, or that this server did not begin.
+    #[error("Authorization: this session has ended or is of another server; `stowage console` prints a new link")]
+    Session,
 }
 
 impl Refused {
@@ -51,9 +65,11 @@ impl Refused {
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Refused::Host => StatusCode::MISDIRECTED_REQUEST,
-            Refused::Origin | Refused::AdminOrigin => StatusCode::FORBIDDEN,
-            Refused::ContentType | Refused::AdminContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Refused::Token | Refused::AdminToken => StatusCode::UNAUTHORIZED,
+            Refused::Origin | Refused::AdminOrigin | Refused::ConsoleOrigin => StatusCode::FORBIDDEN,
+            Refused::ContentType | Refused::AdminContentType | Refused::ConsoleContentType => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
+            Refused::Token | Refused::AdminToken | Refused::Session => StatusCode::UNAUTHORIZED,
         }
     }
 }
@@ -68,6 +84,8 @@ pub(crate) struct Gate {
     token: Option<[u8; 32]>,
     /// The hash of the admin API's token; without it that API refuses every request.
     admin_token: Option<[u8; 32]>,
+    /// None if the server has no console.
+    sessions: Option<Sessions>,
 }
 
 impl Gate {
@@ -101,6 +119,7 @@ impl Gate {
             own_origins,
             token: token.map(digest),
             admin_token: None,
+            sessions: None,
         }
     }
 
@@ -108,6 +127,13 @@ impl Gate {
     #[must_use]
     pub(crate) fn with_admin(mut self, token: &AdminToken) -> Gate {
         self.admin_token = Some(token.digest());
+        self
+    }
+
+    /// Takes sessions of the console for both tokens.
+    #[must_use]
+    pub(crate) fn with_sessions(mut self, sessions: Sessions) -> Gate {
+        self.sessions = Some(sessions);
         self
     }
 
@@ -134,7 +160,8 @@ impl Gate {
     }
 
     /// Checks the head of a request to the admin API. No setting allows pages of other origins. A
-    /// preflight is refused, because it has no token. The token of the API is not accepted.
+    /// preflight is refused, because it has no token. The token of the API is not accepted, but a
+    /// session of the console is.
     ///
     /// # Errors
     /// The first rule that the request breaks.
@@ -144,13 +171,29 @@ impl Gate {
         if !origin_is_among(headers, &self.own_origins) {
             return Err(Refused::AdminOrigin);
         }
-        if self.admin_token.is_none() || bearer(headers).map(digest) != self.admin_token {
-            return Err(Refused::AdminToken);
-        }
+        self.check_credential(bearer(headers), self.admin_token, Refused::AdminToken, headers)?;
         let content_type = only(headers, &CONTENT_TYPE);
         let known = ["application/json", "application/wasm"];
         if request.method() == Method::POST && !known.iter().any(|known| is_media_type(content_type, known)) {
             return Err(Refused::AdminContentType);
+        }
+        Ok(())
+    }
+
+    /// Checks the head of a request to the console. Its files need no credential. A session begins
+    /// only at the request of one of the server's own pages.
+    ///
+    /// # Errors
+    /// The first rule that the request breaks.
+    pub(crate) fn check_console<B>(&self, request: &Request<B>) -> Result<(), Refused> {
+        let headers = request.headers();
+        self.check_host(request.uri(), headers)?;
+        let is_post = request.method() == Method::POST;
+        if !origin_is_among(headers, &self.own_origins) || (is_post && !headers.contains_key(ORIGIN)) {
+            return Err(Refused::ConsoleOrigin);
+        }
+        if is_post && !is_json(headers) {
+            return Err(Refused::ConsoleContentType);
         }
         Ok(())
     }
@@ -166,14 +209,46 @@ impl Gate {
     }
 
     fn check_token(&self, headers: &HeaderMap) -> Result<(), Refused> {
-        let Some(expected) = &self.token else {
+        if self.token.is_none() {
             return Ok(());
-        };
-        if bearer(headers).or_else(|| token_protocol(headers)).map(digest) == Some(*expected) {
-            Ok(())
-        } else {
-            Err(Refused::Token)
         }
+        let given = bearer(headers).or_else(|| token_protocol(headers));
+        self.check_credential(given, self.token, Refused::Token, headers)
+    }
+
+    /// Checks that a request gave the expected token, or a session of the console.
+    fn check_credential(
+        &self,
+        given: Option<&str>,
+        expected: Option<[u8; 32]>,
+        refused: Refused,
+        headers: &HeaderMap,
+    ) -> Result<(), Refused> {
+        let given = given.ok_or(refused)?;
+        if expected == Some(digest(given)) {
+            return Ok(());
+        }
+        match &self.sessions {
+            Some(sessions) if is_session(given) => {
+                if !sessions.knows(given, now_ms()) {
+                    return Err(Refused::Session);
+                }
+                match self.is_own_page(headers) {
+                    true => Ok(()),
+                    false => Err(Refused::ConsoleOrigin),
+                }
+            }
+            _ => Err(refused),
+        }
+    }
+
+    /// Whether no other page than the server's own can have sent a request.
+    fn is_own_page(&self, headers: &HeaderMap) -> bool {
+        let is_own_site = match headers.contains_key(FETCH_SITE) {
+            true => only(headers, &FETCH_SITE).is_some_and(|site| site == "same-origin"),
+            false => true,
+        };
+        is_own_site && origin_is_among(headers, &self.own_origins)
     }
 }
 
@@ -183,11 +258,6 @@ fn origin_is_among(headers: &HeaderMap, origins: &[String]) -> bool {
         || only(headers, &ORIGIN)
             .and_then(|origin| origin.to_str().ok())
             .is_some_and(|origin| origins.iter().any(|known| known.eq_ignore_ascii_case(origin)))
-}
-
-/// The token of the Authorization header.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    only(headers, &AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
 /// The token among the websocket subprotocols that a client offers.
@@ -204,13 +274,6 @@ pub(super) fn protocol(headers: &HeaderMap) -> Option<&str> {
         .flat_map(|v| v.split(','))
         .map(str::trim)
         .find(|p| p.starts_with(BEARER_PROTOCOL))
-}
-
-/// The value of a header that comes exactly once.
-fn only<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a HeaderValue> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next()?;
-    values.next().is_none().then_some(first)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::Admin;
+use crate::console::Console;
 use files::Files;
 use hyper_refusal::EnvelopedRefusals;
 
@@ -67,6 +68,8 @@ pub(crate) struct Routes {
     pub feed: Feed,
     pub files: Files,
     pub admin: Admin,
+    /// None if it is turned off.
+    pub console: Option<Console>,
 }
 
 /// What all connections share.
@@ -75,6 +78,7 @@ struct Shared {
     feed: Feed,
     files: Files,
     admin: Admin,
+    console: Option<Console>,
     gate: Gate,
     config: Config,
     /// Cancelled when the server stops: websockets close.
@@ -105,12 +109,14 @@ pub(crate) async fn run(listener: TcpListener, routes: Routes, gate: Gate, confi
         feed,
         files,
         admin,
+        console,
     } = routes;
     let shared = Arc::new(Shared {
         logic,
         feed,
         files,
         admin,
+        console,
         gate,
         config,
         stop,

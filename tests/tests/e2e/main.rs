@@ -6,6 +6,7 @@ mod admin;
 mod authoring;
 mod backups;
 mod cli;
+mod console;
 mod crash;
 mod day;
 mod downloads;

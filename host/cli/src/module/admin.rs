@@ -12,8 +12,8 @@ use super::file::ModuleFile;
 use crate::client::Client;
 use crate::reply::{ClientError, Reply};
 use stowage_deploy::api::{CanaryStatus, CheckReport, ShadowReport, SwapReport};
+use stowage_deploy::api::{ConsoleLink, RecordRequest, RecordStatus};
 use stowage_deploy::api::{Done, ErrorBody, History, ModuleList};
-use stowage_deploy::api::{RecordRequest, RecordStatus};
 
 /// The path of the recording.
 const RECORD: &str = "/admin/record";
@@ -196,6 +196,15 @@ impl AdminClient {
     pub async fn end_recording(&self) -> Result<Summary, AdminError> {
         let reply = self.client.request(Method::DELETE, RECORD, None, Bytes::new());
         read(&reply.await?)
+    }
+
+    /// A new link into the console.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list), and [`AdminError::Refused`] if the server has no console.
+    pub async fn console_link(&self) -> Result<ConsoleLink, AdminError> {
+        let body = Value::Object(serde_json::Map::new());
+        read(&self.client.post("/admin/console/link", &body).await?)
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, AdminError> {

@@ -91,7 +91,7 @@ impl ModuleCommand {
 }
 
 /// Shows why the server refused. Returns any other error.
-pub(super) fn refused(error: anyhow::Error) -> anyhow::Result<ExitCode> {
+pub(crate) fn refused(error: anyhow::Error) -> anyhow::Result<ExitCode> {
     match error.downcast::<AdminError>() {
         Ok(AdminError::Refused { message, report }) => {
             if let Some(report) = report {
