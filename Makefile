@@ -6,12 +6,12 @@ TESTERS := probe changing
 COMPONENTS := $(MODULES) $(TESTERS)
 RUN_ARGS ?= --demo
 
-.PHONY: all build modules target run test test-tools test-faults record-examples lint bench bench-transfer clean
+.PHONY: all build modules console target run test test-tools test-faults record-examples lint bench bench-transfer clean
 
 all: build
 
-# The modules as components, then the host with the modules inside.
-build: modules
+# The modules as components and the page of the console, then the host with both inside.
+build: modules console
 	$(CARGO) build --release --locked --workspace --bin stowage
 
 # Copies only what changed, so that the host is not built again for nothing. `transfers` uses the
@@ -26,6 +26,10 @@ modules: target
 		case " $(TESTERS) " in *" $$m "*) to=target/modules-test/$$m.wasm;; *) to=target/modules/$$m.wasm;; esac; \
 		cmp -s $$from $$to || cp $$from $$to; \
 	done
+
+# The page of the console, if npm is there or can be installed.
+console:
+	@.ci/console
 
 # The compiler's target for components.
 target:

@@ -13,6 +13,7 @@
 //! | [`server`] | sockets: HTTP/1.1, the gate, the websocket of the feed |
 //! | [`admin`] | the admin API: shows and replaces the live modules; its token |
 //! | [`console`] | the page at `/`: its files, one-time links and sessions |
+//! | [`overview`], [`traffic`], [`journal`] | what the admin API tells about the server: state and warnings; calls a second; the last lines of the log |
 //! | [`Services`] | what modules import: the cloud, transfers and the feed |
 //! | [`Hooks`], [`RowModules`] | the functions of modules that the cloud and transfers call |
 //! | [`serve`] | assembles the parts, and shuts them down in order |
@@ -30,11 +31,14 @@ mod builtin;
 mod console;
 mod demo;
 mod hooks;
+pub mod journal;
+mod overview;
 mod response;
 pub mod serve;
 mod server;
 mod services;
 pub mod settings;
+mod traffic;
 
 pub use builtin::{builtin_modules, read_modules};
 pub use hooks::{Hooks, RowModules};

@@ -4,11 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use stowage::journal::Journal;
 use stowage::serve;
 use stowage::settings::Settings;
 use stowage_cli::{CallArgs, ConsoleArgs, ModuleCommand, RecordArgs, ReplayArgs, SpaceCommand, WatchArgs};
 use tokio::runtime::{Builder, Runtime};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 /// Calls make many small, short-lived allocations on several threads. jemalloc serves them quickly,
 /// and returns the memory of a compilation to the system.
@@ -77,11 +80,13 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter =
         EnvFilter::try_from_env("STOWAGE_LOG").unwrap_or_else(|_| EnvFilter::new(arguments.command.log_filter()));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let journal = Journal::default();
+    let kept = matches!(arguments.command, Command::Serve { .. }).then(|| journal.layer());
+    let printed = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .init();
+        .with_filter(filter);
+    tracing_subscriber::registry().with(printed).with(kept).init();
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -93,7 +98,9 @@ fn main() -> ExitCode {
         match arguments.command {
             Command::Serve { config, settings } => {
                 let file = config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
-                serve::run(settings.over(file)).await.map(|()| ExitCode::SUCCESS)
+                serve::run(settings.over(file), journal)
+                    .await
+                    .map(|()| ExitCode::SUCCESS)
             }
             Command::Call(args) => args.run().await,
             Command::Watch(args) => args.run().await,

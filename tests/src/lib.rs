@@ -7,6 +7,7 @@
 //! | [`host`], [`scene`] | a running server, and one with a space of its own |
 //! | [`cli`] | commands that run to their end |
 //! | [`wire`], [`feed`], [`admin`] | clients: HTTP byte by byte, the progress feed, the admin API |
+//! | [`console`] | the console, as a browser reaches it |
 //! | [`modules`], [`changing`] | built modules, and one whose behaviour a test chooses |
 //! | [`fixture`] | a cloud space written by hand, as its format says |
 //! | [`examples`] | each documented request with the state it needs and the answer it gets |

@@ -17,6 +17,18 @@ use crate::{
     publish, publisher, reap, sync,
 };
 
+/// Changes of the outbox that are counted.
+const MAX_COUNTED: u32 = 10_000;
+
+/// What waits in the outbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// The number of the first change. It stays the same while nothing leaves the outbox.
+    pub first: Option<u64>,
+    /// The changes, of which at most 10,000 are counted.
+    pub changes: u64,
+}
+
 /// How the URL of a space in memory begins. It ends with its process.
 const MEMORY: &str = "memory:";
 
@@ -136,6 +148,15 @@ impl Cloud {
         let number = self.state.last_number.fetch_add(1, Ordering::Relaxed) + 1;
         outbox::stage(tx, number, change)?;
         Ok(())
+    }
+
+    /// What waits in the outbox for its way into the space.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn waiting(&self) -> Result<Waiting, StorageError> {
+        let (first, changes) = outbox::waiting(&mut self.state.store.begin(), MAX_COUNTED)?;
+        Ok(Waiting { first, changes })
     }
 
     /// Tells the publisher that something may be staged.

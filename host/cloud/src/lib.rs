@@ -64,7 +64,7 @@ pub mod verify;
 pub use batch::{Applied, BATCH_LIMIT_BYTES, BATCH_LIMIT_ROWS, Batch, RowSink, Rows};
 pub use blob::{BlobInfo, Put};
 pub use change::{SpaceChange, SpaceChangeError};
-pub use cloud::{CONFIRM_AFTER, Cloud, StageError};
+pub use cloud::{CONFIRM_AFTER, Cloud, StageError, Waiting};
 pub use collection::{COLLECTIONS, Collection};
 pub use error::{Error, ErrorClass, SinkError, Source};
 pub use hash::{Hash, Hasher, ParseHashError};

@@ -43,6 +43,14 @@ pub(crate) fn last_number(tx: &mut Transaction) -> Result<u64, StorageError> {
     Ok(page.entries.first().map_or(0, |entry| number(&entry.key)))
 }
 
+/// The number of the first change in the outbox, and how many there are: at most `most` are
+/// counted. Later changes of the outbox are no conflict.
+pub(crate) fn waiting(tx: &mut Transaction, most: u32) -> Result<(Option<u64>, u64), StorageError> {
+    let page = tx.peek(CHANGES, &KeyRange::all(), &keys(most))?;
+    let first = page.entries.first().map(|entry| number(&entry.key));
+    Ok((first, page.entries.len() as u64))
+}
+
 pub(crate) fn stage(tx: &mut Transaction, number: u64, change: &SpaceChange) -> Result<(), StorageError> {
     if let Some((collection, identity)) = change.row() {
         let print = fingerprint(collection, identity);
@@ -257,6 +265,18 @@ mod tests {
         assert!(is_pending(&mut tx, "favorites", "a"));
         assert!(is_pending(&mut tx, "favorites", "other 999"));
         assert!(!is_pending(&mut tx, "backups", "a"));
+    }
+
+    #[test]
+    fn what_waits_is_counted_to_a_bound() {
+        let store = Store::in_memory(Config::default());
+        let mut tx = store.begin();
+        assert_eq!(waiting(&mut tx, 10).expect("readable"), (None, 0));
+        for n in 5..9 {
+            stage(&mut tx, n, &delete(&n.to_string())).expect("memory takes it");
+        }
+        assert_eq!(waiting(&mut tx, 10).expect("readable"), (Some(5), 4));
+        assert_eq!(waiting(&mut tx, 3).expect("readable"), (Some(5), 3));
     }
 
     #[test]

@@ -1,6 +1,12 @@
 //! The JSON of the admin API, and of the command line's `--json`. Times are milliseconds since
 //! 1970. Versions are the SHA-256 of a module's bytes in hex.
 
+mod log;
+mod overview;
+
+pub use log::{LogLine, ModuleLog};
+pub use overview::{DataStatus, Overview, Second, Severity, SpaceStatus, Warning};
+
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -104,6 +110,13 @@ pub struct Difference {
     /// What differs, one line each: the path in the response, the key that is written, or the
     /// effect; and both sides.
     pub lines: Vec<String>,
+    /// How the live call ended: `{"ok": data}`, `{"err": error}`, or `{"fault": reason}` if it did
+    /// not return. Null if it is longer than 64 KiB, and in the list of modules.
+    #[serde(default)]
+    pub live: serde_json::Value,
+    /// How the shadow's call ended, in the same way.
+    #[serde(default)]
+    pub shadow: serde_json::Value,
 }
 
 /// The result of the check of a module.

@@ -27,6 +27,11 @@ impl Deployer {
         self.0.serving().statuses()
     }
 
+    /// Whether a module of this name is live.
+    pub fn is_live(&self, name: &str) -> bool {
+        self.0.serving().module(name).is_some()
+    }
+
     /// The number of the generation that serves.
     pub fn generation(&self) -> u64 {
         self.0.serving().set.generation

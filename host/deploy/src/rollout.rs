@@ -102,6 +102,31 @@ impl Deployer {
         .await
     }
 
+    /// Changes the share of calls that a running canary answers. What its watch has counted stays.
+    ///
+    /// # Errors
+    /// [`DeployError::NoTrial`]; [`DeployError::BadInput`] for a percentage that is not above 0 and
+    /// at most 100.
+    pub async fn set_canary_percent(&self, name: &str, percent: f64) -> Result<CanaryStatus, DeployError> {
+        validate_percent(percent)?;
+        let (this, name) = (self.clone(), name.to_owned());
+        run_detached(async move {
+            let _changing = this.0.changing.lock().await;
+            let status = {
+                let mut serving = this.0.serving();
+                serving.canaries.get_mut(&name).map(|canary| {
+                    canary.percent = percent;
+                    canary.status()
+                })
+            };
+            let status = status.ok_or_else(|| this.no_trial(&name))?;
+            this.0.serve_again();
+            tracing::info!(module = %name, percent, "the canary answers another share of the calls");
+            Ok(status)
+        })
+        .await
+    }
+
     /// Puts a canary live, or else a shadow; or ends the probation of the live module.
     ///
     /// # Errors

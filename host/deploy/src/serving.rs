@@ -55,6 +55,12 @@ impl Serving {
         watched.is_some_and(|(module, probation)| probation.watches(module))
     }
 
+    /// The names of the live modules that are on probation.
+    pub(crate) fn on_probation(&self) -> Vec<String> {
+        let names = self.modules.iter().map(|module| module.name.to_string());
+        names.filter(|name| self.is_on_probation(name)).collect()
+    }
+
     /// The route table, with the previous modules, the canaries and the shadows.
     pub(crate) fn generation(&self) -> Generation {
         let mut generation = Generation::new(self.modules.clone());
@@ -143,7 +149,7 @@ impl Serving {
             schema: row.schema,
             calls: module.summary(),
             probation: self.probation_status(module),
-            shadow: self.shadows.get(&row.name).map(Shadow::report),
+            shadow: self.shadows.get(&row.name).map(Shadow::short_report),
             canary: self.canaries.get(&row.name).map(Canary::status),
         };
         self.set.modules.iter().zip(&self.modules).map(status).collect()

@@ -119,7 +119,9 @@ impl Deployer {
             let gone = format!("generation {back_to} is no longer in the history");
             return self.keep_tripped(format!("{reason}; {gone}, it stays")).await;
         };
+        let modules = self.0.serving().on_probation().join(" ");
         tracing::error!(
+            modules,
             reason,
             back_to,
             "a new version exceeded its thresholds and is rolled back"
@@ -133,7 +135,8 @@ impl Deployer {
     /// Keeps a version that exceeded its thresholds, because there is no way back: records why, and
     /// ends the probation.
     async fn keep_tripped(&self, reason: String) -> Result<(), DeployError> {
-        tracing::error!(reason, "a new version exceeded its thresholds");
+        let modules = self.0.serving().on_probation().join(" ");
+        tracing::error!(modules, reason, "a new version exceeded its thresholds");
         self.0.note_reason(reason).await?;
         self.0.end_probation().await
     }

@@ -24,6 +24,8 @@ impl Shadow {
             method: d.method,
             params: d.params,
             lines: d.lines,
+            live: d.live,
+            shadow: d.shadow,
         };
         ShadowReport {
             version: format!("{:#}", self.candidate.module.version),
@@ -36,6 +38,16 @@ impl Shadow {
             shadow_us: tally.shadow_us,
             differences: tally.differences.into_iter().map(difference).collect(),
         }
+    }
+
+    /// The report without the answers of the calls, which may be long.
+    pub(crate) fn short_report(&self) -> ShadowReport {
+        let mut report = self.report();
+        for difference in &mut report.differences {
+            difference.live = serde_json::Value::Null;
+            difference.shadow = serde_json::Value::Null;
+        }
+        report
     }
 }
 

@@ -3,7 +3,7 @@
 
 use http::StatusCode;
 use serde::Serialize;
-use stowage_deploy::api::{Done, Draining, History, Migration, ModuleList, RecordRequest};
+use stowage_deploy::api::{Done, Draining, History, Migration, ModuleList, ModuleLog, RecordRequest};
 use stowage_deploy::{CanaryOptions, Source};
 
 use super::parameters::Parameters;
@@ -20,6 +20,12 @@ const MAX_JSON_BYTES: usize = 64 << 10;
 
 /// Most entries of the history in one response.
 const MAX_HISTORY: usize = 1000;
+
+/// Most lines of a log in one response.
+const MAX_LINES: usize = 1000;
+
+/// Lines of a log where `limit` is absent.
+const DEFAULT_LINES: usize = 200;
 
 /// Entries of the history where `limit` is absent.
 const DEFAULT_HISTORY: usize = 20;
@@ -40,6 +46,30 @@ impl Admin {
             return Err(Problem::internal("a shadow was requested without a name"));
         };
         ok(&self.deployer.shadow_report(&name)?)
+    }
+
+    pub(super) fn module_log(&self, mut request: AdminRequest) -> Result<HttpResponse, Problem> {
+        let after = request.parameters.one::<u64>("after", "the number of a line")?;
+        let limit = request.parameters.one::<usize>("limit", "a whole number")?;
+        request.parameters.end()?;
+        let Route::LogOf(name) = request.route else {
+            return Err(Problem::internal("a log was requested without a name"));
+        };
+        let limit = limit.unwrap_or(DEFAULT_LINES).min(MAX_LINES);
+        match self.journal.lines(&name, after, limit) {
+            Some(log) => ok(&log),
+            None if self.deployer.is_live(&name) => ok(&ModuleLog::default()),
+            None => Err(Problem::new(
+                StatusCode::NOT_FOUND,
+                format!("{name}: no such module, and nothing was logged about it since the server started"),
+            )),
+        }
+    }
+
+    pub(super) async fn overview(&self, mut request: AdminRequest) -> Result<HttpResponse, Problem> {
+        let since = request.parameters.one::<u64>("since", "seconds since 1970")?;
+        request.parameters.end()?;
+        ok(&self.overview.report(since.unwrap_or(0)).await?)
     }
 
     pub(super) async fn history(&self, mut request: AdminRequest) -> Result<HttpResponse, Problem> {
@@ -137,6 +167,18 @@ impl Admin {
             ok(&deployer.canary(only(sources)?, options).await?)
         })
         .await
+    }
+
+    pub(super) async fn canary_percent(&self, request: AdminRequest) -> Result<HttpResponse, Problem> {
+        let mut parameters = request.with_json_body().await?;
+        let name = parameters.name()?;
+        let percent = parameters
+            .percent("percent")?
+            .ok_or_else(|| Problem::parameter("percent", "a number above 0, at most 100"))?;
+        parameters.end()?;
+        let deployer = self.deployer.clone();
+        self.run_change(async move { ok(&deployer.set_canary_percent(&name, percent).await?) })
+            .await
     }
 
     pub(super) async fn promote(&self, request: AdminRequest) -> Result<HttpResponse, Problem> {

@@ -1,8 +1,9 @@
-//! The admin API under `/admin/`: shows which modules are live and replaces them. Request bodies
-//! are module bytes or JSON parameters, responses are JSON. `docs/admin.md` is the reference.
+//! The admin API under `/admin/`: shows the server and its live modules, and replaces modules.
+//! Request bodies are module bytes or JSON parameters, responses are JSON. `docs/admin.md` is the
+//! reference.
 //!
-//! The server's gate checks a request before it arrives here: Host, Origin, the admin token and the
-//! content type.
+//! The server's gate checks a request before it arrives here: Host, Origin, the admin token or a
+//! session of the console, and the content type.
 
 mod handlers;
 mod parameters;
@@ -26,6 +27,8 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::console::Console;
+use crate::journal::Journal;
+use crate::overview::Overview;
 use crate::response::{HttpResponse, is_media_type};
 use parameters::Parameters;
 use problem::Problem;
@@ -42,6 +45,8 @@ const UPLOAD_WAIT: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(crate) struct Admin {
     deployer: Deployer,
+    overview: Overview,
+    journal: Journal,
     /// None if it is turned off.
     console: Option<Console>,
     uploads: Arc<Semaphore>,
@@ -57,10 +62,12 @@ struct AdminRequest {
 }
 
 impl Admin {
-    /// The admin API of a deployer.
-    pub(crate) fn new(deployer: Deployer, console: Option<Console>) -> Admin {
+    /// The admin API of a server.
+    pub(crate) fn new(deployer: Deployer, overview: Overview, journal: Journal, console: Option<Console>) -> Admin {
         Admin {
             deployer,
+            overview,
+            journal,
             console,
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
             changes: TaskTracker::new(),
@@ -87,6 +94,8 @@ impl Admin {
         match (&request.route, &request.method) {
             (Route::List, _) => self.list(request),
             (Route::ShadowOf(_), _) => self.shadow_report(request),
+            (Route::LogOf(_), _) => self.module_log(request),
+            (Route::Overview, _) => self.overview(request).await,
             (Route::History, _) => self.history(request).await,
             (Route::Migration, _) => self.migration(request),
             (Route::Record, &Method::GET) => self.recording(request),
@@ -96,6 +105,7 @@ impl Admin {
             (Route::Swap, _) => self.swap(request).await,
             (Route::Shadow, _) => self.shadow(request).await,
             (Route::Canary, _) => self.canary(request).await,
+            (Route::CanaryPercent, _) => self.canary_percent(request).await,
             (Route::Promote, _) => self.promote(request).await,
             (Route::Abort, _) => self.abort(request).await,
             (Route::Rollback, _) => self.rollback(request).await,

@@ -7,6 +7,8 @@ use http::Method;
 pub(super) enum Route {
     List,
     ShadowOf(String),
+    LogOf(String),
+    Overview,
     History,
     Migration,
     Record,
@@ -14,6 +16,7 @@ pub(super) enum Route {
     Swap,
     Shadow,
     Canary,
+    CanaryPercent,
     Promote,
     Abort,
     Rollback,
@@ -38,6 +41,7 @@ impl Route {
         let path = path.strip_prefix("/admin/")?;
         Some(match path {
             "modules" => Route::List,
+            "overview" => Route::Overview,
             "history" => Route::History,
             "migration" => Route::Migration,
             "record" => Route::Record,
@@ -45,18 +49,21 @@ impl Route {
             "modules/swap" => Route::Swap,
             "modules/shadow" => Route::Shadow,
             "modules/canary" => Route::Canary,
+            "modules/canary/percent" => Route::CanaryPercent,
             "modules/promote" => Route::Promote,
             "modules/abort" => Route::Abort,
             "modules/rollback" => Route::Rollback,
             "modules/unload" => Route::Unload,
             "console/link" => Route::ConsoleLink,
             _ => {
-                let name = path.strip_prefix("modules/")?.strip_suffix("/shadow")?;
-                if name.is_empty() || name.contains('/') {
-                    return None;
-                }
+                let (name, what) = path.strip_prefix("modules/")?.split_once('/')?;
                 let name = percent_encoding::percent_decode_str(name).decode_utf8().ok()?;
-                Route::ShadowOf(name.into_owned())
+                match what {
+                    _ if name.is_empty() => return None,
+                    "shadow" => Route::ShadowOf(name.into_owned()),
+                    "log" => Route::LogOf(name.into_owned()),
+                    _ => return None,
+                }
             }
         })
     }
@@ -65,20 +72,37 @@ impl Route {
     pub(super) fn body_type(&self) -> BodyType {
         match self {
             Route::Check | Route::Swap | Route::Shadow | Route::Canary => BodyType::Module,
-            Route::Promote | Route::Abort | Route::Rollback | Route::Unload | Route::ConsoleLink => BodyType::Json,
-            Route::List | Route::ShadowOf(_) | Route::History | Route::Migration | Route::Record => BodyType::Any,
+            Route::CanaryPercent
+            | Route::Promote
+            | Route::Abort
+            | Route::Rollback
+            | Route::Unload
+            | Route::ConsoleLink => BodyType::Json,
+            Route::List
+            | Route::ShadowOf(_)
+            | Route::LogOf(_)
+            | Route::Overview
+            | Route::History
+            | Route::Migration
+            | Route::Record => BodyType::Any,
         }
     }
 
     /// The methods it accepts. GET has no side effects.
     pub(super) fn methods(&self) -> &'static [Method] {
         match self {
-            Route::List | Route::ShadowOf(_) | Route::History | Route::Migration => &[Method::GET],
+            Route::List
+            | Route::ShadowOf(_)
+            | Route::LogOf(_)
+            | Route::Overview
+            | Route::History
+            | Route::Migration => &[Method::GET],
             Route::Record => &[Method::GET, Method::POST, Method::DELETE],
             Route::Check
             | Route::Swap
             | Route::Shadow
             | Route::Canary
+            | Route::CanaryPercent
             | Route::Promote
             | Route::Abort
             | Route::Rollback
@@ -104,6 +128,8 @@ mod tests {
             Route::of("/admin/modules/swap/shadow"),
             Some(Route::ShadowOf("swap".into()))
         );
+        assert_eq!(Route::of("/admin/modules/a%2Fb/log"), Some(Route::LogOf("a/b".into())));
+        assert_eq!(Route::of("/admin/modules/canary/percent"), Some(Route::CanaryPercent));
         for path in [
             "/admin",
             "/admin/",
@@ -111,6 +137,9 @@ mod tests {
             "/admin/modules/",
             "/admin/modules/a/b/shadow",
             "/admin/modules//shadow",
+            "/admin/modules//log",
+            "/admin/modules/a/percent",
+            "/admin/modules/a/log/b",
             "/x/modules",
         ] {
             assert_eq!(Route::of(path), None, "{path}");

@@ -45,7 +45,8 @@ impl Links {
         }
     }
 
-    /// Makes a link that waits until `until`, in milliseconds since 1970, or until the server stops.
+    /// Makes a link that waits until `until`, in milliseconds since 1970, or as long as the server
+    /// runs.
     ///
     /// # Errors
     /// When the system has no random bytes.

@@ -1,9 +1,9 @@
 //! The tokens of the console's sessions.
 //!
-//! A token is `console-` and base64url of: its end in milliseconds since 1970 (8 bytes, big endian),
-//! 16 random bytes, and an HMAC-SHA256 over both. The server keeps no list of tokens. The key comes
-//! from the admin token, so a session goes on after a restart with the same data directory, and a
-//! new admin token ends all sessions.
+//! A token is `console-` and base64url of: its end in milliseconds since 1970 (8 bytes, big
+//! endian), 16 random bytes, and an HMAC-SHA256 over both. The server keeps no list of tokens. The
+//! key comes from the admin token, so a session goes on after a restart with the same data
+//! directory, and a new admin token ends all sessions.
 
 use std::fmt;
 use std::time::Duration;

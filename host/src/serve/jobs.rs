@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::hooks::Hooks;
+use crate::overview::Overview;
 use crate::services::Services;
 
 /// The tasks by name. Each ends after `stop` is cancelled.
@@ -20,6 +21,7 @@ impl Jobs {
         services: &Services,
         deployer: Deployer,
         watched: Option<Watched>,
+        overview: Overview,
         stop: &CancellationToken,
     ) -> Jobs {
         let cloud = {
@@ -33,6 +35,7 @@ impl Jobs {
             jobs.push(("watched directory", tokio::spawn(watching)));
         }
         jobs.push(("module supervisor", tokio::spawn(deployer.run(stop.clone()))));
+        jobs.push(("overview", tokio::spawn(overview.run(stop.clone()))));
         Jobs(jobs)
     }
 

@@ -22,18 +22,22 @@ use crate::admin::{Admin, AdminToken};
 use crate::console::{Console, Sessions};
 use crate::demo;
 use crate::hooks::{Hooks, RowModules};
+use crate::journal::Journal;
+use crate::overview::{Overview, Parts as OverviewParts, Samples};
 use crate::server::files::Files;
 use crate::server::{self, Routes};
 use crate::settings::Settings;
+use crate::traffic::Traffic;
 use assemble::Parts;
 use data_dir::DataDir;
 use jobs::{Jobs, stop_on_signal};
 
-/// Runs the server until SIGTERM or SIGINT, then lets what is in flight end.
+/// Runs the server until SIGTERM or SIGINT, then lets what is in flight end. `journal` is what the
+/// program's events are kept in.
 ///
 /// # Errors
 /// Says which setting, file or address is wrong, and what to do.
-pub async fn run(settings: Settings) -> anyhow::Result<()> {
+pub async fn run(settings: Settings, journal: Journal) -> anyhow::Result<()> {
     network::check(&settings)?;
     let data = DataDir::open(&settings)?;
     let watched = settings
@@ -62,7 +66,17 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let console = sessions
         .clone()
         .map(|sessions| Console::new(address, sessions, settings.token.is_some()));
-    let admin = Admin::new(deployer.clone(), console.clone());
+    let traffic = Arc::new(Traffic::default());
+    let overview = Overview::new(OverviewParts {
+        data: data.root.clone(),
+        store: store.clone(),
+        services: services.clone(),
+        deployer: deployer.clone(),
+        traffic: traffic.clone(),
+        journal: journal.clone(),
+        samples: Samples::default(),
+    });
+    let admin = Admin::new(deployer.clone(), overview.clone(), journal, console.clone());
     let config = network::server_config(&settings);
     let hooks = Arc::new(Hooks {
         logic: logic.clone(),
@@ -75,7 +89,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         config.body_timeout,
         stop.clone(),
     );
-    let jobs = Jobs::start(hooks, &services, deployer.clone(), watched, &stop);
+    let jobs = Jobs::start(hooks, &services, deployer.clone(), watched, overview, &stop);
 
     data.announce(address)?;
     stop_on_signal(stop.clone())?;
@@ -88,6 +102,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         files,
         admin,
         console,
+        traffic,
     };
     server::run(listener, routes, gate, config, stop.clone()).await;
 

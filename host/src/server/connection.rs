@@ -19,7 +19,7 @@ use super::{ConnectionPermit, Shared, feed};
 use crate::admin;
 use crate::console::is_console;
 use crate::response::{HttpResponse, json_response, refusal};
-use stowage_logic::rpc;
+use stowage_logic::rpc::{self, Code};
 use stowage_logic::{Elapsed, within};
 
 /// The path of the progress feed's websocket.
@@ -117,10 +117,11 @@ async fn api(shared: &Shared, uri: Uri, body: Incoming) -> HttpResponse {
         }
         Err(Elapsed) => return refusal(StatusCode::REQUEST_TIMEOUT, "body: it did not arrive in time"),
     };
-    json_response(
-        StatusCode::OK,
-        rpc::answer(&shared.logic, uri.path(), body).await.into_json(),
-    )
+    let began = Instant::now();
+    let envelope = rpc::answer(&shared.logic, uri.path(), body).await;
+    let succeeded = envelope.code() == Code::SUCCESS.0;
+    shared.traffic.calls.count(began.elapsed(), succeeded);
+    json_response(StatusCode::OK, envelope.into_json())
 }
 
 fn preflight() -> HttpResponse {

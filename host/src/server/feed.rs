@@ -56,8 +56,9 @@ pub(super) fn upgrade(shared: &Shared, mut request: Request<Incoming>, permit: C
             let frames = feed.connect(keys);
             let stop = shared.stop.clone();
             let cut = shared.cut.clone();
+            let subscriber = shared.traffic.subscribers.enter();
             shared.sockets.spawn(async move {
-                let _permit = permit;
+                let (_permit, _subscriber) = (permit, subscriber);
                 tokio::select! {
                     () = feed.metered(serve(socket, frames, stop)) => {}
                     () = cut.cancelled() => {}

@@ -29,6 +29,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin::Admin;
 use crate::console::Console;
+use crate::traffic::{Entered, Traffic};
 use files::Files;
 use hyper_refusal::EnvelopedRefusals;
 
@@ -70,6 +71,7 @@ pub(crate) struct Routes {
     pub admin: Admin,
     /// None if it is turned off.
     pub console: Option<Console>,
+    pub traffic: Arc<Traffic>,
 }
 
 /// What all connections share.
@@ -79,6 +81,7 @@ struct Shared {
     files: Files,
     admin: Admin,
     console: Option<Console>,
+    traffic: Arc<Traffic>,
     gate: Gate,
     config: Config,
     /// Cancelled when the server stops: websockets close.
@@ -99,7 +102,7 @@ const MAX_HEADERS: usize = 64;
 
 /// One of the [`Config::connections`] permits. The connection holds it, and the websocket that the
 /// connection may become.
-type ConnectionPermit = Arc<Option<OwnedSemaphorePermit>>;
+type ConnectionPermit = Arc<(Option<OwnedSemaphorePermit>, Entered)>;
 
 /// Serves until `stop` is cancelled. Then it accepts no more connections, lets requests in flight
 /// end, and closes the websockets.
@@ -110,6 +113,7 @@ pub(crate) async fn run(listener: TcpListener, routes: Routes, gate: Gate, confi
         files,
         admin,
         console,
+        traffic,
     } = routes;
     let shared = Arc::new(Shared {
         logic,
@@ -117,6 +121,7 @@ pub(crate) async fn run(listener: TcpListener, routes: Routes, gate: Gate, confi
         files,
         admin,
         console,
+        traffic,
         gate,
         config,
         stop,
@@ -191,7 +196,7 @@ fn with_write_timeout(stream: TcpStream, limit: Duration) -> WriteTimeout {
 
 /// Serves one connection until it ends.
 async fn serve(http: Builder, stream: WriteTimeout, permit: Option<OwnedSemaphorePermit>, shared: Arc<Shared>) {
-    let permit: ConnectionPermit = Arc::new(permit);
+    let permit: ConnectionPermit = Arc::new((permit, shared.traffic.connections.enter()));
     let answering = Arc::new(AtomicUsize::new(0));
     let sends_files = Arc::new(AtomicBool::new(false));
     let stream = EnvelopedRefusals::new(stream, Arc::clone(&sends_files));

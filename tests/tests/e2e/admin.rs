@@ -23,19 +23,23 @@ const RECORD: [(&str, &str); 3] = [
 ];
 
 /// Every other route with its method.
-const ROUTES: [(&str, &str); 12] = [
+const ROUTES: [(&str, &str); 16] = [
     ("GET", "/admin/modules"),
     ("GET", "/admin/modules/favorites/shadow"),
+    ("GET", "/admin/modules/favorites/log"),
+    ("GET", "/admin/overview"),
     ("GET", "/admin/history"),
     ("GET", "/admin/migration"),
     ("POST", "/admin/modules/check"),
     ("POST", "/admin/modules/swap"),
     ("POST", "/admin/modules/shadow"),
     ("POST", "/admin/modules/canary"),
+    ("POST", "/admin/modules/canary/percent"),
     ("POST", "/admin/modules/promote"),
     ("POST", "/admin/modules/abort"),
     ("POST", "/admin/modules/rollback"),
     ("POST", "/admin/modules/unload"),
+    ("POST", "/admin/console/link"),
 ];
 
 /// Sends a request with these headers and no body. Every answer is JSON of the admin API, and no
@@ -174,6 +178,11 @@ async fn a_malformed_request_is_refused_and_changes_nothing() {
     }
     assert_eq!(admin.upload("rollback", &[("favorites", b"x")], "").await.0, 415);
     for (action, fields, status) in [
+        ("canary/percent", json!({"name": "favorites"}), 400),
+        ("canary/percent", json!({"name": "favorites", "percent": 0}), 400),
+        ("canary/percent", json!({"name": "favorites", "percent": 101}), 400),
+        ("canary/percent", json!({"name": "favorites", "percent": 5}), 404),
+        ("canary/percent", json!({"name": "no-such-module", "percent": 5}), 404),
         ("promote", json!({}), 400),
         ("promote", json!({"name": 5}), 404),
         ("promote", json!({"name": ["favorites"]}), 400),
@@ -213,11 +222,15 @@ async fn a_malformed_request_is_refused_and_changes_nothing() {
         "x",
         "modules/x",
         "modules/a/b/shadow",
+        "modules/no-such-module/log",
+        "modules/a/b/log",
     ] {
         assert_eq!(admin.get(path).await.0, 404, "{path}");
     }
     assert_eq!(admin.get("history?limit=x").await.0, 400);
     assert_eq!(admin.get("modules?x=1").await.0, 400);
+    assert_eq!(admin.get("overview?since=x").await.0, 400);
+    assert_eq!(admin.get("modules/favorites/log?after=-1").await.0, 400);
     assert_eq!(admin.get("migration").await, (200, json!({"migration": null})));
     assert_eq!(admin.generation().await, before);
 }
@@ -416,6 +429,24 @@ async fn a_canary_answers_its_share_until_it_is_promoted_or_aborted() {
     let live = admin.module("favorites").await.unwrap();
     assert_eq!(live["version"], version(&module("favorites")));
     assert_eq!(live["canary"]["watch"]["calls"], 1, "{live:#}");
+
+    // Of a share that no call draws, the live version answers.
+    let fields = json!({"name": "favorites", "percent": 0.000_000_01});
+    let (status, smaller) = admin.post("modules/canary/percent", fields).await;
+    assert_eq!(
+        (status, &smaller["percent"]),
+        (200, &json!(0.000_000_01)),
+        "{smaller:#}"
+    );
+    assert_eq!(smaller["watch"]["calls"], 1, "what was counted stays");
+    let folders = json!({"page": 1, "pageSize": 1});
+    scene.host.ok("getImFavoriteFolders", folders.clone()).await;
+    let fields = json!({"name": "favorites", "percent": 100});
+    let (_, larger) = admin.post("modules/canary/percent", fields).await;
+    assert_eq!(larger["watch"]["calls"], 1, "{larger:#}");
+    scene.host.ok("getImFavoriteFolders", folders).await;
+    let live = admin.module("favorites").await.unwrap();
+    assert_eq!(live["canary"]["watch"]["calls"], 2, "{live:#}");
     let (status, body) = admin.post("modules/abort", json!({"name": "favorites"})).await;
     assert_eq!((status, body), (200, json!({})));
     assert_eq!(admin.module("favorites").await.unwrap()["canary"], Value::Null);

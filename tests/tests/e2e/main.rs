@@ -22,6 +22,7 @@ mod lifecycle;
 mod lists;
 mod module_command;
 mod nginx;
+mod overview;
 mod parameters;
 mod readme;
 mod recordings;

@@ -139,7 +139,27 @@ async fn a_canary_is_begun_listed_and_ended() {
         list.contains("\n  canary ") && list.contains("50 % of getImFavoriteFolders"),
         "{list}"
     );
+    let changed = done(host, &["canary", "favorites", "--percent", "12.5"]).await.stdout;
+    assert!(changed.contains("12.5 %"), "{changed}");
+    let json = done(host, &["canary", "favorites", "--percent", "25", "--json"])
+        .await
+        .json();
+    assert_eq!(
+        (&json["percent"], &json["methods"]),
+        (&json!(25.0), &json!(["getImFavoriteFolders"]))
+    );
+    for wrong in [
+        &["canary", "favorites"][..],
+        &["canary", "favorites", "--percent", "5", "--max-faults", "9"],
+        &["canary", "favorites", "--percent", "5", "--method", "x"],
+        &["canary", "favorites", "--percent", "5", "--force"],
+    ] {
+        module_cli(host.data(), wrong).fails(2).await;
+    }
     assert_eq!(done(host, &["abort", "favorites", "--json"]).await.json(), json!({}));
+    module_cli(host.data(), &["canary", "favorites", "--percent", "5"])
+        .fails(1)
+        .await;
     assert!(!done(host, &["list"]).await.stdout.contains("canary"));
     done(host, &args[..3]).await;
     let live = done(

@@ -12,7 +12,7 @@ use super::file::ModuleFile;
 use crate::client::Client;
 use crate::reply::{ClientError, Reply};
 use stowage_deploy::api::{CanaryStatus, CheckReport, ShadowReport, SwapReport};
-use stowage_deploy::api::{ConsoleLink, RecordRequest, RecordStatus};
+use stowage_deploy::api::{ConsoleLink, ModuleLog, RecordRequest, RecordStatus};
 use stowage_deploy::api::{Done, ErrorBody, History, ModuleList};
 
 /// The path of the recording.
@@ -90,10 +90,7 @@ impl AdminClient {
     /// # Errors
     /// As [`list`](Self::list), and [`AdminError::Refused`] if there is no shadow.
     pub async fn shadow_report(&self, name: &str) -> Result<ShadowReport, AdminError> {
-        let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
-        // In a path a plus sign stands for itself.
-        self.get(&format!("/admin/modules/{}/shadow", name.replace('+', "%20")))
-            .await
+        self.get(&format!("/admin/modules/{}/shadow", segment(name))).await
     }
 
     /// Checks a module. `recording` has calls to replay.
@@ -134,6 +131,26 @@ impl AdminClient {
     /// As [`list`](Self::list), and [`AdminError::Refused`].
     pub async fn canary(&self, file: ModuleFile, options: Query<'_>) -> Result<CanaryStatus, AdminError> {
         self.upload("canary", vec![file], Vec::new(), options).await
+    }
+
+    /// Changes the share of a running canary.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list), and [`AdminError::Refused`] if there is no canary.
+    pub async fn canary_percent(&self, name: &str, percent: f64) -> Result<CanaryStatus, AdminError> {
+        let fields = vec![("name", name.to_owned()), ("percent", percent.to_string())];
+        self.post("canary/percent", fields).await
+    }
+
+    /// The lines of the log about a module: the first `limit` after the number `after`, or the last
+    /// `limit`.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list), and [`AdminError::Refused`] if there is no such module.
+    pub async fn log(&self, name: &str, after: Option<u64>, limit: u16) -> Result<ModuleLog, AdminError> {
+        let after = after.map(|after| format!("&after={after}")).unwrap_or_default();
+        self.get(&format!("/admin/modules/{}/log?limit={limit}{after}", segment(name)))
+            .await
     }
 
     /// Takes a shadow or a canary live.
@@ -256,6 +273,13 @@ impl AdminClient {
             .await?;
         read(&reply)
     }
+}
+
+/// A text as a part of a path.
+fn segment(text: &str) -> String {
+    let encoded: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    // In a path a plus sign stands for itself.
+    encoded.replace('+', "%20")
 }
 
 /// The answer, or the reason why there is none.

@@ -13,6 +13,7 @@ mod file;
 mod history;
 mod list;
 mod live;
+mod log;
 mod new;
 mod shadow;
 mod show;
@@ -31,6 +32,7 @@ pub use file::{FileError, ModuleFile};
 pub use history::HistoryArgs;
 pub use list::ListArgs;
 pub use live::{AbortArgs, PromoteArgs, RollbackArgs, UnloadArgs};
+pub use log::LogArgs;
 pub use new::{BUILTIN_MODULES, ModuleName, NameError, NewArgs};
 pub use shadow::ShadowArgs;
 pub use swap::SwapArgs;
@@ -48,7 +50,7 @@ pub enum ModuleCommand {
     Swap(SwapArgs),
     /// Run a version in shadow of the live one and compare them; it answers no calls
     Shadow(ShadowArgs),
-    /// Let a version answer a share of the calls
+    /// Let a version answer a share of the calls, or change the share of a running canary
     Canary(CanaryArgs),
     /// Take a shadow or a canary live, or end a probation
     Promote(PromoteArgs),
@@ -60,6 +62,8 @@ pub enum ModuleCommand {
     Unload(UnloadArgs),
     /// Show what was live when, who changed it and why
     History(HistoryArgs),
+    /// Show what was logged about a module: what it prints, its traps, its swaps
+    Log(LogArgs),
     /// Write the crate of a new module
     New(NewArgs),
     /// Build the crate of a module and swap it in, on every save; ctrl-c ends
@@ -83,6 +87,7 @@ impl ModuleCommand {
             Self::Rollback(args) => args.run().await,
             Self::Unload(args) => args.run().await,
             Self::History(args) => args.run().await,
+            Self::Log(args) => args.run().await,
             Self::New(args) => args.run().await,
             Self::Dev(args) => args.run().await,
         };

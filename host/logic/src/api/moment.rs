@@ -18,10 +18,15 @@ impl Moment {
     /// The present time, with a seed that nobody knows.
     pub fn now() -> Moment {
         Moment {
-            now_ms: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |d| d.as_millis() as u64),
+            now_ms: now_ms(),
             seed: rand::random(),
         }
     }
+}
+
+/// The present time in milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_millis() as u64)
 }

@@ -8,6 +8,7 @@ use histogram::AtomicHistogram;
 use parking_lot::Mutex;
 
 use crate::api::error::CallError;
+use crate::api::moment::now_ms;
 use crate::codec::Outcome;
 
 /// Error codes that are counted one by one. Further codes of a module are counted together.
@@ -26,6 +27,8 @@ pub(crate) struct Stats {
     deadlines: AtomicU64,
     cached: AtomicU64,
     paced: AtomicU64,
+    /// When a call last trapped or ran out of time, in milliseconds since 1970; 0 for never.
+    last_fault_ms: AtomicU64,
     codes: Mutex<BTreeMap<i32, u64>>,
     times: Times,
 }
@@ -73,6 +76,9 @@ pub struct Summary {
     /// Runs that waited for a turn, because their function usually needs much processor time.
     #[serde(default)]
     pub paced: u64,
+    /// When a call last trapped, went over a limit or ran out of time, in milliseconds since 1970.
+    #[serde(default)]
+    pub last_fault: Option<u64>,
     /// How often each error code was returned.
     pub codes: BTreeMap<i32, u64>,
     /// Half of the calls took no longer, in microseconds; none without calls.
@@ -98,9 +104,11 @@ impl Stats {
             }
             Err(CallError::CpuDeadline | CallError::WallDeadline) => {
                 self.deadlines.fetch_add(1, Ordering::Relaxed);
+                self.last_fault_ms.store(now_ms(), Ordering::Relaxed);
             }
             Err(error) if error.is_of_the_module() => {
                 self.traps.fetch_add(1, Ordering::Relaxed);
+                self.last_fault_ms.store(now_ms(), Ordering::Relaxed);
             }
             Err(_) => {}
         }
@@ -126,6 +134,7 @@ impl Stats {
             deadlines: self.deadlines.load(Ordering::Relaxed),
             remembered: self.cached.load(Ordering::Relaxed),
             paced: self.paced.load(Ordering::Relaxed),
+            last_fault: Some(self.last_fault_ms.load(Ordering::Relaxed)).filter(|ms| *ms > 0),
             codes: self.codes.lock().clone(),
             p50_us,
             p99_us,

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
-use super::behaviour::Behaviour;
+use super::behaviour::{Behaviour, Ending};
 use super::difference::differences;
 use super::share::draws_below;
 use crate::api::effect::HIDDEN;
@@ -28,6 +28,8 @@ use crate::engine::stats::Times;
 const MAX_WAITING: usize = 128;
 /// Calls that differ and are kept.
 const MAX_KEPT: usize = 20;
+/// Bytes of an answer of a kept call, as JSON.
+const MAX_ANSWER_BYTES: usize = 64 << 10;
 /// Characters of a kept call's parameters.
 const MAX_PARAMETER_CHARS: usize = 2000;
 
@@ -67,6 +69,12 @@ pub struct Difference {
     /// What differs. Each line names the path in the answer, the written key or the effect, and
     /// both sides.
     pub lines: Vec<String>,
+    /// How the live call ended, as the JSON of [`Ending`]. Null if it is longer than 64 KiB.
+    #[serde(default)]
+    pub live: serde_json::Value,
+    /// How the shadow's call ended, in the same way.
+    #[serde(default)]
+    pub shadow: serde_json::Value,
 }
 
 /// What a shadow has found so far.
@@ -187,7 +195,8 @@ async fn compare(
         }
         tally.live.add(seen.elapsed);
         tally.shadow.add(dry_run.elapsed);
-        let lines = differences(&Behaviour::of_observation(&seen), &Behaviour::of_dry_run(&dry_run));
+        let (live, shadow) = (Behaviour::of_observation(&seen), Behaviour::of_dry_run(&dry_run));
+        let lines = differences(&live, &shadow);
         if !lines.is_empty() {
             tally.different.fetch_add(1, Ordering::Relaxed);
             let mut kept = tally.kept.lock();
@@ -197,10 +206,21 @@ async fn compare(
                     params: describe_params(&seen),
                     now_ms: seen.moment.now_ms,
                     lines,
+                    live: answer(&live.ending),
+                    shadow: answer(&shadow.ending),
                 });
             }
         }
         tally.compared.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// The JSON of an ending, if it is not too long to be kept.
+fn answer(ending: &Ending) -> serde_json::Value {
+    let json = serde_json::to_value(ending).unwrap_or_default();
+    match json.to_string().len() > MAX_ANSWER_BYTES {
+        true => serde_json::Value::Null,
+        false => json,
     }
 }
 

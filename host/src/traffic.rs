@@ -1,0 +1,165 @@
+//! What passes through the server: calls a second with their times, connections and subscribers.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use histogram::AtomicHistogram;
+use parking_lot::Mutex;
+use stowage_deploy::api::Second;
+
+/// Seconds that are kept.
+pub(crate) const MAX_SECONDS: usize = 300;
+/// Times are exact to a 32nd part, up to about 134 seconds in microseconds: a call takes less.
+/// These are the histogram's parameters.
+const GROUPING_POWER: u8 = 5;
+const MAX_POWER: u8 = 27;
+
+/// Counts of a server. Many threads add to them.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) calls: Calls,
+    /// Open connections; a websocket is one.
+    pub(crate) connections: Gauge,
+    /// Websockets of the feed.
+    pub(crate) subscribers: Gauge,
+}
+
+/// Calls of the API by second. To count a call is one atomic addition, two if it failed.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    /// The calls of the second that is not over.
+    times: AtomicHistogram,
+    failed: AtomicU64,
+    seconds: Mutex<VecDeque<Second>>,
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        Calls {
+            times: AtomicHistogram::new(GROUPING_POWER, MAX_POWER).expect("the powers are in the crate's range"),
+            failed: AtomicU64::new(0),
+            seconds: Mutex::default(),
+        }
+    }
+}
+
+impl Calls {
+    /// Counts a call that was answered.
+    pub(crate) fn count(&self, elapsed: Duration, succeeded: bool) {
+        let max = (1 << MAX_POWER) - 1;
+        let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(max).min(max);
+        // The value is in the histogram's range.
+        let _ = self.times.increment(elapsed_us);
+        if !succeeded {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Ends a second. `at` is its start in seconds since 1970. Numbers only grow, also if the clock
+    /// is set back.
+    pub(crate) fn end_second(&self, at: u64) {
+        let times = self.times.drain();
+        let calls = times.as_slice().iter().sum();
+        let [p50_us, p99_us] = [0.5, 0.99].map(|q| times.quantile_bucket(q).ok().flatten().map(|bucket| bucket.end()));
+        let failed = self.failed.swap(0, Ordering::Relaxed);
+        let mut seconds = self.seconds.lock();
+        let at = seconds.back().map_or(at, |last| at.max(last.at + 1));
+        if seconds.len() == MAX_SECONDS {
+            seconds.pop_front();
+        }
+        seconds.push_back(Second {
+            at,
+            calls,
+            failed,
+            p50_us,
+            p99_us,
+        });
+    }
+
+    /// The seconds after `since`, oldest first.
+    pub(crate) fn seconds_after(&self, since: u64) -> Vec<Second> {
+        let seconds = self.seconds.lock();
+        seconds.iter().filter(|second| second.at > since).cloned().collect()
+    }
+}
+
+/// How many there are now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gauge(Arc<AtomicUsize>);
+
+impl Gauge {
+    /// Counts one more, until what it returns is dropped.
+    pub(crate) fn enter(&self) -> Entered {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Entered(Arc::clone(&self.0))
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One that is counted.
+#[derive(Debug)]
+pub(crate) struct Entered(Arc<AtomicUsize>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_has_the_calls_that_ended_in_it() {
+        let calls = Calls::default();
+        for ms in 1..=100 {
+            calls.count(Duration::from_millis(ms), ms > 3);
+        }
+        calls.end_second(10);
+        calls.end_second(11);
+        calls.count(Duration::from_secs(1 << 40), true);
+        calls.end_second(12);
+        let seconds = calls.seconds_after(0);
+        let shown: Vec<_> = seconds.iter().map(|s| (s.at, s.calls, s.failed)).collect();
+        assert_eq!(shown, [(10, 100, 3), (11, 0, 0), (12, 1, 0)]);
+        let near = |us: Option<u64>, ms: u64| us.is_some_and(|us| (ms * 1000..ms * 1040).contains(&us));
+        assert!(
+            near(seconds[0].p50_us, 50) && near(seconds[0].p99_us, 99),
+            "{seconds:?}"
+        );
+        assert_eq!((seconds[1].p50_us, seconds[1].p99_us), (None, None));
+        assert_eq!(calls.seconds_after(11).len(), 1);
+        assert!(calls.seconds_after(12).is_empty());
+    }
+
+    #[test]
+    fn the_last_seconds_are_kept_and_their_numbers_grow() {
+        let calls = Calls::default();
+        calls.end_second(1000);
+        for at in 0..MAX_SECONDS as u64 {
+            calls.end_second(at);
+        }
+        let seconds = calls.seconds_after(0);
+        assert_eq!(seconds.len(), MAX_SECONDS);
+        assert_eq!(seconds[0].at, 1001, "the clock was set back");
+        assert!(seconds.is_sorted_by(|a, b| a.at < b.at));
+    }
+
+    #[test]
+    fn a_gauge_counts_what_has_not_ended() {
+        let gauge = Gauge::default();
+        let first = gauge.enter();
+        let second = gauge.enter();
+        assert_eq!(gauge.count(), 2);
+        drop(first);
+        assert_eq!(gauge.count(), 1);
+        drop(second);
+        assert_eq!(gauge.count(), 0);
+    }
+}
