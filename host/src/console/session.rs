@@ -58,7 +58,7 @@ impl Sessions {
     ///
     /// # Errors
     /// When the system has no random bytes.
-    pub(super) fn begin(&self, now: u64) -> Result<Session, Problem> {
+    pub(crate) fn begin(&self, now: u64) -> Result<Session, Problem> {
         let until = now.saturating_add(u64::try_from(LIFETIME.as_millis()).unwrap_or(u64::MAX));
         let mut bytes = [0; SIGNED_BYTES + CODE_BYTES];
         let (signed, code) = bytes.split_at_mut(SIGNED_BYTES);

@@ -56,8 +56,8 @@ impl Ring {
         self.lines.back().map_or(0, |line| line.at)
     }
 
-    /// The first `limit` lines after the number `after`, or the last `limit` lines. A number that no
-    /// line has yet is of an earlier process: the lines begin again.
+    /// The first `limit` lines after the number `after`, or the last `limit` lines. A number that
+    /// no line has yet is of an earlier process: the lines begin again.
     pub(super) fn lines(&self, after: Option<u64>, limit: usize) -> ModuleLog {
         let from_start = after.map(|after| if after > self.last { 0 } else { after });
         let first_kept = self.lines.front().map_or(self.last + 1, |line| line.n);

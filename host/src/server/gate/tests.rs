@@ -1,0 +1,235 @@
+//! Tests of the gate: the rules one by one, without a server.
+
+use super::*;
+
+fn gate(token: Option<&str>) -> Gate {
+    Gate::new(
+        SocketAddr::from(([127, 0, 0, 1], 8787)),
+        &["stowage.test".into()],
+        &["https://app.example".into()],
+        token,
+    )
+}
+
+fn request(headers: &[(&str, &str)]) -> Request<()> {
+    let mut builder = Request::post("/x");
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    builder.body(()).unwrap()
+}
+
+const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
+const OURS: (&str, &str) = ("host", "localhost:8787");
+
+#[test]
+fn only_known_hosts_are_answered() {
+    for host in ["127.0.0.1:8787", "LOCALHOST:8787", "[::1]:8787", "stowage.test"] {
+        assert_eq!(gate(None).check(&request(&[("host", host), JSON])), Ok(()), "{host}");
+    }
+    for host in [
+        "evil.example",
+        "127.0.0.1",
+        "127.0.0.1:1",
+        "",
+        "0.0.0.0:8787",
+        "localhost:8787.evil",
+    ] {
+        assert_eq!(
+            gate(None).check(&request(&[("host", host), JSON])),
+            Err(Refused::Host),
+            "{host}"
+        );
+    }
+    assert_eq!(gate(None).check(&request(&[JSON])), Err(Refused::Host));
+    assert_eq!(gate(None).check(&request(&[OURS, OURS, JSON])), Err(Refused::Host));
+}
+
+#[test]
+fn an_absolute_target_must_be_ours_too() {
+    let request = Request::post("http://evil.example/x")
+        .header(OURS.0, OURS.1)
+        .header(JSON.0, JSON.1)
+        .body(())
+        .unwrap();
+    assert_eq!(gate(None).check(&request), Err(Refused::Host));
+}
+
+#[test]
+fn origins_are_absent_or_known() {
+    for origin in ["https://app.example", "http://localhost:8787"] {
+        assert_eq!(gate(None).check(&request(&[OURS, JSON, ("origin", origin)])), Ok(()));
+    }
+    for origin in ["null", "https://evil.example", "http://app.example", ""] {
+        assert_eq!(
+            gate(None).check(&request(&[OURS, JSON, ("origin", origin)])),
+            Err(Refused::Origin)
+        );
+    }
+}
+
+#[test]
+fn a_post_is_json() {
+    for bad in [
+        "text/plain",
+        "application/jsonp",
+        "application/x-www-form-urlencoded",
+        "",
+    ] {
+        assert_eq!(
+            gate(None).check(&request(&[OURS, ("content-type", bad)])),
+            Err(Refused::ContentType)
+        );
+    }
+    assert_eq!(gate(None).check(&request(&[OURS])), Err(Refused::ContentType));
+}
+
+#[test]
+fn a_token_is_asked_for_once_it_is_set() {
+    let gate = gate(Some("secret"));
+    assert_eq!(gate.check(&request(&[OURS, JSON])), Err(Refused::Token));
+    assert_eq!(
+        gate.check(&request(&[OURS, JSON, ("authorization", "Bearer wrong")])),
+        Err(Refused::Token)
+    );
+    assert_eq!(
+        gate.check(&request(&[OURS, JSON, ("authorization", "Bearer secret")])),
+        Ok(())
+    );
+    let offered = ("sec-websocket-protocol", "x, stowage.bearer.secret");
+    assert_eq!(gate.check(&request(&[OURS, JSON, offered])), Ok(()));
+}
+
+#[test]
+fn the_admin_api_has_a_token_of_its_own_and_no_foreign_pages() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("admin.token");
+    let token = AdminToken::open(&path).unwrap();
+    let admin = format!("Bearer {}", std::fs::read_to_string(&path).unwrap().trim());
+    let admin = ("authorization", admin.as_str());
+    let gate = gate(Some("secret")).with_admin(&token);
+    let wasm = ("content-type", "application/wasm");
+    let check = |headers: &[(&str, &str)]| gate.check_admin(&request(headers));
+    for ok in [
+        &[OURS, admin, wasm][..],
+        &[OURS, admin, JSON],
+        &[OURS, admin, JSON, ("origin", "http://localhost:8787")],
+    ] {
+        assert_eq!(check(ok), Ok(()), "{ok:?}");
+    }
+    for (headers, refused) in [
+        (&[admin, JSON][..], Refused::Host),
+        (
+            &[OURS, admin, JSON, ("origin", "https://app.example")],
+            Refused::AdminOrigin,
+        ),
+        (&[OURS, admin, JSON, ("origin", "null")], Refused::AdminOrigin),
+        (&[OURS, JSON], Refused::AdminToken),
+        (&[OURS, JSON, ("authorization", "Bearer secret")], Refused::AdminToken),
+        (&[OURS, JSON, admin, admin], Refused::AdminToken),
+        (&[OURS, admin], Refused::AdminContentType),
+        (
+            &[OURS, admin, ("content-type", "text/plain")],
+            Refused::AdminContentType,
+        ),
+    ] {
+        assert_eq!(check(headers), Err(refused), "{headers:?}");
+    }
+    let preflight = Request::options("/admin/modules")
+        .header(OURS.0, OURS.1)
+        .body(())
+        .unwrap();
+    assert_eq!(gate.check_admin(&preflight), Err(Refused::AdminToken));
+    let closed = self::gate(None);
+    assert_eq!(
+        closed.check_admin(&request(&[OURS, admin, JSON])),
+        Err(Refused::AdminToken)
+    );
+}
+
+/// A gate with both tokens, and a session of it.
+fn gate_with_session() -> (Gate, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let token = AdminToken::open(&dir.path().join("admin.token")).unwrap();
+    let sessions = Sessions::new(&token);
+    let session = sessions.begin(now_ms()).unwrap();
+    let gate = gate(Some("secret")).with_admin(&token).with_sessions(sessions);
+    (gate, session.token)
+}
+
+#[test]
+fn a_session_opens_both_apis_to_the_servers_own_pages() {
+    let (gate, token) = gate_with_session();
+    let bearer = format!("Bearer {token}");
+    let session = ("authorization", bearer.as_str());
+    let own = ("origin", "http://127.0.0.1:8787");
+    for ok in [
+        &[OURS, JSON, session][..],
+        &[OURS, JSON, session, own],
+        &[OURS, JSON, session, own, ("sec-fetch-site", "same-origin")],
+    ] {
+        assert_eq!(gate.check(&request(ok)), Ok(()), "{ok:?}");
+        assert_eq!(gate.check_admin(&request(ok)), Ok(()), "{ok:?}");
+    }
+    for site in ["cross-site", "same-site", "none", ""] {
+        let foreign = [OURS, JSON, session, ("sec-fetch-site", site)];
+        assert_eq!(gate.check(&request(&foreign)), Err(Refused::ConsoleOrigin), "{site}");
+        assert_eq!(
+            gate.check_admin(&request(&foreign)),
+            Err(Refused::ConsoleOrigin),
+            "{site}"
+        );
+    }
+    // An origin that may call the API with its token may not use a session.
+    let allowed = [OURS, JSON, session, ("origin", "https://app.example")];
+    assert_eq!(gate.check(&request(&allowed)), Err(Refused::ConsoleOrigin));
+    assert_eq!(gate.check_admin(&request(&allowed)), Err(Refused::AdminOrigin));
+}
+
+#[test]
+fn a_session_of_another_server_or_time_is_refused_with_what_to_do() {
+    let (gate, token) = gate_with_session();
+    let (_, other) = gate_with_session();
+    for wrong in [other.as_str(), &token[..token.len() - 1], "console-"] {
+        let protocol = format!("stowage.bearer.{wrong}");
+        let bearer = format!("Bearer {wrong}");
+        let bearer = [OURS, JSON, ("authorization", bearer.as_str())];
+        assert_eq!(gate.check(&request(&bearer)), Err(Refused::Session), "{wrong}");
+        assert_eq!(gate.check_admin(&request(&bearer)), Err(Refused::Session), "{wrong}");
+        let protocol = [OURS, JSON, ("sec-websocket-protocol", protocol.as_str())];
+        assert_eq!(gate.check(&request(&protocol)), Err(Refused::Session), "{wrong}");
+    }
+    assert_eq!(Refused::Session.status(), StatusCode::UNAUTHORIZED);
+    assert!(Refused::Session.to_string().contains("`stowage console`"));
+    // Without a console there are no sessions.
+    let without = self::gate(Some("secret"));
+    let bearer = format!("Bearer {token}");
+    let bearer = [OURS, JSON, ("authorization", bearer.as_str())];
+    assert_eq!(without.check(&request(&bearer)), Err(Refused::Token));
+}
+
+#[test]
+fn the_console_is_for_the_servers_own_pages() {
+    let gate = gate(Some("secret"));
+    let own = ("origin", "http://localhost:8787");
+    let get = |headers: &[(&str, &str)]| {
+        let mut head = request(headers);
+        *head.method_mut() = Method::GET;
+        gate.check_console(&head)
+    };
+    assert_eq!(get(&[OURS]), Ok(()), "no token is needed");
+    assert_eq!(get(&[OURS, own]), Ok(()));
+    assert_eq!(get(&[]), Err(Refused::Host));
+    assert_eq!(
+        get(&[OURS, ("origin", "https://app.example")]),
+        Err(Refused::ConsoleOrigin)
+    );
+    let post = |headers: &[(&str, &str)]| gate.check_console(&request(headers));
+    assert_eq!(post(&[OURS, own, JSON]), Ok(()));
+    assert_eq!(
+        post(&[OURS, JSON]),
+        Err(Refused::ConsoleOrigin),
+        "an Origin is required"
+    );
+    assert_eq!(post(&[OURS, own]), Err(Refused::ConsoleContentType));
+}
