@@ -48,11 +48,11 @@ export async function follow(
   topics: readonly Topic[],
   signal: AbortSignal,
   listener: ConnectionListener,
-): Promise<void> {
+): Promise<never> {
   await Promise.all(topics.map((topic) => subscribe(server, topic, signal)));
   signal.throwIfAborted();
   const query = topics.map(({ key }) => `key=${encodeURIComponent(key)}`).join("&");
-  await delivered(server.socket(`/ws?${query}`), topics, signal, listener);
+  return delivered(server.socket(`/ws?${query}`), topics, signal, listener);
 }
 
 async function subscribe(server: Server, { key, subscription }: Topic, signal: AbortSignal): Promise<void> {
@@ -66,7 +66,7 @@ function delivered(
   topics: readonly Topic[],
   signal: AbortSignal,
   listener: ConnectionListener,
-): Promise<void> {
+): Promise<never> {
   return new Promise((_, reject) => {
     const order = new Order(topics);
     let isOpen = true;

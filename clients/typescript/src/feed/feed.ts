@@ -140,32 +140,42 @@ export class Feed extends EventTarget implements AsyncIterable<FeedChange>, Asyn
   async #run(backoff: Backoff): Promise<void> {
     const { signal } = this.#closing;
     while (!signal.aborted) {
-      let openedAt: number | undefined;
-      try {
-        await follow(this.#server, this.#topics, signal, {
-          opened: () => {
-            openedAt = performance.now();
-            this.#enter("open");
-          },
-          frame: ({ key, subscription }, { rows, seq }) =>
-            this.#change({ key, subscription, rows, snapshot: seq === 1 }),
-          gap: (gap) => this.dispatchEvent(new CustomEvent("gap", { detail: gap })),
-        });
-      } catch (error) {
-        if (signal.aborted) {
-          break;
-        }
-        if (!canPass(error)) {
-          this.#end(error);
-          return;
-        }
-        this.#error = error;
-        this.#enter("waiting");
-        await pause(backoff.nextMs(openedAt === undefined ? 0 : performance.now() - openedAt), signal);
-        this.#enter("connecting");
+      this.#enter("connecting");
+      const { error, lastedMs } = await this.#connect(signal);
+      if (signal.aborted) {
+        break;
       }
+      if (!canPass(error)) {
+        this.#end(error);
+        return;
+      }
+      this.#error = error;
+      this.#enter("waiting");
+      await pause(backoff.nextMs(lastedMs), signal);
     }
     this.#end(undefined);
+  }
+
+  /** One connection, until it ends: why, and how long it was open. */
+  async #connect(signal: AbortSignal): Promise<{ error: unknown; lastedMs: number }> {
+    let openedAt: number | undefined;
+    // Each attempt has a signal of its own: `fetch` leaves listeners at the signals that it gets.
+    const attempt = new AbortController();
+    const abort = () => attempt.abort();
+    signal.addEventListener("abort", abort);
+    const ended = follow(this.#server, this.#topics, attempt.signal, {
+      opened: () => {
+        openedAt = performance.now();
+        this.#enter("open");
+      },
+      frame: ({ key, subscription }, { rows, seq }) => this.#change({ key, subscription, rows, snapshot: seq === 1 }),
+      gap: (gap) => this.dispatchEvent(new CustomEvent("gap", { detail: gap })),
+    });
+    const error = await ended.catch((error: unknown) => error);
+    signal.removeEventListener("abort", abort);
+    // Ends what is left: other subscriptions, after one has failed.
+    attempt.abort();
+    return { error, lastedMs: openedAt === undefined ? 0 : performance.now() - openedAt };
   }
 
   #change(change: FeedChange): void {
@@ -206,5 +216,5 @@ function canPass(error: unknown): boolean {
   if (error instanceof StowageError) {
     return error.isTemporary;
   }
-  return !(error instanceof DOMException && error.name === "SyntaxError");
+  return !(error instanceof Error && error.name === "SyntaxError");
 }
