@@ -64,10 +64,9 @@ async function send(
   if (isBrowser && onProgress !== undefined && !server.hasOwnFetch) {
     return sendWithXhr(url, headers, content as XMLHttpRequestBodyInit, onProgress, signal);
   }
-  if (onProgress !== undefined && !isBrowser) {
-    const total = sizeOf(content);
+  if (content instanceof ReadableStream || (onProgress !== undefined && !isBrowser)) {
     const stream = content instanceof ReadableStream ? content : new Response(content).body;
-    content = stream === null ? content : counted(stream, total, onProgress);
+    content = stream === null ? content : counted(stream, sizeOf(content), onProgress, signal);
   }
   const init: RequestInit & { duplex?: "half" } = { method: "PUT", headers, body: content, signal: signal ?? null };
   if (content instanceof ReadableStream) {
