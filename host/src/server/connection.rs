@@ -44,22 +44,31 @@ pub(super) async fn respond(
     if is_console(request.method(), request.uri().path()) {
         return Ok(console(shared, request).await.map(Either::Left));
     }
+    let origin = request.headers().get(ORIGIN).cloned();
     if let Err(refused) = shared.gate.check(&request) {
         tracing::debug!(%refused, "a request was refused");
-        return Ok(refusal(refused.status(), &refused.to_string()).map(Either::Left));
+        let mut response = refusal(refused.status(), &refused.to_string()).map(Either::Left);
+        // A page learns only then that its token is wrong. Else it sees a broken connection.
+        if refused.is_of_allowed_origin() {
+            allow_origin(&mut response, origin);
+        }
+        return Ok(response);
     }
-    let origin = request.headers().get(ORIGIN).cloned();
     let mut response = match is_files(request.uri().path()) {
         true => shared.files.respond(request).await,
         false => route(shared, request, permit).await.map(Either::Left),
     };
+    allow_origin(&mut response, origin);
+    Ok(response)
+}
+
+/// Lets the pages of an origin read a response. The gate must have allowed it.
+fn allow_origin(response: &mut FileResponse, origin: Option<HeaderValue>) {
     if let Some(origin) = origin {
-        // The gate allowed this origin: its pages may read the response.
         let headers = response.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.append(VARY, HeaderValue::from_static("origin"));
     }
-    Ok(response)
 }
 
 /// The console. Without one, nothing is there.

@@ -72,6 +72,21 @@ impl Refused {
             Refused::Token | Refused::AdminToken | Refused::Session => StatusCode::UNAUTHORIZED,
         }
     }
+
+    /// Whether the request came from no page, or from one of an allowed origin, so that it may read
+    /// the refusal.
+    pub(crate) fn is_of_allowed_origin(self) -> bool {
+        match self {
+            Refused::Token | Refused::Session | Refused::ContentType => true,
+            Refused::Host
+            | Refused::Origin
+            | Refused::AdminOrigin
+            | Refused::AdminToken
+            | Refused::AdminContentType
+            | Refused::ConsoleOrigin
+            | Refused::ConsoleContentType => false,
+        }
+    }
 }
 
 /// The rules for requests.

@@ -287,6 +287,29 @@ async fn every_route_requires_the_token() {
     assert!(!host.log().contains("secret"), "the token is not in the log");
 }
 
+/// A page with a wrong token saw a broken connection, and tried again and again: no browser showed it
+/// the status of a refusal.
+#[tokio::test]
+async fn a_page_of_an_allowed_origin_reads_why_it_is_refused() {
+    let launch = ["--token", "secret", "--allow-origin", "https://app.example"];
+    let dir = tempfile::tempdir().unwrap();
+    let host = Launch::new(dir.path()).args(launch).start().await;
+    for (origin, status, readable) in [
+        ("https://app.example", 401, Some("https://app.example")),
+        ("https://evil.example", 403, None),
+    ] {
+        for path in ["/getImFavoriteFolders", "/files/uploads"] {
+            let request = wire::request(Method::POST, host.address(), path)
+                .header(ORIGIN, origin)
+                .header(CONTENT_TYPE, "application/json");
+            let reply = wire::send(host.address(), request.body(Full::from(BODY)).unwrap()).await;
+            assert_eq!(reply.status, status, "{origin} {path}");
+            let allowed = reply.headers.get("access-control-allow-origin");
+            assert_eq!(allowed.map(|value| value.to_str().unwrap()), readable, "{origin} {path}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_address_that_others_reach_needs_a_token() {
     let dir = tempfile::tempdir().unwrap();
