@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Stowage, StowageError } from "../../src/index.js";
 import { Program } from "../harness/program.js";
@@ -48,9 +50,12 @@ describe("a call", () => {
   });
 
   test("passes on what fetch throws when there is no server", async () => {
-    const gone = await Program.start();
-    await gone[Symbol.asyncDispose]();
-    const call = new Stowage({ url: gone.url }).call("getStorageSpaceInfo");
+    const listener = createServer().listen(0, "127.0.0.1");
+    await once(listener, "listening");
+    const { port } = listener.address() as AddressInfo;
+    listener.close();
+    await once(listener, "close");
+    const call = new Stowage({ url: `http://127.0.0.1:${port}` }).call("getStorageSpaceInfo");
     await expect(call).rejects.toBeInstanceOf(TypeError);
     await expect(call).rejects.toMatchObject({ cause: { code: "ECONNREFUSED" } });
   });

@@ -5,15 +5,6 @@ import { Program } from "../harness/program.js";
 import { scenario } from "../harness/scenario.js";
 
 test("a folder is made, files are sent, followed and read back in Node", async () => {
-  const program = await Program.start();
-  try {
-    expectGood(await scenario(program.url, WebSocket));
-  } finally {
-    await program[Symbol.asyncDispose]();
-  }
-});
-
-test("the same works with a token", async () => {
   const program = await Program.start("--token", "open-sesame");
   try {
     expectGood(await scenario(program.url, WebSocket, "open-sesame"));
