@@ -28,6 +28,12 @@ export function percent(value: number, digits = 0): string {
 
 const sizeUnits = ["B", "KB", "MB", "GB", "TB", "PB"];
 
+/** A share of a whole. A small one is not shown as nothing. */
+export function share(part: number, whole: number): string {
+  const value = whole > 0 ? (part / whole) * 100 : 0;
+  return value > 0 && value < 0.1 ? `<${percent(0.1, 1)}` : percent(value, 1);
+}
+
 /** A size as the API writes it: 1 KB is 1024 bytes. At most three digits that count. */
 export function bytes(value: number): string {
   let unit = 0;
@@ -94,6 +100,12 @@ export function date(ms: number): string {
 export function clock(ms: number): string {
   const make = (locale: string) => new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
   return cached("clock", make).format(ms);
+}
+
+/** Hours and minutes. */
+export function minute(ms: number): string {
+  const make = (locale: string) => new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
+  return cached("minute", make).format(ms);
 }
 
 const steps: [Intl.RelativeTimeFormatUnit, number][] = [

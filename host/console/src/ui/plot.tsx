@@ -2,7 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { clock } from "../format";
+import { clock, minute } from "../format";
 import { language } from "../i18n";
 import { dark } from "../theme";
 
@@ -13,6 +13,8 @@ export interface Series {
   /** As many as there are times. Null where nothing was measured. */
   values: readonly (number | null)[];
   fill?: boolean;
+  /** Bars instead of a line: for what is mostly zero. */
+  bars?: boolean;
 }
 
 export interface PlotProps {
@@ -22,11 +24,13 @@ export interface PlotProps {
   times: readonly number[];
   series: readonly Series[];
   format: (value: number) => string;
+  /** A logarithmic scale: for values of different magnitudes. Zero cannot be shown. */
+  log?: boolean;
   /** In pixels. */
   height?: number;
 }
 
-export function Plot({ label, times, series, format, height = 150 }: PlotProps) {
+export function Plot({ label, times, series, format, log = false, height = 150 }: PlotProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(null);
   const data = [times, ...series.map((one) => one.values)] as uPlot.AlignedData;
@@ -39,7 +43,7 @@ export function Plot({ label, times, series, format, height = 150 }: PlotProps) 
     const element = box.current;
     if (!element) return;
     const made = new uPlot(
-      options(element, series, height, (value) => latest.current.format(value)),
+      options(element, { series, log, height, format: (value) => latest.current.format(value) }),
       latest.current.data,
       element,
     );
@@ -57,12 +61,9 @@ export function Plot({ label, times, series, format, height = 150 }: PlotProps) 
   return <div ref={box} class="plot" role="img" aria-label={label} />;
 }
 
-function options(
-  box: HTMLElement,
-  series: readonly Series[],
-  height: number,
-  format: (value: number) => string,
-): uPlot.Options {
+type Look = Required<Pick<PlotProps, "series" | "log" | "height" | "format">>;
+
+function options(box: HTMLElement, { series, log, height, format }: Look): uPlot.Options {
   const paint = painter(box);
   const [text, line] = [paint("var(--text-2)"), paint("var(--line)")];
   const font = `11px ${getComputedStyle(box).fontFamily}`;
@@ -70,41 +71,48 @@ function options(
   return {
     width: box.clientWidth,
     height,
-    padding: [10, 4, 0, 0],
+    padding: [6, 2, 0, 0],
     legend: { show: false },
     cursor: { drag: { x: false, y: false }, points: { size: 6 } },
     plugins: [readings(series, format)],
-    scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.15, 1)] } },
+    scales: {
+      y: log
+        ? { distr: 3, range: (_, least, most) => uPlot.rangeLog(least || 1, most || 10, 10, true) }
+        : { range: (_, __, most) => [0, Math.max(most * 1.1, 1)] },
+    },
     axes: [
       {
         ...axis,
+        size: 24,
+        gap: 4,
         grid: { show: false },
-        space: 90,
-        values: (_, times) => times.map((at) => clock(at * 1000)),
+        space: 60,
+        incrs: [60, 120, 300, 600, 3600],
+        values: (_, times) => times.map((at) => minute(at * 1000)),
       },
       {
         ...axis,
-        size: 62,
-        space: 36,
+        size: 54,
+        space: log ? 20 : 36,
         grid: { stroke: line, width: 1 },
-        values: (_, values) => values.map((value) => format(value)),
+        values: (_, values) => values.map((value) => (value === null ? "" : format(value))),
       },
     ],
-    series: [
-      {},
-      ...series.map((one): uPlot.Series => {
-        const color = paint(one.color);
-        const made: uPlot.Series = {
-          label: one.label,
-          stroke: color,
-          width: 1.75,
-          points: { show: false },
-        };
-        if (one.fill) made.fill = color.replace("rgb(", "rgba(").replace(")", ", 0.13)");
-        return made;
-      }),
-    ],
+    series: [{}, ...series.map((one) => strokeOf(one, paint))],
   };
+}
+
+function strokeOf(one: Series, paint: (color: string) => string): uPlot.Series {
+  const color = paint(one.color);
+  const faint = color.replace("rgb(", "rgba(").replace(")", ", 0.13)");
+  const made: uPlot.Series = { label: one.label, stroke: color, width: 1.75, points: { show: false } };
+  if (one.fill) made.fill = faint;
+  if (one.bars && uPlot.paths.bars) {
+    made.paths = uPlot.paths.bars({ size: [1, 4] });
+    made.fill = color;
+    made.width = 0;
+  }
+  return made;
 }
 
 /** Resolves a colour of CSS, because a canvas knows no variables. */

@@ -23,7 +23,7 @@ export function CallPlots({ timeline }: { timeline: readonly Second[] }) {
           format={(value) => number(value, 1)}
           series={[
             { label: t.calls, color: "var(--accent)", fill: true, values: timeline.map((second) => second.calls) },
-            { label: t.failed, color: "var(--bad)", values: timeline.map((second) => second.failed) },
+            { label: t.failed, color: "var(--bad)", bars: true, values: timeline.map((second) => second.failed) },
           ]}
         />
       </section>
@@ -37,6 +37,7 @@ export function CallPlots({ timeline }: { timeline: readonly Second[] }) {
           label={t.latencyLabel(micros(now.p50Us), micros(now.p99Us))}
           times={times}
           format={micros}
+          log
           series={[
             { label: t.p50, color: "var(--accent)", values: timeline.map((second) => second.p50Us) },
             { label: t.p99, color: "var(--part-2)", values: timeline.map((second) => second.p99Us) },

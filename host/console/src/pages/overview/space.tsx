@@ -1,6 +1,6 @@
 /** How full the space is: a picture, and the same numbers as a table. */
 import type { Data, paths } from "stowage-client";
-import { parseBytes, percent } from "../../format";
+import { parseBytes, share } from "../../format";
 import { common } from "../../i18n";
 import { useQuery } from "../../query";
 import { stowage } from "../../server";
@@ -89,7 +89,7 @@ function Space({ info }: { info: SpaceInfo }) {
                 {common().platforms[part.platform]}
               </th>
               <td class="number">{part.size}</td>
-              <td class="number muted">{percent((part.bytes / used) * 100, 1)}</td>
+              <td class="number muted">{share(part.bytes, used)}</td>
             </tr>
           ))}
         </tbody>
