@@ -63,21 +63,21 @@ function Frame() {
 function Sidebar({ current }: { current: PageName }) {
   const t = common();
   return (
-    <div class="sidebar">
+    <nav class="sidebar" aria-label={t.frame.navigation}>
       <a class="brand" href={href("overview")}>
         <img src="/console/icon.svg" alt="" />
         Stowage
       </a>
-      <nav class="nav" aria-label={t.frame.navigation}>
+      <div class="nav">
         {pages.map((name) => (
           <a key={name} href={href(name)} aria-current={name === current ? "page" : undefined}>
             <Icon name={name} />
             {t.pages[name]}
           </a>
         ))}
-      </nav>
+      </div>
       {info.value && <div class="version">Stowage {info.value.version}</div>}
-    </div>
+    </nav>
   );
 }
 

@@ -95,11 +95,19 @@ function options(box: HTMLElement, { series, log, height, format }: Look): uPlot
         size: 54,
         space: log ? 20 : 36,
         grid: { stroke: line, width: 1 },
+        ...(log && { splits: (_: uPlot, __: number, least: number, most: number) => decades(least, most) }),
         values: (_, values) => values.map((value) => (value === null ? "" : format(value))),
       },
     ],
     series: [{}, ...series.map((one) => strokeOf(one, paint))],
   };
+}
+
+/** The powers of ten from one value to another. */
+function decades(least: number, most: number): number[] {
+  const first = Math.round(Math.log10(least));
+  const last = Math.round(Math.log10(most));
+  return Array.from({ length: last - first + 1 }, (_, n) => 10 ** (first + n));
 }
 
 function strokeOf(one: Series, paint: (color: string) => string): uPlot.Series {

@@ -1,34 +1,11 @@
 /** How full the space is: a picture, and the same numbers as a table. */
-import type { Data, paths } from "stowage-client";
 import { parseBytes, share } from "../../format";
 import { common } from "../../i18n";
 import { useQuery } from "../../query";
 import { stowage } from "../../server";
 import { EmptyState, Loaded } from "../../ui/states";
+import { partsOf, type SpaceInfo } from "./space_parts";
 import { text } from "./text";
-
-type SpaceInfo = Data<paths, "getStorageSpaceInfo">;
-
-interface Part {
-  /** The number of the platform. */
-  platform: 0 | 1 | 2 | 3 | 4;
-  size: string;
-  /** The bytes, as exactly as the text says. */
-  bytes: number;
-}
-
-/** The parts of the space, the largest first. */
-export function partsOf(info: SpaceInfo): Part[] {
-  const sizes: [Part["platform"], string][] = [
-    [3, info.storageSize],
-    [2, info.collectSize],
-    [0, info.backupsSize],
-    [1, info.tempFilesSize],
-    [4, info.dappSize],
-  ];
-  const parts = sizes.map(([platform, size]) => ({ platform, size, bytes: parseBytes(size) ?? 0 }));
-  return parts.sort((a, b) => b.bytes - a.bytes);
-}
 
 export function SpaceCard() {
   const t = text().space;

@@ -10,6 +10,7 @@ import { Skeleton } from "../../ui/states";
 import { toast, toastError } from "../../ui/toast";
 import { RateField } from "./rate_field";
 import { text } from "./text";
+import { parseCount } from "./written";
 
 type Limits = Data<paths, "transferApi/getLimits">;
 /** Null where the text of a field is wrong. */
@@ -90,14 +91,6 @@ export function LimitsDialog({ open, onClose }: { open: boolean; onClose: () => 
       )}
     </Dialog>
   );
-}
-
-/** The count of what a person wrote, 0 for nothing, or null if it is none. */
-export function parseCount(written: string): number | null {
-  const trimmed = written.trim();
-  if (trimmed === "") return 0;
-  const value = Number(trimmed);
-  return /^\d+$/.test(trimmed) && value <= 0xffff_ffff ? value : null;
 }
 
 interface CountFieldProps {

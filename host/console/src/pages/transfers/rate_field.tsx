@@ -2,26 +2,12 @@
 import { useState } from "preact/hooks";
 import { Field, Select } from "../../ui/field";
 import { text } from "./text";
+import { parseRate, splitRate } from "./written";
 
 const units = [
   { value: 1024, text: "KB/s" },
   { value: 1024 ** 2, text: "MB/s" },
 ];
-
-/** The bytes of what a person wrote, 0 for nothing, or null if it is no number. */
-export function parseRate(amount: string, unit: number): number | null {
-  const trimmed = amount.trim().replace(",", ".");
-  if (trimmed === "") return 0;
-  if (!/^\d+(\.\d+)?$/.test(trimmed)) return null;
-  const value = Math.round(Number(trimmed) * unit);
-  return Number.isSafeInteger(value) ? value : null;
-}
-
-/** The number and the unit for some bytes. */
-export function splitRate(value: number): { amount: string; unit: number } {
-  const unit = value >= 1024 ** 2 ? 1024 ** 2 : 1024;
-  return { amount: value === 0 ? "" : String(Math.round((value / unit) * 100) / 100), unit };
-}
 
 export interface RateFieldProps {
   label: string;

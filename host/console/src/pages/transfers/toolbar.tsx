@@ -5,9 +5,11 @@ import { number, rate } from "../../format";
 import { common } from "../../i18n";
 import { stowage } from "../../server";
 import type { SimpleAction } from "../../tasks/change";
-import { Button } from "../../ui/button";
+import { Button, IconButton } from "../../ui/button";
 import { Search, Segmented, Select } from "../../ui/field";
+import { narrowWidth } from "../../ui/grid";
 import { Icon } from "../../ui/icon";
+import { useMedia } from "../../ui/media";
 import { Menu } from "../../ui/menu";
 import { toast, toastError } from "../../ui/toast";
 import { type Filter, type Group, groups, type Totals } from "./filter";
@@ -27,6 +29,7 @@ export interface ToolbarProps {
 export function Toolbar({ filter, onFilter, counts, totals, finished, act }: ToolbarProps) {
   const t = text();
   const [limits, setLimits] = useState(false);
+  const narrow = useMedia(`(max-width: ${narrowWidth}px)`);
   const platforms = common().platforms;
   return (
     <div class="transfers-toolbar">
@@ -38,9 +41,13 @@ export function Toolbar({ filter, onFilter, counts, totals, finished, act }: Too
           options={groups.map((value) => ({ value, text: `${t.groups[value]} ${number(counts[value])}` }))}
         />
         <Summary totals={totals} />
-        <Button icon="gauge" onClick={() => setLimits(true)}>
-          {t.limits}
-        </Button>
+        {narrow ? (
+          <IconButton kind="plain" icon="gauge" label={t.limits} onClick={() => setLimits(true)} />
+        ) : (
+          <Button icon="gauge" onClick={() => setLimits(true)}>
+            {t.limits}
+          </Button>
+        )}
         <Menu
           kind="plain"
           label={t.all}
