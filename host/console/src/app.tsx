@@ -52,10 +52,12 @@ function Frame() {
         <Connection />
         <Tools />
       </header>
-      <main class="main" id="main" tabIndex={-1}>
+      <div class="content">
         <Banners />
-        <Page name={page} />
-      </main>
+        <main class="main" id="main" tabIndex={-1}>
+          <Page name={page} />
+        </main>
+      </div>
     </div>
   );
 }

@@ -1,7 +1,7 @@
 /** A native modal dialog: the browser keeps the focus inside, and gives it back. */
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { common } from "../i18n";
 import { Button, IconButton } from "./button";
 
@@ -20,7 +20,7 @@ export interface DialogProps {
 export function Dialog({ title, open, onClose, actions, onSubmit, wide, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = dialog.current;
     if (!element) return;
     if (open && !element.open) element.showModal();

@@ -5,7 +5,7 @@
  * Ctrl+A all, Esc none. Tab goes through the buttons of the row.
  */
 import type { ComponentChildren } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { common } from "../i18n";
 import { Icon } from "./icon";
 import { useMedia } from "./media";
@@ -30,9 +30,10 @@ export interface Sort {
 
 export interface GridProps<T> {
   label: string;
+  /** Keep the array the same between renders (`useMemo`): then only rows that change are rendered. */
   columns: readonly Column<T>[];
   count: number;
-  /** The row, or undefined while it is loaded. */
+  /** The row, or undefined while it is loaded. A row that changes is another object. */
   row: (index: number) => T | undefined;
   rowKey: (row: T) => string;
   /** The name of a row, for screen readers. */
@@ -64,6 +65,8 @@ export function Grid<T>(props: GridProps<T>) {
   const [active, setActive] = useState(0);
   const anchor = useRef(0);
   const wantsFocus = useRef(false);
+  const live = useRef(props);
+  live.current = props;
   const height = narrow ? (props.cardHeight ?? 76) : (props.rowHeight ?? 44);
   const here = Math.min(active, Math.max(0, count - 1));
   const virtual = useVirtual({ count, size: height, keep: here, scroller });
@@ -81,6 +84,12 @@ export function Grid<T>(props: GridProps<T>) {
     wantsFocus.current = false;
     row.focus({ preventScroll: true });
   });
+
+  const activate = useCallback((index: number, extend: boolean) => {
+    setActive(index);
+    if (!extend) anchor.current = index;
+    else live.current.selection?.replace(keysBetween(live.current, anchor.current, index));
+  }, []);
 
   const move = (to: number, extend: boolean) => {
     const index = Math.min(count - 1, Math.max(0, to));
@@ -137,23 +146,24 @@ export function Grid<T>(props: GridProps<T>) {
         onKeyDown={onKeyDown}
       >
         <div class="grid-body" role="presentation" style={{ height: `${virtual.total}px` }}>
-          {virtual.items.map((item) => (
-            <Row
-              key={item.key}
-              grid={props}
-              index={item.index}
-              start={item.start}
-              height={height}
-              tracks={tracks}
-              narrow={narrow}
-              active={item.index === here}
-              onActivate={(extend) => {
-                setActive(item.index);
-                if (!extend) anchor.current = item.index;
-                else if (selection) selection.replace(keysBetween(props, anchor.current, item.index));
-              }}
-            />
-          ))}
+          {virtual.items.map((item) => {
+            const row = props.row(item.index);
+            return (
+              <Row
+                key={item.key}
+                live={live}
+                row={row}
+                selected={row !== undefined && (selection?.keys.has(props.rowKey(row)) ?? false)}
+                index={item.index}
+                start={item.start}
+                height={height}
+                tracks={tracks}
+                narrow={narrow}
+                active={item.index === here}
+                onActivate={activate}
+              />
+            );
+          })}
         </div>
       </div>
     </div>
@@ -224,32 +234,29 @@ function Header<T>(props: HeaderProps<T>) {
 }
 
 interface RowProps<T> {
-  grid: GridProps<T>;
+  /** The grid as it is now, for what happens later. */
+  live: { readonly current: GridProps<T> };
+  row: T | undefined;
+  selected: boolean;
   index: number;
   start: number;
   height: number;
   tracks: string;
   narrow: boolean;
   active: boolean;
-  onActivate: (extend: boolean) => void;
+  onActivate: (index: number, extend: boolean) => void;
 }
 
-function Row<T>({ grid, index, start, height, tracks, narrow, active, onActivate }: RowProps<T>) {
-  const { columns, card, selection, onOpen, rowKey, rowName } = grid;
+function Row<T>(props: RowProps<T>) {
+  const { live, row, index, start, height, tracks, narrow, active, selected, onActivate } = props;
+  const { columns, card, selection } = live.current;
   const element = useRef<HTMLDivElement>(null);
-  const row = grid.row(index);
-  const key = row === undefined ? undefined : rowKey(row);
-  const selected = key !== undefined && (selection?.keys.has(key) ?? false);
-
-  // The list is one stop of the Tab key, and the buttons of the active row are the next ones.
-  useLayoutEffect(() => {
-    const inner = element.current?.querySelectorAll<HTMLElement>("a, button, input, select");
-    for (const control of inner ?? []) control.tabIndex = active ? 0 : -1;
-  });
+  const selectable = selection !== undefined;
 
   const cells = () => {
     if (row === undefined) {
-      return columns.map((column) => (
+      const places = narrow ? columns.slice(0, 1) : columns;
+      return places.map((column) => (
         <div key={column.id} role="gridcell">
           <span class="skeleton" />
         </div>
@@ -263,41 +270,54 @@ function Row<T>({ grid, index, start, height, tracks, narrow, active, onActivate
     ));
   };
 
-  return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: the grid has the keys.
-    <div
-      ref={element}
-      class="grid-row"
-      role="row"
-      aria-rowindex={index + 2}
-      aria-selected={selection ? selected : undefined}
-      aria-busy={row === undefined ? true : undefined}
-      data-index={index}
-      tabIndex={active ? 0 : -1}
-      style={{
-        height: `${height}px`,
-        transform: `translateY(${start}px)`,
-        gridTemplateColumns: tracks,
-      }}
-      onClick={(event) => onActivate(event.shiftKey)}
-      onFocusIn={() => !active && onActivate(false)}
-      onDblClick={() => row !== undefined && onOpen?.(row, index)}
-    >
-      {selection && (
-        <div role="gridcell">
-          {row !== undefined && (
-            <input
-              type="checkbox"
-              aria-label={`${common().states.selectRow}: ${rowName(row)}`}
-              checked={selected}
-              onChange={() => selection.toggle(rowKey(row))}
-            />
-          )}
-        </div>
-      )}
-      {cells()}
-    </div>
+  // While the list scrolls, rows that stay as they are cost nothing: the same element is not
+  // compared again.
+  const content = useMemo(
+    () => (
+      // biome-ignore lint/a11y/useKeyWithClickEvents: the grid has the keys.
+      <div
+        ref={element}
+        class="grid-row"
+        role="row"
+        aria-rowindex={index + 2}
+        aria-selected={selectable ? selected : undefined}
+        aria-busy={row === undefined ? true : undefined}
+        data-index={index}
+        tabIndex={active ? 0 : -1}
+        style={{
+          height: `${height}px`,
+          transform: `translateY(${start}px)`,
+          gridTemplateColumns: tracks,
+        }}
+        onClick={(event) => onActivate(index, event.shiftKey)}
+        onFocusIn={() => !active && onActivate(index, false)}
+        onDblClick={() => row !== undefined && live.current.onOpen?.(row, index)}
+      >
+        {selectable && (
+          <div role="gridcell">
+            {row !== undefined && (
+              <input
+                type="checkbox"
+                aria-label={`${common().states.selectRow}: ${live.current.rowName(row)}`}
+                checked={selected}
+                onChange={() => live.current.selection?.toggle(live.current.rowKey(row))}
+              />
+            )}
+          </div>
+        )}
+        {cells()}
+      </div>
+    ),
+    [row, index, start, height, tracks, narrow, active, selected, selectable, columns, narrow && card],
   );
+
+  // The list is one stop of the Tab key, and the buttons of the active row are the next ones.
+  useLayoutEffect(() => {
+    const inner = element.current?.querySelectorAll<HTMLElement>("a, button, input, select");
+    for (const control of inner ?? []) control.tabIndex = active ? 0 : -1;
+  }, [content, active]);
+
+  return content;
 }
 
 function EmptyRow({ columns, children }: { columns: number; children: ComponentChildren }) {

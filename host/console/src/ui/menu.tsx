@@ -1,5 +1,5 @@
 /** A menu behind a button. Arrow keys move, Esc closes, letters jump. */
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Button, type ButtonProps } from "./button";
 import { Icon, type IconName } from "./icon";
 
@@ -33,7 +33,8 @@ export function Menu({ label, text, items, icon = "more", kind = "quiet", ...res
   const anchor = useRef<HTMLSpanElement>(null);
   const id = useId();
 
-  useEffect(() => {
+  // Before the next key arrives, the focus is in the menu.
+  useLayoutEffect(() => {
     const element = menu.current;
     const button = anchor.current?.firstElementChild;
     if (!open || !element || !button) return;

@@ -29,6 +29,14 @@ export function toast(text: string, options: ToastOptions = {}): () => void {
   return () => drop(id);
 }
 
+const said = signal("");
+
+/** Says something to those who do not see that it happened. */
+export function announce(text: string) {
+  // The same text again would not be said.
+  said.value = said.peek() === text ? `${text}\u00a0` : text;
+}
+
 /** Shows why something failed. An aborted request is no failure. */
 export function toastError(error: unknown) {
   if (error instanceof DOMException && error.name === "AbortError") return;
@@ -50,11 +58,16 @@ export function Toasts() {
     box.current.showPopover();
   }, [now]);
   return (
-    <section ref={box} class="toasts" popover="manual" aria-live="polite">
-      {now.map((one) => (
-        <Toast key={one.id} {...one} />
-      ))}
-    </section>
+    <>
+      <div class="hidden" role="status">
+        {said.value}
+      </div>
+      <section ref={box} class="toasts" popover="manual" aria-live="polite">
+        {now.map((one) => (
+          <Toast key={one.id} {...one} />
+        ))}
+      </section>
+    </>
   );
 }
 

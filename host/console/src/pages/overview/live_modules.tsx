@@ -1,9 +1,10 @@
 /** Which modules serve, in which version. */
 import type { Module, Modules } from "../../admin";
-import { ago, dateTime, micros, number, percent, shortHash } from "../../format";
+import { micros, number, percent, shortHash } from "../../format";
 import { useQuery } from "../../query";
 import { href } from "../../router";
 import { admin } from "../../server";
+import { Ago } from "../../ui/ago";
 import { Badge, Loaded } from "../../ui/states";
 import { text } from "./text";
 
@@ -64,7 +65,9 @@ function Row({ module }: { module: Module }) {
       <td class="mono" title={version}>
         {shortHash(version)}
       </td>
-      <td title={dateTime(since)}>{ago(since)}</td>
+      <td>
+        <Ago at={since} />
+      </td>
       <td class="number">{number(calls.calls)}</td>
       <td class="number">{number(calls.failed)}</td>
       <td class="number">{micros(calls.p99Us)}</td>

@@ -1,10 +1,11 @@
 /** What a row shows: as columns, and as a card in a narrow window. */
 import type { TaskRow } from "stowage-client";
-import { ago, bytes, dateTime, duration, percent, rate } from "../../format";
+import { bytes, duration, percent, rate } from "../../format";
 import { common } from "../../i18n";
 import type { SimpleAction } from "../../tasks/change";
 import { type Phase, phaseOf } from "../../tasks/phase";
 import { reasonOf, text as taskText } from "../../tasks/text";
+import { Ago } from "../../ui/ago";
 import type { Column } from "../../ui/grid";
 import { Icon } from "../../ui/icon";
 import { Badge, Progress, type ProgressProps, type Tone } from "../../ui/states";
@@ -69,8 +70,8 @@ export function columnsOf(actions: Actions): Column<TaskRow>[] {
       align: "end",
       sortable: true,
       cell: (row) => (
-        <span class="muted" title={dateTime(row.time)}>
-          {ago(row.time)}
+        <span class="muted">
+          <Ago at={row.time} />
         </span>
       ),
     },

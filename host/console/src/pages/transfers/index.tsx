@@ -1,5 +1,5 @@
 /** All transfers, live. */
-import { useMemo, useState } from "preact/hooks";
+import { useCallback, useMemo, useState } from "preact/hooks";
 import type { TaskRow } from "stowage-client";
 import { go, href, route } from "../../router";
 import { change, type SimpleAction } from "../../tasks/change";
@@ -11,7 +11,7 @@ import { ask } from "../../ui/dialog";
 import { Grid, type Sort } from "../../ui/grid";
 import { useSelection } from "../../ui/selection";
 import { EmptyState, Notice, Skeleton } from "../../ui/states";
-import { toast, toastError } from "../../ui/toast";
+import { announce, toast, toastError } from "../../ui/toast";
 import { Card, columnsOf } from "./columns";
 import { type Asked, TaskDialogs } from "./dialogs";
 import { countsOf, type Filter, filterOf, groupOf, queryOf, sorted, totalsOf, withoutGroup } from "./filter";
@@ -29,9 +29,12 @@ export default function TransfersPage() {
   const filter = filterOf(route.value.query);
   const setFilter = (next: Filter) => go("transfers", [], queryOf(next), true);
 
-  const matching = withoutGroup(tasks.rows, filter);
-  const inGroup = filter.group === "all" ? matching : matching.filter((row) => groupOf(row) === filter.group);
-  const shown = sorted(inGroup, sort);
+  const { group, type, platform, keyword } = filter;
+  const matching = useMemo(() => withoutGroup(tasks.rows, filter), [tasks.rows, type, platform, keyword]);
+  const shown = useMemo(() => {
+    const inGroup = group === "all" ? matching : matching.filter((row) => groupOf(row) === group);
+    return sorted(inGroup, sort);
+  }, [matching, group, sort]);
   const selected = shown.filter((row) => selection.keys.has(row.taskId));
 
   const act = (action: SimpleAction, rows: readonly TaskRow[]) => {
@@ -39,7 +42,9 @@ export default function TransfersPage() {
       if (done && action === "remove") selection.clear();
     }, toastError);
   };
+  // What `act` uses stays the same, so the first one is as good as the latest.
   const columns = useMemo(() => columnsOf({ act, ask: setAsked }), [t]);
+  const card = useCallback((row: TaskRow) => <Card row={row} act={act} ask={setAsked} />, [t]);
 
   return (
     <div class="page fill transfers">
@@ -69,7 +74,7 @@ export default function TransfersPage() {
           rowKey={(row) => row.taskId}
           rowName={(row) => row.name}
           rowHeight={52}
-          card={(row) => <Card row={row} act={act} ask={setAsked} />}
+          card={card}
           cardHeight={92}
           selection={selection}
           sort={sort}
@@ -135,7 +140,11 @@ async function perform(action: SimpleAction, rows: readonly TaskRow[]): Promise<
   }
   // What was transferred is kept, so a cancelled transfer goes on where it was.
   const undo = () => void change("retry", rows.map(cancelled)).catch(toastError);
-  toast(t.done[action](count), action === "cancel" ? { undo } : {});
+  const done = t.done[action](count);
+  // A single row shows by itself what was done.
+  if (action === "cancel") toast(done, { undo });
+  else if (count === 1) announce(done);
+  else toast(done);
   return true;
 }
 

@@ -64,7 +64,7 @@ const en = {
   },
   limit: {
     title: "Limit the speed",
-    label: "Most bytes a second of each of them",
+    label: "Highest speed of each transfer",
     hint: "Empty means no limit of its own. The server does not tell the present limit.",
   },
   password: {
@@ -75,8 +75,8 @@ const en = {
   },
   server: {
     title: "Limits of all transfers",
-    download: "Downloads, bytes a second",
-    upload: "Uploads, bytes a second",
+    download: "Download speed",
+    upload: "Upload speed",
     maxDownloads: "Downloads at the same time",
     maxUploads: "Uploads at the same time",
     none: "no limit",
@@ -126,7 +126,7 @@ const zh: typeof en = {
   pauseAll: "全部暂停",
   resumeAll: "全部继续",
   clear: "移除已完成的任务",
-  limits: "限速",
+  limits: "传输限制",
   all: "全部传输",
   more: (name) => `${name} 的操作`,
   clearSelection: "取消选择",
@@ -148,7 +148,7 @@ const zh: typeof en = {
     retry: (n) => `已重试 ${n} 项`,
     remove: (n) => `已移除 ${n} 项`,
     none: "没有可操作的任务。",
-    limits: "限速将在一秒内生效。",
+    limits: "限制将在一秒内生效。",
     priority: "优先级已更改",
     limit: "限速已更改",
     copied: "已复制",
