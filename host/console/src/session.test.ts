@@ -21,8 +21,8 @@ function granted(token: string, until = Date.now() + 7 * day): Response {
   return Response.json({ token, until });
 }
 
-function refused(message: string): Response {
-  return Response.json({ error: { message } }, { status: 401 });
+function refused(status: number, message: string): Response {
+  return Response.json({ error: { message } }, { status });
 }
 
 beforeEach(() => {
@@ -71,11 +71,18 @@ test("without the server a session that could be renewed goes on", async () => {
   expect(session.token()).toBe("old");
 });
 
-test("a refused secret says why and keeps nothing", async () => {
-  tab("#key=c2VjcmV0LXNlY3JldA", [refused("this link was used")]);
+test("a secret that was used says so and keeps nothing", async () => {
+  storage.set("stowage.session", JSON.stringify({ token: "old", until: Date.now() + 6 * day }));
+  tab("#key=c2VjcmV0LXNlY3JldA", [refused(401, "this link was used")]);
   await session.open();
-  expect(session.state.value).toEqual({ name: "locked", reason: "refused", message: "this link was used" });
+  expect(session.state.value).toEqual({ name: "locked", reason: "refused" });
   expect(storage.size).toBe(0);
+});
+
+test("another refusal shows what the server says", async () => {
+  tab("#key=c2VjcmV0LXNlY3JldA", [refused(403, "Origin: not allowed")]);
+  await session.open();
+  expect(session.state.value).toEqual({ name: "locked", reason: "refused", message: "Origin: not allowed" });
 });
 
 test("a new secret counts more than a session that is stored", async () => {
@@ -86,9 +93,11 @@ test("a new secret counts more than a session that is stored", async () => {
 });
 
 test("without the server a secret is kept to be tried again", async () => {
-  tab("#key=c2VjcmV0LXNlY3JldA", [new TypeError("Failed to fetch"), granted("t1")]);
+  tab("#key=c2VjcmV0LXNlY3JldA", [new TypeError("Failed to fetch"), refused(503, "busy"), granted("t1")]);
   await session.open();
   expect(session.state.value).toEqual({ name: "waiting", secret: "c2VjcmV0LXNlY3JldA" });
+  await session.exchange("c2VjcmV0LXNlY3JldA");
+  expect(session.state.value.name).toBe("waiting");
   await session.exchange("c2VjcmV0LXNlY3JldA");
   expect(session.token()).toBe("t1");
 });

@@ -11,7 +11,11 @@ export interface Session {
 }
 
 /** Why there is no session: nobody gave a secret, it was refused, or the session ended. */
-export type Locked = { reason: "none" | "refused" | "ended"; message?: string };
+export interface Locked {
+  reason: "none" | "refused" | "ended";
+  /** What the server says, in English. */
+  message?: string | undefined;
+}
 
 export type State =
   | { name: "opening" }
@@ -86,15 +90,12 @@ export function lock(why: Locked) {
 
 /** Changes a secret for a token. */
 export async function exchange(secret: string): Promise<void> {
-  let answer: Response;
-  try {
-    answer = await ask({ secret });
-  } catch {
-    state.value = { name: "waiting", secret };
-    return;
-  }
-  if (answer.ok) keep((await answer.json()) as Session);
-  else lock({ reason: "refused", message: await messageOf(answer) });
+  const answer = await ask({ secret }).catch(() => null);
+  // A server that starts or stops has not used the secret.
+  if (answer === null || answer.status >= 500) state.value = { name: "waiting", secret };
+  else if (answer.ok) keep((await answer.json()) as Session);
+  // 401 is a secret that is wrong or was used. Of anything else the server knows the reason.
+  else lock({ reason: "refused", message: answer.status === 401 ? undefined : await messageOf(answer) });
 }
 
 async function renew(session: Session): Promise<void> {
