@@ -149,7 +149,8 @@ export interface Warning {
   severity: "error" | "warning";
   message: string;
   action: string;
-  parameters?: Record<string, string | number | null>;
+  /** The values in the message. */
+  parameters?: Record<string, string | number | null> | undefined;
 }
 
 export interface Overview {
@@ -157,9 +158,10 @@ export interface Overview {
   started: number;
   now: number;
   generation: number;
-  /** The data directory, and the bytes of its disk. */
-  data: { dir: string; free: number; total: number };
-  space: { name: string; reachable: boolean; reason: string | null; outbox: number };
+  /** The data directory, and the bytes of its disk if the system tells. */
+  data: { dir: string; free: number | null; total: number | null };
+  /** `since`: when it went out of reach. `outbox`: changes that are not in the space yet. */
+  space: { name: string; reachable: boolean; reason: string | null; since: number | null; outbox: number };
   /** Bytes of the process, or null if the system does not tell. */
   memory: number | null;
   connections: number;

@@ -47,6 +47,13 @@ export async function givePassword(row: TaskRow, filePassword: string): Promise<
   await stowage.call("downloadStorageFileTask", { hash, platform, taskId, filePassword });
 }
 
+/** Tells the server that a person has seen these tasks. Until then it warns of failed ones. */
+export async function markSeen(rows: readonly TaskRow[]): Promise<void> {
+  for (const part of parts(rows)) {
+    await stowage.call("transferApi/markTaskViewed", { taskIds: part.map((row) => row.taskId) });
+  }
+}
+
 /** How many actions of a kind the tasks allow. */
 export function countAllowed(rows: readonly TaskRow[], action: Action): number {
   return rows.reduce((count, row) => count + (allows(row, action) ? 1 : 0), 0);

@@ -14,8 +14,10 @@ export function CallPlots({ timeline }: { timeline: readonly Second[] }) {
       <section class="card">
         <div class="head">
           <h2>{t.title}</h2>
-          <Reading name={t.calls} value={rate} color="accent" />
-          <Reading name={t.failed} value={number(now.failed)} color="bad" />
+          <div class="readings">
+            <Reading name={t.calls} value={rate} color="accent" />
+            <Reading name={t.failed} value={number(now.failed)} color="bad" />
+          </div>
         </div>
         <Plot
           label={t.callsLabel(rate, number(now.failed))}
@@ -30,8 +32,10 @@ export function CallPlots({ timeline }: { timeline: readonly Second[] }) {
       <section class="card">
         <div class="head">
           <h2>{t.latency}</h2>
-          <Reading name={t.p50} value={micros(now.p50Us)} color="accent" />
-          <Reading name={t.p99} value={micros(now.p99Us)} color="second" />
+          <div class="readings">
+            <Reading name={t.p50} value={micros(now.p50Us)} color="accent" />
+            <Reading name={t.p99} value={micros(now.p99Us)} color="second" />
+          </div>
         </div>
         <Plot
           label={t.latencyLabel(micros(now.p50Us), micros(now.p99Us))}

@@ -20,9 +20,11 @@ export function Tiles({ overview }: { overview: Overview }) {
       >
         {space.reachable ? t.reachable : t.unreachable}
       </Tile>
-      <Tile icon="archive" name={t.disk} note={t.ofTotal(bytes(data.total))}>
-        {bytes(data.free)}
-      </Tile>
+      {data.free !== null && (
+        <Tile icon="archive" name={t.disk} note={t.ofTotal(bytes(data.total ?? data.free))}>
+          {bytes(data.free)}
+        </Tile>
+      )}
       {memory !== null && (
         <Tile icon="gauge" name={t.memory} note={`Stowage ${overview.version}`}>
           {bytes(memory)}

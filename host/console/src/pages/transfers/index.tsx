@@ -1,8 +1,8 @@
 /** All transfers, live. */
-import { useCallback, useMemo, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { TaskRow } from "stowage-client";
 import { go, href, route } from "../../router";
-import { change, type SimpleAction } from "../../tasks/change";
+import { change, markSeen, type SimpleAction } from "../../tasks/change";
 import { allTasks, useTasks } from "../../tasks/feed";
 import { phaseOf } from "../../tasks/phase";
 import { text as taskText } from "../../tasks/text";
@@ -37,6 +37,8 @@ export default function TransfersPage() {
   }, [matching, group, sort]);
   const selected = shown.filter((row) => selection.keys.has(row.taskId));
 
+  useSeen(tasks.rows);
+
   const act = (action: SimpleAction, rows: readonly TaskRow[]) => {
     void perform(action, rows).then((done) => {
       if (done && action === "remove") selection.clear();
@@ -55,10 +57,11 @@ export default function TransfersPage() {
         totals={totalsOf(tasks.rows)}
         finished={matching.filter((row) => phaseOf(row) === "done")}
         act={act}
-      />
-      {selected.length > 0 && (
-        <SelectionBar rows={selected} act={act} ask={setAsked} onClear={() => selection.clear()} />
-      )}
+      >
+        {selected.length > 0 && (
+          <SelectionBar rows={selected} act={act} ask={setAsked} onClear={() => selection.clear()} />
+        )}
+      </Toolbar>
       {tasks.error !== undefined && (
         <Notice tone="bad">
           {t.closed} {tasks.error instanceof Error && tasks.error.message}
@@ -90,6 +93,19 @@ export default function TransfersPage() {
       <TaskDialogs asked={asked} rows={tasks.rows} onClose={() => setAsked(null)} />
     </div>
   );
+}
+
+/** Marks the failed ones as seen, each one once. */
+function useSeen(rows: readonly TaskRow[]) {
+  const told = useRef(new Set<number>());
+  useEffect(() => {
+    if (document.hidden) return;
+    const unseen = rows.filter((row) => row.view === 0 && groupOf(row) === "failed" && !told.current.has(row.id));
+    if (unseen.length === 0) return;
+    for (const row of unseen) told.current.add(row.id);
+    // The warning stays if this fails. That is all that happens.
+    markSeen(unseen).catch(() => {});
+  }, [rows]);
 }
 
 function Nothing({ filtered }: { filtered: boolean }) {

@@ -1,4 +1,5 @@
 /** Filters, totals, and what concerns all transfers. */
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { TaskRow } from "stowage-client";
 import { number, rate } from "../../format";
@@ -24,13 +25,14 @@ export interface ToolbarProps {
   /** The finished tasks that match. */
   finished: readonly TaskRow[];
   act: (action: SimpleAction, rows: readonly TaskRow[]) => void;
+  /** Takes the place of the filters, so that the list stays where it is. */
+  children?: ComponentChildren;
 }
 
-export function Toolbar({ filter, onFilter, counts, totals, finished, act }: ToolbarProps) {
+export function Toolbar({ filter, onFilter, counts, totals, finished, act, children }: ToolbarProps) {
   const t = text();
   const [limits, setLimits] = useState(false);
   const narrow = useMedia(`(max-width: ${narrowWidth}px)`);
-  const platforms = common().platforms;
   return (
     <div class="transfers-toolbar">
       <div class="row wrap">
@@ -64,29 +66,37 @@ export function Toolbar({ filter, onFilter, counts, totals, finished, act }: Too
           ]}
         />
       </div>
-      <div class="row wrap">
-        <Search value={filter.keyword} label={t.search} onInput={(keyword) => onFilter({ ...filter, keyword })} />
-        <Select
-          label={t.direction}
-          value={filter.type}
-          onChange={(type) => onFilter({ ...filter, type })}
-          options={[
-            { value: -1, text: t.directions.both },
-            { value: 1, text: t.directions.downloads },
-            { value: 0, text: t.directions.uploads },
-          ]}
-        />
-        <Select
-          label={t.platform}
-          value={filter.platform}
-          onChange={(platform) => onFilter({ ...filter, platform })}
-          options={[
-            { value: -1, text: t.allPlatforms },
-            ...[3, 2, 1, 0, 4].map((value) => ({ value, text: platforms[value] ?? String(value) })),
-          ]}
-        />
-      </div>
+      {children || <Filters filter={filter} onFilter={onFilter} />}
       <LimitsDialog open={limits} onClose={() => setLimits(false)} />
+    </div>
+  );
+}
+
+function Filters({ filter, onFilter }: Pick<ToolbarProps, "filter" | "onFilter">) {
+  const t = text();
+  const platforms = common().platforms;
+  return (
+    <div class="row wrap">
+      <Search value={filter.keyword} label={t.search} onInput={(keyword) => onFilter({ ...filter, keyword })} />
+      <Select
+        label={t.direction}
+        value={filter.type}
+        onChange={(type) => onFilter({ ...filter, type })}
+        options={[
+          { value: -1, text: t.directions.both },
+          { value: 1, text: t.directions.downloads },
+          { value: 0, text: t.directions.uploads },
+        ]}
+      />
+      <Select
+        label={t.platform}
+        value={filter.platform}
+        onChange={(platform) => onFilter({ ...filter, platform })}
+        options={[
+          { value: -1, text: t.allPlatforms },
+          ...[3, 2, 1, 0, 4].map((value) => ({ value, text: platforms[value] ?? String(value) })),
+        ]}
+      />
     </div>
   );
 }
