@@ -4,12 +4,20 @@ import type { CheckReport } from "./admin";
 import * as connection from "./connection";
 import * as session from "./session";
 
+let leaving = false;
+globalThis.addEventListener?.("pagehide", () => {
+  leaving = true;
+});
+globalThis.addEventListener?.("pageshow", () => {
+  leaving = false;
+});
+
 /**
  * `fetch` with the session. A request without an answer starts the wait for the server. An answer
- * 401 ends the session: nothing works without one.
+ * 401 ends the session: nothing works without one. What is sent while the page is closed outlives it.
  */
 export const request: typeof fetch = async (input, init) => {
-  const made = new Request(input, init);
+  const made = new Request(input, leaving ? { ...init, keepalive: true } : init);
   const token = session.token();
   if (token) made.headers.set("authorization", `Bearer ${token}`);
   let answer: Response;

@@ -43,10 +43,16 @@ export interface GridProps<T> {
   /** In pixels. */
   rowHeight?: number;
   cardHeight?: number;
-  /** Called with the first and the last row that exist. */
+  /** Called with the first and the last row of the view. */
   onRange?: (first: number, last: number) => void;
   onOpen?: (row: T, index: number) => void;
+  /** Called when the keyboard or the mouse is on another row, or when that row is loaded. */
+  onActive?: (row: T | undefined) => void;
   selection?: Selection;
+  /** Selects the rows from one index to another. Without it, those of them that are loaded. */
+  onSelectRange?: (from: number, to: number) => void;
+  /** A class for a row, for example of one that is about to go. */
+  rowClass?: (row: T) => string | undefined;
   sort?: Sort;
   onSort?: (sort: Sort) => void;
   /** Takes the rest of the height of the page. */
@@ -70,12 +76,15 @@ export function Grid<T>(props: GridProps<T>) {
   const height = narrow ? (props.cardHeight ?? 76) : (props.rowHeight ?? 44);
   const here = Math.min(active, Math.max(0, count - 1));
   const virtual = useVirtual({ count, size: height, keep: here, scroller });
-  const first = virtual.items[0]?.index ?? 0;
-  const last = virtual.items.at(-1)?.index ?? 0;
+  const { first, last } = virtual;
 
   useEffect(() => {
     if (count > 0) onRange?.(first, last);
   }, [onRange, first, last, count]);
+
+  const { onActive } = props;
+  const activeRow = count > 0 ? props.row(here) : undefined;
+  useEffect(() => onActive?.(activeRow), [onActive, activeRow]);
 
   useLayoutEffect(() => {
     if (!wantsFocus.current) return;
@@ -88,7 +97,7 @@ export function Grid<T>(props: GridProps<T>) {
   const activate = useCallback((index: number, extend: boolean) => {
     setActive(index);
     if (!extend) anchor.current = index;
-    else live.current.selection?.replace(keysBetween(live.current, anchor.current, index));
+    else if (live.current.selection) selectRange(live.current, anchor.current, index);
   }, []);
 
   const move = (to: number, extend: boolean) => {
@@ -96,7 +105,7 @@ export function Grid<T>(props: GridProps<T>) {
     wantsFocus.current = true;
     setActive(index);
     virtual.scrollTo(index);
-    if (extend && selection) selection.replace(keysBetween(props, anchor.current, index));
+    if (extend && selection) selectRange(props, anchor.current, index);
     else anchor.current = index;
   };
 
@@ -117,8 +126,7 @@ export function Grid<T>(props: GridProps<T>) {
     if (to !== undefined) move(to, event.shiftKey);
     else if (event.key === "Enter" && onRow && row && props.onOpen) props.onOpen(row, here);
     else if (event.key === " " && onRow && row && selection) selection.toggle(props.rowKey(row));
-    else if (event.key === "a" && (event.ctrlKey || event.metaKey) && selection)
-      selection.replace(keysBetween(props, 0, count - 1));
+    else if (event.key === "a" && (event.ctrlKey || event.metaKey) && selection) selectRange(props, 0, count - 1);
     else if (event.key === "Escape" && selection && selection.keys.size > 0) selection.clear();
     else return;
     event.preventDefault();
@@ -154,6 +162,7 @@ export function Grid<T>(props: GridProps<T>) {
                 live={live}
                 row={row}
                 selected={row !== undefined && (selection?.keys.has(props.rowKey(row)) ?? false)}
+                look={(row !== undefined && props.rowClass?.(row)) || ""}
                 index={item.index}
                 start={item.start}
                 height={height}
@@ -170,14 +179,16 @@ export function Grid<T>(props: GridProps<T>) {
   );
 }
 
-/** The keys of the rows from one to the other that are loaded. */
-function keysBetween<T>({ row, rowKey }: GridProps<T>, from: number, to: number): string[] {
+/** Selects the rows from one to the other. */
+function selectRange<T>({ row, rowKey, selection, onSelectRange }: GridProps<T>, from: number, to: number) {
+  const [first, last] = [Math.min(from, to), Math.max(from, to)];
+  if (onSelectRange) return onSelectRange(first, last);
   const keys: string[] = [];
-  for (let index = Math.min(from, to); index <= Math.max(from, to); index++) {
+  for (let index = first; index <= last; index++) {
     const found = row(index);
     if (found !== undefined) keys.push(rowKey(found));
   }
-  return keys;
+  selection?.replace(keys);
 }
 
 type HeaderProps<T> = GridProps<T> & { narrow: boolean; tracks: string };
@@ -198,7 +209,7 @@ function Header<T>(props: HeaderProps<T>) {
               aria-label={t.selectAll}
               checked={all}
               disabled={count === 0}
-              onChange={() => (all ? selection.clear() : selection.replace(keysBetween(props, 0, count - 1)))}
+              onChange={() => (all ? selection.clear() : selectRange(props, 0, count - 1))}
             />
           </div>
         )}
@@ -238,6 +249,8 @@ interface RowProps<T> {
   live: { readonly current: GridProps<T> };
   row: T | undefined;
   selected: boolean;
+  /** The class of the row, or nothing. */
+  look: string;
   index: number;
   start: number;
   height: number;
@@ -248,7 +261,7 @@ interface RowProps<T> {
 }
 
 function Row<T>(props: RowProps<T>) {
-  const { live, row, index, start, height, tracks, narrow, active, selected, onActivate } = props;
+  const { live, row, index, start, height, tracks, narrow, active, selected, look, onActivate } = props;
   const { columns, card, selection } = live.current;
   const element = useRef<HTMLDivElement>(null);
   const selectable = selection !== undefined;
@@ -277,7 +290,7 @@ function Row<T>(props: RowProps<T>) {
       // biome-ignore lint/a11y/useKeyWithClickEvents: the grid has the keys.
       <div
         ref={element}
-        class="grid-row"
+        class={`grid-row ${look}`}
         role="row"
         aria-rowindex={index + 2}
         aria-selected={selectable ? selected : undefined}
@@ -308,7 +321,7 @@ function Row<T>(props: RowProps<T>) {
         {cells()}
       </div>
     ),
-    [row, index, start, height, tracks, narrow, active, selected, selectable, columns, narrow && card],
+    [row, index, start, height, tracks, narrow, active, selected, look, selectable, columns, narrow && card],
   );
 
   // The list is one stop of the Tab key, and the buttons of the active row are the next ones.

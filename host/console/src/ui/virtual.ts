@@ -21,6 +21,9 @@ export interface VirtualOptions {
 
 export interface Virtual {
   items: VirtualItem[];
+  /** The first and the last row of the view, without the one that is kept. */
+  first: number;
+  last: number;
   /** The height of all rows, in pixels. */
   total: number;
   scrollTo: (index: number) => void;
@@ -50,8 +53,12 @@ export function useVirtual({ count, size, keep, scroller }: VirtualOptions): Vir
   useLayoutEffect(() => virtualizer._willUpdate());
   // Another size makes all places wrong.
   useLayoutEffect(() => virtualizer.measure(), [virtualizer, size]);
+  const items = virtualizer.getVirtualItems();
+  const { startIndex = 0, endIndex = 0 } = virtualizer.range ?? {};
   return {
-    items: virtualizer.getVirtualItems(),
+    items,
+    first: startIndex,
+    last: endIndex,
     total: virtualizer.getTotalSize(),
     scrollTo: (index) => virtualizer.scrollToIndex(index, { align: "auto" }),
   };
