@@ -15,6 +15,7 @@ export const backups: Section = {
   name: "backups",
   platform: platforms.backups,
   filters: ([folder]) => (folder === undefined ? ["keyword", "time", "order"] : ["order"]),
+  searchesAll: true,
   list(path, filter) {
     const key = (entry: Entry) => entry.key;
     const { keyword } = filter;

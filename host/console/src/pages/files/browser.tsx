@@ -6,7 +6,7 @@ import { useQuery } from "../../query";
 import { go, href, route } from "../../router";
 import { Button, IconButton } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
-import { Grid } from "../../ui/grid";
+import { Grid, narrowWidth } from "../../ui/grid";
 import { useMedia } from "../../ui/media";
 import type { MenuItem } from "../../ui/menu";
 import { EmptyState, Notice, Skeleton } from "../../ui/states";
@@ -47,6 +47,8 @@ export function Browser({ section, path }: { section: Section; path: Path }) {
   const [opened, setOpened] = useState<Entry>();
   const [form, setForm] = useState<Form>();
   const wide = useMedia(`(min-width: ${paneWidth}px)`);
+  // The cards of a narrow window have no titles to sort by.
+  const narrow = useMedia(`(max-width: ${narrowWidth}px)`);
   const [pane, setPane] = useState(localStorage.getItem(paneKey) !== "no");
 
   const showPane = (shown: boolean) => {
@@ -145,7 +147,12 @@ export function Browser({ section, path }: { section: Section; path: Path }) {
         />
       ) : (
         <div class="files-tools">
-          <Toolbar filter={filter} names={filterNames} everywhere={path.length === 0} onChange={change} />
+          <Toolbar
+            filter={filter}
+            names={filterNames.filter((name) => name !== "order" || narrow)}
+            everywhere={section.searchesAll && path.length === 0}
+            onChange={change}
+          />
         </div>
       )}
       {paged.error && (

@@ -1,5 +1,6 @@
 /** The columns of a list, and the card of a row in a narrow window. */
 import { ago, dateTime, number } from "../../format";
+import { common } from "../../i18n";
 import type { Column } from "../../ui/grid";
 import { Icon } from "../../ui/icon";
 import { Menu, type MenuItem } from "../../ui/menu";
@@ -18,13 +19,13 @@ export function columnsOf(section: SectionName, inFolder: boolean, actions: RowA
   const name: Column<Entry> = {
     id: "name",
     title: t.name,
-    track: "minmax(14rem, 1fr)",
+    track: "minmax(8rem, 1fr)",
     cell: (entry) => <Name entry={entry} open={actions.open} />,
   };
   const sender: Column<Entry> = {
     id: "sender",
     title: t.sender,
-    track: "minmax(5rem, 10rem)",
+    track: "minmax(3.5rem, 9rem)",
     cell: (entry) => (
       <div class="ellipsis muted" title={entry.sender}>
         {entry.sender}
@@ -34,15 +35,15 @@ export function columnsOf(section: SectionName, inFolder: boolean, actions: RowA
   const amount: Column<Entry> = {
     id: "amount",
     title: t.amount,
-    track: "8rem",
+    track: "6.5rem",
     align: "end",
     cell: (entry) => <span class="muted">{amountOf(entry, section)}</span>,
   };
-  const size: Column<Entry> = { id: "size", title: t.size, track: "5.5rem", align: "end", cell: (entry) => entry.size };
+  const size: Column<Entry> = { id: "size", title: t.size, track: "4.8rem", align: "end", cell: (entry) => entry.size };
   const time: Column<Entry> = {
     id: "time",
     title: t.time,
-    track: "9.5rem",
+    track: "6.8rem",
     align: "end",
     sortable: true,
     cell: (entry) => (
@@ -98,7 +99,7 @@ function Name({ entry, open }: { entry: Entry; open: (entry: Entry) => void }) {
 }
 
 function RowMenu({ entry, actions }: { entry: Entry; actions: RowActions }) {
-  return <Menu small label={`${text().actions.open} …: ${entry.name}`} items={actions.menu(entry)} />;
+  return <Menu small label={`${common().actions.more}: ${entry.name}`} items={actions.menu(entry)} />;
 }
 
 function amountOf(entry: Entry, section: SectionName): string {

@@ -26,6 +26,7 @@ export const favorites: Section = {
   name: "favorites",
   platform: platforms.favorites,
   filters: ([folder]) => (folder === undefined ? ["order"] : ["keyword", "type", "time", "order"]),
+  searchesAll: false,
   list([folder], filter) {
     const key = (entry: Entry) => entry.key;
     if (folder === undefined) return { key, load: folders(filter.down) };

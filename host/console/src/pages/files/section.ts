@@ -27,6 +27,8 @@ export interface Section {
   platform: number;
   /** Which filters the API has for a list. */
   filters: (path: Path) => readonly FilterName[];
+  /** Whether a search at the top goes through all folders. */
+  searchesAll: boolean;
   list: (path: Path, filter: Filter) => Source<Entry>;
   /** The names of the folders of a path. */
   names: (path: Path, signal: AbortSignal) => Promise<string[]>;

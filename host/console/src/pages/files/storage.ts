@@ -26,6 +26,7 @@ export const storage: Section = {
   name: "storage",
   platform: platforms.storage,
   filters: () => ["keyword", "type", "order"],
+  searchesAll: false,
   list(path, filter) {
     const { keyword, type } = filter;
     return {

@@ -7,6 +7,7 @@ export const temp: Section = {
   name: "temp",
   platform: platforms.temp,
   filters: ([folder]) => (folder === undefined ? ["keyword", "order"] : ["keyword", "type", "order"]),
+  searchesAll: true,
   list([folder], filter) {
     const key = (entry: Entry) => entry.key;
     const { keyword, type } = filter;
