@@ -48,25 +48,6 @@ export interface Request {
   parameters: Readonly<Record<string, string>>;
 }
 
-/** The address and the headers of a call with these parameters. Empty ones are left out. */
-export function addressOf(
-  operation: Operation,
-  parameters: Readonly<Record<string, string>>,
-): { path: string; headers: Record<string, string> } {
-  let { path } = operation;
-  const query = new URLSearchParams();
-  const headers: Record<string, string> = {};
-  for (const { name, place } of operation.parameters) {
-    const value = parameters[`${place} ${name}`] ?? "";
-    if (place === "path") path = path.replace(`{${name}}`, encodeURIComponent(value));
-    else if (value === "") continue;
-    else if (place === "query") query.set(name, value);
-    else headers[name] = value;
-  }
-  const search = query.toString();
-  return { path: search ? `${path}?${search}` : path, headers };
-}
-
 /** Sends a call and keeps it. It never throws: what went wrong is in the result. */
 export async function send(operation: Operation, what: Request, abort: AbortSignal): Promise<Made> {
   const { url, headers, body, parameters } = what;

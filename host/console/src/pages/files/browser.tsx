@@ -103,8 +103,8 @@ export function Browser({ section, path }: { section: Section; path: Path }) {
   const filterNames = section.filters(path);
   const filtered = filter.keyword !== "" || filter.type !== 0 || filter.from !== undefined || filter.to !== undefined;
   const columns = useMemo(
-    () => columnsOf(section.name, path.length > 0 || filter.keyword !== "", rowActions),
-    [listKey, text(), wide, paged],
+    () => columnsOf(section.name, path.length > 0 || filter.keyword !== "", !(wide && pane), rowActions),
+    [listKey, t, wide, pane, paged],
   );
   const crumbs = [t.sections[section.name], ...(names.data ?? path.map(() => "…"))];
 

@@ -14,7 +14,13 @@ export interface RowActions {
   menu: (entry: Entry) => MenuItem[];
 }
 
-export function columnsOf(section: SectionName, inFolder: boolean, actions: RowActions): Column<Entry>[] {
+/** `roomy` says that the list has the width for all of them. */
+export function columnsOf(
+  section: SectionName,
+  inFolder: boolean,
+  roomy: boolean,
+  actions: RowActions,
+): Column<Entry>[] {
   const t = text().columns;
   const name: Column<Entry> = {
     id: "name",
@@ -61,7 +67,7 @@ export function columnsOf(section: SectionName, inFolder: boolean, actions: RowA
   const middle: Record<SectionName, Column<Entry>[]> = {
     favorites: inFolder ? [sender] : [],
     temp: inFolder ? [size] : [amount, size],
-    backups: inFolder ? [sender, amount, size] : [amount, size],
+    backups: inFolder && roomy ? [sender, amount, size] : [amount, size],
     storage: [size],
   };
   return [name, ...middle[section], time, menu];

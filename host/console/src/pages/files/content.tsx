@@ -1,7 +1,7 @@
 /** The bytes of a file, shown as what they are: a picture, a sound, a video, a text. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { StowageError } from "stowage-client";
-import { bytes, parseBytes } from "../../format";
+import { bytes, dateTime, parseBytes } from "../../format";
 import { stowage } from "../../server";
 import { Button } from "../../ui/button";
 import { Field } from "../../ui/field";
@@ -11,6 +11,7 @@ import type { Entry } from "./entry";
 import { isTextName, kindIcons } from "./kind";
 import { isProtected, isText, pictureType, sniffedBytes } from "./sniff";
 import { text } from "./text";
+import { readTranscript } from "./transcript";
 
 /** A larger file is loaded only if the person wants it, in bytes. */
 const loadedAtOnce = 8 << 20;
@@ -98,10 +99,7 @@ export function Content({ entry, onDownload }: ContentProps) {
     case "text":
       return (
         <>
-          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a long text is scrolled by the keyboard. */}
-          <pre class="shown text" tabIndex={0}>
-            {state.text}
-          </pre>
+          <Written {...state} />
           {state.cut && <p class="muted small">{t.cut(bytes(mostText))}</p>}
         </>
       );
@@ -115,6 +113,32 @@ export function Content({ entry, onDownload }: ContentProps) {
         </div>
       );
   }
+}
+
+/** Messages as a conversation, any other text as it is. */
+function Written({ text, cut }: { text: string; cut: boolean }) {
+  const lines = useMemo(() => readTranscript(text, cut), [text, cut]);
+  if (!lines) {
+    return (
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: a long text is scrolled by the keyboard.
+      <pre class="shown text" tabIndex={0}>
+        {text}
+      </pre>
+    );
+  }
+  return (
+    <ol class="transcript">
+      {lines.map((line, at) => (
+        <li key={`${at}`}>
+          <div class="muted small row">
+            <b class="ellipsis">{line.from}</b>
+            {line.time !== undefined && <time class="number">{dateTime(line.time)}</time>}
+          </div>
+          <p class="message">{line.text}</p>
+        </li>
+      ))}
+    </ol>
+  );
 }
 
 const broken = (): State => ({ name: "failed", message: text().preview.broken });
