@@ -20,6 +20,7 @@ export interface DialogProps {
 export function Dialog({ title, open, onClose, actions, onSubmit, wide, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
+  // Before the next key arrives: what is typed belongs to the dialog.
   useLayoutEffect(() => {
     const element = dialog.current;
     if (!element) return;

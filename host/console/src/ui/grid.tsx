@@ -84,7 +84,8 @@ export function Grid<T>(props: GridProps<T>) {
 
   const { onActive } = props;
   const activeRow = count > 0 ? props.row(here) : undefined;
-  useEffect(() => onActive?.(activeRow), [onActive, activeRow]);
+  // Before the next key arrives.
+  useLayoutEffect(() => onActive?.(activeRow), [onActive, activeRow]);
 
   useLayoutEffect(() => {
     if (!wantsFocus.current) return;

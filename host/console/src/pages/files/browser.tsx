@@ -90,10 +90,13 @@ export function Browser({ section, path }: { section: Section; path: Path }) {
     },
     [paged, selection],
   );
+  const chosen = selection.entries.size;
   const onKeyDown = (event: KeyboardEvent) => {
-    if ((event.target as HTMLElement).role !== "row") return;
-    const chosen = selection.entries.size > 0 ? [...selection.entries.values()] : active ? [active] : [];
-    if (event.key === "Delete" && chosen.length > 0) removeEntries(chosen);
+    // The controls of a row belong to it, but those with texts have these keys themselves.
+    const on = event.target as HTMLElement;
+    if (!on.closest('[role="row"]') || on.matches("input:not([type=checkbox]), select, textarea")) return;
+    const meant = chosen > 0 ? [...selection.entries.values()] : active ? [active] : [];
+    if (event.key === "Delete" && meant.length > 0) removeEntries(meant);
     else if (event.key === "F2" && active && section.rename(active)) setForm({ name: "rename", entry: active });
     else if (event.key === "Backspace" && path.length > 0) enter(path.slice(0, -1));
     else return;
@@ -137,34 +140,41 @@ export function Browser({ section, path }: { section: Section; path: Path }) {
         )}
         <AddMenu section={section} path={path} onUpload={target ? send : undefined} onChange={paged.reload} />
       </div>
-      {selection.entries.size > 0 ? (
-        <SelectionBar
-          section={section}
-          entries={[...selection.entries.values()]}
-          onMove={(entries) => setForm({ name: "move", entries })}
-          onRemove={removeEntries}
-          onClear={selection.clear}
-        />
-      ) : (
-        <div class="files-tools">
+      {/* The elements before the grid stay, because an element that is moved loses the focus. */}
+      <div
+        class={`files-tools${chosen > 0 ? " selection" : ""}`}
+        role={chosen > 0 ? "toolbar" : undefined}
+        aria-label={chosen > 0 ? common().states.selected(chosen) : undefined}
+      >
+        {chosen > 0 ? (
+          <SelectionBar
+            section={section}
+            entries={[...selection.entries.values()]}
+            onMove={(entries) => setForm({ name: "move", entries })}
+            onRemove={removeEntries}
+            onClear={selection.clear}
+          />
+        ) : (
           <Toolbar
             filter={filter}
             names={filterNames.filter((name) => name !== "order" || narrow)}
             everywhere={section.searchesAll && path.length === 0}
             onChange={change}
           />
-        </div>
-      )}
-      {paged.error && (
-        <Notice tone="bad">
-          <div class="row wrap">
-            <span class="grow">{paged.error.message}</span>
-            <Button small icon="retry" onClick={paged.reload}>
-              {common().actions.retry}
-            </Button>
-          </div>
-        </Notice>
-      )}
+        )}
+      </div>
+      <div class="files-error">
+        {paged.error && (
+          <Notice tone="bad">
+            <div class="row wrap">
+              <span class="grow">{paged.error.message}</span>
+              <Button small icon="retry" onClick={paged.reload}>
+                {common().actions.retry}
+              </Button>
+            </div>
+          </Notice>
+        )}
+      </div>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: the keys come from the rows of the grid. */}
       <div class="files-body" onKeyDown={onKeyDown}>
         {paged.ready || paged.count > 0 ? (

@@ -40,7 +40,6 @@ export interface ContentProps {
 }
 
 export function Content({ entry, onDownload }: ContentProps) {
-  const t = text().preview;
   const [state, setState] = useState<State>({ name: "loading", loaded: 0, total: null });
   const [wish, setWish] = useState<Wish>({ large: false });
 
@@ -64,6 +63,31 @@ export function Content({ entry, onDownload }: ContentProps) {
     };
   }, [entry.hash, wish]);
 
+  const { password } = wish;
+  const isOpen = password !== undefined && ["picture", "voice", "video", "text", "none"].includes(state.name);
+  return (
+    <>
+      <Shown entry={entry} state={state} setState={setState} wish={wish} setWish={setWish} onDownload={onDownload} />
+      {isOpen && (
+        <div class="row">
+          <Button icon="download" onClick={() => onDownload(entry, password)}>
+            {text().actions.download}
+          </Button>
+        </div>
+      )}
+    </>
+  );
+}
+
+interface ShownProps extends ContentProps {
+  state: State;
+  setState: (state: State) => void;
+  wish: Wish;
+  setWish: (wish: Wish) => void;
+}
+
+function Shown({ entry, state, setState, wish, setWish, onDownload }: ShownProps) {
+  const t = text().preview;
   switch (state.name) {
     case "loading":
       if (state.total === null || state.loaded === 0) return <Skeleton lines={3} />;

@@ -1,5 +1,5 @@
 /** The small forms of the page: a name, a text, an upload with a password. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { common } from "../../i18n";
 import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
@@ -54,7 +54,7 @@ export function NameDialog({ title, action, value = "", onName, onClose }: NameP
   const { error, setError, busy, send } = useSend(onClose);
   const input = useRef<HTMLInputElement>(null);
   // The end of a file's name says what it is, so it is not selected.
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dot = value.lastIndexOf(".");
     input.current?.focus();
     input.current?.setSelectionRange(0, dot > 0 ? dot : value.length);

@@ -22,7 +22,7 @@ export function SelectionBar({ section, entries, onMove, onRemove, onClear }: Se
   const t = text().actions;
   const files = entries.every((entry) => hasBytes(entry) && !entry.locked);
   return (
-    <div class="files-tools selection" role="toolbar" aria-label={common().states.selected(entries.length)}>
+    <>
       <IconButton icon="close" label={t.clear} onClick={onClear} />
       <span class="number" aria-live="polite">
         {common().states.selected(entries.length)}
@@ -51,6 +51,6 @@ export function SelectionBar({ section, entries, onMove, onRemove, onClear }: Se
       <Button icon="trash" onClick={() => onRemove(entries)}>
         {t.delete}
       </Button>
-    </div>
+    </>
   );
 }
