@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use stowage::journal::Journal;
 use stowage::serve;
 use stowage::settings::Settings;
-use stowage_cli::{CallArgs, ConsoleArgs, ModuleCommand, RecordArgs, ReplayArgs, SpaceCommand, WatchArgs};
+use stowage_cli::{ApiCommand, CallArgs, ConsoleArgs, ModuleCommand, RecordArgs, ReplayArgs, SpaceCommand, WatchArgs};
 use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -47,6 +47,9 @@ enum Command {
     #[command(subcommand)]
     Module(ModuleCommand),
     Console(ConsoleArgs),
+    /// Describe the API: OpenAPI, AsyncAPI, TypeScript types, Markdown
+    #[command(subcommand)]
+    Api(ApiCommand),
     Record(RecordArgs),
     Replay(ReplayArgs),
     /// Compile the component on stdin to stdout, for the server
@@ -107,6 +110,7 @@ fn main() -> ExitCode {
             Command::Space(command) => command.run().await,
             Command::Module(command) => command.run().await,
             Command::Console(args) => args.run().await,
+            Command::Api(command) => command.run(stowage::builtin_modules()).await,
             Command::Record(args) => args.run().await,
             Command::Replay(args) => args.run().await,
             Command::Compile => stowage_logic::compile_stdin().map(|()| ExitCode::SUCCESS),

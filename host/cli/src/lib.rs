@@ -7,6 +7,7 @@
 
 #![warn(unreachable_pub)]
 
+pub mod api;
 mod call;
 mod client;
 mod console;
@@ -22,6 +23,7 @@ mod size;
 pub mod space;
 mod watch;
 
+pub use api::ApiCommand;
 pub use call::CallArgs;
 pub use console::ConsoleArgs;
 pub use module::ModuleCommand;

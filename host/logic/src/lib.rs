@@ -53,6 +53,8 @@ pub use call::observer::{Observation, Observer};
 pub use codec::Outcome;
 pub use deadline::{Elapsed, within};
 pub use engine::compile_process::compile_stdin;
+pub use engine::documentation::{Declaration, Documentation, DocumentedFunction, DocumentedPart, DocumentedType};
+pub use engine::documented_numbers::DocumentedNumber;
 pub use engine::error::{CompileError, EngineError, LoadError};
 pub use engine::export::{Export, InterfaceName};
 pub use engine::function::Function;

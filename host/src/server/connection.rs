@@ -14,6 +14,7 @@ use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
+use super::descriptions::Description;
 use super::files::{FileResponse, is_files};
 use super::{ConnectionPermit, Shared, feed};
 use crate::admin;
@@ -88,6 +89,14 @@ async fn console(shared: &Shared, request: Request<Incoming>) -> HttpResponse {
 
 /// Everything but the console, the admin API and files.
 async fn route(shared: &Shared, request: Request<Incoming>, permit: ConnectionPermit) -> HttpResponse {
+    if let Some(description) = Description::at(request.uri().path())
+        && matches!(*request.method(), Method::GET | Method::HEAD)
+    {
+        let descriptions = &shared.descriptions;
+        return descriptions
+            .respond(description, request.method(), request.headers())
+            .await;
+    }
     match (request.method(), request.uri().path()) {
         (&Method::GET, FEED_PATH) => feed::upgrade(shared, request, permit),
         (&Method::OPTIONS, _) => preflight(),

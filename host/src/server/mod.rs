@@ -2,6 +2,7 @@
 //! the API, the admin API, files or the feed.
 
 mod connection;
+mod descriptions;
 mod feed;
 pub(crate) mod files;
 mod gate;
@@ -30,6 +31,7 @@ use tokio_util::task::TaskTracker;
 use crate::admin::Admin;
 use crate::console::Console;
 use crate::traffic::{Entered, Traffic};
+use descriptions::Descriptions;
 use files::Files;
 use hyper_refusal::EnvelopedRefusals;
 
@@ -76,6 +78,7 @@ pub(crate) struct Routes {
 
 /// What all connections share.
 struct Shared {
+    descriptions: Descriptions,
     logic: Logic,
     feed: Feed,
     files: Files,
@@ -116,6 +119,7 @@ pub(crate) async fn run(listener: TcpListener, routes: Routes, gate: Gate, confi
         traffic,
     } = routes;
     let shared = Arc::new(Shared {
+        descriptions: Descriptions::new(logic.clone()),
         logic,
         feed,
         files,

@@ -305,7 +305,11 @@ async fn a_page_of_an_allowed_origin_reads_why_it_is_refused() {
             let reply = wire::send(host.address(), request.body(Full::from(BODY)).unwrap()).await;
             assert_eq!(reply.status, status, "{origin} {path}");
             let allowed = reply.headers.get("access-control-allow-origin");
-            assert_eq!(allowed.map(|value| value.to_str().unwrap()), readable, "{origin} {path}");
+            assert_eq!(
+                allowed.map(|value| value.to_str().unwrap()),
+                readable,
+                "{origin} {path}"
+            );
         }
     }
 }

@@ -7,52 +7,48 @@
 //! people read it, in the documentation of the function: `` `page-size` is 1 to 1000 ``. A meaning
 //! in parentheses may follow: `` `type` is 0 to 1 (0 upload, 1 download) ``.
 //!
-//! This is text for messages only. What a module takes is for the module to check.
+//! This is text for messages and descriptions only. What a module takes is for the module to check.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
-/// The documentation of each function, on one line, by interface and function.
-pub(super) struct DocumentedNumbers<'a>(BTreeMap<(&'a str, &'a str), String>);
+/// A range of whole numbers that a comment documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentedNumber {
+    /// The least.
+    pub min: i128,
+    /// The most.
+    pub max: i128,
+    /// What the numbers mean: `0 upload, 1 download`; empty if the comment does not say.
+    pub meaning: String,
+}
 
-impl<'a> DocumentedNumbers<'a> {
-    /// Reads WIT in the layout of the WIT formatter: one declaration a line.
-    pub(super) fn read(wit: &'a str) -> DocumentedNumbers<'a> {
-        let mut functions = BTreeMap::new();
-        let mut interface = "";
-        let mut docs = String::new();
-        for line in wit.lines().map(str::trim) {
-            if let Some(doc) = line.strip_prefix("///") {
-                docs.push_str(doc);
-                continue;
-            }
-            if let Some(rest) = line.strip_prefix("interface ") {
-                interface = rest.trim_end_matches('{').trim_end();
-            } else if let Some((function, _)) = line.split_once(": func(") {
-                functions.insert((interface, unescaped(function)), std::mem::take(&mut docs));
-            }
-            docs.clear();
-        }
-        DocumentedNumbers(functions)
-    }
-
-    /// What a parameter takes, for the message of an error. None if the documentation does not say.
-    pub(super) fn expected(&self, interface: &str, function: &str, parameter: &str) -> Option<String> {
-        let docs = self.0.get(&(interface, function))?;
-        let (_, rest) = docs.split_once(&format!("`{parameter}` is "))?;
+impl DocumentedNumber {
+    /// The range of a parameter or a field, in a comment that names it so.
+    pub fn find(comment: &str, name: &str) -> Option<DocumentedNumber> {
+        // A comment breaks its lines anywhere.
+        let words: Vec<_> = comment.split_whitespace().collect();
+        let comment = words.join(" ");
+        let (_, rest) = comment.split_once(&format!("`{name}` is "))?;
         let (min, rest) = whole_number(rest)?;
         let (max, rest) = whole_number(rest.strip_prefix(" to ")?)?;
-        let meaning = rest
-            .strip_prefix(" (")
-            .and_then(|rest| rest.split_once(')'))
-            .map(|(meaning, _)| format!(" ({meaning})"))
-            .unwrap_or_default();
-        Some(format!("a whole number from {min} to {max}{meaning}"))
+        let meaning = rest.strip_prefix(" (").and_then(|rest| rest.split_once(')'));
+        Some(DocumentedNumber {
+            min,
+            max,
+            meaning: meaning.map(|(meaning, _)| meaning.to_owned()).unwrap_or_default(),
+        })
     }
 }
 
-/// A name without the `%` that tells it from a keyword.
-fn unescaped(name: &str) -> &str {
-    name.trim_start_matches('%')
+/// As in the message of an error.
+impl fmt::Display for DocumentedNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number from {} to {}", self.min, self.max)?;
+        match self.meaning.as_str() {
+            "" => Ok(()),
+            meaning => write!(f, " ({meaning})"),
+        }
+    }
 }
 
 /// The number at the start of a text, and the rest.
@@ -65,9 +61,13 @@ fn whole_number(text: &str) -> Option<(i128, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::documentation::Documentation;
+    use super::super::export::InterfaceName;
     use super::*;
 
     const WIT: &str = "
+        package local:board@1.0.0;
+
         interface board {
             /// A number of no function: `page` is 7 to 8.
             record note { id: string }
@@ -84,20 +84,28 @@ mod tests {
             list-notes: func(page: u32, size: u32, far: u32);
         }";
 
+    fn expected(interface: &str, function: &str, parameter: &str) -> Option<String> {
+        let documentation = Documentation::read(WIT);
+        let interface = InterfaceName {
+            package: "local:board".into(),
+            interface: interface.into(),
+        };
+        let function = documentation.function(&interface, function)?;
+        DocumentedNumber::find(function.comment(), parameter).map(|number| number.to_string())
+    }
+
     #[test]
     fn a_range_is_read_from_the_documentation_of_its_function() {
-        let numbers = DocumentedNumbers::read(WIT);
-        let expected = |parameter| numbers.expected("board", "list-notes", parameter).unwrap_or_default();
-        assert_eq!(expected("page"), "a whole number from 1 to 4294967295");
-        assert_eq!(expected("page-size"), "a whole number from 1 to 1000");
-        assert_eq!(expected("type"), "a whole number from -1 to 2 (0 all, 1 short)");
-        let other = numbers.expected("other", "list-notes", "page");
+        let of_board = |parameter| expected("board", "list-notes", parameter).unwrap_or_default();
+        assert_eq!(of_board("page"), "a whole number from 1 to 4294967295");
+        assert_eq!(of_board("page-size"), "a whole number from 1 to 1000");
+        assert_eq!(of_board("type"), "a whole number from -1 to 2 (0 all, 1 short)");
+        let other = expected("other", "list-notes", "page");
         assert_eq!(other.as_deref(), Some("a whole number from 0 to 9"));
     }
 
     #[test]
     fn what_is_not_documented_so_has_no_range() {
-        let numbers = DocumentedNumbers::read(WIT);
         for (interface, function, parameter) in [
             ("board", "list-notes", "size"),
             ("board", "from", "page"),
@@ -106,20 +114,10 @@ mod tests {
             ("other", "list-notes", "size"),
             ("other", "list-notes", "far"),
         ] {
-            assert_eq!(
-                numbers.expected(interface, function, parameter),
-                None,
-                "{function} {parameter}"
-            );
+            assert_eq!(expected(interface, function, parameter), None, "{function} {parameter}");
         }
-        for wit in [
-            "",
-            "///",
-            ": func(",
-            "interface",
-            "/// `a` is 99999999999999999999999999999999999999999 to 1",
-        ] {
-            assert_eq!(DocumentedNumbers::read(wit).expected("", "", "a"), None);
+        for comment in ["", "`a` is", "`a` is 99999999999999999999999999999999999999999 to 1"] {
+            assert_eq!(DocumentedNumber::find(comment, "a"), None);
         }
     }
 
@@ -131,23 +129,32 @@ mod tests {
             include_str!("../../../../wit/deps/storage-api/im-backups.wit"),
             include_str!("../../../../wit/deps/storage-api/im-favorites.wit"),
             include_str!("../../../../wit/deps/storage-api/temp-files.wit"),
+            include_str!("../../../../wit/deps/storage-api/types.wit"),
         );
-        let numbers = DocumentedNumbers::read(wit);
+        let documentation = Documentation::read(wit);
         let mut read = 0;
-        for (interface, function) in numbers.0.keys() {
-            let declaration = wit
-                .lines()
-                .find(|line| line.trim_start().starts_with(&format!("{function}: func(")));
-            let (_, parameters) = declaration.unwrap().split_once('(').unwrap();
-            for parameter in parameters.split(") ->").next().unwrap().split(", ") {
-                let Some((name, ty)) = parameter.split_once(": ") else {
+        for interface in ["cloud-storage", "common", "im-backups", "im-favorites", "temp-files"] {
+            let name = InterfaceName {
+                package: "stowage:storage-api".into(),
+                interface: interface.into(),
+            };
+            let (_, text) = wit.split_once(&format!("interface {interface} {{")).unwrap();
+            let (text, _) = text.split_once("\n}\n").unwrap();
+            for line in text.lines() {
+                let Some((function, parameters)) = line.trim().split_once(": func(") else {
                     continue;
                 };
-                // Times are any `s64`.
-                if ty.contains("u32") || ty.contains("s32") {
-                    let expected = numbers.expected(interface, function, unescaped(name));
-                    assert!(expected.is_some(), "{function}: {name}");
-                    read += 1;
+                let comment = documentation.function(&name, function).unwrap().comment();
+                for parameter in parameters.split(") ->").next().unwrap().split(", ") {
+                    let Some((parameter, ty)) = parameter.split_once(": ") else {
+                        continue;
+                    };
+                    // Times are any `s64`.
+                    if ty.contains("u32") || ty.contains("s32") {
+                        let number = DocumentedNumber::find(comment, parameter.trim_start_matches('%'));
+                        assert!(number.is_some(), "{function}: {parameter}");
+                        read += 1;
+                    }
                 }
             }
         }

@@ -6,7 +6,8 @@ use wasmtime::Engine;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex};
 
-use super::documented_numbers::DocumentedNumbers;
+use super::documentation::Documentation;
+use super::documented_numbers::DocumentedNumber;
 use super::error::LoadError;
 use crate::codec::{Decoder, Shape, UnsupportedType, camel_case, fold_name};
 use crate::scheduler::average_run_time::AverageRunTime;
@@ -102,7 +103,7 @@ impl Export {
 /// # Errors
 /// When a function cannot be served, or two functions have one name on the wire.
 pub(crate) fn exports(name: &str, engine: &Engine, component: &Component, wit: &str) -> Result<Vec<Export>, LoadError> {
-    let numbers = DocumentedNumbers::read(wit);
+    let documentation = Documentation::read(wit);
     let mut exports = Vec::new();
     let mut folded: BTreeMap<(String, String), String> = BTreeMap::new();
     let ty = component.component_type();
@@ -134,7 +135,11 @@ pub(crate) fn exports(name: &str, engine: &Engine, component: &Component, wit: &
                     });
                 }
             }
-            let expected = |parameter: &str| numbers.expected(&interface.interface, function, parameter);
+            let documented = documentation.function(&interface, function);
+            let expected = |parameter: &str| {
+                let number = DocumentedNumber::find(documented?.comment(), parameter)?;
+                Some(number.to_string())
+            };
             let (params, result) = shapes(&func, expected).map_err(|source| LoadError::Type {
                 name: name.to_owned(),
                 function: path,

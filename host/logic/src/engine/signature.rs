@@ -56,6 +56,21 @@ impl Function {
 }
 
 impl Signature {
+    /// The parameters: name and type.
+    pub fn params(&self) -> &[(String, Type)] {
+        &self.params
+    }
+
+    /// The type of the result, if the function has one.
+    pub fn result(&self) -> Option<&Type> {
+        self.result.as_ref()
+    }
+
+    /// The types that the interface names, in its order.
+    pub fn named(&self) -> &[(String, Type)] {
+        &self.named
+    }
+
     /// Whether both have the same parameters, by name and type, and the same result.
     pub fn same(&self, other: &Signature) -> bool {
         self.params == other.params && self.result == other.result

@@ -45,3 +45,5 @@ mod module {
 
     crate::bindings::export!(Module with_types_in crate::bindings);
 }
+
+stowage_sdk::embed_wit!(in "wit"; "world.wit", "deps/storage-api/package.wit", "deps/storage-api/types.wit");

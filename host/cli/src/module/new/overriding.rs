@@ -288,7 +288,22 @@ fn exports(wire_names: &str, parts: &BTreeMap<&str, Part<'_>>) -> String {
         }
         line(&mut text, "    }");
     }
-    text + "\n    crate::bindings::export!(Module with_types_in crate::bindings);\n}\n"
+    text.push_str("\n    crate::bindings::export!(Module with_types_in crate::bindings);\n}\n");
+    text + &embedded(parts)
+}
+
+/// The WIT text that the module carries: of its interfaces, and of those whose types they use.
+fn embedded(parts: &BTreeMap<&str, Part<'_>>) -> String {
+    let shared = ["package", "types"].map(str::to_owned);
+    let of_parts = parts
+        .keys()
+        .flat_map(|interface| [(*interface).to_owned(), format!("{interface}-override")]);
+    let files = shared.into_iter().chain(of_parts);
+    let files: Vec<_> = files.map(|file| format!("    \"storage-api/{file}.wit\",\n")).collect();
+    format!(
+        "\nstowage_sdk::embed_wit!(\n    in \"wit/deps\";\n{}\n);\n",
+        files.concat().trim_end()
+    )
 }
 
 /// Tests that compare each method with the built-in one on a context in memory.
