@@ -30,7 +30,9 @@ let program: Program;
 
 beforeAll(async () => {
   const tsc = join(PACKAGE, "node_modules/typescript/bin/tsc");
-  await rm(BUILD, { recursive: true, force: true });
+  for (const directory of ["docs", "out"]) {
+    await rm(join(BUILD, directory), { recursive: true, force: true });
+  }
   await mkdir(join(BUILD, "docs"), { recursive: true });
   await cp(join(import.meta.dirname, "notes.ts"), join(BUILD, "docs/notes.ts"));
   program = await Program.start();
