@@ -43,8 +43,8 @@ export function CallPlots({ timeline }: { timeline: readonly Second[] }) {
           format={micros}
           log
           series={[
-            { label: t.p50, color: "var(--accent)", values: timeline.map((second) => second.p50Us) },
-            { label: t.p99, color: "var(--part-2)", values: timeline.map((second) => second.p99Us) },
+            { label: t.p50, color: "var(--accent)", values: timeline.map((second) => measured(second.p50Us)) },
+            { label: t.p99, color: "var(--part-2)", values: timeline.map((second) => measured(second.p99Us)) },
           ]}
         />
       </section>
@@ -59,4 +59,9 @@ function Reading({ name, value, color }: { name: string; value: string; color: "
       {name} <strong>{value}</strong>
     </span>
   );
+}
+
+/** A call from the response cache may take less than a microsecond. A logarithm of zero is no place. */
+function measured(us: number | null): number | null {
+  return us === null ? null : Math.max(1, us);
 }
