@@ -63,6 +63,7 @@ export const en = {
     sortedDown: "sorted downwards",
     selected: (n: number) => `${n} selected`,
     selectAll: "Select all",
+    notCopied: "The browser did not let the page copy. Select the text and copy it yourself.",
     selectRow: "Select",
   },
   /** For lengths of time: `2 min 5 s`. */

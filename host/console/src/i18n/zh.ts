@@ -65,6 +65,7 @@ export const zh: Common = {
     sortedDown: "降序",
     selected: (n) => `已选 ${n} 项`,
     selectAll: "全选",
+    notCopied: "浏览器不允许复制，请手动选择并复制。",
     selectRow: "选择",
   },
   units: { day: "天", hour: "小时", minute: "分", second: "秒" },

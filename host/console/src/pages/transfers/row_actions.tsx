@@ -4,6 +4,7 @@ import type { SimpleAction } from "../../tasks/change";
 import { allows, needsPassword } from "../../tasks/phase";
 import { text as taskText } from "../../tasks/text";
 import { IconButton } from "../../ui/button";
+import { copyText } from "../../ui/copy";
 import type { IconName } from "../../ui/icon";
 import { Menu, type MenuItem } from "../../ui/menu";
 import { toast, toastError } from "../../ui/toast";
@@ -64,5 +65,5 @@ export function RowActions({ row, act, ask }: Actions & { row: TaskRow }) {
 }
 
 function copy(path: string) {
-  navigator.clipboard.writeText(path).then(() => toast(text().done.copied), toastError);
+  copyText(path).then(() => toast(text().done.copied), toastError);
 }
