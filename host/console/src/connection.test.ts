@@ -25,6 +25,7 @@ test("a server that is away is asked until it answers, once at a time", async ()
   const before = connection.comebacks.value;
   connection.lost();
   connection.lost();
+  await vi.advanceTimersByTimeAsync(0);
   expect(connection.online.value).toBe(false);
   await vi.runAllTimersAsync();
   expect(connection.online.value).toBe(true);
@@ -37,4 +38,16 @@ test("a server of another version makes the page outdated", async () => {
   vi.stubGlobal("fetch", async () => Response.json({ version: "0.2.0", tokenRequired: false }));
   expect(await connection.probe()).toBe(true);
   expect(connection.outdated.value).toBe(true);
+});
+
+test("a request that fails alone makes nothing wait", async () => {
+  vi.stubGlobal("fetch", async () => Response.json({ version: "0.1.0", tokenRequired: false }));
+  const before = connection.comebacks.value;
+  const seen: boolean[] = [];
+  const stop = connection.online.subscribe((value) => seen.push(value));
+  connection.lost();
+  await new Promise((resolve) => setImmediate(resolve));
+  stop();
+  expect(seen).toEqual([true]);
+  expect(connection.comebacks.value).toBe(before);
 });

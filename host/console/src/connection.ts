@@ -23,16 +23,20 @@ export function backoff(attempt: number, random: () => number = Math.random): nu
   return wait * (0.5 + random() / 2);
 }
 
-/** Call it when a request failed without an answer. */
+/** Call it when a request failed without an answer. One request may fail alone. */
 export function lost() {
-  online.value = false;
   if (probing) return;
   probing = true;
   void (async () => {
-    for (let attempt = 0; !(await probe()); attempt++) await pause(backoff(attempt));
+    if (!(await probe())) {
+      online.value = false;
+      let attempt = 0;
+      do await pause(backoff(attempt++));
+      while (!(await probe()));
+      online.value = true;
+      comebacks.value++;
+    }
     probing = false;
-    online.value = true;
-    comebacks.value++;
   })();
 }
 
