@@ -37,6 +37,12 @@ export function AnswerView({ made }: { made: Made }) {
           <JsonView text={answer.cut ? answer.text : format(answer.text)} label={t.answer} />
         ))}
       {answer?.cut && <p class="muted small">{t.cut(number(mostShown))}</p>}
+      {made.body !== undefined && (
+        <details class="docs-part">
+          <summary>{t.sent}</summary>
+          <JsonView text={format(made.body)} label={t.sent} />
+        </details>
+      )}
       {answer && (
         <details class="docs-part">
           <summary>{t.headers}</summary>

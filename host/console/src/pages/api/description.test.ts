@@ -62,6 +62,25 @@ test("the parameters of a path go into its address", () => {
   expect(addressOf(operation, { "path hash": "x" })).toEqual({ path: "/files/x", headers: {} });
 });
 
+test("the fields of a spread parameter are parameters of their own", () => {
+  const put = readDescription({
+    paths: {
+      "/files": {
+        put: {
+          operationId: "putFile",
+          parameters: [{ $ref: "#/components/parameters/rowFields" }],
+          requestBody: { content: { "multipart/form-data": {} } },
+        },
+      },
+    },
+    components: { parameters: { rowFields: { name: "fields", in: "query", schema: { type: "object" } } } },
+  }).operations.get("putFile");
+  if (!put) throw new Error("putFile is missing");
+  expect(put.body.type).toBe("form");
+  expect(addressOf(put, { "query fields": '{"favId":"1","time":7}' }).path).toBe("/files?favId=1&time=7");
+  expect(addressOf(put, { "query fields": "{" }).path).toBe("/files");
+});
+
 test("a body that is no JSON is bytes", () => {
   expect(description.operations.get("putFile")?.body).toEqual({ type: "bytes", mediaType: "*/*" });
 });

@@ -12,7 +12,7 @@ export interface Operation {
   description: string;
   /** The parameters of the path, of the query and of the headers. */
   parameters: readonly Parameter[];
-  body: { type: "none" } | { type: "json"; field: Field } | { type: "bytes"; mediaType: string };
+  body: { type: "none" } | { type: "json"; field: Field } | { type: "bytes" | "form"; mediaType: string };
   examples: readonly Example[];
   errors: readonly { code: number; meaning: string }[];
   /** The module that serves it, or empty for the server itself. */
@@ -26,11 +26,15 @@ export interface Parameter {
   place: "path" | "query" | "header";
   required: boolean;
   field: Field;
+  /** It is an object, and each of its fields is a parameter of the query. */
+  spread: boolean;
 }
 
 export interface Example {
   name: string;
   value: unknown;
+  /** The answer to it, if it is documented. */
+  answer?: unknown;
 }
 
 export interface Group {
@@ -67,6 +71,7 @@ interface WrittenOperation {
   description?: string;
   parameters?: readonly (WrittenParameter & Schema)[];
   requestBody?: { content?: Record<string, Content> } & Schema;
+  responses?: Record<string, { content?: Record<string, Content> } & Schema>;
   "x-stowage-errors"?: readonly { code: number; meaning: string }[];
   "x-stowage-module"?: string;
   "x-stowage-version"?: string;
@@ -116,6 +121,7 @@ function readOperation(
   const [other] = Object.keys(content);
   let body: Operation["body"] = { type: "none" };
   if (json) body = { type: "json", field: fieldOf(json.schema ?? {}, root) };
+  else if (other?.startsWith("multipart/")) body = { type: "form", mediaType: other };
   else if (other) body = { type: "bytes", mediaType: other };
   return {
     id: written.operationId ?? `${method} ${path}`,
@@ -126,7 +132,7 @@ function readOperation(
     description: errors.length > 0 ? text.replace(/\s*^Errors: [\s\S]*?$(?![\s\S])/m, "") : text,
     parameters: [...shared, ...(written.parameters ?? [])].flatMap((one) => readParameter(one, root)),
     body,
-    examples: json ? examplesOf(json) : [],
+    examples: json ? examplesOf(json, answerOf(written, root)) : [],
     errors,
     module: written["x-stowage-module"] ?? "",
     version: written["x-stowage-version"] ?? "",
@@ -138,19 +144,31 @@ function readParameter(written: WrittenParameter & Schema, root: Written): Param
   const place = found.in;
   if (found.name === undefined || (place !== "path" && place !== "query" && place !== "header")) return [];
   const field = fieldOf(found.schema ?? {}, root);
+  const isObject = found.schema !== undefined && resolve(found.schema, root).type === "object";
   return [
     {
       name: found.name,
       place,
       required: found.required ?? place === "path",
+      spread: place === "query" && isObject,
       field: { ...field, description: found.description ?? field.description },
     },
   ];
 }
 
-function examplesOf({ example, examples }: Content): Example[] {
-  const named = Object.entries(examples ?? {}).map(([name, one]) => ({ name: one.summary ?? name, value: one.value }));
-  return example === undefined ? named : [{ name: "", value: example }, ...named];
+function answerOf({ responses }: WrittenOperation, root: Written): Content {
+  const success = resolve(responses?.["200"] ?? {}, root) as { content?: Record<string, Content> };
+  return success.content?.["application/json"] ?? {};
+}
+
+/** The examples of requests, each with the answer of the same name. */
+function examplesOf({ example, examples }: Content, answer: Content): Example[] {
+  const named = Object.entries(examples ?? {}).map(([name, one]) => ({
+    name: one.summary ?? "",
+    value: one.value,
+    answer: answer.examples?.[name]?.value,
+  }));
+  return example === undefined ? named : [{ name: "", value: example, answer: answer.example }, ...named];
 }
 
 /** The groups with the operations whose name, path or documentation contains all words. */

@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 import { Button, IconButton } from "../../ui/button";
 import { Checkbox } from "../../ui/field";
+import { inline } from "./prose";
 import type { Field, NamedField } from "./schema";
 import { text } from "./text";
 import { isObject, numberOf, type Problem, problemOf, startValue, withField } from "./value";
@@ -53,7 +54,7 @@ function Labelled({ name, field, required, value, children }: LabelledProps) {
       {children(id, `${id}-about`, problem !== undefined)}
       <div id={`${id}-about`}>
         {problem && <div class="error">{problem}</div>}
-        {field.description && <div class="hint">{field.description}</div>}
+        {field.description && <div class="hint">{inline(field.description)}</div>}
       </div>
     </div>
   );
@@ -166,7 +167,7 @@ function ObjectField({
       <legend>
         <code>{name}</code> <span class="muted">{hintOf(field, required)}</span>
       </legend>
-      {field.description && <p class="muted small">{field.description}</p>}
+      {field.description && <p class="muted small">{inline(field.description)}</p>}
       {!required && (
         <Checkbox
           checked={sent}
@@ -216,7 +217,7 @@ function ListField({ name, field, item, required, value, onChange }: FormFieldPr
       <legend>
         <code>{name}</code> <span class="muted">{hintOf(field, required)}</span>
       </legend>
-      {field.description && <p class="muted small">{field.description}</p>}
+      {field.description && <p class="muted small">{inline(field.description)}</p>}
       {items.map((one, at) => (
         <div key={at} class="row api-item">
           <div class="grow">

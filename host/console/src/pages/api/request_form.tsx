@@ -48,10 +48,10 @@ export function RequestForm({ operation, draft, onDraft, onMade }: RequestFormPr
   const parsed = body.type === "json" ? parse(draft.json) : { value: {} };
   const wrong = "error" in parsed ? t.notJson(parsed.error) : undefined;
   const { path, headers } = addressOf(operation, draft.parameters);
-  const type = body.type === "json" ? "application/json" : body.type === "bytes" ? body.mediaType : undefined;
-  const sent = type === undefined ? headers : { ...headers, "content-type": concrete(type) };
+  const type = body.type === "json" ? "application/json" : body.type === "bytes" ? concrete(body.mediaType) : undefined;
+  const sent = type === undefined ? headers : { ...headers, "content-type": type };
   const missing = operation.parameters.some((one) => one.place === "path" && !draft.parameters[`path ${one.name}`]);
-  const ready = !wrong && !missing && (body.type !== "bytes" || file !== undefined);
+  const ready = !wrong && !missing && body.type !== "form" && (body.type !== "bytes" || file !== undefined);
 
   const submit = async () => {
     if (!ready || abort) return;
@@ -109,6 +109,7 @@ export function RequestForm({ operation, draft, onDraft, onMade }: RequestFormPr
           {!file && <span class="hint">{t.fileMissing}</span>}
         </label>
       )}
+      {body.type === "form" && <Notice>{t.otherForm(body.mediaType)}</Notice>}
       <div class="row wrap">
         {abort ? (
           <Button icon="close" onClick={() => abort.abort()}>
@@ -153,6 +154,7 @@ type PartProps = Pick<RequestFormProps, "operation" | "draft" | "onDraft">;
 /** The parameters of the path, the query and the headers. They are texts on the wire. */
 function ParameterFields({ operation, draft, onDraft }: PartProps) {
   const { parameters } = draft;
+  const written = (name: string, place: string) => parameters[`${place} ${name}`];
   return (
     <>
       {operation.parameters.map(({ name, place, required, field }) => (
@@ -161,15 +163,26 @@ function ParameterFields({ operation, draft, onDraft }: PartProps) {
           name={name}
           required={required}
           field={field}
-          value={parameters[`${place} ${name}`]}
+          value={field.kind === "json" || field.kind === "object" ? read(written(name, place)) : written(name, place)}
           onChange={(value) => {
-            const written = value === undefined || value === null ? "" : String(value);
-            onDraft({ ...draft, parameters: { ...parameters, [`${place} ${name}`]: written } });
+            const next = value === undefined || value === null ? "" : textOf(value);
+            onDraft({ ...draft, parameters: { ...parameters, [`${place} ${name}`]: next } });
           }}
         />
       ))}
     </>
   );
+}
+
+/** The value of a parameter that is written as JSON. */
+function read(json: string | undefined): unknown {
+  if (!json) return undefined;
+  const parsed = parse(json);
+  return "value" in parsed ? parsed.value : json;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
 type BodyProps = PartProps & { parsed: ReturnType<typeof parse>; wrong: string | undefined };

@@ -29,8 +29,8 @@ export function AddMenu({ section, path, onUpload, onChange }: AddMenuProps) {
   return (
     <>
       {create && (
-        <Button icon="plus" onClick={() => setForm("folder")}>
-          {t.actions.newFolder}
+        <Button icon="plus" aria-label={t.actions.newFolder} onClick={() => setForm("folder")}>
+          <span class="wide-only">{t.actions.newFolder}</span>
         </Button>
       )}
       {onUpload && (

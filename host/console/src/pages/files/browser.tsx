@@ -129,6 +129,13 @@ export function Browser({ section, path }: { section: Section; path: Path }) {
         <span class="muted small number" aria-live="polite">
           {paged.ready && t.rows(number(paged.count))}
         </span>
+        {narrow && filterNames.includes("order") && (
+          <IconButton
+            icon={filter.down ? "arrowDown" : "arrowUp"}
+            label={filter.down ? t.filter.newest : t.filter.oldest}
+            onClick={() => change({ down: !filter.down })}
+          />
+        )}
         <IconButton icon="retry" label={t.reload} onClick={reload} />
         {wide && (
           <IconButton
@@ -157,7 +164,7 @@ export function Browser({ section, path }: { section: Section; path: Path }) {
         ) : (
           <Toolbar
             filter={filter}
-            names={filterNames.filter((name) => name !== "order" || narrow)}
+            names={filterNames}
             everywhere={section.searchesAll && path.length === 0}
             onChange={change}
           />

@@ -1,6 +1,6 @@
 /** The filters of a list. Which there are depends on what the API has for it. */
 import { useEffect, useState } from "preact/hooks";
-import { Button, IconButton } from "../../ui/button";
+import { IconButton } from "../../ui/button";
 import { Search, Select } from "../../ui/field";
 import type { Filter, FilterName } from "./section";
 import { text } from "./text";
@@ -47,14 +47,6 @@ export function Toolbar({ filter, names, everywhere, onChange }: ToolbarProps) {
           <span aria-hidden="true">–</span>
           <Day label={t.to} end value={filter.to} onChange={(to) => onChange({ to })} />
         </fieldset>
-      )}
-      {has("order") && (
-        <Button
-          icon={filter.down ? "arrowDown" : "arrowUp"}
-          aria-label={filter.down ? t.newest : t.oldest}
-          title={filter.down ? t.newest : t.oldest}
-          onClick={() => onChange({ down: !filter.down })}
-        />
       )}
       {isSet && (
         <IconButton

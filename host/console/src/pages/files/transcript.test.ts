@@ -12,11 +12,18 @@ test("a backup is read as its messages", () => {
 
 test("the last line of a text that goes on is left out", () => {
   expect(readTranscript(`${line("a")}\n{"te`, true)).toHaveLength(1);
-  expect(readTranscript(`${line("a")}\n{"te`, false)).toBeNull();
 });
 
 test.each(["", "hello", '{"a":1}', "[1]\n", "null"])("%j is no list of messages", (text) => {
   expect(readTranscript(text, false)).toBeNull();
+});
+
+test("a line that is no message stays between them as it is", () => {
+  expect(readTranscript(`${line("a")}\n-----\n${line("b")}`, false)?.map((one) => one.text)).toEqual([
+    "a",
+    "-----",
+    "b",
+  ]);
 });
 
 test("a message may have no sender and no time, or one in milliseconds", () => {

@@ -1,6 +1,7 @@
 /** The messages of a backup file: a line of JSON each. */
 
 export interface Line {
+  /** Empty for what is no message. */
   from: string;
   /** In milliseconds since 1970, or undefined if the line has no time. */
   time: number | undefined;
@@ -11,8 +12,8 @@ export interface Line {
 const leastMilliseconds = 100_000_000_000;
 
 /**
- * The messages of a text, or null if it is something else. `cut` says that the text goes on, so its
- * last line may be a part of one.
+ * The messages of a text, or null if its first line is none. Other lines between them are kept as
+ * they are. `cut` says that the text goes on, so its last line may be a part of one.
  */
 export function readTranscript(text: string, cut: boolean): Line[] | null {
   const rows = text.split("\n");
@@ -21,8 +22,8 @@ export function readTranscript(text: string, cut: boolean): Line[] | null {
   for (const row of rows) {
     if (row.trim() === "") continue;
     const line = readLine(row);
-    if (!line) return null;
-    lines.push(line);
+    if (!line && lines.length === 0) return null;
+    lines.push(line ?? { from: "", time: undefined, text: row });
   }
   return lines.length > 0 ? lines : null;
 }
