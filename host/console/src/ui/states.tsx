@@ -2,6 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { common } from "../i18n";
 import type { Query } from "../query";
+import { reasonOf } from "../reason";
 import { Button } from "./button";
 import { Icon, type IconName } from "./icon";
 
@@ -89,7 +90,7 @@ export function Loaded<T>(props: { query: Query<T>; lines?: number; children: (d
   return (
     <Notice tone="bad">
       <p>{common().states.failed}</p>
-      <p class="muted small">{query.error.message}</p>
+      <p class="muted small">{reasonOf(query.error)}</p>
       <Button small icon="retry" onClick={query.reload}>
         {common().actions.retry}
       </Button>

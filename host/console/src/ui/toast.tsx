@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { common } from "../i18n";
+import { reasonOf } from "../reason";
 import { IconButton } from "./button";
 
 export interface ToastOptions {
@@ -40,7 +41,7 @@ export function announce(text: string) {
 /** Shows why something failed. An aborted request is no failure. */
 export function toastError(error: unknown) {
   if (error instanceof DOMException && error.name === "AbortError") return;
-  toast(error instanceof Error ? error.message : String(error), { kind: "bad" });
+  toast(reasonOf(error), { kind: "bad" });
 }
 
 function drop(id: number) {

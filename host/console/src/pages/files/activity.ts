@@ -1,6 +1,7 @@
 /** The uploads and downloads of this tab: what waits, runs, failed or is done. */
 import { signal } from "@preact/signals";
 import type { FileFields, FileProgress, TaskRow } from "stowage-client";
+import { reasonOf } from "../../reason";
 import { files, stowage } from "../../server";
 import { saveAs } from "./save";
 import { followUploads, uploadTasks } from "./upload_tasks";
@@ -130,7 +131,7 @@ async function start(one: Running) {
     }
   } catch (error) {
     if (one.abort.signal.aborted) change(one, { state: "cancelled" });
-    else change(one, { state: "failed", error: error instanceof Error ? error.message : String(error) });
+    else change(one, { state: "failed", error: reasonOf(error) });
   }
   startNext();
 }
@@ -158,8 +159,8 @@ export function retry(id: number) {
   if (one.taskId !== undefined && one.state === "failed") {
     // The server has the bytes already. Its task begins again.
     change(one, { state: "storing" });
-    stowage.call("transferApi/retryTask", { taskId: one.taskId }).catch((error: Error) => {
-      change(one, { state: "failed", error: error.message });
+    stowage.call("transferApi/retryTask", { taskId: one.taskId }).catch((error: unknown) => {
+      change(one, { state: "failed", error: reasonOf(error) });
     });
     return;
   }

@@ -3,13 +3,14 @@ import { useCallback, useMemo, useState } from "preact/hooks";
 import { number } from "../../format";
 import { common } from "../../i18n";
 import { useQuery } from "../../query";
+import { reasonOf } from "../../reason";
 import { go, href, route } from "../../router";
 import { Button, IconButton } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
 import { Grid, narrowWidth } from "../../ui/grid";
 import { useMedia } from "../../ui/media";
 import type { MenuItem } from "../../ui/menu";
-import { EmptyState, Notice, Skeleton } from "../../ui/states";
+import { EmptyState, Notice } from "../../ui/states";
 import { toastError } from "../../ui/toast";
 import { download, move, remove, rename } from "./actions";
 import { upload } from "./activity";
@@ -33,6 +34,8 @@ import { useEntrySelection, usePaged } from "./use_paged";
 /** In a narrower window the preview is a dialog. */
 const paneWidth = 1080;
 const paneKey = "stowage.preview";
+/** Rows that are drawn while the first ones are loaded. */
+const expectedRows = 6;
 
 type Form = { name: "rename"; entry: Entry } | { name: "move"; entries: readonly Entry[] };
 
@@ -109,6 +112,9 @@ export function Browser({ section, path }: { section: Section; path: Path }) {
     () => columnsOf(section.name, path.length > 0 || filter.keyword !== "", !(wide && pane), rowActions),
     [listKey, t, wide, pane, paged],
   );
+  const shown = paged.ready || paged.count > 0;
+  // Another order keeps the focus on the title that was clicked. Another filter begins at the top.
+  const gridKey = JSON.stringify([section.name, path, { ...filter, down: true }]);
   const crumbs = [t.sections[section.name], ...(names.data ?? path.map(() => "…"))];
 
   return (
@@ -174,7 +180,7 @@ export function Browser({ section, path }: { section: Section; path: Path }) {
         {paged.error && (
           <Notice tone="bad">
             <div class="row wrap">
-              <span class="grow">{paged.error.message}</span>
+              <span class="grow">{reasonOf(paged.error)}</span>
               <Button small icon="retry" onClick={paged.reload}>
                 {common().actions.retry}
               </Button>
@@ -184,15 +190,15 @@ export function Browser({ section, path }: { section: Section; path: Path }) {
       </div>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: the keys come from the rows of the grid. */}
       <div class="files-body" onKeyDown={onKeyDown}>
-        {paged.ready || paged.count > 0 ? (
+        {(shown || !paged.error) && (
           <Grid
-            key={listKey}
+            key={gridKey}
             fill
             label={t.list}
             columns={columns}
             card={cardOf(section.name, rowActions)}
             cardHeight={64}
-            count={paged.count}
+            count={shown ? paged.count : expectedRows}
             row={(index) => paged.row(index)}
             rowKey={(entry) => entry.key}
             rowName={(entry) => entry.name}
@@ -205,7 +211,7 @@ export function Browser({ section, path }: { section: Section; path: Path }) {
             sort={{ column: "time", down: filter.down }}
             onSort={({ down }) => change({ down })}
             empty={
-              filtered ? (
+              !shown ? undefined : filtered ? (
                 <EmptyState icon="search" title={t.empty.nothing}>
                   {t.empty.nothingBody}
                 </EmptyState>
@@ -216,14 +222,8 @@ export function Browser({ section, path }: { section: Section; path: Path }) {
               )
             }
           />
-        ) : (
-          !paged.error && (
-            <div class="card grow">
-              <Skeleton lines={8} />
-            </div>
-          )
         )}
-        {wide && pane && (
+        {wide && pane && (shown || !paged.error) && (
           <PreviewPane
             entry={active}
             onClose={() => showPane(false)}

@@ -2,6 +2,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { StowageError } from "stowage-client";
 import { bytes, dateTime, parseBytes } from "../../format";
+import { reasonOf } from "../../reason";
 import { stowage } from "../../server";
 import { Button } from "../../ui/button";
 import { Field } from "../../ui/field";
@@ -171,9 +172,8 @@ function failure(error: unknown): State {
   if (error instanceof StowageError) {
     if (error.code === 60004) return { name: "locked", error: error.reason };
     if (error.code === 60001) return { name: "failed", message: text().preview.missing };
-    return { name: "failed", message: error.reason };
   }
-  return { name: "failed", message: error instanceof Error ? error.message : String(error) };
+  return { name: "failed", message: reasonOf(error) };
 }
 
 async function load(entry: Entry, wish: Wish, signal: AbortSignal, show: (state: State) => void): Promise<void> {

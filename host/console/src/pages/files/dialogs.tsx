@@ -1,6 +1,7 @@
 /** The small forms of the page: a name, a text, an upload with a password. */
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { common } from "../../i18n";
+import { reasonOf } from "../../reason";
 import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
 import { Field } from "../../ui/field";
@@ -33,7 +34,7 @@ function useSend(onClose: () => void) {
       await what();
       onClose();
     } catch (refused) {
-      setError(refused instanceof Error ? refused.message : String(refused));
+      setError(reasonOf(refused));
       setBusy(false);
     }
   };
