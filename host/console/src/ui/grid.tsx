@@ -19,6 +19,8 @@ export interface Column<T> {
   track: string;
   align?: "end";
   cell: (row: T) => ComponentChildren;
+  /** The title is for screen readers only: the column speaks for itself. */
+  untitled?: boolean;
   /** Whether a click on the title sorts. */
   sortable?: boolean;
 }
@@ -235,7 +237,7 @@ function Header<T>(props: HeaderProps<T>) {
                     {sorted && <Icon name={sort.down ? "arrowDown" : "arrowUp"} />}
                   </button>
                 ) : (
-                  column.title
+                  <span class={column.untitled ? "hidden" : undefined}>{column.title}</span>
                 )}
               </div>
             );

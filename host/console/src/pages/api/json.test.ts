@@ -39,6 +39,12 @@ test("what is no JSON stays as it is", () => {
   expect(format("{broken")).toBe("{broken");
 });
 
+test("a number that JavaScript cannot hold is read as a text", () => {
+  expect(parse('{"a":9223372036854775807,"b":[1,-9223372036854775808],"c":"9223372036854775807"}')).toEqual({
+    value: { a: "9223372036854775807", b: [1, "-9223372036854775808"], c: "9223372036854775807" },
+  });
+});
+
 test("a wrong text says why", () => {
   expect(parse("{")).toHaveProperty("error");
   expect(parse("[1]")).toEqual({ value: [1] });

@@ -79,10 +79,18 @@ export function isJson(text: string): boolean {
 
 export type Parsed = { value: unknown } | { error: string };
 
-/** The value of a text, or why it is no JSON, as the browser says it. */
+/**
+ * The value of a text, or why it is no JSON, as the browser says it. Whole numbers that JavaScript
+ * cannot hold become texts, which the server takes as well.
+ */
 export function parse(text: string): Parsed {
   try {
-    return { value: JSON.parse(text) };
+    const value: unknown = JSON.parse(text);
+    const all = tokens(text);
+    const isLarge = ({ kind, text }: Token) =>
+      kind === "number" && /^-?\d+$/.test(text) && !Number.isSafeInteger(Number(text));
+    if (!all.some(isLarge)) return { value };
+    return { value: JSON.parse(all.map((token) => (isLarge(token) ? `"${token.text}"` : token.text)).join("")) };
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) };
   }

@@ -14,7 +14,7 @@ export function JsonView({ text, label }: { text: string; label: string }) {
         <CopyButton text={text} />
       </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a long text is scrolled by the keyboard. */}
-      <pre tabIndex={0} role="region" aria-label={label}>
+      <pre tabIndex={0} role="group" aria-label={label}>
         {parts.length === 0
           ? text
           : parts.map(({ kind, text }, at) =>

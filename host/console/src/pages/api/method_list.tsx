@@ -29,7 +29,7 @@ export function MethodList({ description, current, onReload }: MethodListProps) 
       <div class="methods-list">
         {groups.map(({ tag, operations }) => (
           <section key={tag}>
-            <h3>{tag}</h3>
+            <h2>{tag}</h2>
             <ul>
               {operations.map(({ id, method, path }) => (
                 <li key={id}>

@@ -60,7 +60,8 @@ export function columnsOf(
   };
   const menu: Column<Entry> = {
     id: "menu",
-    title: "",
+    title: common().actions.more,
+    untitled: true,
     track: "32px",
     cell: (entry) => <RowMenu {...{ entry, actions }} />,
   };
