@@ -1,13 +1,13 @@
-/** JSON in colours. */
+/** JSON in colours, and any other text as it is. */
 import { useMemo } from "preact/hooks";
 import { CopyButton } from "../../ui/copy";
-import { tokens } from "./json";
+import { isJson, tokens } from "./json";
 
 /** A longer text has no colours: each token is an element. In characters. */
 const mostColoured = 60_000;
 
 export function JsonView({ text, label }: { text: string; label: string }) {
-  const parts = useMemo(() => (text.length > mostColoured ? [] : tokens(text)), [text]);
+  const parts = useMemo(() => (text.length > mostColoured || !isJson(text) ? [] : tokens(text)), [text]);
   return (
     <div class="code">
       <div class="code-tools">

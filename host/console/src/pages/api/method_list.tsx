@@ -1,5 +1,5 @@
 /** All methods in groups, with a search. */
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { href } from "../../router";
 import { IconButton } from "../../ui/button";
 import { Search } from "../../ui/field";
@@ -15,6 +15,11 @@ export interface MethodListProps {
 export function MethodList({ description, current, onReload }: MethodListProps) {
   const t = text();
   const [words, setWords] = useState("");
+  const list = useRef<HTMLDivElement>(null);
+  // A link from elsewhere may be to a method far down.
+  useEffect(() => {
+    list.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+  }, [current]);
   const groups = search(description, words);
   const count = groups.reduce((sum, group) => sum + group.operations.length, 0);
   return (
@@ -26,7 +31,7 @@ export function MethodList({ description, current, onReload }: MethodListProps) 
       <p class="muted small" aria-live="polite">
         {count > 0 ? t.count(count) : t.noneFound}
       </p>
-      <div class="methods-list">
+      <div class="methods-list" ref={list}>
         {groups.map(({ tag, operations }) => (
           <section key={tag}>
             <h2>{tag}</h2>
