@@ -11,8 +11,11 @@ import type { Path, Section } from "./section";
 import { keep } from "./temp";
 import { text } from "./text";
 
+/** Loads the list again. */
+export type Reload = () => Promise<void>;
+
 /** Deletes, after a while in which it can be undone if nothing but rows is deleted. */
-export async function remove(section: Section, entries: readonly Entry[], done: () => void): Promise<void> {
+export async function remove(section: Section, entries: readonly Entry[], done: Reload): Promise<void> {
   const t = text().deletion;
   const fit = entries.filter(section.canDelete);
   if (fit.length === 0) return void toast(t.fixed);
@@ -20,7 +23,7 @@ export async function remove(section: Section, entries: readonly Entry[], done: 
   if (!folders && fit.length <= largestPage) {
     const undo = deleteLater(section, fit, (error) => {
       if (error) toastError(error);
-      done();
+      return done();
     });
     toast(t.soon(fit.length), { undo, lasts: patience - 500 });
     return;
@@ -34,7 +37,7 @@ export async function remove(section: Section, entries: readonly Entry[], done: 
   } catch (error) {
     toastError(error);
   }
-  done();
+  await done();
 }
 
 /** Moves entries. Undo moves each back to where it was. */
@@ -43,7 +46,7 @@ export async function move(
   entries: readonly Entry[],
   to: Path,
   name: string,
-  done: () => void,
+  done: Reload,
 ): Promise<void> {
   const { move } = section;
   if (!move) return;
@@ -55,7 +58,7 @@ export async function move(
     await send(entries, to);
   } finally {
     // Some may be moved even if another one was refused.
-    done();
+    void done();
   }
   const before = new Map<string, Entry[]>();
   for (const entry of entries) {
@@ -72,17 +75,17 @@ export async function move(
     } catch (error) {
       toastError(error);
     }
-    done();
+    void done();
   };
   toast(t.done(entries.length, name), { undo: () => void undo() });
 }
 
 /** Renames an entry. Undo gives it the old name. */
-export async function rename(section: Section, entry: Entry, name: string, done: () => void): Promise<void> {
+export async function rename(section: Section, entry: Entry, name: string, done: Reload): Promise<void> {
   const send = section.rename(entry);
   if (!send) return;
   await send(name);
-  done();
+  void done();
   const undo = () => {
     send(entry.name).then(done, toastError);
   };

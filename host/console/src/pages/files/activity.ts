@@ -112,6 +112,12 @@ export function fetchAndSave(name: string, hash: string, platform: number, passw
   });
 }
 
+// A page that is left stops what it sends. The browser asks first.
+globalThis.addEventListener?.("beforeunload", (event) => {
+  const sending = ({ kind, state }: Activity) => kind === "upload" && (state === "waiting" || state === "running");
+  if (activities.peek().some(sending)) event.preventDefault();
+});
+
 function startNext() {
   const active = [...all.values()].filter((one) => one.state === "running").length;
   const next = [...all.values()].filter((one) => one.state === "waiting").slice(0, mostUploads - active);

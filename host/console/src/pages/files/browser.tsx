@@ -68,7 +68,7 @@ export function Browser({ section, path }: { section: Section; path: Path }) {
     } else setOpened(entry);
   };
   const reload = () => {
-    paged.reload();
+    void paged.reload();
     names.reload();
   };
   const removeEntries = (entries: readonly Entry[]) => {
@@ -115,7 +115,7 @@ export function Browser({ section, path }: { section: Section; path: Path }) {
   const shown = paged.ready || paged.count > 0;
   // Another order keeps the focus on the title that was clicked. Another filter begins at the top.
   const gridKey = JSON.stringify([section.name, path, { ...filter, down: true }]);
-  const crumbs = [t.sections[section.name], ...(names.data ?? path.map(() => "…"))];
+  const crumbs = [t.sections[section.name], ...(names.data ?? path.map((id) => (names.error ? id : "…")))];
 
   return (
     <DropZone place={crumbs.at(-1) ?? ""} onFiles={target ? send : undefined}>
@@ -124,7 +124,7 @@ export function Browser({ section, path }: { section: Section; path: Path }) {
           {crumbs.map((name, at) => (
             <a
               key={path[at - 1] ?? ""}
-              href={href("files", [section.name, ...path.slice(0, at)])}
+              href={href("files", [section.name, ...path.slice(0, at)], queryOf({ down: filter.down }))}
               aria-current={at === path.length ? "page" : undefined}
               title={name}
             >
@@ -181,7 +181,7 @@ export function Browser({ section, path }: { section: Section; path: Path }) {
           <Notice tone="bad">
             <div class="row wrap">
               <span class="grow">{reasonOf(paged.error)}</span>
-              <Button small icon="retry" onClick={paged.reload}>
+              <Button small icon="retry" onClick={() => void paged.reload()}>
                 {common().actions.retry}
               </Button>
             </div>

@@ -5,6 +5,7 @@
  */
 import { signal } from "@preact/signals";
 import type { Entry } from "./entry";
+import { largestPage } from "./paged";
 import type { Section } from "./section";
 
 /** How long a deletion waits, in milliseconds. */
@@ -14,7 +15,9 @@ interface Order {
   section: Section;
   entries: readonly Entry[];
   timer: ReturnType<typeof setTimeout>;
-  done: (error?: unknown) => void;
+  sent: boolean;
+  /** Is told that they are gone, or why not. The marks stay until it is done. */
+  done: (error?: unknown) => void | Promise<void>;
 }
 
 const orders = new Set<Order>();
@@ -30,26 +33,30 @@ function mark() {
  * are not. Returns a function that takes the order back.
  */
 export function deleteLater(section: Section, entries: readonly Entry[], done: Order["done"]): () => void {
-  const order: Order = { section, entries, done, timer: setTimeout(() => void send(order), patience) };
+  // What is sent while the page is closed has at most 64 KiB, about 1000 identities.
+  const waiting = [...orders].reduce((sum, order) => sum + order.entries.length, 0);
+  if (waiting + entries.length > largestPage) for (const order of orders) void send(order);
+  const order: Order = { section, entries, done, sent: false, timer: setTimeout(() => void send(order), patience) };
   orders.add(order);
   mark();
   return () => {
     clearTimeout(order.timer);
-    if (orders.delete(order)) mark();
+    if (!order.sent && orders.delete(order)) mark();
   };
 }
 
 async function send(order: Order) {
   clearTimeout(order.timer);
-  if (!orders.has(order)) return;
+  if (!orders.has(order) || order.sent) return;
+  order.sent = true;
   let failed: unknown;
   try {
     await order.section.delete(order.entries);
   } catch (error) {
     failed = error;
   }
+  await order.done(failed);
   orders.delete(order);
-  order.done(failed);
   mark();
 }
 

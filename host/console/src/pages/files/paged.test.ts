@@ -89,8 +89,9 @@ test("a reload shows the old rows until the new ones are there, and finds the ne
   const paged = new Paged({ key, load: state.load });
   await settled(paged, 500);
   state.rows = 503;
-  paged.reload();
+  const fresh = paged.reload();
   expect(paged.row(0)).toBe(0);
+  await fresh;
   await settled(paged, 503);
 });
 
@@ -99,7 +100,7 @@ test("a list that became empty has no rows after a reload", async () => {
   const paged = new Paged({ key, load: state.load });
   await settled(paged, 500);
   state.rows = 0;
-  paged.reload();
+  await paged.reload();
   await settled(paged, 0);
   expect(paged.row(0)).toBeUndefined();
 });
@@ -128,8 +129,9 @@ test("a refusal is kept until a reload succeeds", async () => {
     },
   });
   await vi.waitFor(() => expect(paged.error?.message).toBe("no such folder"), soon);
+  await paged.reload();
   refuse = false;
-  paged.reload();
+  await paged.reload();
   await settled(paged, 1);
   expect(paged.error).toBeUndefined();
 });

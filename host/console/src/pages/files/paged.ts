@@ -82,6 +82,8 @@ export class Paged<T> {
   /** What was loaded for an older one is stale. */
   #generation = 0;
   #counting = -1;
+  /** Who waits for the end of a reload. */
+  #waiting: (() => void)[] = [];
 
   constructor(readonly source: Source<T>) {
     this.#next();
@@ -115,12 +117,18 @@ export class Paged<T> {
     this.#next();
   };
 
-  /** Loads again what is seen, and the rest when it is seen. The old rows stay until then. */
-  reload = () => {
+  /**
+   * Loads again what is seen, and the rest when it is seen. The old rows stay until then. The promise
+   * is fulfilled when what is seen is new, or could not be loaded.
+   */
+  reload = (): Promise<void> => {
     this.#generation++;
     this.#headStale = true;
     for (const page of this.#pages.values()) page.stale = true;
-    this.#next();
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#next();
+    });
   };
 
   /** The rows from one index to another, for a selection. Those that are not kept are loaded. */
@@ -141,18 +149,24 @@ export class Paged<T> {
   /** Nothing is loaded any more. */
   close() {
     this.#closing.abort();
+    this.#tell();
+  }
+
+  #tell() {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   #next() {
-    if (this.#closing.signal.aborted) return;
+    if (this.#closing.signal.aborted) return this.#tell();
     if (this.#headStale && !this.#loading.has(0)) this.#start(0);
-    if (!this.source.load) return;
     const [first, last] = this.#view;
-    for (let page = first; page <= last; page++) {
+    for (let page = first; this.source.load && page <= last; page++) {
       if (this.#loading.size >= mostLoads) return;
       const kept = this.#pages.get(page);
-      if ((!kept || kept.stale) && !this.#loading.has(page)) this.#start(page);
+      const isThere = (page - 1) * pageSize < this.#tail || page === 1;
+      if (isThere && (!kept || kept.stale) && !this.#loading.has(page)) this.#start(page);
     }
+    if (this.#loading.size === 0) this.#tell();
   }
 
   /** Loads a page. Page 0 are the rows before them. */
@@ -180,6 +194,7 @@ export class Paged<T> {
         this.#loading.delete(page);
         this.error = error instanceof Error ? error : new Error(String(error));
         this.changes.value++;
+        this.#tell();
       },
     );
   }

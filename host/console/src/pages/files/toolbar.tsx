@@ -1,5 +1,5 @@
 /** The filters of a list. Which there are depends on what the API has for it. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { IconButton } from "../../ui/button";
 import { Search, Select } from "../../ui/field";
 import type { Filter, FilterName } from "./section";
@@ -63,9 +63,12 @@ function Keyword(props: { value: string; label: string; onChange: (text: string)
   const { value, label, onChange } = props;
   const [typed, setTyped] = useState(value);
   useEffect(() => setTyped(value), [value]);
+  // The other filters may change while somebody types.
+  const latest = useRef(onChange);
+  latest.current = onChange;
   useEffect(() => {
     if (typed === value) return;
-    const timer = setTimeout(() => onChange(typed), typingPause);
+    const timer = setTimeout(() => latest.current(typed), typingPause);
     return () => clearTimeout(timer);
   }, [typed]);
   return <Search value={typed} label={label} onInput={setTyped} />;

@@ -14,7 +14,7 @@ export function usePaged(source: () => Source<Entry>, key: string, platform: num
   useEffect(() => () => paged.close(), [paged]);
   useEffect(() => {
     // A new list is loaded already.
-    if (paged.ready || paged.error) paged.reload();
+    if (paged.ready || paged.error) void paged.reload();
   }, [back, arrived]);
   // The component follows the changes of the list.
   paged.changes.value;
