@@ -6,18 +6,25 @@ TESTERS := probe changing
 COMPONENTS := $(MODULES) $(TESTERS)
 RUN_ARGS ?= --demo
 
-.PHONY: all build modules console target run test test-tools test-faults record-examples lint bench bench-transfer clean
+.PHONY: all build modules components console target run test test-tools test-faults record-examples lint bench bench-transfer clean
 
 all: build
 
-# The modules as components and the page of the console, then the host with both inside.
+# The modules as components with their code, and the page of the console, then the host with all of
+# it inside.
 build: modules console
 	$(CARGO) build --release --locked --workspace --bin stowage
+
+# The components, and the code of the built-in ones for every machine of this architecture. The build
+# of the host puts both into the binary.
+modules: components
+	$(CARGO) build --release --locked --workspace --bin stowage-precompile
+	target/release/stowage-precompile target/modules target/code
 
 # Copies only what changed, so that the host is not built again for nothing. `transfers` uses the
 # plain functions of other modules. In one build with them, cargo would give it their exports too. It
 # comes first, because it leaves the other modules without their exports.
-modules: target
+components: target
 	$(CARGO) build --profile module --locked --target wasm32-wasip2 -p stowage-transfers
 	$(CARGO) build --profile module --locked --target wasm32-wasip2 $(patsubst %,-p stowage-%,$(filter-out transfers,$(COMPONENTS)))
 	@mkdir -p target/modules target/modules-test
@@ -57,7 +64,7 @@ record-examples: build
 	STOWAGE_RECORD_EXAMPLES=1 $(CARGO) test --release --locked --workspace --test component the_recorded_examples
 
 # Formatting, the width of prose, and clippy for the host and for the components.
-lint: modules
+lint: components
 	$(CARGO) fmt --all --check
 	.ci/prose-width
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings

@@ -1,11 +1,13 @@
-//! Puts the built modules of `target/modules` (or `STOWAGE_MODULES`) into the binary, and the built
-//! console of `target/console` (or `STOWAGE_CONSOLE`), compressed.
+//! Puts into the binary: the built modules of `target/modules` (or `STOWAGE_MODULES`), their code of
+//! `target/code`, and the built console of `target/console` (or `STOWAGE_CONSOLE`), compressed.
 
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
+
+use sha2::{Digest, Sha256};
 
 const MODULES: [&str; 6] = [
     "favorites",
@@ -26,14 +28,29 @@ fn main() {
 fn modules(manifest: &Path, out: &Path) {
     println!("cargo::rerun-if-env-changed=STOWAGE_MODULES");
     let dir = env::var_os("STOWAGE_MODULES").map_or_else(|| manifest.join("../target/modules"), PathBuf::from);
-    let mut text = String::from("const BUILTIN: &[(&str, &[u8])] = &[\n");
+    let mut text = String::from("const BUILTIN: &[BuiltinModule] = &[\n");
     for name in MODULES {
         let file = dir.join(format!("{name}.wasm"));
         println!("cargo::rerun-if-changed={}", file.display());
         let Ok(file) = fs::canonicalize(&file) else {
             panic!("{} is missing: run `make modules` first", file.display());
         };
-        writeln!(text, "    ({name:?}, include_bytes!({file:?})),").expect("writing to a string");
+        let digest: [u8; 32] = Sha256::digest(fs::read(&file).expect("the file is readable")).into();
+        let code = match code(manifest, digest) {
+            Some(code) => format!("Some(include_bytes!({code:?}))"),
+            None => {
+                println!(
+                    "cargo::warning=the code of {name} is missing, so its first start compiles it; run `make modules`"
+                );
+                "None".to_owned()
+            }
+        };
+        writeln!(
+            text,
+            "    BuiltinModule {{ name: {name:?}, bytes: include_bytes!({file:?}), \
+             version: Version::from_sha256({digest:?}), code: {code} }},"
+        )
+        .expect("writing to a string");
     }
     text.push_str("];\n");
     fs::write(out.join("builtin.rs"), text).expect("the build directory is writable");
@@ -123,4 +140,17 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     writer.write_all(bytes).expect("writing to memory");
     writer.finish().expect("writing to memory")
+}
+
+/// The file with the code of a module, if there is one for the target. `stowage-precompile` makes
+/// code for the architecture that it runs on.
+fn code(manifest: &Path, digest: [u8; 32]) -> Option<PathBuf> {
+    let mut name = String::new();
+    for byte in digest {
+        write!(name, "{byte:02x}").expect("writing to a string");
+    }
+    let file = manifest.join(format!("../target/code/{name}.cwasm"));
+    println!("cargo::rerun-if-changed={}", file.display());
+    let is_native = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == env::consts::ARCH);
+    fs::canonicalize(file).ok().filter(|_| is_native)
 }

@@ -1,8 +1,18 @@
-//! The modules inside the binary, and those of a directory.
+//! The modules inside the binary with their code, and those of a directory.
 
 use std::path::Path;
 
 use anyhow::Context as _;
+use stowage_logic::{Precompiled, Version};
+
+/// A module inside the binary.
+struct BuiltinModule {
+    name: &'static str,
+    bytes: &'static [u8],
+    version: Version,
+    /// Its code, if `stowage-precompile` ran before the build.
+    code: Option<&'static [u8]>,
+}
 
 include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
 
@@ -10,8 +20,20 @@ include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
 pub fn builtin_modules() -> Vec<(String, Vec<u8>)> {
     BUILTIN
         .iter()
-        .map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec()))
+        .map(|module| (module.name.to_owned(), module.bytes.to_vec()))
         .collect()
+}
+
+/// The code of the built-in modules.
+pub fn builtin_code() -> Vec<Precompiled> {
+    let code = |module: &BuiltinModule| {
+        // SAFETY: the build takes the code from the file that `stowage-precompile` named by the
+        // module's version.
+        module
+            .code
+            .map(|code| unsafe { Precompiled::new(module.version, code) })
+    };
+    BUILTIN.iter().filter_map(code).collect()
 }
 
 /// Name and bytes of the `NAME.wasm` files of a directory, sorted by name.
@@ -51,7 +73,14 @@ mod tests {
 
     #[test]
     fn the_command_line_knows_the_names_of_the_built_in_modules() {
-        let names: Vec<_> = BUILTIN.iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = BUILTIN.iter().map(|module| module.name).collect();
         assert_eq!(names, stowage_cli::module::BUILTIN_MODULES);
+    }
+
+    #[test]
+    fn the_build_gave_each_built_in_module_its_version() {
+        for module in BUILTIN {
+            assert_eq!(module.version, Version::of(module.bytes), "{}", module.name);
+        }
     }
 }

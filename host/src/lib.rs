@@ -40,6 +40,6 @@ mod services;
 pub mod settings;
 mod traffic;
 
-pub use builtin::{builtin_modules, read_modules};
+pub use builtin::{builtin_code, builtin_modules, read_modules};
 pub use hooks::{Hooks, RowModules};
 pub use services::Services;

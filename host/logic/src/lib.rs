@@ -61,6 +61,7 @@ pub use engine::function::Function;
 pub use engine::limits::{Limits, MAX_MODULE_BYTES};
 pub use engine::module::Module;
 pub use engine::pool::Reuse;
+pub use engine::precompiled::{Precompiled, precompile};
 pub use engine::signature::Signature;
 pub use engine::stats::Summary;
 pub use engine::version::{ParseVersionError, Version};

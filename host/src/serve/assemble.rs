@@ -11,7 +11,7 @@ use stowage_storage::Store;
 use stowage_transfer::{Feed, Transfers};
 
 use super::data_dir::DataDir;
-use crate::builtin::{builtin_modules, read_modules};
+use crate::builtin::{builtin_code, builtin_modules, read_modules};
 use crate::services::Services;
 use crate::settings::Settings;
 
@@ -68,6 +68,7 @@ fn logic_config(settings: &Settings, data: &DataDir) -> stowage_logic::Config {
         limits: limits(settings),
         cache: Some(data.path("cache")),
         compiler: std::env::current_exe().ok(),
+        precompiled: builtin_code(),
         ..stowage_logic::Config::default()
     };
     if let Some(calls) = settings.max_calls {

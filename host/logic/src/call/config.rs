@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::conditions::Conditions;
 use crate::engine::limits::Limits;
 use crate::engine::pool::Reuse;
+use crate::engine::precompiled::Precompiled;
 
 /// How modules are run.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Config {
     /// This program, run as `PROGRAM compile` to compile a module. Without it, modules are compiled
     /// in this process.
     pub compiler: Option<PathBuf>,
+    /// Code of module versions that need not be compiled.
+    pub precompiled: Vec<Precompiled>,
     /// Decides about time, randomness and failures of each call. The response cache is then off,
     /// because every call has to run.
     pub conditions: Option<Arc<dyn Conditions>>,
@@ -37,6 +40,7 @@ impl Default for Config {
             response_cache_bytes: 8 << 20,
             cache: None,
             compiler: None,
+            precompiled: Vec::new(),
             conditions: None,
         }
     }

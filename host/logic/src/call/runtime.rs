@@ -58,7 +58,12 @@ impl Runtime {
         wasi::linker::add_to_linker(&mut linker)
             .and_then(|()| imports::linker::add_to_linker(&mut linker))
             .map_err(EngineError::Link)?;
-        let compiler = Compiler::new(engine.clone(), config.cache.clone(), config.compiler.clone());
+        let compiler = Compiler::new(
+            engine.clone(),
+            config.cache.clone(),
+            config.compiler.clone(),
+            config.precompiled.clone(),
+        );
         Ok(Runtime {
             engine,
             linker,

@@ -1,5 +1,7 @@
 //! Modules compiled off the request path and cached on disk.
 //!
+//! The built-in modules are not compiled: their code is in the program.
+//!
 //! A cache file is named by the module's version and the engine's compatibility hash. It begins
 //! with the SHA-256 of the rest. A damaged file is compiled again and never run.
 //! Compiled code is native code: the directory belongs to the user alone (0700), and nothing from
@@ -19,6 +21,7 @@ use wasmtime::component::Component;
 use super::compile_process;
 use super::error::CompileError;
 use super::limits::MAX_MODULE_BYTES;
+use super::precompiled::Precompiled;
 use super::version::Version;
 
 /// Components kept in memory. Going back and forth between versions then reads no file.
@@ -29,14 +32,21 @@ pub(crate) struct Compiler {
     engine: Engine,
     cache: Option<PathBuf>,
     program: Option<PathBuf>,
+    precompiled: Vec<Precompiled>,
     /// The components that were asked for last, the latest at the end.
     recent: Mutex<Vec<(Version, Component)>>,
 }
 
 impl Compiler {
     /// A compiler with an optional cache directory. `program` is this program, to be run as
-    /// `program compile`; without it, modules are compiled in this process.
-    pub(crate) fn new(engine: Engine, cache: Option<PathBuf>, program: Option<PathBuf>) -> Compiler {
+    /// `program compile`; without it, modules are compiled in this process. `precompiled` is the
+    /// code that is used as it is.
+    pub(crate) fn new(
+        engine: Engine,
+        cache: Option<PathBuf>,
+        program: Option<PathBuf>,
+        precompiled: Vec<Precompiled>,
+    ) -> Compiler {
         let cache = cache.filter(|dir| match make_private_dir(dir) {
             Ok(()) => true,
             Err(error) => {
@@ -48,6 +58,7 @@ impl Compiler {
             engine,
             cache,
             program,
+            precompiled,
             recent: Mutex::default(),
         }
     }
@@ -75,6 +86,9 @@ impl Compiler {
     }
 
     fn find_or_compile(&self, name: &str, bytes: &[u8], version: Version) -> Result<Component, CompileError> {
+        if let Some(component) = self.find_precompiled(name, version) {
+            return Ok(component);
+        }
         let file = self.cache.as_ref().map(|dir| dir.join(self.file_name(version)));
         if let Some(component) = file.as_deref().and_then(|f| self.read_cached(f)) {
             return Ok(component);
@@ -97,6 +111,17 @@ impl Compiler {
         // SAFETY: the bytes come from `precompile_component` of an engine with the same
         // configuration, here or in a child that is this same program.
         unsafe { Component::deserialize(&self.engine, &compiled) }.map_err(CompileError::Invalid)
+    }
+
+    fn find_precompiled(&self, name: &str, version: Version) -> Option<Component> {
+        let precompiled = self.precompiled.iter().find(|p| p.version() == version)?;
+        match precompiled.component(&self.engine) {
+            Ok(component) => Some(component),
+            Err(error) => {
+                tracing::info!(module = name, %error, "its built-in code does not fit here, it is compiled");
+                None
+            }
+        }
     }
 
     fn find_recent(&self, version: Version) -> Option<Component> {

@@ -14,6 +14,7 @@ pub(crate) mod limiter;
 pub(crate) mod limits;
 pub(crate) mod module;
 pub(crate) mod pool;
+pub(crate) mod precompiled;
 pub(crate) mod rate_limit;
 pub(crate) mod signature;
 pub(crate) mod state;

@@ -21,6 +21,11 @@ impl Version {
     pub fn of(bytes: &[u8]) -> Version {
         Version(Sha256::digest(bytes).into())
     }
+
+    /// The version with this SHA-256.
+    pub const fn from_sha256(digest: [u8; 32]) -> Version {
+        Version(digest)
+    }
 }
 
 impl fmt::Display for Version {
