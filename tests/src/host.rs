@@ -1,16 +1,13 @@
 //! A server under test: how it is started, what it answers, how it ends.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::process::Command;
-use tokio::sync::OnceCell;
 
 use crate::cli::{self, Cli, CliOutput};
 use crate::program::{self, Process};
@@ -86,42 +83,7 @@ impl Launch {
 
     /// Starts the server and waits until it listens.
     pub async fn start(self) -> TestHost {
-        fill_cache(&self.data).await;
         TestHost::spawn(self).await
-    }
-}
-
-/// The compiled modules, made once for all tests: compiling takes longer than most tests.
-static CACHE: OnceCell<Vec<(String, Vec<u8>)>> = OnceCell::const_new();
-
-/// Gives a new data directory the compiled modules that a first start would make.
-async fn fill_cache(data: &Path) {
-    let cache = data.join("cache");
-    if cache.exists() {
-        return;
-    }
-    let files = CACHE
-        .get_or_init(|| async {
-            let dir = tempfile::tempdir().expect("a temporary directory");
-            let host = TestHost::spawn(Launch::new(dir.path().join("data"))).await;
-            host.stop().await;
-            let entries = fs::read_dir(dir.path().join("data/cache")).expect("the server keeps a cache");
-            entries
-                .map(|entry| {
-                    let path = entry.expect("a readable directory").path();
-                    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                    (name, fs::read(path).expect("a readable file"))
-                })
-                .collect()
-        })
-        .await;
-    fs::create_dir_all(data).expect("a writable directory");
-    fs::DirBuilder::new()
-        .mode(0o700)
-        .create(&cache)
-        .expect("a writable directory");
-    for (name, bytes) in files {
-        fs::write(cache.join(name), bytes).expect("a writable directory");
     }
 }
 

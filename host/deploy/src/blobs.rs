@@ -1,6 +1,6 @@
 //! The bytes of modules on disk, by their version: `DATA/modules/SHA.wasm`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -28,28 +28,32 @@ impl Blobs {
         self.dir.join(format!("{version:#}.wasm"))
     }
 
-    /// Makes the bytes durable. Returns whether they are new. An existing file of the same length
-    /// is trusted here; its hash is checked when it is read.
+    /// Makes the bytes of versions durable. Returns whether some are new. An existing file of the
+    /// same length is trusted here; its hash is checked when it is read.
     ///
     /// # Errors
     /// When the disk fails.
-    pub(crate) fn keep(&self, version: Version, bytes: &[u8]) -> Result<bool, DeployError> {
-        let file = self.file(version);
-        if fs::metadata(&file).is_ok_and(|m| m.is_file() && m.len() == bytes.len() as u64) {
+    pub(crate) fn keep<B: AsRef<[u8]>>(&self, versions: &[(Version, B)]) -> Result<bool, DeployError> {
+        // By file: two modules may have the same bytes.
+        let mut written = BTreeMap::new();
+        for (version, bytes) in versions {
+            let (file, bytes) = (self.file(*version), bytes.as_ref());
+            let is_kept = fs::metadata(&file).is_ok_and(|m| m.is_file() && m.len() == bytes.len() as u64);
+            if !is_kept && !written.contains_key(&file) {
+                let temporary = Temporary::write(&file, bytes).map_err(self.failed(&file))?;
+                written.insert(file, temporary);
+            }
+        }
+        if written.is_empty() {
             return Ok(false);
         }
-        self.write(&file, bytes).map_err(self.failed(&file))?;
+        // Synced after all of them are written: the first sync then does most of the work of all.
+        for (file, temporary) in written {
+            temporary.rename(&file).map_err(self.failed(&file))?;
+        }
+        let directory = File::open(&self.dir).and_then(|dir| dir.sync_all());
+        directory.map_err(self.failed(&self.dir))?;
         Ok(true)
-    }
-
-    fn write(&self, file: &Path, bytes: &[u8]) -> io::Result<()> {
-        // A process that dies here leaves the temporary file; the sweep removes it.
-        let temporary = file.with_extension(format!("{}.tmp", std::process::id()));
-        let mut out = File::create(&temporary)?;
-        out.write_all(bytes)?;
-        out.sync_all()?;
-        fs::rename(&temporary, file)?;
-        File::open(&self.dir)?.sync_all()
     }
 
     /// The bytes of a version.
@@ -110,6 +114,27 @@ impl Blobs {
     }
 }
 
+/// A file that is written and not yet synced. If the process dies, the sweep removes it.
+struct Temporary {
+    path: PathBuf,
+    file: File,
+}
+
+impl Temporary {
+    fn write(target: &Path, bytes: &[u8]) -> io::Result<Temporary> {
+        let path = target.with_extension(format!("{}.tmp", std::process::id()));
+        let mut file = File::create(&path)?;
+        file.write_all(bytes)?;
+        Ok(Temporary { path, file })
+    }
+
+    /// Syncs the file and gives it its name.
+    fn rename(self, target: &Path) -> io::Result<()> {
+        self.file.sync_all()?;
+        fs::rename(&self.path, target)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,13 +145,19 @@ mod tests {
         let blobs = Blobs::open(dir.path().join("modules")).unwrap();
         let version = Version::of(b"module");
         assert!(blobs.read(version).is_err());
-        assert!(blobs.keep(version, b"module").unwrap());
-        assert!(!blobs.keep(version, b"module").unwrap());
+        let others = [
+            (version, &b"module"[..]),
+            (Version::of(b"other"), b"other"),
+            (version, b"module"),
+        ];
+        assert!(blobs.keep(&others).unwrap());
+        assert!(!blobs.keep(&others).unwrap());
+        assert_eq!(blobs.read(others[1].0).unwrap(), b"other");
         assert_eq!(blobs.read(version).unwrap(), b"module");
         fs::write(blobs.file(version), b"m0dule").unwrap();
         assert!(blobs.read(version).is_err());
         fs::write(blobs.file(version), b"mod").unwrap();
-        assert!(blobs.keep(version, b"module").unwrap());
+        assert!(blobs.keep(&others).unwrap());
         assert_eq!(blobs.read(version).unwrap(), b"module");
     }
 
@@ -135,8 +166,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let blobs = Blobs::open(dir.path().to_owned()).unwrap();
         let (used, unused) = (Version::of(b"used"), Version::of(b"unused"));
-        blobs.keep(used, b"used").unwrap();
-        blobs.keep(unused, b"unused").unwrap();
+        blobs.keep(&[(used, &b"used"[..]), (unused, b"unused")]).unwrap();
         fs::write(blobs.file(used).with_extension("77.tmp"), b"us").unwrap();
         fs::write(dir.path().join("notes.txt"), b"mine").unwrap();
         fs::write(dir.path().join("mine.wasm"), b"mine").unwrap();

@@ -106,11 +106,8 @@ impl Shared {
     pub(crate) async fn keep(&self, bytes: Vec<(Version, Arc<Vec<u8>>)>) -> Result<bool, DeployError> {
         let blobs = self.blobs.clone();
         run_blocking(move || {
-            let mut new = false;
-            for (version, bytes) in &bytes {
-                new |= blobs.keep(*version, bytes)?;
-            }
-            Ok(new)
+            let bytes: Vec<_> = bytes.iter().map(|(version, bytes)| (*version, &bytes[..])).collect();
+            blobs.keep(&bytes)
         })
         .await
     }

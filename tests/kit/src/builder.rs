@@ -129,6 +129,7 @@ impl KitBuilder {
             concurrency: CONCURRENCY,
             cache: self.cache,
             compiler: None,
+            precompiled: Vec::new(),
             conditions: Some(Arc::clone(&conditions) as Arc<dyn stowage_logic::Conditions>),
         };
         let services = Arc::clone(&script) as Arc<dyn Services>;

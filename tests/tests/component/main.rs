@@ -9,6 +9,7 @@ mod kit;
 mod kits;
 mod log;
 mod modules;
+mod precompiled;
 mod probe;
 mod recordings;
 mod refused;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
-use stowage::{Services, builtin_modules};
+use stowage::{Services, builtin_code, builtin_modules};
 use stowage_cloud::{Cloud, OpenOptions, Space};
 use stowage_logic::{Config, Generation, Logic, Reuse, rpc};
 use stowage_storage::Store;
@@ -20,7 +20,8 @@ pub struct World {
     _dir: TempDir,
 }
 
-/// The configuration of tests: few instances, and a cache of compiled modules for all tests.
+/// The configuration of tests: few instances, the code of the built-in modules, and a cache of other
+/// compiled modules for all tests.
 pub fn config() -> Config {
     Config {
         concurrency: 32,
@@ -28,6 +29,7 @@ pub fn config() -> Config {
             kept: 4,
             ..Reuse::default()
         },
+        precompiled: builtin_code(),
         cache: Some(target_dir().join("tmp/component-cache")),
         ..Config::default()
     }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use stowage_tests::cli::Cli;
 use stowage_tests::fixture::favorite_folder;
-use stowage_tests::host::Launch;
-use stowage_tests::modules::module_file;
+use stowage_tests::host::{Launch, TestHost};
+use stowage_tests::modules::{module, module_file, variant, version};
 use stowage_tests::scene::Scene;
 use stowage_tests::wait::{eventually, within};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -242,4 +242,47 @@ async fn more_connections_than_allowed_wait_for_their_turn() {
     let calls = (0..40).map(|n| host.code("createImFavoriteFolder", json!({"name": n.to_string()})));
     let codes = futures_util::future::join_all(calls).await;
     assert!(codes.iter().all(|code| *code == 200), "{codes:?}");
+}
+
+/// The files of compiled modules that a server keeps.
+fn compiled(host: &TestHost) -> Vec<String> {
+    let entries = fs::read_dir(host.data().join("cache")).unwrap();
+    entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn the_first_start_compiles_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Launch::new(dir.path().join("data")).start().await;
+    assert_eq!(compiled(&host), [""; 0]);
+    for (method, params) in [
+        ("getImFavoriteFolders", json!({"page": 1, "pageSize": 10})),
+        ("getLocalTempFolderList", json!({"page": 1, "pageSize": 10})),
+        ("searchImBackupsList", json!({"keyword": "a"})),
+        ("getStorageSpaceInfo", json!({})),
+        ("transferApi/listTasks", json!({"page": 1, "pageSize": 10})),
+    ] {
+        host.ok(method, params).await;
+    }
+    assert_eq!(compiled(&host), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_module_of_a_directory_is_compiled_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = variant(&module("favorites"), "other");
+    fs::create_dir(dir.path().join("modules")).unwrap();
+    fs::write(dir.path().join("modules/favorites.wasm"), &other).unwrap();
+    let modules = dir.path().join("modules").display().to_string();
+    let launch = Launch::new(dir.path().join("data")).args(["--modules".to_owned(), modules]);
+    let host = launch.start().await;
+    let files = compiled(&host);
+    assert_eq!(files.len(), 1, "{files:?}");
+    assert!(files[0].starts_with(&version(&other)), "{files:?}");
+    assert!(host.log().contains("compiled"), "{}", host.log());
+    let host = host.stop().await.start().await;
+    assert_eq!(compiled(&host), files);
+    assert!(!host.log().contains(" compiled"), "{}", host.log());
 }

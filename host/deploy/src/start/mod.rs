@@ -99,12 +99,15 @@ impl Shared {
     /// Serves `stored`; with `take_new`, new modules of `startup` go live.
     async fn begin_with(&self, startup: &[StartupModule], stored: LiveSet, take_new: bool) -> Result<(), DeployError> {
         let planned = plan(startup, &stored, take_new);
-        let (loaded, reasons) = self.load_planned(&planned, startup).await?;
-        let bytes = loaded
-            .iter()
-            .filter_map(|l| find(startup, &l.row).map(|s| (s.version, Arc::clone(&s.bytes))))
-            .collect();
-        self.keep(bytes).await?;
+        let bytes = |rows: Vec<&LiveModule>| {
+            let startup = rows.into_iter().filter_map(|row| find(startup, row));
+            startup.map(|s| (s.version, Arc::clone(&s.bytes))).collect()
+        };
+        // The disk syncs what is planned while the modules are loaded.
+        let keeping = self.keep(bytes(planned.iter().map(|p| &p.row).collect()));
+        let ((loaded, reasons), _) = future::try_join(self.load_planned(&planned, startup), keeping).await?;
+        // A module in place of one that is lost was not planned. The others are there already.
+        self.keep(bytes(loaded.iter().map(|l| &l.row).collect())).await?;
         let versions: BTreeMap<_, _> = startup.iter().map(|s| (s.source.name.clone(), s.version)).collect();
         let is_same = loaded
             .iter()

@@ -19,6 +19,7 @@ use crate::engine::limits::{LimitClass, Limits};
 use crate::engine::module::Module;
 use crate::engine::state::State;
 use crate::engine::ticker::Ticker;
+use crate::engine::version::Version;
 use crate::engine::wasi;
 use crate::imports;
 use crate::scheduler::permits::{MAX_DRY_RUNS, MAX_LONG_RUNS, Scheduler};
@@ -117,8 +118,9 @@ impl Runtime {
         let runtime = Arc::clone(self);
         let module = name.to_owned();
         let compiled = tokio::task::spawn_blocking(move || {
-            let component = runtime.compiler.compile(&module, &bytes)?;
-            Ok(Module::new(&module, &bytes, &component, &runtime.linker))
+            let version = Version::of(&bytes);
+            let component = runtime.compiler.compile(&module, &bytes, version)?;
+            Ok(Module::new(&module, &bytes, version, &component, &runtime.linker))
         });
         compiled
             .await

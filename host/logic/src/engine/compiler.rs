@@ -63,12 +63,12 @@ impl Compiler {
         }
     }
 
-    /// The component of these bytes, from the cache or compiled. It blocks: call it on a thread
-    /// that may block.
+    /// The component of these bytes, from the program, from the cache or compiled. `version` is
+    /// that of the bytes. It blocks: call it on a thread that may block.
     ///
     /// # Errors
     /// When the bytes are no valid component.
-    pub(crate) fn compile(&self, name: &str, bytes: &[u8]) -> Result<Component, CompileError> {
+    pub(crate) fn compile(&self, name: &str, bytes: &[u8], version: Version) -> Result<Component, CompileError> {
         if bytes.len() > MAX_MODULE_BYTES {
             return Err(CompileError::TooLarge);
         }
@@ -76,7 +76,6 @@ impl Compiler {
         if !wasmparser::Parser::is_component(bytes) {
             return Err(CompileError::NotAComponent);
         }
-        let version = Version::of(bytes);
         if let Some(component) = self.find_recent(version) {
             return Ok(component);
         }

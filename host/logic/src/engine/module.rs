@@ -57,12 +57,14 @@ impl Module {
     }
 
     /// Makes a module of a compiled component, if it imports and exports only what a module may.
+    /// `version` is that of the bytes.
     ///
     /// # Errors
     /// When the module imports what it may not, or an export cannot be served. The error names it.
     pub(crate) fn new(
         name: &str,
         bytes: &[u8],
+        version: Version,
         component: &Component,
         linker: &Linker<State>,
     ) -> Result<Module, LoadError> {
@@ -89,7 +91,7 @@ impl Module {
         }
         Ok(Module {
             name: Arc::from(name),
-            version: Version::of(bytes),
+            version,
             exports,
             wit,
             pre,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use stowage::{Services, builtin_modules};
+use stowage::{Services, builtin_code, builtin_modules};
 use stowage_cloud::{Cloud, OpenOptions, Space};
 use stowage_logic::{Config, Generation, Logic, Reuse, rpc};
 use stowage_storage::Store;
@@ -50,6 +50,8 @@ async fn cost(reuse: Reuse) -> anyhow::Result<f64> {
             reuse,
             // No response cache: every call runs.
             response_cache_bytes: 0,
+            // As the server runs them.
+            precompiled: builtin_code(),
             ..Config::default()
         },
         store,
