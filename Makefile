@@ -6,7 +6,7 @@ TESTERS := probe changing
 COMPONENTS := $(MODULES) $(TESTERS)
 RUN_ARGS ?= --demo
 
-.PHONY: all build modules components console target run test test-tools test-faults record-examples lint bench bench-transfer clean
+.PHONY: all build modules components console target run test test-tools test-faults record-examples lint bench bench-transfer dist test-dist clean
 
 all: build
 
@@ -79,6 +79,16 @@ bench: build
 bench-transfer: build test-tools
 	$(CARGO) build --release --locked --workspace --bin bench-transfer --features stowage-tests/bench-transfer
 	target/release/bench-transfer
+
+# What people install, in target/dist: a static binary as archive, .deb and OCI image, with checksums and
+# an SBOM.
+dist: modules
+	.ci/dist-tools
+	.ci/dist
+
+# Installs, starts, upgrades and removes it, in directories of their own. It needs root.
+test-dist: dist
+	.ci/test-dist
 
 clean:
 	$(CARGO) clean
