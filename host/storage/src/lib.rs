@@ -45,6 +45,7 @@ mod error;
 mod faults;
 mod footprint;
 mod history;
+mod inspect;
 mod keys;
 mod merge;
 #[cfg(test)]
@@ -65,6 +66,7 @@ pub use commit::Commit;
 pub use config::{Config, Limits};
 pub use error::{BackendError, CommitError, Error, OpenError, UpdateError};
 pub use footprint::{Footprint, KeyWrite};
+pub use inspect::{FileState, inspect};
 pub use range::{Entry, KeyRange, Page, ScanOptions};
 pub use snapshot::Snapshot;
 pub use stats::Stats;

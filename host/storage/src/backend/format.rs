@@ -17,14 +17,14 @@ const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 /// `META`: the format version.
 const FORMAT: &str = "format";
 /// The only format there is.
-const FORMAT_VERSION: u64 = 1;
+pub(crate) const FORMAT_VERSION: u64 = 1;
 /// `META`: a random number that tells this file from others. Log records name it.
 const FILE_ID: &str = "file";
 /// `META`: the last batch that this file holds. Later batches are only in the log.
 const LAST_BATCH: &str = "batch";
 
 /// The file id, and the last batch that the file holds.
-pub(super) fn identity(db: &Database) -> Result<(u64, u64), BackendError> {
+pub(crate) fn identity(db: &impl ReadableDatabase) -> Result<(u64, u64), BackendError> {
     let meta = |name: &str| -> Result<u64, redb::Error> {
         let table = db.begin_read()?.open_table(META)?;
         Ok(ReadableTable::get(&table, name)?.map_or(0, |value| value.value()))
@@ -51,7 +51,17 @@ pub(super) fn open(
         path: path.to_path_buf(),
         source: error.into(),
     };
-    let db = open_file().map_err(|error| match error {
+    let db = open_file().map_err(|error| not_opened(path, error))?;
+    match read_format(&db).map_err(failed)? {
+        Format::Empty => create_tables(&db).map_err(failed)?,
+        found => check(path, found)?,
+    }
+    Ok(db)
+}
+
+/// Why redb did not open the file at `path`.
+pub(crate) fn not_opened(path: &Path, error: DatabaseError) -> OpenError {
+    match error {
         DatabaseError::DatabaseAlreadyOpen => OpenError::InUse {
             path: path.to_path_buf(),
         },
@@ -60,26 +70,33 @@ pub(super) fn open(
                 path: path.to_path_buf(),
             }
         }
-        other => failed(other.into()),
-    })?;
-    match read_format(&db).map_err(failed)? {
-        Format::Version(FORMAT_VERSION) => Ok(db),
+        other => OpenError::Backend {
+            path: path.to_path_buf(),
+            source: redb::Error::from(other).into(),
+        },
+    }
+}
+
+/// Checks that a file with this format, which is not empty, is a store of this version.
+///
+/// # Errors
+/// [`OpenError::FormatTooNew`], [`OpenError::NotAStore`].
+pub(crate) fn check(path: &Path, found: Format) -> Result<(), OpenError> {
+    match found {
+        Format::Version(FORMAT_VERSION) => Ok(()),
         Format::Version(found) if found > FORMAT_VERSION => Err(OpenError::FormatTooNew {
             path: path.to_path_buf(),
             found,
             supported: FORMAT_VERSION,
         }),
-        Format::Version(_) | Format::Foreign => Err(OpenError::NotAStore {
+        Format::Version(_) | Format::Foreign | Format::Empty => Err(OpenError::NotAStore {
             path: path.to_path_buf(),
         }),
-        Format::Empty => {
-            create_tables(&db).map_err(failed)?;
-            Ok(db)
-        }
     }
 }
 
-enum Format {
+/// What the tables of a file say.
+pub(crate) enum Format {
     Version(u64),
     /// It has no tables yet.
     Empty,
@@ -87,7 +104,7 @@ enum Format {
     Foreign,
 }
 
-fn read_format(db: &Database) -> Result<Format, redb::Error> {
+pub(crate) fn read_format(db: &impl ReadableDatabase) -> Result<Format, redb::Error> {
     let read = db.begin_read()?;
     if read.list_tables()?.next().is_none() {
         return Ok(Format::Empty);
@@ -117,4 +134,17 @@ pub(super) fn create_tables(db: &Database) -> Result<(), redb::Error> {
     }
     write.commit()?;
     Ok(())
+}
+
+/// Makes the file at `path` look as if a newer version had written it.
+#[cfg(test)]
+pub(crate) fn raise_format(path: &Path) {
+    let db = Database::open(path).unwrap();
+    let write = db.begin_write().unwrap();
+    write
+        .open_table(META)
+        .unwrap()
+        .insert(FORMAT, FORMAT_VERSION + 1)
+        .unwrap();
+    write.commit().unwrap();
 }

@@ -2,13 +2,13 @@
 
 mod database;
 mod flusher;
-mod format;
+pub(crate) mod format;
 mod layers;
 pub(crate) mod memory;
 mod memtable;
 pub(crate) mod overlay;
 pub(crate) mod redb;
-mod wal;
+pub(crate) mod wal;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
