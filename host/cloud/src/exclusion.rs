@@ -9,12 +9,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use object_store::{Error as StoreError, PutMode, UpdateVersion};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::Error;
 use crate::backoff::Backoff;
+use crate::conditions::Conditions;
 use crate::lease::{Lease, LeaseLock};
 use crate::objects::Objects;
 
@@ -78,7 +77,7 @@ impl Exclusion {
                 Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {}
                 Err(error) => return Err(Error::unreachable("lists/.lock", error)),
             }
-        } else if conditional_puts(objects).await? {
+        } else if Conditions::probe(objects).await?.exclude() {
             return Ok(Exclusion::Conditional);
         }
         let exclusion = match LeaseLock::probe(objects).await? {
@@ -110,47 +109,6 @@ impl Exclusion {
                 .map_err(|error| Error::unreachable("lists/.lock", error)),
             Exclusion::Lease(lock) => Ok(Guard::Lease(lock.take(objects).await?)),
         }
-    }
-}
-
-/// Whether the store refuses a put whose condition does not hold. Some stores ignore conditions, so
-/// this is tried.
-async fn conditional_puts(objects: &Objects) -> Result<bool, Error> {
-    let object = format!("lists/.probe-{}", uuid::Uuid::new_v4());
-    let held = conditions_hold(objects, &object).await;
-    let removed = objects.delete(&object).await;
-    match held {
-        Ok(held) => {
-            removed?;
-            Ok(held)
-        }
-        Err(StoreError::NotImplemented { .. } | StoreError::NotSupported { .. }) => Ok(false),
-        // A host that may not write needs no protection from other writers.
-        Err(StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. }) => Ok(true),
-        Err(error) => Err(Error::unreachable(object, error)),
-    }
-}
-
-async fn conditions_hold(objects: &Objects, object: &str) -> Result<bool, StoreError> {
-    let text = Bytes::from_static;
-    let first = objects.put(object, text(b"1"), PutMode::Create).await?;
-    match objects.put(object, text(b"2"), PutMode::Create).await {
-        Err(StoreError::AlreadyExists { .. }) => {}
-        Ok(_) => return Ok(false),
-        Err(error) => return Err(error),
-    }
-    let first = UpdateVersion {
-        e_tag: first.e_tag,
-        version: first.version,
-    };
-    if first.e_tag.is_none() && first.version.is_none() {
-        return Ok(false);
-    }
-    objects.put(object, text(b"3"), PutMode::Update(first.clone())).await?;
-    match objects.put(object, text(b"4"), PutMode::Update(first)).await {
-        Err(StoreError::Precondition { .. }) => Ok(true),
-        Ok(_) => Ok(false),
-        Err(error) => Err(error),
     }
 }
 
