@@ -52,6 +52,7 @@ pub use call::dry_run::DryRun;
 pub use call::observer::{Observation, Observer};
 pub use codec::Outcome;
 pub use deadline::{Elapsed, within};
+pub use engine::cache_state::{CacheState, inspect_cache};
 pub use engine::compile_process::compile_stdin;
 pub use engine::documentation::{Declaration, Documentation, DocumentedFunction, DocumentedPart, DocumentedType};
 pub use engine::documented_numbers::DocumentedNumber;

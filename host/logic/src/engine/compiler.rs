@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::cache_state::intact;
 use super::compile_process;
 use super::error::CompileError;
 use super::limits::MAX_MODULE_BYTES;
@@ -150,11 +151,10 @@ impl Compiler {
 
     fn read_cached(&self, file: &Path) -> Option<Component> {
         let content = fs::read(file).ok()?;
-        let (digest, compiled) = content.split_at_checked(32)?;
-        if Sha256::digest(compiled).as_slice() != digest {
+        let Some(compiled) = intact(&content) else {
             tracing::warn!(file = %file.display(), "a compiled module is damaged and is compiled again");
             return None;
-        }
+        };
         // SAFETY: the file is in a directory that only this user can write to. `write_cached` wrote
         // it from the output of `precompile_component`, under a name that holds the module's hash
         // and the engine's compatibility hash. Its digest shows that it is still what was written.
