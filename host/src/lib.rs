@@ -18,6 +18,8 @@
 //! | [`Hooks`], [`RowModules`] | the functions of modules that the cloud and transfers call |
 //! | [`serve`] | assembles the parts, and shuts them down in order |
 //! | [`settings`] | flags, environment, file |
+//! | [`Arguments`] | the command line, and what runs each command |
+//! | [`completions`], [`man`], [`color`] | completions of shells, manual pages, colours |
 //! | [`demo`] | the files and rows that `--demo` fills an empty space with |
 //!
 //! The other parts are crates: `stowage-deploy` (which modules serve), `stowage-cli` (the commands
@@ -27,11 +29,15 @@
 #![warn(unreachable_pub)]
 
 mod admin;
+mod arguments;
 mod builtin;
+pub mod color;
+pub mod completions;
 mod console;
 mod demo;
 mod hooks;
 pub mod journal;
+mod man;
 mod overview;
 mod response;
 pub mod serve;
@@ -40,6 +46,7 @@ mod services;
 pub mod settings;
 mod traffic;
 
+pub use arguments::{Arguments, Command};
 pub use builtin::{builtin_code, builtin_modules, read_modules};
 pub use hooks::{Hooks, RowModules};
 pub use services::Services;

@@ -10,19 +10,23 @@ use url::Url;
 
 use super::locate::ClientArgs;
 use super::reply::refusal_hint;
-use super::{API_ERROR, output};
+use super::{API_ERROR, completion, output};
 
 /// The most bytes of parameters that are read from stdin.
 const MAX_STDIN_BYTES: u64 = 64 << 20;
 
 /// One API call against the running server
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+                        stowage call getStorageSpaceInfo\n  \
+                        stowage call getImFavoriteList '{\"favId\":\"1\",\"page\":1,\"pageSize\":20}'\n  \
+                        stowage call transferApi/listTasks '{}' --json")]
 pub struct CallArgs {
     /// Which server
     #[command(flatten)]
     pub client: ClientArgs,
     /// The method, for example getImFavoriteFolders; MODULE/METHOD if several modules have it
-    #[arg(value_name = "METHOD")]
+    #[arg(value_name = "METHOD", add = completion::methods())]
     pub method: String,
     /// The parameters as a JSON object; `-` reads them from stdin
     #[arg(value_name = "JSON")]

@@ -15,7 +15,7 @@ const DISPLAYS: [&str; 3] = ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"];
 
 /// Open the console in a browser, with a new link that works once
 #[derive(Debug, Args)]
-#[command(after_help = "Example: stowage console --no-open")]
+#[command(after_help = "Examples:\n  stowage console\n  stowage console --no-open")]
 pub struct ConsoleArgs {
     /// Which server
     #[command(flatten)]

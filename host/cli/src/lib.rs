@@ -10,11 +10,12 @@
 pub mod api;
 mod call;
 mod client;
+mod completion;
 mod console;
 pub mod data_dir;
 mod locate;
 pub mod module;
-mod output;
+pub mod output;
 mod password;
 mod record;
 mod replay;
@@ -26,9 +27,11 @@ mod watch;
 pub use api::ApiCommand;
 pub use call::CallArgs;
 pub use console::ConsoleArgs;
+pub use locate::{AdminArgs, ClientArgs, ServerFile};
 pub use module::ModuleCommand;
 pub use record::RecordArgs;
 pub use replay::ReplayArgs;
+pub use size::{ByteSize, SizeError};
 pub use space::SpaceCommand;
 pub use watch::WatchArgs;
 

@@ -84,10 +84,26 @@ impl AdminArgs {
 }
 
 /// The file that the server writes into the data directory when it accepts connections.
-#[derive(Debug, Deserialize)]
-struct ServerFile {
-    address: String,
-    pid: u32,
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ServerFile {
+    /// Where it listens, as a URL.
+    pub address: String,
+    /// The number of its process.
+    pub pid: u32,
+}
+
+impl ServerFile {
+    /// Reads the file of a data directory. `None` if there is none.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreadable`], [`ClientError::BadServerFile`].
+    pub fn read(data: &Path) -> Result<Option<ServerFile>, ClientError> {
+        let path = data.join(SERVER_FILE);
+        let Some(text) = read(&path)? else { return Ok(None) };
+        let file = serde_json::from_str(&text);
+        file.map(Some)
+            .map_err(|source| ClientError::BadServerFile { path, source })
+    }
 }
 
 impl ClientArgs {
@@ -118,12 +134,7 @@ impl ClientArgs {
             ),
             None => {
                 let data = self.data_dir()?;
-                let path = data.join(SERVER_FILE);
-                let text = read(&path)?.ok_or_else(|| ClientError::NotRunning { data: data.clone() })?;
-                let file: ServerFile = serde_json::from_str(&text).map_err(|source| ClientError::BadServerFile {
-                    path: path.clone(),
-                    source,
-                })?;
+                let file = ServerFile::read(&data)?.ok_or_else(|| ClientError::NotRunning { data: data.clone() })?;
                 let hint = format!(
                     "the server that ran there as process {} is gone; start it again with `stowage serve --data {}`",
                     file.pid,

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 ///
 /// # Errors
 /// Any other failure to write.
-pub(crate) fn line(text: &str) -> io::Result<bool> {
+pub fn line(text: &str) -> io::Result<bool> {
     let mut out = io::stdout().lock();
     let written = out
         .write_all(text.as_bytes())
@@ -25,7 +25,7 @@ pub(crate) fn line(text: &str) -> io::Result<bool> {
 ///
 /// Other people choose file names.
 #[must_use]
-pub(crate) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars()
         .map(|c| {
             let steers = c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::locate::AdminArgs;
 use super::module::{AdminClient, refused};
-use super::output;
+use super::{completion, output};
 use stowage_deploy::api::RecordRequest;
 
 /// The time between two questions whether the recording is full.
@@ -22,6 +22,7 @@ const ASK_EVERY: Duration = Duration::from_millis(500);
 ///
 /// Exit status: 0 success, 1 the server refused, 2 any other failure.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stowage record calls.ndjson --seconds 60\n  stowage record --stop")]
 pub struct RecordArgs {
     /// Which server
     #[command(flatten)]
@@ -36,12 +37,12 @@ pub struct RecordArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub calls: Option<u64>,
     /// Only calls of this method; repeatable
-    #[arg(long = "method", value_name = "METHOD")]
+    #[arg(long = "method", value_name = "METHOD", add = completion::methods())]
     pub methods: Vec<String>,
     /// Stop the running recording
     #[arg(long, conflicts_with_all = ["file", "seconds", "calls", "methods"])]
     pub stop: bool,
-    /// Print the summary as JSON
+    /// Print the summary as JSON; null if another command stopped the recording
     #[arg(long)]
     pub json: bool,
 }
@@ -73,6 +74,9 @@ impl RecordArgs {
             }
             if self.until_done(&admin, &request.file).await? == StopReason::Elsewhere {
                 eprintln!("the recording was stopped by somebody else");
+                if self.json {
+                    output::line("null")?;
+                }
                 return Ok(ExitCode::SUCCESS);
             }
         }

@@ -21,6 +21,7 @@ const CONCURRENCY: usize = 4;
 ///
 /// Exit status: 0 all calls did what was recorded, 1 some differ, 2 nothing could be compared.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stowage replay favorites.wasm calls.ndjson")]
 pub struct ReplayArgs {
     /// Modules (.wasm; a later one overrides the functions of an earlier one), then the recording
     #[arg(value_name = "MODULE.wasm... FILE", num_args = 2.., required = true)]

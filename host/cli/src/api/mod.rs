@@ -19,20 +19,16 @@ pub use modules::BuiltinModule;
 #[derive(Debug, Subcommand)]
 pub enum ApiCommand {
     /// Print the methods as OpenAPI 3.1
-    ///
-    /// Example: stowage api openapi --module notes.wasm > openapi.json
+    #[command(after_help = "Examples:\n  stowage api openapi --module notes.wasm > openapi.json")]
     Openapi(DescribeArgs),
     /// Print the progress feed as AsyncAPI 3.0
-    ///
-    /// Example: stowage api asyncapi > asyncapi.json
+    #[command(after_help = "Examples:\n  stowage api asyncapi > asyncapi.json")]
     Asyncapi(DescribeArgs),
     /// Print TypeScript types of the methods, for the package stowage-client
-    ///
-    /// Example: stowage api typescript --module notes.wasm > schema.ts
+    #[command(after_help = "Examples:\n  stowage api typescript --module notes.wasm > schema.ts")]
     Typescript(DescribeArgs),
     /// Print a reference of the methods as Markdown
-    ///
-    /// Example: stowage api markdown --only --module notes.wasm > api.md
+    #[command(after_help = "Examples:\n  stowage api markdown --only --module notes.wasm > api.md")]
     Markdown(DescribeArgs),
 }
 

@@ -10,19 +10,22 @@ use super::args::{ThresholdArgs, percent};
 use super::file::ModuleFile;
 use super::show;
 use crate::locate::AdminArgs;
-use crate::output;
+use crate::{completion, output};
 
 /// Percent of the calls that a new canary answers.
 const DEFAULT_PERCENT: f64 = 5.0;
 
 /// Let a version answer a share of the calls, or change the share of a running canary
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  stowage module canary favorites new.wasm --percent 10\n  stowage module canary favorites --percent 50"
+)]
 pub struct CanaryArgs {
     /// Which server
     #[command(flatten)]
     pub admin: AdminArgs,
     /// The module
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = completion::modules())]
     pub name: String,
     /// The component; without it, the share of the running canary is changed
     #[arg(value_name = "FILE", required_unless_present = "percent")]
@@ -31,7 +34,7 @@ pub struct CanaryArgs {
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub percent: Option<f64>,
     /// Only calls of this method; repeatable
-    #[arg(long = "method", value_name = "METHOD", requires = "file")]
+    #[arg(long = "method", value_name = "METHOD", requires = "file", add = completion::methods())]
     pub methods: Vec<String>,
     /// Override findings of the check that are forceable
     #[arg(long, requires = "file")]

@@ -14,6 +14,9 @@ use crate::locate::AdminArgs;
 
 /// Check a module
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+                        stowage module check favorites.wasm\n  \
+                        stowage module check build/new.wasm --name favorites --recording calls.ndjson")]
 pub struct CheckArgs {
     /// Which server
     #[command(flatten)]

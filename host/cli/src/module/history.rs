@@ -12,6 +12,7 @@ use stowage_deploy::api::HistoryEntry;
 
 /// Show the history of the live modules
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stowage module history --limit 5")]
 pub struct HistoryArgs {
     /// Which server
     #[command(flatten)]

@@ -10,6 +10,7 @@ use crate::locate::AdminArgs;
 
 /// Show the live modules
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stowage module list")]
 pub struct ListArgs {
     /// Which server
     #[command(flatten)]

@@ -8,18 +8,20 @@ use clap::Args;
 use super::admin::AdminClient;
 use super::args::ProbationArgs;
 use super::show;
+use crate::completion;
 use crate::locate::AdminArgs;
 use crate::output::printable;
 use stowage_deploy::api::Done;
 
 /// Take a shadow or a canary live
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stowage module promote favorites")]
 pub struct PromoteArgs {
     /// Which server
     #[command(flatten)]
     pub admin: AdminArgs,
     /// The module
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = completion::modules())]
     pub name: String,
     /// Override findings of the check that are forceable
     #[arg(long)]
@@ -49,12 +51,13 @@ impl PromoteArgs {
 
 /// End a shadow or a canary
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stowage module abort favorites")]
 pub struct AbortArgs {
     /// Which server
     #[command(flatten)]
     pub admin: AdminArgs,
     /// The module
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = completion::modules())]
     pub name: String,
     /// Print one line of JSON
     #[arg(long)]
@@ -77,6 +80,7 @@ impl AbortArgs {
 
 /// Go back
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stowage module rollback\n  stowage module rollback --to 11")]
 pub struct RollbackArgs {
     /// Which server
     #[command(flatten)]
@@ -103,12 +107,13 @@ impl RollbackArgs {
 
 /// Unload a module
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stowage module unload notes")]
 pub struct UnloadArgs {
     /// Which server
     #[command(flatten)]
     pub admin: AdminArgs,
     /// The module
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = completion::modules())]
     pub name: String,
     /// Unload it even if no other module serves some of its methods
     #[arg(long)]

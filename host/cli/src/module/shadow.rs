@@ -10,9 +10,8 @@ use super::admin::{AdminClient, AdminError};
 use super::args::percent;
 use super::file::ModuleFile;
 use super::show;
-use crate::API_ERROR;
 use crate::locate::AdminArgs;
-use crate::output;
+use crate::{API_ERROR, completion, output};
 use stowage_deploy::api::ShadowReport;
 
 /// The time between two requests for the report while it is watched.
@@ -20,12 +19,15 @@ const GLANCE: Duration = Duration::from_secs(1);
 
 /// Run a version in shadow of the live one
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+                        stowage module shadow favorites new.wasm --watch\n  \
+                        stowage module shadow favorites --report")]
 pub struct ShadowArgs {
     /// Which server
     #[command(flatten)]
     pub admin: AdminArgs,
     /// The module
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = completion::modules())]
     pub name: String,
     /// The component
     #[arg(value_name = "FILE", required_unless_present = "report", conflicts_with = "report")]

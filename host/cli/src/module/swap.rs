@@ -12,6 +12,9 @@ use crate::locate::AdminArgs;
 
 /// Take modules live
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+                        stowage module swap favorites.wasm\n  \
+                        stowage module swap favorites.wasm common=build/common.wasm --probation 120")]
 pub struct SwapArgs {
     /// Which server
     #[command(flatten)]

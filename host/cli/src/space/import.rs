@@ -17,6 +17,9 @@ use crate::{API_ERROR, output};
 
 /// Import local files into a space
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+                        stowage space import --as storage ~/Documents\n  \
+                        stowage space import --space s3://bucket/chat --as backups --folder backup_20250402 chat.zip")]
 pub struct ImportArgs {
     /// Which space
     #[command(flatten)]

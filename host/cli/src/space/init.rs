@@ -16,6 +16,7 @@ pub const DEFAULT_TOTAL: ByteSize = ByteSize(10 << 30);
 
 /// Create a space
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stowage space init ./space --total 100GB\n  stowage space init s3://bucket/chat")]
 pub struct InitArgs {
     /// The space: an object-store URL (file:///…, s3://bucket/prefix, gs://…, az://…, https://… for
     /// WebDAV) or a directory

@@ -13,6 +13,9 @@ use crate::{API_ERROR, output};
 
 /// Check that a space conforms to its format
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+                        stowage space verify\n  \
+                        stowage space verify --space s3://bucket/chat --deep --json")]
 pub struct VerifyArgs {
     /// Which space
     #[command(flatten)]

@@ -33,6 +33,7 @@ const MAX_PLATFORM: u8 = 4;
 
 /// Show the progress of transfers
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stowage watch\n  stowage watch --direction download --platform 3 --json")]
 pub struct WatchArgs {
     /// Which server
     #[command(flatten)]

@@ -22,6 +22,7 @@ use source_watch::SourceWatch;
 
 /// Build a module and swap it into the running server, on every save
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stowage module dev .\n  stowage module dev notes --name notes")]
 pub struct DevArgs {
     /// Which server
     #[command(flatten)]

@@ -21,6 +21,9 @@ use sources::Sources;
 
 /// Write the crate of a new module
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+                        stowage module new notes\n  \
+                        stowage module new my-favorites --override getImFavoriteList")]
 pub struct NewArgs {
     /// The name in kebab-case; also that of the directory and of the module in the API
     #[arg(value_name = "NAME")]
@@ -31,6 +34,9 @@ pub struct NewArgs {
     /// The directory to create [default: ./NAME]
     #[arg(long, value_name = "PATH")]
     pub dir: Option<PathBuf>,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 impl NewArgs {
@@ -42,7 +48,13 @@ impl NewArgs {
         let dir = self.dir.unwrap_or_else(|| self.name.to_string().into());
         let shown = dir.display().to_string();
         let name = self.name.clone();
-        tokio::task::spawn_blocking(move || write(&self.name, &self.overrides, &dir)).await??;
+        let written = dir.clone();
+        tokio::task::spawn_blocking(move || write(&self.name, &self.overrides, &written)).await??;
+        if self.json {
+            let dir = std::path::absolute(&dir).unwrap_or(dir);
+            output::line(&serde_json::json!({"name": name.to_string(), "dir": dir.to_string_lossy()}).to_string())?;
+            return Ok(ExitCode::SUCCESS);
+        }
         output::line(&format!(
             "made the module {name} in {shown}\n\n  cd {shown}\n  make build    the component\n  make test     its tests\n  make swap     into the running server\n\nREADME.md there goes on."
         ))?;
