@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use stowage_cli::{ApiCommand, CallArgs, ConsoleArgs, ModuleCommand, RecordArgs, ReplayArgs, SpaceCommand, WatchArgs};
 
 use crate::completions::CompletionsArgs;
+use crate::doctor::DoctorArgs;
 use crate::journal::Journal;
 use crate::man::ManArgs;
 use crate::serve;
@@ -19,7 +20,7 @@ use crate::settings::Settings;
     version,
     about,
     max_term_width = 100,
-    after_help = "Examples:\n  stowage serve --demo\n  stowage call getStorageSpaceInfo"
+    after_help = "Examples:\n  stowage serve --demo\n  stowage call getStorageSpaceInfo\n  stowage doctor"
 )]
 pub struct Arguments {
     /// What to do
@@ -69,6 +70,7 @@ pub enum Command {
     Api(ApiCommand),
     Record(RecordArgs),
     Replay(ReplayArgs),
+    Doctor(DoctorArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
     /// Compile the component on stdin to stdout, for the server
@@ -78,10 +80,11 @@ pub enum Command {
 
 impl Command {
     /// The default of STOWAGE_LOG. Only the server logs its normal work; other commands print
-    /// results.
+    /// results. What a diagnosis finds is in its result.
     pub fn log_filter(&self) -> &'static str {
         match self {
             Command::Serve { .. } => "info",
+            Command::Doctor(_) => "off",
             _ => "warn",
         }
     }
@@ -106,6 +109,7 @@ impl Command {
             Command::Api(command) => command.run(crate::builtin_modules()).await,
             Command::Record(args) => args.run().await,
             Command::Replay(args) => args.run().await,
+            Command::Doctor(args) => args.run().await,
             Command::Completions(args) => args.run(),
             Command::Man(args) => args.run(),
             Command::Compile => stowage_logic::compile_stdin().map(|()| ExitCode::SUCCESS),
@@ -155,6 +159,7 @@ mod tests {
             (&["stowage", "serve"][..], "info"),
             (&["stowage", "space", "verify"], "warn"),
             (&["stowage", "watch"], "warn"),
+            (&["stowage", "doctor"], "off"),
         ] {
             let parsed = Arguments::try_parse_from(arguments).expect("valid arguments");
             assert_eq!(parsed.command.log_filter(), filter, "{arguments:?}");

@@ -19,6 +19,7 @@
 //! | [`serve`] | assembles the parts, and shuts them down in order |
 //! | [`settings`] | flags, environment, file |
 //! | [`Arguments`] | the command line, and what runs each command |
+//! | [`doctor`] | `stowage doctor`: checks what a server needs |
 //! | [`completions`], [`man`], [`color`] | completions of shells, manual pages, colours |
 //! | [`demo`] | the files and rows that `--demo` fills an empty space with |
 //!
@@ -35,6 +36,7 @@ pub mod color;
 pub mod completions;
 mod console;
 mod demo;
+mod doctor;
 mod hooks;
 pub mod journal;
 mod man;

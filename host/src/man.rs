@@ -109,7 +109,7 @@ mod tests {
         .run()
         .expect("writable");
         for (name, text) in [
-            ("stowage.1", "stowage call"),
+            ("stowage.1", "stowage doctor"),
             ("stowage-serve.1", "stowage serve \\-\\-demo"),
             ("stowage-module-swap.1", "stowage module swap"),
             ("stowage-space-init.1", "stowage space init"),

@@ -1,11 +1,12 @@
 //! The settings of `stowage serve`. A flag wins over its `STOWAGE_*` variable, this over the TOML
 //! file, this over the default. They are read once.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, FromArgMatches as _};
 use serde::Deserialize;
 
 /// All settings; each is optional. In the TOML file, a setting is named as its flag, without `--`.
@@ -91,6 +92,45 @@ impl Settings {
     pub fn read(file: &Path) -> anyhow::Result<Settings> {
         let text = std::fs::read_to_string(file).with_context(|| format!("the settings file {}", file.display()))?;
         toml::from_str(&text).with_context(|| format!("the settings file {}", file.display()))
+    }
+
+    /// The names of the variables that hold settings.
+    pub fn variables() -> Vec<String> {
+        let command = Settings::augment_args(clap::Command::new("settings"));
+        let names = command.get_arguments().filter_map(|arg| arg.get_env());
+        names.map(|name| name.to_string_lossy().into_owned()).collect()
+    }
+
+    /// The settings of the variables that `get` knows, and what is wrong with the others.
+    pub fn from_environment(get: impl Fn(&str) -> Option<OsString>) -> (Settings, Vec<String>) {
+        let known = Settings::augment_args(clap::Command::new("settings").no_binary_name(true));
+        // The variables of the process are not looked at: `get` has them.
+        let command = known.clone().mut_args(|arg| arg.env(None::<&str>));
+        let parse = |words: &[OsString]| command.clone().try_get_matches_from(words);
+        let (mut good, mut errors) = (Vec::new(), Vec::new());
+        for arg in known.get_arguments() {
+            let (Some(name), Some(long)) = (arg.get_env().and_then(|name| name.to_str()), arg.get_long()) else {
+                continue;
+            };
+            let Some(value) = get(name) else { continue };
+            let mut word = OsString::from(format!("--{long}="));
+            word.push(value);
+            match parse(std::slice::from_ref(&word)) {
+                Ok(_) => good.push(word),
+                Err(error) => {
+                    let text = error.to_string();
+                    let first = text.lines().next().unwrap_or_default();
+                    errors.push(format!("{name}: {}", first.trim_start_matches("error: ")));
+                }
+            }
+        }
+        match parse(&good).and_then(|matches| Settings::from_arg_matches(&matches)) {
+            Ok(settings) => (settings, errors),
+            Err(error) => {
+                errors.push(error.to_string());
+                (Settings::default(), errors)
+            }
+        }
     }
 
     /// These settings, completed by those of `other`.

@@ -14,6 +14,7 @@
 //! | [`document`] | the code blocks of the repository's documents |
 //! | [`s3`], [`webdav`], [`nginx`] | servers of a space on loopback |
 //! | [`space_server`] | a server of a space that fails as a test wants |
+//! | [`careless_store`] | a store that ignores the conditions of puts |
 //! | [`link`] | a slow link to a server |
 //! | [`tools`], [`usage`] | programs of others; what a process uses |
 //! | [`wait`], [`random`] | waiting with a bound, choices that can be made again |
@@ -24,6 +25,7 @@
 
 pub mod admin;
 pub mod browser;
+pub mod careless_store;
 pub mod changing;
 pub mod cli;
 pub mod console;

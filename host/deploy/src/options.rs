@@ -84,9 +84,11 @@ impl Default for CanaryOptions {
 }
 
 impl Source {
+    /// Checks the name and the size.
+    ///
     /// # Errors
     /// When the name is not usable as a file name, or the module is too large.
-    pub(crate) fn validate(&self) -> Result<(), DeployError> {
+    pub fn validate(&self) -> Result<(), DeployError> {
         let letters = |c: char| c.is_ascii_alphanumeric();
         let fits = self.name.len() <= MAX_NAME_BYTES
             && self.name.starts_with(letters)

@@ -68,7 +68,8 @@ impl AdminToken {
         Ok(AdminToken(bytes.iter().map(|b| format!("{b:02x}")).collect()))
     }
 
-    fn parse(text: &str) -> Option<AdminToken> {
+    /// The token in the text of its file. None if the text is no token.
+    pub(crate) fn parse(text: &str) -> Option<AdminToken> {
         let text = text.trim_end();
         let valid = text.len() == 2 * LEN && text.bytes().all(|b| b.is_ascii_hexdigit());
         valid.then(|| AdminToken(text.to_owned()))

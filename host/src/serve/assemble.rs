@@ -86,7 +86,8 @@ fn logic_config(settings: &Settings, data: &DataDir) -> stowage_logic::Config {
     config
 }
 
-fn limits(settings: &Settings) -> Limits {
+/// What one call may use.
+pub(crate) fn limits(settings: &Settings) -> Limits {
     let mut limits = Limits::default();
     if let Some(ms) = settings.cpu_ms {
         limits.cpu = Duration::from_millis(ms);

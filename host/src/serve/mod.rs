@@ -6,6 +6,10 @@ mod jobs;
 mod network;
 mod space;
 
+pub(crate) use assemble::limits;
+pub(crate) use network::{check as check_network, files_needed, listen as listen_address};
+pub(crate) use space::explained as explain_space_error;
+
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -18,7 +18,8 @@ const OTHER_FILES: usize = 256;
 /// Fewest connections, however low the limit of open files is.
 const MIN_CONNECTIONS: usize = 16;
 
-fn listen(settings: &Settings) -> SocketAddr {
+/// The address of the settings, or the default.
+pub(crate) fn listen(settings: &Settings) -> SocketAddr {
     settings.listen.unwrap_or(DEFAULT_LISTEN)
 }
 
@@ -26,7 +27,7 @@ fn listen(settings: &Settings) -> SocketAddr {
 ///
 /// # Errors
 /// Names the setting and the expected value.
-pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
+pub(crate) fn check(settings: &Settings) -> anyhow::Result<()> {
     let listen = listen(settings);
     anyhow::ensure!(
         listen.ip().is_loopback() || settings.token.is_some(),
@@ -91,6 +92,14 @@ pub(super) fn server_config(settings: &Settings) -> server::Config {
         config.drain = Duration::from_secs(seconds);
     }
     config
+}
+
+/// The open files that a server with these settings may need.
+pub(crate) fn files_needed(settings: &Settings) -> usize {
+    let connections = settings
+        .max_connections
+        .unwrap_or(server::Config::default().connections);
+    connections.saturating_add(OTHER_FILES)
 }
 
 /// Raises the limit of open files to what the system allows, and returns it.

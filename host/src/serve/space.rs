@@ -26,7 +26,8 @@ pub(super) async fn open(url: &str, create: bool, store: &Store) -> anyhow::Resu
     opened.map_err(|error| explained(error, url))
 }
 
-fn explained(error: Error, url: &str) -> anyhow::Error {
+/// What is wrong with a space, and what to do after a semicolon.
+pub(crate) fn explained(error: Error, url: &str) -> anyhow::Error {
     let place = shown(url);
     match error {
         Error::Missing { .. } => anyhow::anyhow!(

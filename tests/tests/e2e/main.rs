@@ -9,6 +9,7 @@ mod cli;
 mod console;
 mod crash;
 mod day;
+mod doctor;
 mod downloads;
 mod examples;
 mod faults;
