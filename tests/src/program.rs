@@ -50,7 +50,9 @@ pub fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy().to_ascii_uppercase();
         // No proxy between the test and loopback, and nobody's own credentials for a space.
-        if text.starts_with("STOWAGE_") || text.starts_with("AWS_") || text.ends_with("_PROXY") {
+        // And nobody's own taste of colours.
+        let is_color = matches!(text.as_str(), "NO_COLOR" | "CLICOLOR" | "CLICOLOR_FORCE");
+        if text.starts_with("STOWAGE_") || text.starts_with("AWS_") || text.ends_with("_PROXY") || is_color {
             command.env_remove(name);
         }
     }

@@ -31,6 +31,7 @@ mod replay;
 mod resumable;
 mod routing;
 mod s3;
+mod shell;
 mod space_away;
 mod space_info;
 mod sync;
