@@ -6,7 +6,7 @@ TESTERS := probe changing
 COMPONENTS := $(MODULES) $(TESTERS)
 RUN_ARGS ?= --demo
 
-.PHONY: all build modules components console target run test test-tools test-faults record-examples lint bench bench-transfer dist test-dist clean
+.PHONY: all build modules components console target run test test-tools test-faults record-examples api-docs lint bench bench-transfer dist test-dist clean
 
 all: build
 
@@ -54,6 +54,7 @@ test: build test-tools
 # need them say what they leave out.
 test-tools:
 	@.ci/test-tools
+	@.ci/api-tools/install
 
 # Many runs of downloads from a server that fails in every way, with a host that is killed.
 test-faults: build
@@ -62,6 +63,10 @@ test-faults: build
 # The recording of the documented examples, after a change of what the modules do.
 record-examples: build
 	STOWAGE_RECORD_EXAMPLES=1 $(CARGO) test --release --locked --workspace --test component the_recorded_examples
+
+# The reference of the API, after a change of what modules serve or of their comments.
+api-docs: build
+	target/release/stowage api markdown > docs/api.md
 
 # Formatting, the width of prose, and clippy for the host and for the components.
 lint: components

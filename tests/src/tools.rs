@@ -7,6 +7,8 @@
 use std::net::TcpListener;
 use std::path::PathBuf;
 
+use crate::program::target_dir;
+
 /// Directories of programs that only root has in its path.
 const MORE_DIRECTORIES: [&str; 3] = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
 
@@ -33,6 +35,25 @@ pub fn needed(name: &str, skipped: &str) -> Option<PathBuf> {
             "{name} is not installed, which {skipped} needs: run `make test-tools`"
         );
         eprintln!("SKIPPED: {skipped}, because {name} is not installed; `make test-tools` installs it");
+    }
+    found
+}
+
+/// The path of a program that `.ci/api-tools/install` puts into `target/tools`. `None` if it is not
+/// there: the test ends, and stderr says what was left out.
+///
+/// # Panics
+/// When it is not there and `STOWAGE_TEST_REQUIRE` is `1`.
+pub fn needed_api_tool(path: &str, skipped: &str) -> Option<PathBuf> {
+    let file = target_dir().join("tools").join(path);
+    let found = file.exists().then_some(file);
+    if found.is_none() {
+        let required = std::env::var("STOWAGE_TEST_REQUIRE").is_ok_and(|value| value == "1");
+        assert!(
+            !required,
+            "target/tools/{path} is missing, which {skipped} needs: run `make test-tools`"
+        );
+        eprintln!("SKIPPED: {skipped}, because target/tools/{path} is missing; `make test-tools` installs it");
     }
     found
 }

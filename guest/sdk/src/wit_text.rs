@@ -11,9 +11,9 @@ pub const fn text_bytes<const N: usize>(text: &str) -> [u8; N] {
 /// Embeds WIT files as the custom section `stowage:wit` of the module. Descriptions of the API and
 /// messages about numbers take their words from there.
 ///
-/// The files are those of `wit/deps` in Stowage's repository. A module elsewhere names the directory
-/// of its crate that has them: `embed_wit!(in "wit"; "world.wit")`. Name the files of all interfaces
-/// that are exported, and of those whose types they use.
+/// The files are those of `wit/deps` in Stowage's repository. A module elsewhere names the
+/// directory of its crate that has them: `embed_wit!(in "wit"; "world.wit")`. Name the files of all
+/// interfaces that are exported, and of those whose types they use.
 ///
 /// Stripping and link-time optimisation keep the section. Native builds embed nothing.
 #[macro_export]

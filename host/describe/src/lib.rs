@@ -20,4 +20,5 @@ pub use asyncapi::asyncapi;
 pub use json::Json;
 pub use markdown::markdown;
 pub use openapi::openapi;
+pub use schema::{Role, schema};
 pub use typescript::typescript;

@@ -167,16 +167,19 @@ pub(crate) fn answer(data: Json, errors: Option<&[(i32, String)]>) -> Json {
         ),
         None => failure.set("not", Json::object([("const", 200_i128.into())])),
     }
-    let envelope = |code: Json, message: Json, data: Json| {
-        object(vec![
+    let envelope = |title: &str, code: Json, message: Json, data: Json| {
+        let fields = vec![
             ("code".into(), code, true),
             ("message".into(), message, true),
             ("data".into(), data, true),
-        ])
+        ];
+        let mut members = vec![("title".to_owned(), title.into())];
+        members.extend_from_slice(object(fields).members());
+        Json::Object(members)
     };
     let cases = vec![
-        envelope(success, of_type("null"), data),
-        envelope(failure, of_type("string"), of_type("null")),
+        envelope("Success", success, of_type("null"), data),
+        envelope("Failure", failure, of_type("string"), of_type("null")),
     ];
     Json::object([("oneOf", cases.into())])
 }

@@ -80,7 +80,10 @@ pub(crate) fn info(title: &str, description: &str) -> Json {
         ("description", description.into()),
         (
             "license",
-            Json::object([("name", "Apache-2.0".into()), ("identifier", "Apache-2.0".into())]),
+            Json::object([
+                ("name", "Apache-2.0".into()),
+                ("url", "https://www.apache.org/licenses/LICENSE-2.0".into()),
+            ]),
         ),
     ])
 }
@@ -154,4 +157,28 @@ fn operation(method: &Method) -> Json {
     operation.set("x-stowage-version", format!("{:#}", method.version));
     operation.set("x-stowage-function", method.function.as_str());
     operation
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names that references in a value name.
+    fn references(value: &Json, found: &mut Vec<String>) {
+        found.extend(value.get("$ref").and_then(Json::as_text).map(str::to_owned));
+        value.members().iter().for_each(|(_, value)| references(value, found));
+        value.items().iter().for_each(|value| references(value, found));
+    }
+
+    #[test]
+    fn everything_that_the_paths_of_the_host_refer_to_is_there() {
+        let host = host();
+        let mut found = Vec::new();
+        references(&host, &mut found);
+        assert!(found.len() > 50, "{}", found.len());
+        for reference in found {
+            let path: Vec<_> = reference.trim_start_matches("#/").split('/').collect();
+            assert!(host.at(&path).is_some(), "{reference}");
+        }
+    }
 }

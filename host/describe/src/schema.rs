@@ -22,11 +22,28 @@ const MAX_COMPARED_NAMES: usize = 256;
 
 /// Whether a value is sent or received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
+pub enum Role {
     /// It is in a request: fields that may be null may be absent.
     Request,
     /// It is in an answer: all fields are there.
     Answer,
+}
+
+/// The schema of one type, without names and comments: what the codec writes, or what it takes.
+pub fn schema(ty: &Type, role: Role) -> Json {
+    let nowhere = InterfaceName {
+        package: String::new(),
+        interface: String::new(),
+    };
+    let scope = Scope {
+        interface: &nowhere,
+        named: &[],
+    };
+    let mut schemas = Schemas {
+        parts_left: MAX_PARTS,
+        ..Schemas::default()
+    };
+    schemas.of(ty, None, role, scope)
 }
 
 /// Where types are named.
@@ -250,23 +267,25 @@ pub(crate) fn describe(schema: &mut Json, comment: &str) {
 
 /// The values of a schema, or null.
 pub(crate) fn nullable(mut schema: Json) -> Json {
-    match schema.get("type") {
+    let null = of_type("null");
+    match (schema.get("type"), schema.get("oneOf")) {
         // The values of an enum are listed, and null is none of them.
-        Some(Json::Text(name)) if schema.get("enum").is_none() => {
+        (Some(Json::Text(name)), None) if schema.get("enum").is_none() => {
             let types = Json::texts([name.as_str(), "null"]);
             schema.set("type", types);
             schema
         }
-        Some(Json::Array(types)) if types.contains(&"null".into()) => schema,
-        _ if is_nullable(&schema) => schema,
-        _ => Json::object([("oneOf", vec![schema, of_type("null")].into())]),
+        (Some(Json::Array(types)), None) if types.contains(&"null".into()) => schema,
+        (None, Some(cases)) => {
+            let mut cases = cases.items().to_vec();
+            if !cases.contains(&null) {
+                cases.push(null);
+            }
+            schema.set("oneOf", cases);
+            schema
+        }
+        _ => Json::object([("oneOf", vec![schema, null].into())]),
     }
-}
-
-/// Whether null is one of the cases of a schema.
-fn is_nullable(schema: &Json) -> bool {
-    let cases = schema.get("oneOf").map_or(&[][..], Json::items);
-    cases.contains(&of_type("null"))
 }
 
 fn integer<I: Into<i128>>(min: I, max: I) -> Json {

@@ -204,7 +204,10 @@ fn schema(value: &Json) -> String {
         return union(texts.items().iter().map(literal).collect());
     }
     if let Some(cases) = value.get("oneOf") {
-        return union(cases.items().iter().map(schema).collect());
+        let types = cases.items().iter().map(schema);
+        // The generator writes a union in a union so.
+        let types = types.map(|ty| if is_union(&ty) { format!("({ty})") } else { ty });
+        return union(types.collect());
     }
     match value.get("type") {
         Some(Json::Text(name)) => of_type(value, name),
@@ -392,6 +395,10 @@ mod tests {
             (
                 r#"{"type":"array","prefixItems":[{"type":"string"},{"type":"boolean"}]}"#,
                 "[\n    string,\n    boolean\n]",
+            ),
+            (
+                r#"{"oneOf":[{"enum":["a","b"]},{"type":"array","items":{"type":["string","null"]}}]}"#,
+                r#"("a" | "b") | (string | null)[]"#,
             ),
             (r#"{"type":"object","properties":{}}"#, "Record<string, never>"),
             (

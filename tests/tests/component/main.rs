@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "what goes wrong in a test ends it")]
 
 mod deploy;
+mod descriptions;
 mod examples;
 mod kit;
 mod kits;
@@ -11,6 +12,7 @@ mod log;
 mod modules;
 mod precompiled;
 mod probe;
+mod random_types;
 mod recordings;
 mod refused;
 mod response_cache;

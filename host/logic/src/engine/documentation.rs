@@ -22,8 +22,8 @@ pub struct Documentation {
 }
 
 impl Documentation {
-    /// Reads a text of several WIT files, one after the other. A package that cannot be read is left
-    /// out.
+    /// Reads a text of several WIT files, one after the other. A package that cannot be read is
+    /// left out.
     pub fn read(text: &str) -> Documentation {
         let mut sources: Vec<(&str, SourceMap)> = Vec::new();
         if text.len() <= MAX_TEXT_BYTES {
