@@ -182,7 +182,7 @@ fn to_the_page() -> HttpResponse {
 fn protect(headers: &mut HeaderMap, host: Option<&HeaderValue>) {
     let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
     let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src blob:; \
          connect-src 'self' ws://{host}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
     if let Ok(policy) = HeaderValue::try_from(policy) {

@@ -76,8 +76,8 @@ async fn the_page_needs_no_token_and_loads_nothing_from_elsewhere() {
     assert_eq!(
         page.headers["content-security-policy"],
         format!(
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self' \
-             ws://{}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
+             media-src blob:; connect-src 'self' ws://{}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
             host.address()
         )
     );
