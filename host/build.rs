@@ -1,5 +1,5 @@
-//! Puts into the binary: the built modules of `target/modules` (or `STOWAGE_MODULES`), their code of
-//! `target/code`, and the built console of `target/console` (or `STOWAGE_CONSOLE`), compressed.
+//! Puts into the binary: the built modules of `target/modules` (or `STOWAGE_MODULES`), their code
+//! of `target/code`, and the built console of `target/console` (or `STOWAGE_CONSOLE`), compressed.
 
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

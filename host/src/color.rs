@@ -6,8 +6,8 @@
 
 use anstream::{AutoStream, ColorChoice};
 
-/// Makes the libraries that draw bars and reports follow the decision. Returns whether stderr, which
-/// has the log, has colours.
+/// Makes the libraries that draw bars and reports follow the decision. Returns whether stderr,
+/// which has the log, has colours.
 pub fn decide() -> bool {
     let has_colors = |choice| choice != ColorChoice::Never;
     let stderr = has_colors(AutoStream::choice(&std::io::stderr()));

@@ -1,5 +1,5 @@
-//! A store on loopback that takes every put: it ignores the conditions of S3. Its clock is wrong, if
-//! a test wants that.
+//! A store on loopback that takes every put: it ignores the conditions of S3. Its clock is wrong,
+//! if a test wants that.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

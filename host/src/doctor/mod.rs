@@ -43,9 +43,9 @@ use verdict::{Diagnosis, Outcome, Verdict};
 
 /// Check what the server needs, and say what to do
 ///
-/// Give it the flags of `stowage serve`. It changes nothing: only a small object is written into the
-/// space and removed. Exit status: 0 the server works (there may be warnings), 1 an error was found,
-/// 2 the checks could not run.
+/// Give it the flags of `stowage serve`. It changes nothing: only a small object is written into
+/// the space and removed. Exit status: 0 the server works (there may be warnings), 1 an error was
+/// found, 2 the checks could not run.
 // The environment is read by the check, so that a bad variable is a finding.
 #[derive(Debug, Args)]
 #[command(

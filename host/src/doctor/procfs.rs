@@ -80,8 +80,8 @@ fn holds_one_of(pid: u32, sockets: &[String]) -> bool {
         })
 }
 
-/// The inodes of the sockets that listen on a port. A line has the local address as the second word,
-/// the state as the fourth and the inode as the tenth.
+/// The inodes of the sockets that listen on a port. A line has the local address as the second
+/// word, the state as the fourth and the inode as the tenth.
 fn listening_sockets(table: &str, port: u16) -> Vec<String> {
     let end = format!(":{port:04X}");
     let lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());

@@ -20,8 +20,8 @@ pub struct World {
     _dir: TempDir,
 }
 
-/// The configuration of tests: few instances, the code of the built-in modules, and a cache of other
-/// compiled modules for all tests.
+/// The configuration of tests: few instances, the code of the built-in modules, and a cache of
+/// other compiled modules for all tests.
 pub fn config() -> Config {
     Config {
         concurrency: 32,

@@ -287,8 +287,8 @@ async fn every_route_requires_the_token() {
     assert!(!host.log().contains("secret"), "the token is not in the log");
 }
 
-/// A page with a wrong token saw a broken connection, and tried again and again: no browser showed it
-/// the status of a refusal.
+/// A page with a wrong token saw a broken connection, and tried again and again: no browser showed
+/// it the status of a refusal.
 #[tokio::test]
 async fn a_page_of_an_allowed_origin_reads_why_it_is_refused() {
     let launch = ["--token", "secret", "--allow-origin", "https://app.example"];
