@@ -6,7 +6,7 @@ TESTERS := probe changing
 COMPONENTS := $(MODULES) $(TESTERS)
 RUN_ARGS ?= --demo
 
-.PHONY: all build modules components console target run test test-tools test-faults record-examples api-docs lint bench bench-transfer dist test-dist clean
+.PHONY: all build modules components console client target run test test-tools client-tools test-clients test-faults record-examples api-docs lint bench bench-transfer dist test-dist clean
 
 all: build
 
@@ -47,7 +47,7 @@ run: build
 	target/release/stowage serve $(RUN_ARGS)
 
 # Unit tests, component tests in wasmtime, end-to-end tests of the real binary.
-test: build test-tools
+test: build test-tools test-clients
 	$(CARGO) test --release --locked --workspace
 
 # Servers and programs of others that tests and benchmarks run. Without root and apt nothing happens, and the tests that
@@ -55,6 +55,20 @@ test: build test-tools
 test-tools:
 	@.ci/test-tools
 	@.ci/api-tools/install
+
+# The TypeScript client as a package, in clients/typescript/dist. `npm run generate` there writes its types.
+client: build client-tools
+	cd clients/typescript && npm run --silent generate:check && npm run --silent build
+
+# The clients against the real binary, in Node, in Chromium and in Python.
+test-clients: build test-tools
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory client && cd clients/typescript && npm test; \
+	elif [ "$$STOWAGE_TEST_REQUIRE" = 1 ]; then echo "npm is missing: install Node.js 20 or later" >&2; exit 1; \
+	else echo "SKIPPED: the tests of the clients, because npm is not installed" >&2; fi
+
+# What the clients are built and tested with.
+client-tools:
+	@.ci/client-tools
 
 # Many runs of downloads from a server that fails in every way, with a host that is killed.
 test-faults: build
@@ -72,6 +86,7 @@ api-docs: build
 lint: components
 	$(CARGO) fmt --all --check
 	.ci/prose-width
+	@if command -v npm >/dev/null; then .ci/client-tools && cd clients/typescript && npm run --silent lint; fi
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --release --locked --target wasm32-wasip2 $(COMPONENTS:%=-p stowage-%) -- -D warnings
 

@@ -18,15 +18,20 @@ export function find(name: string): string | undefined {
  * With `STOWAGE_TEST_REQUIRE=1` that is an error.
  */
 export function needed(name: string, skipped: string): string | undefined {
-  const found = find(name);
-  if (found === undefined) {
-    const message = `${skipped}, because ${name} is not installed; \`make test-tools\` installs it`;
-    if (process.env["STOWAGE_TEST_REQUIRE"] === "1") {
-      throw new Error(message);
-    }
-    console.error(`SKIPPED: ${message}`);
+  return neededAt(find(name) ?? name, skipped, "make test-tools");
+}
+
+/** The same for a path. `command` installs it. */
+export function neededAt(path: string, skipped: string, command: string): string | undefined {
+  if (isProgram(path)) {
+    return path;
   }
-  return found;
+  const message = `${skipped}, because ${path} is not installed; \`${command}\` installs it`;
+  if (process.env["STOWAGE_TEST_REQUIRE"] === "1") {
+    throw new Error(message);
+  }
+  console.error(`SKIPPED: ${message}`);
+  return undefined;
 }
 
 export function isProgram(path: string): boolean {
