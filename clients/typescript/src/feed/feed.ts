@@ -1,3 +1,5 @@
+// `AsyncDisposable`, also in the types of applications that target an older standard.
+/// <reference lib="esnext.disposable" preserve="true" />
 import { StowageError } from "../error.js";
 import type { Server } from "../server.js";
 import { Backoff, pause, type Retry } from "./backoff.js";

@@ -53,6 +53,13 @@ describe("README.md", () => {
     expect((await snippets()).map(({ isFragment }) => isFragment)).toEqual([false, false, false, true]);
   });
 
+  test("compiles in an application with the usual settings, and without types of Node", async () => {
+    const tsc = join(PACKAGE, "node_modules/typescript/bin/tsc");
+    const settings = ["--noEmit", "--strict", "--target", "es2022", "--module", "nodenext", "--types", ""];
+    const compiled = run(process.execPath, [tsc, ...settings, join(BUILD, "docs/snippet_0.ts")]);
+    await expect(compiled.catch(({ stdout }) => ({ stdout }))).resolves.toMatchObject({ stdout: "" });
+  });
+
   test("calls a method", async () => {
     const lines = (await output(join(BUILD, "out/.build/docs/snippet_0.js"))).trim().split("\n");
     expect(lines[0]).toBe("1 我的收藏");
