@@ -55,7 +55,7 @@ describe("README.md", () => {
 
   test("compiles in an application with the usual settings, and without types of Node", async () => {
     const tsc = join(PACKAGE, "node_modules/typescript/bin/tsc");
-    const settings = ["--noEmit", "--strict", "--target", "es2022", "--module", "nodenext", "--types", ""];
+    const settings = ["--noEmit", "--strict", "--target", "es2022", "--module", "nodenext", "--typeRoots", "none"];
     const compiled = run(process.execPath, [tsc, ...settings, join(BUILD, "docs/snippet_0.ts")]);
     await expect(compiled.catch(({ stdout }) => ({ stdout }))).resolves.toMatchObject({ stdout: "" });
   });
