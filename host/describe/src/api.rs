@@ -51,11 +51,14 @@ impl Api {
             let Some(method) = method else {
                 continue;
             };
-            add(
-                &mut tags,
-                &method.tag,
-                &prose_of(documentation.interface(&method.interface)),
-            );
+            let about = match documentation.interface(&method.interface) {
+                "" => format!(
+                    "The interface `{}` of `{}`.",
+                    method.interface.interface, method.interface.package
+                ),
+                comment => prose_of(comment),
+            };
+            add(&mut tags, &method.tag, &about);
             add(
                 &mut packages,
                 &method.interface.package,
