@@ -6,7 +6,7 @@ TESTERS := probe changing
 COMPONENTS := $(MODULES) $(TESTERS)
 RUN_ARGS ?= --demo
 
-.PHONY: all build modules components console client target run test test-tools client-tools test-clients test-faults record-examples api-docs lint bench bench-transfer dist test-dist clean
+.PHONY: all build modules components console client target run test test-tools client-tools test-clients test-console screenshots test-faults record-examples api-docs lint bench bench-transfer dist test-dist clean
 
 all: build
 
@@ -47,7 +47,7 @@ run: build
 	target/release/stowage serve $(RUN_ARGS)
 
 # Unit tests, component tests in wasmtime, end-to-end tests of the real binary.
-test: build test-tools test-clients
+test: build test-tools test-clients test-console
 	$(CARGO) test --release --locked --workspace
 
 # Servers and programs of others that tests and benchmarks run. Without root and apt nothing happens, and the tests that
@@ -65,6 +65,14 @@ test-clients: build test-tools
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory client && cd clients/typescript && npm test; \
 	elif [ "$$STOWAGE_TEST_REQUIRE" = 1 ]; then echo "npm is missing: install Node.js 20 or later" >&2; exit 1; \
 	else echo "SKIPPED: the tests of the clients, because npm is not installed" >&2; fi
+
+# The console: its logic, and its pages in a headless browser against the real binary.
+test-console: build test-tools
+	.ci/test-console
+
+# The pictures of the console in docs/img.
+screenshots: build test-tools
+	STOWAGE_SCREENSHOTS=1 .ci/test-console screenshots
 
 # What the clients are built and tested with.
 client-tools:

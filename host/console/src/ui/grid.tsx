@@ -252,7 +252,7 @@ interface RowProps<T> {
   live: { readonly current: GridProps<T> };
   row: T | undefined;
   selected: boolean;
-  /** The class of the row, or nothing. */
+  /** A class of its own. */
   look: string;
   index: number;
   start: number;

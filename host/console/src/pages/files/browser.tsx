@@ -108,10 +108,11 @@ export function Browser({ section, path }: { section: Section; path: Path }) {
 
   const filterNames = section.filters(path);
   const filtered = filter.keyword !== "" || filter.type !== 0 || filter.from !== undefined || filter.to !== undefined;
-  const columns = useMemo(
-    () => columnsOf(section.name, path.length > 0 || filter.keyword !== "", !(wide && pane), rowActions),
-    [listKey, t, wide, pane, paged],
-  );
+  const roomy = !(wide && pane);
+  const isIn = path.length > 0 || filter.keyword !== "";
+  // The rows of the grid are rendered again only if these change.
+  const columns = useMemo(() => columnsOf(section.name, isIn, roomy, rowActions), [listKey, t, wide, pane]);
+  const card = useMemo(() => cardOf(section.name, rowActions), [listKey, t, wide]);
   const shown = paged.ready || paged.count > 0;
   // Another order keeps the focus on the title that was clicked. Another filter begins at the top.
   const gridKey = JSON.stringify([section.name, path, { ...filter, down: true }]);
@@ -196,7 +197,7 @@ export function Browser({ section, path }: { section: Section; path: Path }) {
             fill
             label={t.list}
             columns={columns}
-            card={cardOf(section.name, rowActions)}
+            card={card}
             cardHeight={64}
             count={shown ? paged.count : expectedRows}
             row={(index) => paged.row(index)}
