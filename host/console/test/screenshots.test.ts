@@ -38,7 +38,7 @@ async function clients(url: string, length: number) {
         call(url, "getImFavoriteList", { favId: "1", type: 0, page: 1, pageSize: 10 + (n % 20) }),
       ]);
     await Promise.all(Array.from({ length: busy }, one));
-    if (n % 9 === 0) await call(url, "deleteImFavoriteFolder", { id: "none" }).catch(() => undefined);
+    if (n % 300 === 299) await call(url, "deleteImFavoriteFolder", { id: "none" }).catch(() => undefined);
   }
 }
 

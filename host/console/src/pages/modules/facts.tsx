@@ -32,7 +32,7 @@ export function Facts({ module }: { module: Module }) {
         <h2>{f.calls}</h2>
         <p class="muted small">{f.callsHint}</p>
         <dl class="tiles">
-          <Tile name={f.calls}>{number(calls.calls)}</Tile>
+          <Tile name={f.calls}>{number(calls.calls + calls.remembered)}</Tile>
           <Tile name={f.failed}>{number(calls.failed)}</Tile>
           <Tile name={f.traps} bad={calls.traps > 0}>
             {number(calls.traps)}

@@ -89,7 +89,7 @@ function Line({ module, draining }: { module: Module; draining: readonly string[
         ))}
       </td>
       <td class="number" data-label={l.calls}>
-        {number(calls.calls)}
+        {number(calls.calls + calls.remembered)}
       </td>
       <td class="number" data-label={l.failed}>
         {number(calls.failed)}
