@@ -64,9 +64,9 @@ fn console(manifest: &Path, out: &Path) {
     fs::create_dir_all(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     let dir = fs::canonicalize(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     println!("cargo::rerun-if-changed={}", dir.display());
-    let compressed = out.join("console");
-    let _ = fs::remove_dir_all(&compressed);
-    fs::create_dir_all(&compressed).expect("the build directory is writable");
+    let copies = out.join("console");
+    let _ = fs::remove_dir_all(&copies);
+    fs::create_dir_all(&copies).expect("the build directory is writable");
     let mut text = String::from("const CONSOLE: &[Asset] = &[\n");
     for (index, path) in files_below(&dir).iter().enumerate() {
         let name = path.strip_prefix(&dir).expect("below the directory").to_str();
@@ -74,20 +74,23 @@ fn console(manifest: &Path, out: &Path) {
         let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
-        let smaller = |extension: &str, made: Vec<u8>| {
-            if made.len() >= bytes.len() {
-                return "None".to_owned();
-            }
-            let file = compressed.join(format!("{index}.{extension}"));
+        // A copy: the file of the console may be built anew while the host is compiled.
+        let kept = |extension: &str, made: &[u8]| {
+            let file = copies.join(format!("{index}.{extension}"));
             fs::write(&file, made).expect("the build directory is writable");
-            format!("Some(include_bytes!({file:?}))")
+            format!("include_bytes!({file:?})")
+        };
+        let smaller = |extension: &str, made: Vec<u8>| match made.len() < bytes.len() {
+            true => format!("Some({})", kept(extension, &made)),
+            false => "None".to_owned(),
         };
         writeln!(
             text,
-            "    Asset {{ path: {name:?}, content_type: {:?}, hash: \"{:016x}\", identity: include_bytes!({path:?}), \
+            "    Asset {{ path: {name:?}, content_type: {:?}, hash: \"{:016x}\", identity: {}, \
              brotli: {}, gzip: {} }},",
             content_type(path),
             hasher.finish(),
+            kept("plain", &bytes),
             smaller("br", brotli(&bytes)),
             smaller("gz", gzip(&bytes)),
         )
