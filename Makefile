@@ -110,7 +110,7 @@ bench-transfer: build test-tools
 
 # What people install, in target/dist: a static binary as archive, .deb and OCI image, with checksums and
 # an SBOM.
-dist: modules
+dist: modules console
 	.ci/dist-tools
 	.ci/dist
 
