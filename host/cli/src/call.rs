@@ -19,8 +19,8 @@ const MAX_STDIN_BYTES: u64 = 64 << 20;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
                         stowage call getStorageSpaceInfo\n  \
-                        stowage call getImFavoriteList '{\"favId\":\"1\",\"page\":1,\"pageSize\":20}'\n  \
-                        stowage call transferApi/listTasks '{}' --json")]
+                        stowage call getImFavoriteList '{\"favId\":\"1\",\"type\":0,\"page\":1,\"pageSize\":20}'\n  \
+                        stowage call transferApi/listTasks '{\"page\":1,\"pageSize\":20}' --json")]
 pub struct CallArgs {
     /// Which server
     #[command(flatten)]

@@ -15,9 +15,6 @@ use crate::module::AdminClient;
 /// How long a person waits for a completion.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The interface whose methods are called without its name.
-const STORAGE_API: &str = "storageApi/";
-
 /// The methods that the server serves, as `stowage call` takes them.
 pub(crate) fn methods() -> ArgValueCandidates {
     ArgValueCandidates::new(|| candidates(live().as_ref().map(method_names).unwrap_or_default()))
@@ -38,9 +35,7 @@ fn module_names(list: ModuleList) -> Vec<String> {
 
 fn method_names(list: &ModuleList) -> Vec<String> {
     let methods = list.modules.iter().flat_map(|module| &module.methods);
-    let mut names: Vec<_> = methods
-        .map(|method| method.strip_prefix(STORAGE_API).unwrap_or(method).to_owned())
-        .collect();
+    let mut names: Vec<_> = methods.cloned().collect();
     names.sort();
     names
 }

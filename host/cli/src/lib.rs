@@ -31,6 +31,7 @@ pub use locate::{AdminArgs, ClientArgs, ServerFile};
 pub use module::ModuleCommand;
 pub use record::RecordArgs;
 pub use replay::ReplayArgs;
+pub use reply::ClientError;
 pub use size::{ByteSize, SizeError};
 pub use space::SpaceCommand;
 pub use watch::WatchArgs;

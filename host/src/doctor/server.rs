@@ -23,7 +23,7 @@ pub(super) fn check(subject: &Subject) -> Verdict {
         ),
         ServerClue::Unreadable(reason) => Verdict::error(
             ID,
-            reason.clone(),
+            format!("{shown} is not what a server writes: {reason}"),
             match subject.is_open() {
                 true => "restart the server, which writes the file anew".to_owned(),
                 false => format!("remove {shown}: no server runs"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use stowage_cli::data_dir::default_data_dir;
 use stowage_cli::module::AdminClient;
-use stowage_cli::{AdminArgs, ServerFile};
+use stowage_cli::{AdminArgs, ClientError, ServerFile};
 use stowage_deploy::api::ModuleList;
 use stowage_storage::{FileState, OpenError, inspect};
 use tokio::time::timeout;
@@ -36,7 +36,7 @@ pub(super) enum ServerClue {
     None,
     /// A process has the database open, and there is no `server.json`.
     Unannounced,
-    /// `server.json` cannot be read, for this reason.
+    /// `server.json` cannot be read, or is not one, for this reason.
     Unreadable(String),
     /// Nobody has the database open: the server ended without removing the file.
     Stale(ServerFile),
@@ -61,7 +61,7 @@ impl Subject {
             (Ok(None), true) => ServerClue::Unannounced,
             (Ok(Some(file)), false) => ServerClue::Stale(file),
             (Ok(Some(file)), true) => ServerClue::Running(file, ask(&data).await),
-            (Err(error), _) => ServerClue::Unreadable(because(&error)),
+            (Err(error), _) => ServerClue::Unreadable(cause(&error)),
         };
         Ok(Subject {
             settings,
@@ -89,6 +89,11 @@ impl Subject {
         let mut above = self.data.ancestors();
         above.find(|dir| dir.exists()).unwrap_or(Path::new("/"))
     }
+}
+
+/// Why `server.json` cannot be read, without the advice of other commands: the check has its own.
+fn cause(error: &ClientError) -> String {
+    std::error::Error::source(error).map_or_else(|| because(error), because)
 }
 
 async fn ask(data: &Path) -> Result<ModuleList, String> {

@@ -5,6 +5,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::json;
 use stowage_tests::cli::Cli;
+use stowage_tests::document::words;
 use stowage_tests::host::Launch;
 use stowage_tests::program::{self, program};
 use stowage_tests::scene::Scene;
@@ -67,11 +68,10 @@ async fn bash_completes_commands_options_and_what_the_server_serves() {
     let data = scene.host.data().to_str().unwrap();
     let call = ["stowage", "call", "--data", data, "getStorageSp"];
     assert_eq!(completed(&bash, &call).await, ["getStorageSpaceInfo"]);
-    let other = completed(&bash, &["stowage", "call", "--data", data, "transferApi/"]).await;
-    assert!(
-        other.len() > 20 && other.contains(&"transferApi/listTasks".to_owned()),
-        "{other:?}"
-    );
+    let of_all = completed(&bash, &["stowage", "call", "--data", data, ""]).await;
+    for method in ["listTasks", "getImFavoriteList", "--json"] {
+        assert!(of_all.iter().any(|word| word == method), "{method}: {of_all:?}");
+    }
     let module = ["stowage", "module", "unload", "--data", data, "fav"];
     assert_eq!(completed(&bash, &module).await, ["favorites"]);
 }
@@ -181,6 +181,21 @@ async fn the_log_has_colours_only_if_they_are_asked_for() {
         assert!(log.contains("loaded"), "{log}");
         assert_eq!(log.contains(STYLE), has_colours, "{variables:?}: {log}");
     }
+}
+
+#[tokio::test]
+async fn the_examples_of_call_succeed() {
+    let scene = Scene::new().await;
+    let help = Cli::new(["call", "--help"]).succeeds().await.stdout;
+    let mut count = 0;
+    for line in help.lines().skip_while(|line| *line != "Examples:").skip(1) {
+        let words = words(line.trim());
+        assert_eq!(words[..2], ["stowage", "call"]);
+        let answer = scene.host.cli(&words[1..]).succeeds().await;
+        assert!(answer.stdout.contains("200"), "{line}: {answer}");
+        count += 1;
+    }
+    assert!(count > 1, "{help}");
 }
 
 #[tokio::test]
