@@ -121,6 +121,7 @@ fn difference(before: SystemTime, made: SystemTime, after: SystemTime) -> ClockD
 mod tests {
     use std::sync::Arc;
 
+    use object_store::ObjectStore as _;
     use object_store::memory::InMemory;
 
     use super::*;
