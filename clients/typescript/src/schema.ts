@@ -1448,7 +1448,7 @@ export interface components {
         /** @description The bytes of the whole file. */
         uploadLength: number;
         /** @description The length comes later. */
-        uploadDeferLength: "1";
+        uploadDeferLength: number;
         /** @description `name` (or `filename`), `platform` and the fields of the row: keys, each followed by its value in base64, with commas between them. */
         uploadMetadata: string;
         /** @description Where the bytes belong. */
@@ -3531,6 +3531,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/octet-stream": string;
                     "*/*": string;
                 };
             };
@@ -3542,6 +3543,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/octet-stream": string;
                     "*/*": string;
                 };
             };
