@@ -56,15 +56,14 @@ test-tools:
 	@.ci/test-tools
 	@.ci/api-tools/install
 
-# The TypeScript client as a package, in clients/typescript/dist. `npm run generate` there writes its types.
+# The TypeScript client as a package, in clients/typescript/dist. `npm run generate` there writes its
+# types.
 client: build client-tools
 	cd clients/typescript && npm run --silent generate:check && npm run --silent build
 
 # The clients against the real binary, in Node, in Chromium and in Python.
 test-clients: build test-tools
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory client && cd clients/typescript && npm test; \
-	elif [ "$$STOWAGE_TEST_REQUIRE" = 1 ]; then echo "npm is missing: install Node.js 20 or later" >&2; exit 1; \
-	else echo "SKIPPED: the tests of the clients, because npm is not installed" >&2; fi
+	.ci/test-clients
 
 # The console: its logic, and its pages in a headless browser against the real binary.
 test-console: build test-tools
