@@ -18,7 +18,7 @@ const PAGE: u16 = 1000;
 
 /// Show what was logged about a module: what it prints, its traps, its swaps
 #[derive(Debug, Args)]
-#[command(after_help = "Example: stowage module log favorites --follow")]
+#[command(after_help = "Examples:\n  stowage module log favorites --follow")]
 pub struct LogArgs {
     /// Which server
     #[command(flatten)]
