@@ -342,7 +342,7 @@ async fn a_recording_that_cannot_begin_is_refused_with_the_reason() {
     let stopped = host.cli(["record", "--stop"]).succeeds().await;
     assert!(stopped.stdout.starts_with("1 calls recorded, "), "{stopped}");
     let waited = cli::finished(recorder).await;
-    assert!(waited.status == 0 && waited.stdout.is_empty(), "{waited}");
+    assert!(waited.status == 0 && waited.stdout == "null\n", "{waited}");
     assert!(waited.stderr.contains("stopped by somebody else"), "{waited}");
     assert_eq!(admin.get("record").await, (200, Value::Null));
 }
