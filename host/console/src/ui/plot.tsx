@@ -110,10 +110,22 @@ function decades(least: number, most: number): number[] {
   return Array.from({ length: last - first + 1 }, (_, n) => 10 ** (first + n));
 }
 
+/** The readings without a neighbour. No line goes through them, so each is a point. */
+function lonely(plot: uPlot, series: number): number[] {
+  const values = plot.data[series] ?? [];
+  const isThere = (at: number) => values[at] !== null && values[at] !== undefined;
+  return Array.from(values.keys()).filter((at) => isThere(at) && !isThere(at - 1) && !isThere(at + 1));
+}
+
 function strokeOf(one: Series, paint: (color: string) => string): uPlot.Series {
   const color = paint(one.color);
   const faint = color.replace("rgb(", "rgba(").replace(")", ", 0.13)");
-  const made: uPlot.Series = { label: one.label, stroke: color, width: 1.75, points: { show: false } };
+  const made: uPlot.Series = {
+    label: one.label,
+    stroke: color,
+    width: 1.75,
+    points: { show: false, size: 5, filter: lonely },
+  };
   if (one.fill) made.fill = faint;
   if (one.bars && uPlot.paths.bars) {
     made.paths = uPlot.paths.bars({ size: [1, 4] });

@@ -3,7 +3,7 @@ import { stowage } from "../../server";
 import { ask } from "../../ui/dialog";
 import { toast, toastError } from "../../ui/toast";
 import { fetchAndSave } from "./activity";
-import { deleteLater, patience } from "./deletion";
+import { deleteLater, doomed, patience } from "./deletion";
 import type { Entry } from "./entry";
 import { largestPage } from "./paged";
 import { saveByLink } from "./save";
@@ -17,8 +17,11 @@ export type Reload = () => Promise<void>;
 /** Deletes, after a while in which it can be undone if nothing but rows is deleted. */
 export async function remove(section: Section, entries: readonly Entry[], done: Reload): Promise<void> {
   const t = text().deletion;
-  const fit = entries.filter(section.canDelete);
-  if (fit.length === 0) return void toast(t.fixed);
+  const deletable = entries.filter(section.canDelete);
+  if (deletable.length === 0) return void toast(t.fixed);
+  // What is about to go already is not deleted twice.
+  const fit = deletable.filter((entry) => !doomed.value.has(entry.key));
+  if (fit.length === 0) return;
   const folders = fit.some((entry) => entry.folder);
   if (!folders && fit.length <= largestPage) {
     const undo = deleteLater(section, fit, (error) => {

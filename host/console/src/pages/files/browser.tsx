@@ -1,6 +1,5 @@
 /** The list of one folder, with its filters, its actions and the preview. */
 import { useCallback, useMemo, useState } from "preact/hooks";
-import { number } from "../../format";
 import { common } from "../../i18n";
 import { useQuery } from "../../query";
 import { reasonOf } from "../../reason";
@@ -134,7 +133,7 @@ export function Browser({ section, path }: { section: Section; path: Path }) {
           ))}
         </nav>
         <span class="muted small number" aria-live="polite">
-          {paged.ready && t.rows(number(paged.count))}
+          {paged.ready && t.rows(paged.count)}
         </span>
         {narrow && filterNames.includes("order") && (
           <IconButton

@@ -1,3 +1,4 @@
+import { number } from "../../format";
 import { plural, texts } from "../../i18n";
 
 const en = {
@@ -26,7 +27,7 @@ const en = {
     backups: (n: number) => `${n} ${plural(n, "message", "messages")}`,
     storage: (n: number) => `${n}`,
   },
-  rows: (n: string) => `${n} rows`,
+  rows: (n: number) => `${number(n)} ${plural(n, "row", "rows")}`,
   up: "Up one folder",
   reload: "Load again",
   locked: "A password protects this file.",
@@ -171,7 +172,7 @@ const zh: typeof en = {
     backups: (n) => `${n} 条消息`,
     storage: (n) => `${n}`,
   },
-  rows: (n) => `共 ${n} 条`,
+  rows: (n) => `共 ${number(n)} 条`,
   up: "返回上一级",
   reload: "刷新",
   locked: "此文件受密码保护。",

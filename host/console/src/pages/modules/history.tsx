@@ -34,7 +34,7 @@ export function History({ now, reload, module }: HistoryProps) {
     <Loaded query={shown} lines={6}>
       {({ history }) => {
         const all = history
-          .map((entry, at) => ({ entry, before: history[at + 1] }))
+          .map((entry, at) => ({ entry, before: history.slice(at + 1).find((older) => !isTrial(older)) }))
           .slice(0, limit)
           .filter(({ entry, before }) => !module || touches(module, entry, before));
         return (
@@ -57,6 +57,11 @@ export function History({ now, reload, module }: HistoryProps) {
       }}
     </Loaded>
   );
+}
+
+/** Whether it is the end of a version that was only tried. It was never live, so nothing goes back to it. */
+function isTrial({ action }: HistoryEntry): boolean {
+  return action === "abort";
 }
 
 function touches(module: string, entry: HistoryEntry, before: HistoryEntry | undefined): boolean {
@@ -92,7 +97,7 @@ function Entry({ entry, before, now, reload }: EntryProps) {
         {found && found.length === 0 && <p class="muted small">{h.unchanged}</p>}
         {found && found.length > 0 && <ChangeList found={found} />}
       </div>
-      {!live && (
+      {!live && !isTrial(entry) && (
         <Button
           small
           icon="history"

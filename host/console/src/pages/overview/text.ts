@@ -1,4 +1,5 @@
-import { texts } from "../../i18n";
+import { number } from "../../format";
+import { plural, texts } from "../../i18n";
 
 const en = {
   fine: "Everything works.",
@@ -13,7 +14,7 @@ const en = {
     ofTotal: (total: string) => `of ${total}`,
     memory: "Memory",
     connections: "Connections",
-    subscribers: (n: string) => `${n} follow transfers`,
+    subscribers: (n: number) => `${number(n)} ${plural(n, "follows", "follow")} transfers`,
     started: (when: string) => `since ${when}`,
   },
   calls: {
@@ -78,7 +79,7 @@ const zh: typeof en = {
     ofTotal: (total) => `共 ${total}`,
     memory: "内存",
     connections: "连接",
-    subscribers: (n) => `${n} 个订阅传输进度`,
+    subscribers: (n) => `${number(n)} 个订阅传输进度`,
     started: (when) => `自 ${when}`,
   },
   calls: {
@@ -112,7 +113,7 @@ const zh: typeof en = {
     left: (time) => `剩余 ${time}`,
   },
   modules: {
-    title: "在用模块",
+    title: "运行中的模块",
     generation: (n) => `第 ${n} 代`,
     all: "模块",
     name: "模块",

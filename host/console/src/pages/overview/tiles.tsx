@@ -30,7 +30,7 @@ export function Tiles({ overview }: { overview: Overview }) {
           {bytes(memory)}
         </Tile>
       )}
-      <Tile icon="transfers" name={t.connections} note={t.subscribers(number(subscribers))}>
+      <Tile icon="transfers" name={t.connections} note={t.subscribers(subscribers)}>
         {number(connections)}
       </Tile>
     </dl>
