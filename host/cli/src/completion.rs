@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter};
 use stowage_deploy::api::ModuleList;
 
 use crate::locate::AdminArgs;
@@ -23,6 +23,11 @@ pub(crate) fn methods() -> ArgValueCandidates {
 /// The modules that are live.
 pub(crate) fn modules() -> ArgValueCandidates {
     ArgValueCandidates::new(|| candidates(live().map(module_names).unwrap_or_default()))
+}
+
+/// Files, for an argument that is a text because it may have more than a path.
+pub(crate) fn files() -> ArgValueCompleter {
+    ArgValueCompleter::new(PathCompleter::file())
 }
 
 fn candidates(names: Vec<String>) -> Vec<CompletionCandidate> {

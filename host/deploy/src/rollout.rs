@@ -43,11 +43,12 @@ impl Deployer {
             };
             let report = shadow.report();
             let mut serving = this.0.serving();
-            if let Some(old) = serving.shadows.insert(name, shadow) {
+            if let Some(old) = serving.shadows.insert(name.clone(), shadow) {
                 serving.retire(&old.candidate.module);
             }
             drop(serving);
             this.0.serve_again();
+            tracing::info!(module = %name, version = %report.version, percent, "a shadow began");
             Ok(report)
         })
         .await
@@ -92,11 +93,12 @@ impl Deployer {
             };
             let status = canary.status();
             let mut serving = this.0.serving();
-            if let Some(old) = serving.canaries.insert(name, canary) {
+            if let Some(old) = serving.canaries.insert(name.clone(), canary) {
                 serving.retire(&old.candidate.module);
             }
             drop(serving);
             this.0.serve_again();
+            tracing::info!(module = %name, version = %status.version, percent = status.percent, "a canary began");
             Ok(status)
         })
         .await
@@ -170,8 +172,12 @@ impl Deployer {
         run_detached(async move {
             let _changing = this.0.changing.lock().await;
             let had_shadow = this.end_shadow(&name);
+            if had_shadow {
+                tracing::info!(module = %name, "the shadow was ended");
+            }
             match this.0.end_canary(&name, None) {
                 Some(canary) => {
+                    tracing::info!(module = %name, "the canary was ended");
                     let row = canary.candidate.row("command");
                     this.0.record_abort(row, "command", None).await
                 }

@@ -118,17 +118,14 @@ fn errors(signature: &Signature, comment: &Comment, is_documented: bool) -> Opti
     for (code, meaning) in COMMON_ERRORS {
         add(code, meaning);
     }
-    match signature.result() {
-        Some(Type::Result(outcome)) => match outcome.err() {
-            Some(Type::Record(record)) if is_coded(&record) => {
-                if !is_documented {
-                    return None;
-                }
-            }
+    if let Some(Type::Result(outcome)) = signature.result() {
+        let has_code = matches!(outcome.err(), Some(Type::Record(record)) if is_coded(&record));
+        if !has_code {
             // Without a code, the host gives it one.
-            _ => add(OTHER_ERROR, "the function's own error, as JSON in the message"),
-        },
-        _ => {}
+            add(OTHER_ERROR, "the function's own error, as JSON in the message");
+        } else if !is_documented {
+            return None;
+        }
     }
     errors.sort_by_key(|(code, _)| *code);
     Some(errors)

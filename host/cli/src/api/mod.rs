@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use http::Method;
 use stowage_describe::Json;
 
+use crate::completion;
 use crate::locate::ClientArgs;
 use crate::output;
 use document::Document;
@@ -37,7 +38,12 @@ pub enum ApiCommand {
 pub struct DescribeArgs {
     /// A module over the built-in ones (repeatable); its name is that of the file unless NAME is
     /// given
-    #[arg(long = "module", value_name = "[NAME=]FILE", conflicts_with_all = ["live", "server"])]
+    #[arg(
+        long = "module",
+        value_name = "[NAME=]FILE",
+        conflicts_with_all = ["live", "server"],
+        add = completion::files()
+    )]
     pub modules: Vec<String>,
     /// Describe only the modules of --module
     #[arg(long, requires = "modules")]

@@ -8,6 +8,7 @@ use super::admin::AdminClient;
 use super::args::ProbationArgs;
 use super::file::ModuleFile;
 use super::show;
+use crate::completion;
 use crate::locate::AdminArgs;
 
 /// Take modules live
@@ -21,7 +22,7 @@ pub struct SwapArgs {
     pub admin: AdminArgs,
     /// The components, NAME=FILE, or FILE, which gives the name; several go live together or not at
     /// all
-    #[arg(value_name = "NAME=FILE", required = true)]
+    #[arg(value_name = "NAME=FILE", required = true, add = completion::files())]
     pub files: Vec<String>,
     /// Override findings of the check that are forceable: removed or changed functions
     #[arg(long)]
