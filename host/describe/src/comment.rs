@@ -8,6 +8,8 @@
 //! - `Example:`, then two fenced blocks of JSON: a request and its answer. A text on the same line
 //!   names the example. There may be several.
 
+use std::collections::BTreeSet;
+
 use stowage_logic::codec::{camel_case, fold_name};
 
 use crate::json::Json;
@@ -194,7 +196,10 @@ fn continues(line: &str) -> bool {
             .any(|start| words.starts_with(start))
 }
 
-/// The codes of `60000 no such folder, 60002 the name exists.`
+/// Errors of a function that are read. No client tells more apart.
+const MAX_ERRORS: usize = 256;
+
+/// The codes of `60000 no such folder, 60002 the name exists.` Each code counts once.
 fn errors(list: &str) -> Vec<(i32, String)> {
     let mut found: Vec<(i32, String)> = Vec::new();
     for part in list.trim().trim_end_matches('.').split(", ") {
@@ -209,6 +214,9 @@ fn errors(list: &str) -> Vec<(i32, String)> {
             (Err(_), None) => {}
         }
     }
+    // 200 is success, whatever a comment says.
+    let mut known = BTreeSet::from([200]);
+    found.retain(|(code, _)| known.len() <= MAX_ERRORS && known.insert(*code));
     for (_, meaning) in &mut found {
         *meaning = wire_names(meaning);
     }
@@ -336,5 +344,14 @@ After it.";
         }
         let many = "Example:\n```\n1\n```\n```\n2\n```\n".repeat(40);
         assert_eq!(Comment::of_function("f", &many).examples.len(), MAX_EXAMPLES);
+    }
+
+    #[test]
+    fn a_code_counts_once_and_success_is_no_error() {
+        let found = errors("200 fine, 600 bad, 600 bad again, 60000 no such folder.");
+        let codes: Vec<_> = found.iter().map(|(code, _)| *code).collect();
+        assert_eq!(codes, [600, 60000]);
+        let many: Vec<_> = (1000..2000).map(|code| format!("{code} x")).collect();
+        assert_eq!(errors(&many.join(", ")).len(), MAX_ERRORS);
     }
 }

@@ -76,6 +76,10 @@ impl Page {
             is_code ^= is_fence;
             self.0.push('\n');
         }
+        // A comment that forgets the end of its code does not swallow what follows.
+        if is_code {
+            self.0.push_str("```\n");
+        }
     }
 
     /// Adds a table, if it has rows. The first row is its head.
@@ -296,5 +300,18 @@ fn wrap(line: &str, out: &mut String) {
         }
         out.push_str(word);
         width += len;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_that_forgets_the_end_of_its_code_does_not_swallow_what_follows() {
+        let mut page = Page(String::new());
+        page.text("Before.\n```json\n{}");
+        page.text("## After");
+        assert_eq!(page.0, "Before.\n```json\n{}\n```\n\n## After\n");
     }
 }

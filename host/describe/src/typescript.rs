@@ -3,6 +3,7 @@
 //! A client that is typed by `paths` of that generator takes these `paths` too. A test compares the
 //! two texts. Only what `openapi.rs` writes is understood here; anything else is `unknown`.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use crate::json::Json;
@@ -276,12 +277,8 @@ fn object(value: &Json) -> String {
 
 /// A union of types, each of them once.
 fn union(types: Vec<String>) -> String {
-    let mut once: Vec<String> = Vec::new();
-    for ty in types {
-        if !once.contains(&ty) {
-            once.push(ty);
-        }
-    }
+    let mut known = HashSet::new();
+    let once: Vec<String> = types.into_iter().filter(|ty| known.insert(ty.clone())).collect();
     match once.is_empty() {
         true => "never".into(),
         false => once.join(" | "),

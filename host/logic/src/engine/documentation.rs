@@ -4,9 +4,10 @@
 //! that look alike. The text is a claim of the module: a reader must compare it with the component
 //! before it uses it. A text that is too long or is not WIT says nothing.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use wit_parser::{AstItem, SourceMap, Type, TypeDef, TypeDefKind, TypeOwner, UnresolvedPackage};
+use wit_parser::{AstItem, InterfaceId, SourceMap, Type, TypeDef, TypeDefKind, TypeOwner, UnresolvedPackage};
 
 use super::export::InterfaceName;
 
@@ -14,36 +15,55 @@ use super::export::InterfaceName;
 const MAX_TEXT_BYTES: usize = 1 << 20;
 /// A type that is another name of a type, which again is another name. Longer chains end here.
 const MAX_ALIASES: usize = 32;
+/// Packages that are read. A module serves a few.
+const MAX_PACKAGES: usize = 64;
 
 /// What the WIT text of a module says.
 #[derive(Default)]
 pub struct Documentation {
     packages: Vec<UnresolvedPackage>,
+    /// Where an interface is: its package, and its place there. Of several with one name, the first
+    /// counts.
+    interfaces: BTreeMap<InterfaceName, (usize, InterfaceId)>,
 }
 
 impl Documentation {
     /// Reads a text of several WIT files, one after the other. A package that cannot be read is
-    /// left out.
+    /// left out, and so are packages after the first 64.
     pub fn read(text: &str) -> Documentation {
         let mut sources: Vec<(&str, SourceMap)> = Vec::new();
         if text.len() <= MAX_TEXT_BYTES {
             for (index, (package, file)) in files(text).into_iter().enumerate() {
-                let at = sources
-                    .iter()
-                    .position(|(name, _)| *name == package)
-                    .unwrap_or_else(|| {
-                        sources.push((package, SourceMap::new()));
-                        sources.len() - 1
-                    });
+                let known = sources.iter().position(|(name, _)| *name == package);
+                if known.is_none() && sources.len() == MAX_PACKAGES {
+                    continue;
+                }
+                let at = known.unwrap_or_else(|| {
+                    sources.push((package, SourceMap::new()));
+                    sources.len() - 1
+                });
                 sources[at].1.push_str(&format!("{index}.wit"), file);
             }
         }
-        let packages = sources
+        let packages: Vec<UnresolvedPackage> = sources
             .into_iter()
             .filter_map(|(_, files)| files.parse().ok())
             .flat_map(|group| std::iter::once(group.main).chain(group.nested))
+            .take(MAX_PACKAGES)
             .collect();
-        Documentation { packages }
+        let mut interfaces = BTreeMap::new();
+        for (at, package) in packages.iter().enumerate() {
+            for (id, interface) in package.interfaces.iter() {
+                if let Some(name) = &interface.name {
+                    let name = InterfaceName {
+                        package: format!("{}:{}", package.name.namespace, package.name.name),
+                        interface: name.clone(),
+                    };
+                    interfaces.entry(name).or_insert((at, id));
+                }
+            }
+        }
+        Documentation { packages, interfaces }
     }
 
     /// The comment of a package; empty if there is none.
@@ -80,14 +100,9 @@ impl Documentation {
     }
 
     fn find_interface(&self, name: &InterfaceName) -> Option<(&UnresolvedPackage, &wit_parser::Interface)> {
-        self.packages
-            .iter()
-            .filter(|package| is_named(package, &name.package))
-            .find_map(|package| {
-                let named = |found: &wit_parser::Interface| found.name.as_deref() == Some(&name.interface);
-                let (_, interface) = package.interfaces.iter().find(|(_, found)| named(found))?;
-                Some((package, interface))
-            })
+        let (package, interface) = self.interfaces.get(name)?;
+        let package = &self.packages[*package];
+        Some((package, &package.interfaces[*interface]))
     }
 }
 
@@ -301,4 +316,27 @@ fn files(text: &str) -> Vec<(&str, &str)> {
         .zip(ends)
         .map(|((package, start), end)| (*package, &text[*start..end]))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_after_the_first_64_are_left_out() {
+        let text: String = (0..100)
+            .map(|n| format!("package a:p{n};\n/// Number {n}.\ninterface i {{ f: func(); }}\n"))
+            .collect();
+        let documentation = Documentation::read(&text);
+        let comment = |n: usize| {
+            let name = InterfaceName {
+                package: format!("a:p{n}"),
+                interface: "i".into(),
+            };
+            documentation.interface(&name).to_owned()
+        };
+        assert_eq!(comment(0), "Number 0.");
+        assert_eq!(comment(MAX_PACKAGES - 1), format!("Number {}.", MAX_PACKAGES - 1));
+        assert_eq!(comment(MAX_PACKAGES), "");
+    }
 }
