@@ -31,6 +31,7 @@ mod deadline;
 mod engine;
 mod imports;
 mod logic;
+mod printable;
 mod response_cache;
 mod rollout;
 mod routing;

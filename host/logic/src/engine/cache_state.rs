@@ -31,7 +31,12 @@ pub fn inspect_cache(dir: &Path) -> io::Result<CacheState> {
         if path.extension().is_none_or(|end| end != "cwasm") {
             continue;
         }
-        let content = match fs::read(&path) {
+        let read = || match fs::metadata(&path)?.is_file() {
+            true => fs::read(&path),
+            // A pipe would never end. It is not what was written.
+            false => Ok(Vec::new()),
+        };
+        let content = match read() {
             // A server removed it meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             read => read?,

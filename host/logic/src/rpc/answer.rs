@@ -15,6 +15,7 @@ use crate::api::error::CallError;
 use crate::api::invocation::PlainInvocation;
 use crate::codec::{DecodeError, Failure, Outcome};
 use crate::logic::Logic;
+use crate::printable::printable;
 use crate::response_cache::CachedResponse;
 use crate::routing::generation::Generation;
 use crate::routing::route::Route;
@@ -81,7 +82,7 @@ fn log_failure(route: &Route, id: CallId, error: &CallError) {
             method = %route.export().function,
             module = %module.name,
             version = %module.version,
-            %error,
+            error = printable(&error.to_string()),
             "call failed"
         );
     });

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use crate::api::call_id::CallId;
 use crate::engine::rate_limit::{RateLimit, Verdict};
+use crate::printable::printable;
 
 /// What each line costs in addition to its text: it is logged with its time, call and module.
 const LINE_BYTES: usize = 128;
@@ -161,10 +162,7 @@ impl ModuleLog {
             return;
         }
         // Control characters must not reach a terminal that shows the log.
-        let text: String = String::from_utf8_lossy(line)
-            .chars()
-            .map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c })
-            .collect();
+        let text = printable(&String::from_utf8_lossy(line));
         let stream = stream.name();
         tracing::info!(target: "stowage::module", %call_id, %module, stream, "{text}");
     }
