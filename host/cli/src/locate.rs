@@ -147,9 +147,20 @@ impl ClientArgs {
     }
 }
 
+/// The largest file that the server writes for its clients.
+const MAX_FILE_BYTES: u64 = 64 << 10;
+
 /// The text of a file, or `None` if there is no file.
 fn read(path: &Path) -> Result<Option<String>, ClientError> {
-    match fs::read_to_string(path) {
+    let text = || {
+        // A pipe would never end, nor would a device.
+        let found = fs::metadata(path)?;
+        if !found.is_file() || found.len() > MAX_FILE_BYTES {
+            return Err(io::Error::other("expected a regular file of at most 64 KiB"));
+        }
+        fs::read_to_string(path)
+    };
+    match text() {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(ClientError::Unreadable {

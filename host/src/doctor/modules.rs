@@ -132,7 +132,11 @@ pub(super) fn check_kept(subject: &Subject) -> Verdict {
             continue;
         };
         count += 1;
-        match fs::read(&path) {
+        let read = || match fs::metadata(&path)?.is_file() {
+            true => fs::read(&path),
+            false => Err(std::io::Error::other("it is no regular file")),
+        };
+        match read() {
             Ok(bytes) if Version::of(&bytes) == version => {}
             Ok(_) => faults.push(format!("{} is damaged", path.display())),
             Err(error) => faults.push(format!("{}: {error}", path.display())),

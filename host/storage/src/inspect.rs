@@ -45,7 +45,11 @@ pub fn inspect(path: &Path) -> Result<FileState, OpenError> {
         source,
     };
     // redb takes an empty file for a damaged one when it may not write.
-    if std::fs::metadata(path).map_err(|error| failed(error.into()))?.len() == 0 {
+    let found = std::fs::metadata(path).map_err(|error| failed(error.into()))?;
+    if !found.is_file() {
+        return Err(failed(std::io::Error::other("it is no regular file").into()));
+    }
+    if found.len() == 0 {
         return Ok(FileState::Empty);
     }
     let db = match Builder::new().set_cache_size(CACHE_BYTES).open_read_only(path) {
