@@ -44,6 +44,30 @@ export function Field({ label, hint, error, children }: FieldProps) {
   );
 }
 
+export interface PasswordFieldProps extends Omit<FieldProps, "children"> {
+  value: string;
+  onInput: (text: string) => void;
+  /** Whether it is chosen here, and not asked for. */
+  chosen?: boolean;
+}
+
+/** The password of a file. */
+export function PasswordField({ value, onInput, chosen = false, ...field }: PasswordFieldProps) {
+  return (
+    <Field {...field}>
+      {(control) => (
+        <input
+          {...control}
+          type="password"
+          autocomplete={chosen ? "new-password" : "off"}
+          value={value}
+          onInput={(event) => onInput(event.currentTarget.value)}
+        />
+      )}
+    </Field>
+  );
+}
+
 export interface SearchProps {
   value: string;
   onInput: (text: string) => void;

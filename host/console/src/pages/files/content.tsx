@@ -5,7 +5,7 @@ import { bytes, dateTime, parseBytes } from "../../format";
 import { reasonOf } from "../../reason";
 import { stowage } from "../../server";
 import { Button } from "../../ui/button";
-import { Field } from "../../ui/field";
+import { PasswordField } from "../../ui/field";
 import { Icon } from "../../ui/icon";
 import { Notice, Progress, Skeleton } from "../../ui/states";
 import type { Entry } from "./entry";
@@ -263,17 +263,7 @@ function Unlock({ error, onOpen, onDownload }: UnlockProps) {
         <Icon name="lock" />
         <p class="muted small">{t.locked}</p>
       </div>
-      <Field label={t.preview.password} error={error}>
-        {(control) => (
-          <input
-            {...control}
-            type="password"
-            autocomplete="off"
-            value={password}
-            onInput={(event) => setPassword(event.currentTarget.value)}
-          />
-        )}
-      </Field>
+      <PasswordField label={t.preview.password} error={error} value={password} onInput={setPassword} />
       <div class="row wrap">
         <Button type="submit" kind="primary" disabled={password === ""}>
           {t.preview.open}

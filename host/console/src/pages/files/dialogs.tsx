@@ -4,7 +4,7 @@ import { common } from "../../i18n";
 import { reasonOf } from "../../reason";
 import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
-import { Field } from "../../ui/field";
+import { Field, PasswordField } from "../../ui/field";
 import { text } from "./text";
 
 interface FormProps {
@@ -143,17 +143,13 @@ export function SecretDialog({
           />
         )}
       </Field>
-      <Field label={t.password} error={tried && password === "" ? t.missing : undefined}>
-        {(control) => (
-          <input
-            {...control}
-            type="password"
-            autocomplete="new-password"
-            value={password}
-            onInput={(event) => setPassword(event.currentTarget.value)}
-          />
-        )}
-      </Field>
+      <PasswordField
+        label={t.password}
+        error={tried && password === "" ? t.missing : undefined}
+        value={password}
+        onInput={setPassword}
+        chosen
+      />
     </Dialog>
   );
 }

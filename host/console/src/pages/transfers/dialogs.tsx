@@ -10,7 +10,7 @@ import { reasonOf, text as taskText } from "../../tasks/text";
 import { Button } from "../../ui/button";
 import { CopyButton } from "../../ui/copy";
 import { Dialog } from "../../ui/dialog";
-import { Field } from "../../ui/field";
+import { Field, PasswordField } from "../../ui/field";
 import { toast, toastError } from "../../ui/toast";
 import { RateField } from "./rate_field";
 import { text } from "./text";
@@ -145,17 +145,7 @@ function PasswordDialog({ row, onClose }: { row: TaskRow; onClose: () => void })
       onSend={() => givePassword(row, password)}
     >
       <p class="ellipsis">{row.name || row.hash}</p>
-      <Field label={t.password.label} hint={t.password.hint}>
-        {(control) => (
-          <input
-            {...control}
-            type="password"
-            autocomplete="off"
-            value={password}
-            onInput={(event) => setPassword(event.currentTarget.value)}
-          />
-        )}
-      </Field>
+      <PasswordField label={t.password.label} hint={t.password.hint} value={password} onInput={setPassword} />
     </FormDialog>
   );
 }
