@@ -6,7 +6,7 @@ TESTERS := probe changing
 COMPONENTS := $(MODULES) $(TESTERS)
 RUN_ARGS ?= --demo
 
-.PHONY: all build modules components console client target run test test-tools client-tools test-clients test-console screenshots test-faults record-examples api-docs lint bench bench-transfer dist test-dist clean
+.PHONY: all build modules components console client target run test test-tools client-tools test-clients test-console screenshots test-faults record-examples api-docs lint deny bench bench-transfer dist test-dist clean
 
 all: build
 
@@ -96,6 +96,10 @@ lint: components
 	@if command -v npm >/dev/null; then .ci/client-tools && cd clients/typescript && npm run --silent lint; fi
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --release --locked --target wasm32-wasip2 $(COMPONENTS:%=-p stowage-%) -- -D warnings
+
+# Licences, sources and advisories of the dependencies.
+deny:
+	.ci/deny
 
 # Side by side with a bare hyper echo and with SQLite, as ratios.
 bench: build
