@@ -192,6 +192,9 @@ impl OpenFiles {
         let recovered = Memtable::default();
         let batch = wal.replay(flushed_batch, |batch, updates| recovered.insert(batch, updates))?;
         if batch > flushed_batch {
+            // If only the process was killed, the last record may be in the page cache alone. Were
+            // it lost now, a part of its batch would stay in the database.
+            wal.sync()?;
             flusher::flush(&db, &recovered, batch)?;
         }
         let db = Arc::new(db);
