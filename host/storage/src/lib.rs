@@ -49,6 +49,8 @@ mod inspect;
 mod keys;
 mod merge;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod random;
 mod range;
 mod read_set;

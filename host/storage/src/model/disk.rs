@@ -1,0 +1,168 @@
+//! The two files of the model: what they hold, what a power loss leaves, and what replay finds.
+
+use super::state::{KEYS, Memtable, Mutant, RECORDS, Rows, Write};
+
+/// Room for one record in a half of the log. All records have the same length, so a whole old
+/// record may be right behind a new one: the hardest case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(crate) enum Slot {
+    /// Behind the end of the file.
+    #[default]
+    Absent,
+    Zero,
+    /// A record that is there in part.
+    Torn(Record),
+    Whole(Record),
+}
+
+/// The record of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Record {
+    /// The database that the record belongs to.
+    pub(crate) file: u8,
+    pub(crate) batch: u8,
+    pub(crate) write: Write,
+}
+
+/// The log: two halves.
+pub(crate) type Log = [[Slot; RECORDS]; 2];
+
+/// What the last complete commit of the database holds. A commit of redb is one step, because it
+/// is atomic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Database {
+    /// The identity of the file; 0 while it has no tables.
+    pub(crate) file: u8,
+    /// The last batch that it holds completely.
+    pub(crate) batch: u8,
+    pub(crate) rows: Rows,
+}
+
+/// What replay found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Replayed {
+    pub(crate) batch: u8,
+    pub(crate) updates: Memtable,
+}
+
+/// Every log that a power loss may leave. Each slot that was not synced holds what it held, what
+/// was written, or a part of the record that was written.
+pub(crate) fn images(durable: &Log, live: &Log) -> Vec<Log> {
+    let mut images = vec![*durable];
+    for half in 0..2 {
+        for slot in 0..RECORDS {
+            let (before, after) = (durable[half][slot], live[half][slot]);
+            if before == after {
+                continue;
+            }
+            let torn = match after {
+                Slot::Whole(record) => Some(Slot::Torn(record)),
+                Slot::Absent | Slot::Zero | Slot::Torn(_) => None,
+            };
+            let others: Vec<Log> = [Some(after), torn]
+                .into_iter()
+                .flatten()
+                .flat_map(|changed| images.iter().map(move |image| with(image, half, slot, changed)))
+                .collect();
+            images.extend(others);
+        }
+    }
+    images
+}
+
+fn with(log: &Log, half: usize, slot: usize, changed: Slot) -> Log {
+    let mut log = *log;
+    log[half][slot] = changed;
+    log
+}
+
+/// `Wal::replay`: the records after the last batch of the database.
+pub(crate) fn replay(database: &Database, log: &Log, mutant: Option<Mutant>) -> Replayed {
+    let mut found = Replayed {
+        batch: database.batch,
+        updates: Memtable::default(),
+    };
+    loop {
+        let before = found.batch;
+        for half in log {
+            for slot in half {
+                let Some((record, keys)) = parse(slot, database.file, found.batch, mutant) else {
+                    break;
+                };
+                found.batch = record.batch;
+                insert(&mut found.updates, record.write, keys);
+            }
+        }
+        if found.batch == before {
+            return found;
+        }
+    }
+}
+
+/// `Wal::parse`: the record of a slot and how many of its keys are there, if it counts after
+/// `batch`.
+fn parse(slot: &Slot, file: u8, batch: u8, mutant: Option<Mutant>) -> Option<(Record, usize)> {
+    let (record, keys) = match slot {
+        Slot::Whole(record) => (*record, KEYS),
+        Slot::Torn(record) if mutant == Some(Mutant::ChecksumIgnored) => (*record, 1),
+        Slot::Absent | Slot::Zero | Slot::Torn(_) => return None,
+    };
+    let is_ours = record.file == file || mutant == Some(Mutant::IdentityIgnored);
+    let is_next = match mutant {
+        Some(Mutant::ReplayAcceptsGap) => record.batch > batch,
+        _ => record.batch == batch + 1,
+    };
+    (is_ours && is_next).then_some((record, keys))
+}
+
+/// What a write does to a key; `None` if it leaves the key alone. Every write changes the first key
+/// and one of the others. Every third write removes the first key.
+pub(crate) fn update(write: Write, key: usize) -> Option<Option<Write>> {
+    match key {
+        0 if write % 3 == 0 => Some(None),
+        0 => Some(Some(write)),
+        _ => (key == 1 + usize::from(write) % 2).then_some(Some(write)),
+    }
+}
+
+/// Adds the first `keys` updates of a write to a memtable.
+pub(crate) fn insert(memtable: &mut Memtable, write: Write, keys: usize) {
+    let updates = (0..KEYS).filter_map(|key| Some((key, update(write, key)?)));
+    for (key, update) in updates.take(keys) {
+        memtable[key] = Some(update);
+    }
+}
+
+/// The rows after a write.
+pub(crate) fn after(rows: &Rows, write: Write) -> Rows {
+    let mut memtable = Memtable::default();
+    insert(&mut memtable, write, KEYS);
+    overlay(rows, &memtable)
+}
+
+/// The rows below a memtable, as they are seen through it.
+pub(crate) fn overlay(rows: &Rows, memtable: &Memtable) -> Rows {
+    std::array::from_fn(|key| memtable[key].unwrap_or(rows[key]))
+}
+
+/// `flusher::flush` writes one key in a transaction, here. After the last key, one more transaction
+/// sets `batch`. Returns whether that was done.
+pub(crate) fn flush_chunk(
+    database: &mut Database,
+    memtable: &Memtable,
+    chunk: u8,
+    batch: u8,
+    mutant: Option<Mutant>,
+) -> bool {
+    let mut keys = (0..KEYS).filter(|key| memtable[*key].is_some());
+    let key = keys.nth(usize::from(chunk));
+    if let Some(key) = key
+        && let Some(update) = memtable[key]
+    {
+        database.rows[key] = update;
+    }
+    if key.is_none() || mutant == Some(Mutant::BatchInFirstChunk) {
+        database.batch = batch;
+    }
+    key.is_none()
+}

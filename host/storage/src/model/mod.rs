@@ -1,0 +1,21 @@
+//! The protocol of the storage engine as a state machine, and the check of all its states.
+//!
+//! The machine is small: three keys, halves of two records, a few batches, one or two crashes. But
+//! it has every step of the real code, and a crash may come between any two of them. The checker
+//! visits every state that can be reached. `faults/conformance.rs` drives the real code through the
+//! same steps and compares.
+//!
+//! - [`state`]: what is on the disk, in memory, and known to callers.
+//! - [`step`]: the steps, each with the function that it stands for.
+//! - [`disk`]: the log, what a power loss leaves of it, and replay.
+//! - [`checks`]: the properties.
+//! - [`mutants`]: errors in the protocol, each of which the checker must find.
+
+mod checks;
+pub(crate) mod disk;
+mod mutants;
+pub(crate) mod state;
+pub(crate) mod step;
+
+pub(crate) use self::state::{Bounds, Mutant, Protocol};
+pub(crate) use self::step::Action;

@@ -1,0 +1,590 @@
+//! The steps of the protocol. Each stands for a function of the real code, which it names.
+
+use super::disk::{self, Database, Log, Record, Slot};
+use super::state::{
+    Bypassing, Closing, CrashPoints, Flusher, KEYS, Logging, Memtable, Mutant, Opening, Phase, Protocol, RECORDS,
+    State, keys,
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Action {
+    /// A process starts, and opens the database: `format::open`.
+    Start,
+    /// `format::create_tables`.
+    CreateTables,
+    /// `Wal::open` and `Wal::replay`.
+    Replay,
+    /// `Wal::sync` in `OpenFiles::recover`.
+    SyncReplayed,
+    /// A commit of `flusher::flush` in `OpenFiles::recover`.
+    RecoveryChunk,
+    /// The rest of `OpenFiles::recover`, and `Committer::publish`.
+    Serve,
+
+    /// `Committer::commit` calls `OpenFiles::apply`, which calls `finish_flush`. The record fits
+    /// the current half, or the other one.
+    BeginShort,
+    /// The same, with a batch that skips the log.
+    BeginLong,
+    /// `OpenFiles::wait_for_flush`, or `finish_flush` in `OpenFiles::maintain`.
+    Release,
+    /// `OpenFiles::freeze`, because the half is full.
+    Freeze,
+    /// `OpenFiles::freeze`, because `OpenFiles::is_due`.
+    FreezeByAge,
+    /// `Wal::zero_up_to`.
+    Grow,
+    /// The write in `Wal::write`.
+    WriteRecord,
+    /// The sync in `Wal::write`.
+    SyncRecord,
+    /// A commit of `flusher::flush` in `OpenFiles::flush_all`.
+    OwnChunk,
+    /// `FlushTransaction::commit_batch` in `OpenFiles::apply_to_database`.
+    WriteLong,
+    /// The memtable gets the batch: `OpenFiles::log`. Then `VersionRegistry::advance` and
+    /// `Committer::publish`.
+    Publish,
+    /// `Committer::reply`.
+    Reply,
+
+    /// A commit of `flusher::flush` on the flusher's thread.
+    FlusherChunk,
+
+    /// `Store::close`: the queue is empty, and `OpenFiles::close` begins.
+    Close,
+    /// `Database::close` of redb.
+    CloseDatabase,
+    /// `Wal::empty`.
+    Truncate,
+    /// The process ends, or `RedbBackend::reopen` goes on.
+    Closed,
+
+    /// The next disk operation of the committer fails. It had an effect, or none.
+    Fail { has_effect: bool },
+    /// The next commit of the flusher fails. It had an effect, or none.
+    FailFlusher { has_effect: bool },
+    /// The process is killed. What it wrote is still in the page cache.
+    Kill,
+    /// The machine stops, and the disk holds this log.
+    LosePower(Log),
+    /// Somebody moves the database away. The log stays.
+    ReplaceDatabase,
+}
+
+impl Protocol {
+    /// What the program may do next.
+    pub(crate) fn steps(&self, state: &State, steps: &mut Vec<Action>) {
+        match state.phase {
+            Phase::Down { .. } => steps.push(Action::Start),
+            Phase::Opening(Opening::Database) if state.database.file == 0 => steps.push(Action::CreateTables),
+            Phase::Opening(Opening::Database) => steps.push(Action::Replay),
+            Phase::Opening(Opening::Replayed { .. }) => steps.push(Action::SyncReplayed),
+            Phase::Opening(Opening::Flush { .. }) => steps.push(Action::RecoveryChunk),
+            Phase::Opening(Opening::Recovered { .. }) => steps.push(Action::Serve),
+            Phase::Idle => self.idle_steps(state, steps),
+            Phase::Logging(_, step) => self.logging_steps(state, step, steps),
+            Phase::Bypassing(_, step) => match step {
+                Bypassing::Waits => steps.extend(is_flushed(state).then_some(Action::Release)),
+                Bypassing::Flush { .. } => steps.push(Action::OwnChunk),
+                Bypassing::Flushed => steps.push(Action::WriteLong),
+                Bypassing::Written => steps.push(Action::Publish),
+                Bypassing::Published => steps.push(Action::Reply),
+            },
+            Phase::Closing { step, .. } => match step {
+                Closing::Waits => steps.extend(is_flushed(state).then_some(Action::Release)),
+                Closing::Flush { .. } => steps.push(Action::OwnChunk),
+                Closing::Flushed => steps.push(Action::CloseDatabase),
+                Closing::DatabaseClosed => steps.push(Action::Truncate),
+                Closing::Truncated => steps.push(Action::Closed),
+            },
+        }
+        if matches!(state.flusher, Flusher::Flushes { .. }) {
+            steps.push(Action::FlusherChunk);
+        }
+    }
+
+    fn idle_steps(&self, state: &State, steps: &mut Vec<Action>) {
+        if state.writes < self.bounds.writes {
+            steps.extend([Action::BeginShort, Action::BeginLong]);
+        }
+        steps.push(Action::Close);
+        if is_flushed(state) {
+            steps.push(Action::Release);
+        }
+        if state.frozen.is_none() && keys(&state.active) > 0 {
+            steps.push(Action::FreezeByAge);
+        }
+    }
+
+    fn logging_steps(&self, state: &State, step: Logging, steps: &mut Vec<Action>) {
+        match step {
+            Logging::Full if state.frozen.is_none() => steps.push(Action::Freeze),
+            Logging::Full => steps.extend(is_flushed(state).then_some(Action::Release)),
+            Logging::Fits if state.live[state.half][state.end] == Slot::Absent => steps.push(Action::Grow),
+            Logging::Fits => steps.push(Action::WriteRecord),
+            Logging::Written if self.mutant == Some(Mutant::ReplyBeforeSync) => steps.push(Action::Publish),
+            Logging::Written => steps.push(Action::SyncRecord),
+            Logging::Synced => steps.push(Action::Publish),
+            Logging::Published => steps.push(Action::Reply),
+        }
+    }
+
+    /// What the world may do next.
+    pub(crate) fn faults(&self, state: &State, faults: &mut Vec<Action>) {
+        let is_up = !matches!(state.phase, Phase::Down { .. });
+        let has_unsynced = state.durable != state.live;
+        if state.crashes < self.bounds.crashes && (is_up || has_unsynced) {
+            let images = disk::images(&state.durable, &state.live);
+            faults.extend(images.into_iter().map(Action::LosePower));
+            if is_up && has_unsynced {
+                faults.push(Action::Kill);
+            }
+        }
+        if state.errors < self.bounds.errors {
+            if works_on_disk(&state.phase) {
+                faults.extend([false, true].map(|has_effect| Action::Fail { has_effect }));
+            }
+            if matches!(state.flusher, Flusher::Flushes { .. }) {
+                faults.extend([false, true].map(|has_effect| Action::FailFlusher { has_effect }));
+            }
+        }
+        if !is_up && (1..=self.bounds.replacements).contains(&state.files) && state.database.file != 0 {
+            faults.push(Action::ReplaceDatabase);
+        }
+    }
+
+    /// The state after an action that [`Protocol::steps`] or [`Protocol::faults`] offered.
+    pub(crate) fn after(&self, before: &State, action: Action) -> State {
+        let mut state = before.clone();
+        match action {
+            Action::Start => state.phase = Phase::Opening(Opening::Database),
+            Action::CreateTables => {
+                state.files += 1;
+                state.database = Database {
+                    file: state.files,
+                    ..Database::default()
+                };
+            }
+            Action::Replay => self.replay(&mut state),
+            Action::SyncReplayed => self.sync_replayed(&mut state),
+            Action::RecoveryChunk => self.recovery_chunk(&mut state),
+            Action::Serve => self.serve(&mut state),
+            Action::BeginShort => self.begin(&mut state, false),
+            Action::BeginLong => self.begin(&mut state, true),
+            Action::Release => self.release(&mut state),
+            Action::Freeze => {
+                freeze(&mut state);
+                let Phase::Logging(write, _) = state.phase else {
+                    unreachable!("only a batch for the log finds a full half")
+                };
+                state.phase = Phase::Logging(write, Logging::Fits);
+            }
+            Action::FreezeByAge => freeze(&mut state),
+            Action::Grow => {
+                for slot in &mut state.live[state.half] {
+                    if *slot == Slot::Absent {
+                        *slot = Slot::Zero;
+                    }
+                }
+            }
+            Action::WriteRecord => write_record(&mut state),
+            Action::SyncRecord => {
+                state.durable = state.live;
+                log_step(&mut state, Logging::Synced);
+            }
+            Action::OwnChunk => self.own_chunk(&mut state),
+            Action::WriteLong => self.write_long(&mut state),
+            Action::Publish => publish(&mut state),
+            Action::Reply => state.phase = Phase::Idle,
+            Action::FlusherChunk => self.flusher_chunk(&mut state),
+            Action::Close => self.close(&mut state, false),
+            Action::CloseDatabase => closing_step(&mut state, Closing::DatabaseClosed),
+            Action::Truncate => {
+                state.live = Log::default();
+                let next = match self.mutant {
+                    Some(Mutant::LogTruncatedBeforeFlush) if keys(&state.active) > 0 => Closing::Flush { chunk: 0 },
+                    _ => Closing::Truncated,
+                };
+                closing_step(&mut state, next);
+            }
+            Action::Closed => {
+                let Phase::Closing { reopens, .. } = state.phase else {
+                    unreachable!("only what closes is closed")
+                };
+                end_process(&mut state);
+                if reopens {
+                    state.phase = Phase::Opening(Opening::Database);
+                }
+            }
+            Action::Fail { has_effect } => self.fail(&mut state, has_effect),
+            Action::FailFlusher { has_effect } => {
+                state.errors += 1;
+                if has_effect {
+                    self.flusher_chunk(&mut state);
+                }
+                state.flusher = Flusher::Failed;
+            }
+            Action::Kill => {
+                crash(&mut state);
+            }
+            Action::LosePower(log) => {
+                crash(&mut state);
+                (state.durable, state.live) = (log, log);
+            }
+            Action::ReplaceDatabase => {
+                state.database = Database::default();
+                state.visible = [None; KEYS];
+                state.unknown.clear();
+            }
+        }
+        state
+    }
+
+    fn replay(&self, state: &mut State) {
+        let found = disk::replay(&state.database, &state.live, self.mutant);
+        let next = match found.batch > state.database.batch {
+            true => Opening::Replayed {
+                updates: found.updates,
+                batch: found.batch,
+            },
+            false => Opening::Recovered { batch: found.batch },
+        };
+        state.phase = Phase::Opening(next);
+    }
+
+    fn sync_replayed(&self, state: &mut State) {
+        let Phase::Opening(Opening::Replayed { updates, batch }) = state.phase else {
+            unreachable!("only what was replayed is synced")
+        };
+        if self.mutant != Some(Mutant::RecoveryWithoutSync) {
+            state.durable = state.live;
+        }
+        state.phase = Phase::Opening(match self.mutant {
+            Some(Mutant::RecoveryWithoutFlush) => {
+                state.active = updates;
+                Opening::Recovered { batch }
+            }
+            _ => Opening::Flush {
+                updates,
+                batch,
+                chunk: 0,
+            },
+        });
+    }
+
+    fn recovery_chunk(&self, state: &mut State) {
+        let Phase::Opening(Opening::Flush { updates, batch, chunk }) = state.phase else {
+            unreachable!("only recovery flushes a recovered memtable")
+        };
+        let is_done = disk::flush_chunk(&mut state.database, &updates, chunk, batch, self.mutant);
+        state.phase = Phase::Opening(match is_done {
+            true => Opening::Recovered { batch },
+            false => Opening::Flush {
+                updates,
+                batch,
+                chunk: chunk + 1,
+            },
+        });
+    }
+
+    /// The recovered state is what callers see from now on.
+    fn serve(&self, state: &mut State) {
+        let Phase::Opening(Opening::Recovered { batch }) = state.phase else {
+            unreachable!("only what is recovered can serve")
+        };
+        state.flushed = state.database.rows;
+        let recovered = disk::overlay(&state.flushed, &state.active);
+        if recovered != state.visible {
+            state.visible = recovered;
+            // One of them was durable. All the others had the same batch number, and are gone.
+            state.unknown.clear();
+        }
+        state.batch = batch;
+        (state.half, state.end) = (0, 0);
+        state.phase = Phase::Idle;
+    }
+
+    fn begin(&self, state: &mut State, is_long: bool) {
+        state.writes += 1;
+        let write = state.writes;
+        match state.flusher {
+            Flusher::Done => self.release(state),
+            Flusher::Failed => {
+                state.unknown.push(write);
+                abandon(state);
+                return;
+            }
+            Flusher::Waits | Flusher::Flushes { .. } => {}
+        }
+        state.phase = match is_long {
+            true => Phase::Bypassing(write, Bypassing::Waits),
+            false if state.end < RECORDS => Phase::Logging(write, Logging::Fits),
+            false if self.mutant == Some(Mutant::HalfOverwrittenEarly) && state.frozen.is_some() => {
+                (state.half, state.end) = (1 - state.half, 0);
+                Phase::Logging(write, Logging::Fits)
+            }
+            false => Phase::Logging(write, Logging::Full),
+        };
+        if is_long && state.frozen.is_none() {
+            self.own_flush(state);
+        }
+    }
+
+    /// The flush of the frozen memtable has ended, and nobody waits for it any more.
+    fn release(&self, state: &mut State) {
+        if state.flusher == Flusher::Failed {
+            state.unknown.extend(state.in_flight());
+            abandon(state);
+            return;
+        }
+        state.flushed = state.database.rows;
+        state.frozen = None;
+        if matches!(state.flusher, Flusher::Done) {
+            state.flusher = Flusher::Waits;
+        }
+        match state.phase {
+            Phase::Bypassing(_, Bypassing::Waits)
+            | Phase::Closing {
+                step: Closing::Waits, ..
+            } => self.own_flush(state),
+            _ => {}
+        }
+    }
+
+    /// Begins to flush the active memtable on the committer's own thread.
+    fn own_flush(&self, state: &mut State) {
+        let is_empty = keys(&state.active) == 0;
+        match &mut state.phase {
+            Phase::Bypassing(_, step) => {
+                *step = match is_empty || self.mutant == Some(Mutant::LongBatchBeforeMemtables) {
+                    true => Bypassing::Flushed,
+                    false => Bypassing::Flush { chunk: 0 },
+                };
+            }
+            Phase::Closing { step, .. } => {
+                *step = match is_empty {
+                    true => Closing::Flushed,
+                    false if self.mutant == Some(Mutant::LogTruncatedBeforeFlush) => Closing::DatabaseClosed,
+                    false => Closing::Flush { chunk: 0 },
+                };
+            }
+            _ => {}
+        }
+    }
+
+    fn own_chunk(&self, state: &mut State) {
+        let chunk = own_chunk_of(&state.phase);
+        let is_done = disk::flush_chunk(&mut state.database, &state.active, chunk, state.batch, self.mutant);
+        match &mut state.phase {
+            Phase::Bypassing(_, step) => {
+                *step = match is_done {
+                    true => Bypassing::Flushed,
+                    false => Bypassing::Flush { chunk: chunk + 1 },
+                };
+            }
+            Phase::Closing { step, .. } => {
+                *step = match is_done {
+                    true if self.mutant == Some(Mutant::LogTruncatedBeforeFlush) => Closing::Truncated,
+                    true => Closing::Flushed,
+                    false => Closing::Flush { chunk: chunk + 1 },
+                };
+            }
+            _ => {}
+        }
+    }
+
+    fn write_long(&self, state: &mut State) {
+        let Phase::Bypassing(write, _) = state.phase else {
+            unreachable!("only a long batch skips the log")
+        };
+        state.database.rows = disk::after(&state.database.rows, write);
+        state.database.batch = state.batch + 1;
+        state.phase = Phase::Bypassing(write, Bypassing::Written);
+    }
+
+    fn flusher_chunk(&self, state: &mut State) {
+        let Flusher::Flushes { memtable, batch, chunk } = state.flusher else {
+            unreachable!("only a flush has chunks")
+        };
+        let is_done = disk::flush_chunk(&mut state.database, &memtable, chunk, batch, self.mutant);
+        state.flusher = match is_done {
+            true => Flusher::Done,
+            false => Flusher::Flushes {
+                memtable,
+                batch,
+                chunk: chunk + 1,
+            },
+        };
+        if self.mutant == Some(Mutant::MemtableDroppedEarly) {
+            state.flushed = state.database.rows;
+            state.frozen = None;
+        }
+    }
+
+    fn close(&self, state: &mut State, reopens: bool) {
+        state.phase = Phase::Closing {
+            step: Closing::Waits,
+            reopens,
+        };
+        match state.flusher {
+            Flusher::Failed => abandon(state),
+            _ if state.frozen.is_none() => self.own_flush(state),
+            _ => {}
+        }
+    }
+
+    /// An operation of the committer fails: `Committer::fail`, then `RedbBackend::reopen`, which
+    /// closes what still works.
+    fn fail(&self, state: &mut State, has_effect: bool) {
+        state.errors += 1;
+        state.unknown.extend(state.in_flight());
+        match state.phase {
+            Phase::Logging(_, Logging::Fits) => {
+                // A part of the record is in the page cache, or nothing.
+                if has_effect && state.live[state.half][state.end] != Slot::Absent {
+                    write_record(state);
+                    if let Slot::Whole(record) = state.live[state.half][state.end] {
+                        state.live[state.half][state.end] = Slot::Torn(record);
+                    }
+                }
+                self.close(state, true);
+            }
+            Phase::Logging(_, Logging::Written) => {
+                if has_effect {
+                    state.durable = state.live;
+                }
+                self.close(state, true);
+            }
+            _ => {
+                // redb refuses to go on after an error, so that nothing can be flushed.
+                if has_effect {
+                    match state.phase {
+                        Phase::Bypassing(_, Bypassing::Flushed) => self.write_long(state),
+                        Phase::Opening(Opening::Replayed { .. }) => self.sync_replayed(state),
+                        Phase::Opening(Opening::Flush { .. }) => self.recovery_chunk(state),
+                        _ => self.own_chunk(state),
+                    }
+                }
+                abandon(state);
+            }
+        }
+    }
+}
+
+/// Whether the committer's next step is a disk operation that may fail.
+fn works_on_disk(phase: &Phase) -> bool {
+    matches!(
+        phase,
+        Phase::Logging(_, Logging::Fits | Logging::Written)
+            | Phase::Bypassing(_, Bypassing::Flush { .. } | Bypassing::Flushed)
+            | Phase::Opening(Opening::Replayed { .. } | Opening::Flush { .. })
+            | Phase::Closing {
+                step: Closing::Flush { .. },
+                ..
+            }
+    )
+}
+
+/// Whether the result of the flush is in the channel.
+fn is_flushed(state: &State) -> bool {
+    matches!(state.flusher, Flusher::Done | Flusher::Failed)
+}
+
+fn freeze(state: &mut State) {
+    let memtable = std::mem::take(&mut state.active);
+    state.frozen = Some(memtable);
+    state.flusher = Flusher::Flushes {
+        memtable,
+        batch: state.batch,
+        chunk: 0,
+    };
+    (state.half, state.end) = (1 - state.half, 0);
+}
+
+fn write_record(state: &mut State) {
+    let Phase::Logging(write, _) = state.phase else {
+        unreachable!("only a batch for the log is written there")
+    };
+    state.live[state.half][state.end] = Slot::Whole(Record {
+        file: state.database.file,
+        batch: state.batch + 1,
+        write,
+    });
+    log_step(state, Logging::Written);
+}
+
+fn publish(state: &mut State) {
+    let write = match state.phase {
+        Phase::Logging(write, _) => {
+            state.end += 1;
+            disk::insert(&mut state.active, write, KEYS);
+            log_step(state, Logging::Published);
+            write
+        }
+        Phase::Bypassing(write, _) => {
+            state.flushed = state.database.rows;
+            state.active = Memtable::default();
+            (state.half, state.end) = (1 - state.half, 0);
+            state.phase = Phase::Bypassing(write, Bypassing::Published);
+            write
+        }
+        _ => unreachable!("only a batch is published"),
+    };
+    state.batch += 1;
+    state.visible = disk::after(&state.visible, write);
+    // A failed write of before had the same batch number, so it can never count again.
+    state.unknown.clear();
+}
+
+fn log_step(state: &mut State, next: Logging) {
+    if let Phase::Logging(_, step) = &mut state.phase {
+        *step = next;
+    }
+}
+
+fn closing_step(state: &mut State, next: Closing) {
+    if let Phase::Closing { step, .. } = &mut state.phase {
+        *step = next;
+    }
+}
+
+fn own_chunk_of(phase: &Phase) -> u8 {
+    match phase {
+        Phase::Bypassing(_, Bypassing::Flush { chunk })
+        | Phase::Closing {
+            step: Closing::Flush { chunk },
+            ..
+        } => *chunk,
+        _ => 0,
+    }
+}
+
+/// The files cannot be closed in order: they are dropped, and opened again if the process goes on.
+fn abandon(state: &mut State) {
+    let is_last = matches!(state.phase, Phase::Closing { reopens: false, .. });
+    end_process(state);
+    if !is_last {
+        state.phase = Phase::Opening(Opening::Database);
+    }
+}
+
+/// The memory of the storage is gone.
+fn end_process(state: &mut State) {
+    state.phase = Phase::Down {
+        crashed_at: CrashPoints::default(),
+    };
+    (state.half, state.end, state.batch) = (0, 0, 0);
+    state.active = Memtable::default();
+    state.frozen = None;
+    state.flusher = Flusher::Waits;
+    state.flushed = [None; KEYS];
+}
+
+fn crash(state: &mut State) {
+    let crashed_at = state.crash_points();
+    state.crashes += 1;
+    state.unknown.extend(state.in_flight());
+    end_process(state);
+    state.phase = Phase::Down { crashed_at };
+}
