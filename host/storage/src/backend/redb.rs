@@ -119,6 +119,25 @@ impl RedbBackend {
     }
 }
 
+#[cfg(test)]
+impl RedbBackend {
+    /// Makes the active memtable due for a flush now, or not soon, whatever its age is.
+    pub(crate) fn set_due(&mut self, is_due: bool) {
+        if let Some(open) = &mut self.open
+            && let Some(filled) = &mut open.filled
+        {
+            let now = Instant::now();
+            let at = if is_due {
+                now.checked_sub(MAX_AGE)
+            } else {
+                now.checked_add(100 * MAX_AGE)
+            };
+            let at = at.unwrap_or(now);
+            *filled = FillTimes { first: at, last: at };
+        }
+    }
+}
+
 /// Opens or creates a file.
 fn open_file(path: &Path) -> io::Result<File> {
     let mut options = File::options();

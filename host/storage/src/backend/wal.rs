@@ -28,7 +28,7 @@ use redb::StorageBackend;
 use super::KeyUpdate;
 
 /// Bytes before the body of a record.
-const HEADER_BYTES: usize = 24;
+pub(crate) const HEADER_BYTES: usize = 24;
 /// Bytes of a half.
 pub(crate) const HALF_BYTES: usize = 32 << 20;
 /// A longer record goes to the database directly: it is not worth writing twice.

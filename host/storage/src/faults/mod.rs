@@ -1,8 +1,12 @@
 //! Tests of the store when its backend fails, panics, or loses power. The crash points C1 to C11
 //! are in docs/storage.md.
 
+mod batches;
+mod crash_points;
 mod disk;
 mod gate;
+mod stepper;
+mod trace;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -7,10 +7,11 @@ use super::state::{CRASH_POINTS, CrashPoint, Logging, Phase, Protocol, State};
 use super::step::Action;
 
 /// The properties that hold in every state.
-pub(super) const ALWAYS: [&str; 4] = [
+pub(super) const ALWAYS: [&str; 5] = [
     "what was seen is recovered, and no part of another batch is",
     "snapshots see exactly what was published",
     "each batch that the database does not hold is in the log",
+    "no crash leaves a whole record behind a gap",
     "the store never waits for nothing",
 ];
 
@@ -36,7 +37,8 @@ impl Model for Protocol {
             Property::always(ALWAYS[0], Self::recovers),
             Property::always(ALWAYS[1], Self::is_seen),
             Property::always(ALWAYS[2], Self::is_logged),
-            Property::always(ALWAYS[3], Self::goes_on),
+            Property::always(ALWAYS[3], Self::has_no_gap),
+            Property::always(ALWAYS[4], Self::goes_on),
         ];
         properties.extend(CRASH_POINTS.map(|point| Property::sometimes(name(point), reached(point))));
         properties
@@ -75,6 +77,19 @@ impl Protocol {
                 let mut slots = state.durable.iter().flatten();
                 slots.any(|slot| matches!(slot, Slot::Whole(record) if record.batch == batch))
             })
+    }
+
+    /// So a whole record whose batch is more than one above the last that counts is a sign of
+    /// damage. A record of the next batch is none: it may be of a batch that failed, behind batches
+    /// that were flushed since.
+    fn has_no_gap(&self, state: &State) -> bool {
+        let file = state.database.file;
+        disk::images(&state.durable, &state.live).iter().all(|image| {
+            let last = disk::replay(&state.database, image, self.mutant).batch;
+            let is_later =
+                |slot: &Slot| matches!(slot, Slot::Whole(found) if found.file == file && found.batch > last + 1);
+            !image.iter().flatten().any(is_later)
+        })
     }
 
     /// Faults aside, there is always a next step.
