@@ -2,6 +2,7 @@
 //! are in docs/storage.md.
 
 mod batches;
+mod conformance;
 mod crash_points;
 mod disk;
 mod gate;

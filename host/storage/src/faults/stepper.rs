@@ -92,6 +92,8 @@ struct State {
     /// The process was killed: nothing has an effect any more.
     is_dead: bool,
     returned: Option<Returned>,
+    /// Whether the first call to open the files succeeded.
+    is_open: bool,
 }
 
 #[derive(Default)]
@@ -397,6 +399,18 @@ impl Engine {
         Self::with_trace(Arc::clone(&self.disk), self.half_bytes, self.trace())
     }
 
+    /// A process that finds the files as these operations left them.
+    pub(super) fn after(trace: Trace, half_bytes: usize) -> Self {
+        let disk = Arc::new(Disk::default());
+        trace.repeat(&disk);
+        Self::with_trace(disk, half_bytes, trace)
+    }
+
+    /// Whether the files were opened, by this process or the one it reopens for.
+    pub(super) fn is_open(&self) -> bool {
+        self.shared.state.lock().is_open
+    }
+
     fn end(&mut self) {
         self.shared.state.lock().is_dead = true;
         self.shared.changed.notify_all();
@@ -476,7 +490,10 @@ fn run(disk: &Arc<Disk>, half_bytes: usize, calls: &mpsc::Receiver<Call>, shared
             }
             (_, None) => panic!("the backend is not open"),
         };
-        shared.state.lock().returned = Some(returned);
+        let mut state = shared.state.lock();
+        state.is_open = backend.is_some();
+        state.returned = Some(returned);
+        drop(state);
         shared.changed.notify_all();
     }
 }

@@ -108,6 +108,19 @@ impl Trace {
         Self(others.cloned().collect())
     }
 
+    /// As if the process had been killed before redb wrote what it has not synced.
+    pub(super) fn before_commit(&self) -> Self {
+        let kept = (0..self.0.len()).filter(|at| same(self.0[*at].name, Name::Wal) || self.is_durable(*at));
+        Self(kept.map(|at| self.0[at].clone()).collect())
+    }
+
+    /// Does all operations on an empty disk.
+    pub(super) fn repeat(&self, disk: &Arc<Disk>) {
+        for operation in &self.0 {
+            operation.change.apply(&disk.attach(operation.name)).unwrap();
+        }
+    }
+
     fn is_durable(&self, at: usize) -> bool {
         let Operation { name, .. } = &self.0[at];
         let is_sync = |later: &Operation| same(later.name, *name) && matches!(later.change, Change::Sync);

@@ -17,5 +17,6 @@ mod mutants;
 pub(crate) mod state;
 pub(crate) mod step;
 
+pub(crate) use self::checks::name as crash_property;
 pub(crate) use self::state::{Bounds, Mutant, Protocol};
 pub(crate) use self::step::Action;
