@@ -7,13 +7,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use tokio::runtime::Runtime;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout_at;
+use tokio::sync::mpsc;
 
 use crate::backend::{Backend, BackendSnapshot, ClosedSnapshot};
 use crate::batch::Batch;
@@ -24,6 +21,7 @@ use crate::history::History;
 use crate::read_set::ReadSet;
 use crate::snapshot::Published;
 use crate::stats::{Counters, count};
+use crate::sync::{self, ArcSwap, Elapsed, oneshot};
 use crate::table_versions::VersionRegistry;
 use crate::write_set::WriteSet;
 
@@ -149,9 +147,9 @@ impl Committer {
             self.gather(request, &mut queue, &mut batch, expected, last_duration / 4);
             if !batch.is_empty() {
                 expected = batch.len();
-                let start = Instant::now();
+                let start = sync::now();
                 self.commit_or_recover(&mut batch);
-                last_duration = start.elapsed();
+                last_duration = sync::now() - start;
             }
         }
         self.close();
@@ -163,14 +161,10 @@ impl Committer {
             Some(_) => None,
             None => self.backend.maintenance_due(),
         };
-        let received = match due {
-            None => queue.blocking_recv(),
-            Some(due) => match clock.block_on(async { timeout_at(due.into(), queue.recv()).await }) {
-                Ok(received) => received,
-                Err(_) => return Wakeup::MaintenanceDue,
-            },
-        };
-        received.map_or(Wakeup::Closed, Wakeup::Request)
+        match sync::receive(queue, due, clock) {
+            Ok(received) => received.map_or(Wakeup::Closed, Wakeup::Request),
+            Err(Elapsed) => Wakeup::MaintenanceDue,
+        }
     }
 
     /// Moves waiting transactions into the batch. If they are fewer than `expected`, waits up to
@@ -197,12 +191,12 @@ impl Committer {
                 }
                 Some(Request::Reopen) => self.try_reopen(REOPEN_INTERVAL),
                 None => {
-                    let since = *since.get_or_insert_with(Instant::now);
-                    if batch.len() >= expected || since.elapsed() >= patience {
+                    let since = *since.get_or_insert_with(sync::now);
+                    if batch.len() >= expected || sync::now() - since >= patience {
                         return;
                     }
                     // Sleeps, because the callers need the processor to get here.
-                    thread::sleep(GATHER_INTERVAL);
+                    sync::sleep(GATHER_INTERVAL);
                 }
             }
             if batch.len() >= self.batch_transactions || bytes >= self.batch_bytes {
@@ -351,7 +345,7 @@ impl Committer {
             versions: Arc::clone(&self.versions),
             in_service: false,
         }));
-        self.broken = Some((error, Instant::now()));
+        self.broken = Some((error, sync::now()));
     }
 
     /// Reopens a backend that is out of service, unless that was tried less than `interval` ago.
@@ -359,7 +353,7 @@ impl Committer {
         let Some((_, tried)) = &self.broken else {
             return;
         };
-        if tried.elapsed() < interval {
+        if sync::now() - *tried < interval {
             return;
         }
         let backend = &mut self.backend;
@@ -378,7 +372,7 @@ impl Committer {
             }
             Err(error) => {
                 tracing::error!(%error, "the storage could not be reopened");
-                self.broken = Some((error, Instant::now()));
+                self.broken = Some((error, sync::now()));
             }
         }
     }

@@ -58,6 +58,7 @@ mod snapshot;
 mod stats;
 mod store;
 mod stored;
+mod sync;
 mod table_versions;
 mod transaction;
 mod visitor;

@@ -3,11 +3,9 @@
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 
-use parking_lot::Mutex;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::backend::Backend;
 use crate::backend::memory::MemoryBackend;
@@ -18,6 +16,8 @@ use crate::config::Config;
 use crate::error::{BackendError, CommitError, Error, OpenError, UpdateError};
 use crate::snapshot::Snapshot;
 use crate::stats::{Stats, count};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{Mutex, oneshot};
 use crate::transaction::Transaction;
 
 /// An ordered key-value store with serializable transactions. Cloning the handle is cheap.

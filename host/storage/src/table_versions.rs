@@ -6,12 +6,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::RwLock;
+use std::sync::atomic::Ordering;
 
 use crate::read_set::ReadSet;
 use crate::stored;
+use crate::sync::{AtomicU64, RwLock};
 
 /// Tables with a version of their own. All further tables share one.
 const MAX_TABLES: usize = 1024;

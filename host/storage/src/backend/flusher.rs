@@ -2,8 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use redb::Database;
@@ -11,6 +10,8 @@ use redb::Database;
 use super::database::FlushTransaction;
 use super::memtable::Memtable;
 use crate::error::BackendError;
+use crate::sync::mpsc::{self, Receiver, SyncSender};
+use crate::sync::thread::{self, JoinHandle};
 
 /// How often the thread checks whether flushed memtables are still in use.
 const RETENTION_INTERVAL: Duration = Duration::from_millis(20);

@@ -8,10 +8,10 @@ use std::collections::btree_map::Entry;
 use std::ops::Bound;
 
 use bytes::{Bytes, BytesMut};
-use parking_lot::{RwLock, RwLockReadGuard};
 
 use super::KeyUpdate;
 use crate::error::BackendError;
+use crate::sync::{RwLock, RwLockReadGuard};
 
 /// Updates that are inserted under one lock. Readers wait meanwhile.
 const UPDATES_PER_LOCK: usize = 4;

@@ -6,6 +6,7 @@ mod conformance;
 mod crash_points;
 mod disk;
 mod gate;
+mod schedules;
 mod stepper;
 mod trace;
 
