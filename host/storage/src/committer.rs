@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use crate::backend::{Backend, BackendSnapshot, ClosedSnapshot};
+use crate::backend::{ApplyError, Backend, BackendSnapshot, CheckpointState, ClosedSnapshot};
 use crate::batch::Batch;
 use crate::commit::Commit;
 use crate::config::Config;
@@ -37,6 +37,20 @@ pub(crate) enum Request {
     Commit(Pending),
     /// Somebody reads while the backend is out of service.
     Reopen,
+    /// Somebody wants a state that stays readable.
+    Checkpoint(CheckpointReply),
+}
+
+/// Gets the state of a checkpoint.
+pub(crate) type CheckpointReply = oneshot::Sender<Result<CheckpointState, BackendError>>;
+
+/// Those who wait for a checkpoint.
+#[derive(Default)]
+struct Checkpoints {
+    /// They get the one in progress.
+    current: Vec<CheckpointReply>,
+    /// They came later, and get the next one.
+    next: Vec<CheckpointReply>,
 }
 
 /// A transaction that waits for its commit.
@@ -86,6 +100,7 @@ pub(crate) struct Committer {
     fence: u64,
     /// If the backend is out of service: why, and when it was last reopened in vain.
     broken: Option<(BackendError, Instant)>,
+    checkpoints: Checkpoints,
     batch_transactions: usize,
     batch_bytes: usize,
 }
@@ -122,6 +137,7 @@ impl Committer {
             sequence: 0,
             fence: 0,
             broken: None,
+            checkpoints: Checkpoints::default(),
             batch_transactions: config.batch_transactions.max(1),
             batch_bytes: config.batch_bytes,
         };
@@ -140,6 +156,7 @@ impl Committer {
                 Wakeup::Request(request) => request,
                 Wakeup::MaintenanceDue => {
                     self.maintain();
+                    self.go_on_with_checkpoints();
                     continue;
                 }
                 Wakeup::Closed => break,
@@ -151,6 +168,7 @@ impl Committer {
                 self.commit_or_recover(&mut batch);
                 last_duration = sync::now() - start;
             }
+            self.go_on_with_checkpoints();
         }
         self.close();
     }
@@ -189,6 +207,7 @@ impl Committer {
                     bytes += pending.writes.bytes();
                     batch.push(pending);
                 }
+                Some(Request::Checkpoint(reply)) => self.checkpoints.next.push(reply),
                 Some(Request::Reopen) => self.try_reopen(REOPEN_INTERVAL),
                 None => {
                     let since = *since.get_or_insert_with(sync::now);
@@ -213,7 +232,9 @@ impl Committer {
             Some((error, _)) => error.clone(),
             None => match catch_unwind(AssertUnwindSafe(|| self.commit(batch))) {
                 Ok(Ok(())) => return,
-                Ok(Err(error)) => self.fail(error),
+                // Nothing was written, and reads go on.
+                Ok(Err(ApplyError::Refused(error))) => error,
+                Ok(Err(ApplyError::Failed(error))) => self.fail(error),
                 Err(_) => self.fail(BackendError::Failed("the committer panicked".into())),
             },
         };
@@ -222,9 +243,8 @@ impl Committer {
         }
     }
 
-    /// Commits the valid members of the batch and replies to all. On an error nobody got a reply,
-    /// and the backend must be reopened.
-    fn commit(&mut self, batch: &mut Vec<Pending>) -> Result<(), BackendError> {
+    /// Commits the valid members of the batch and replies to all. On an error nobody got a reply.
+    fn commit(&mut self, batch: &mut Vec<Pending>) -> Result<(), ApplyError> {
         let mut verdicts: Vec<Result<Commit, CommitError>> = Vec::with_capacity(batch.len());
         let mut folded = Batch::default();
         let mut sequence = self.sequence;
@@ -243,7 +263,8 @@ impl Committer {
                     }
                     Ok(Commit { sequence })
                 }
-                Err(CommitError::Backend(error)) => return Err(error),
+                // A damaged row concerns only those who need it.
+                Err(CommitError::Backend(error)) if !error.is_damage() => return Err(error.into()),
                 Err(refusal) => Err(refusal),
             };
             verdicts.push(verdict);
@@ -323,6 +344,39 @@ impl Committer {
         }
     }
 
+    /// Begins or continues a checkpoint, if somebody waits for one.
+    fn go_on_with_checkpoints(&mut self) {
+        if self.checkpoints.current.is_empty() {
+            self.checkpoints.current = std::mem::take(&mut self.checkpoints.next);
+        }
+        if self.checkpoints.current.is_empty() || self.broken.is_some() {
+            self.end_checkpoints(self.broken.as_ref().map(|(error, _)| error.clone()));
+            return;
+        }
+        let backend = &mut self.backend;
+        match catch_unwind(AssertUnwindSafe(|| backend.checkpoint())) {
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some(CheckpointState { state, batch }))) => {
+                for reply in self.checkpoints.current.drain(..) {
+                    // Who asked may have gone.
+                    let state = Arc::clone(&state);
+                    let _ = reply.send(Ok(CheckpointState { state, batch }));
+                }
+            }
+            Ok(Err(ApplyError::Refused(error))) => self.end_checkpoints(Some(error)),
+            Ok(Err(ApplyError::Failed(error))) => drop(self.fail(error)),
+            Err(_) => drop(self.fail(BackendError::Failed("a checkpoint panicked".into()))),
+        }
+    }
+
+    /// Tells those who wait that the checkpoint failed.
+    fn end_checkpoints(&mut self, error: Option<BackendError>) {
+        let error = error.unwrap_or(BackendError::Closed);
+        for reply in self.checkpoints.current.drain(..) {
+            let _ = reply.send(Err(error.clone()));
+        }
+    }
+
     /// Takes the backend out of service, and tries to reopen it at once.
     fn fail(&mut self, error: BackendError) -> BackendError {
         tracing::error!(%error, "the storage failed; reopening it");
@@ -335,6 +389,7 @@ impl Committer {
     /// Makes all reads fail, and all open transactions conflict: it is unknown whether the disk
     /// holds the failed batch.
     fn retire(&mut self, error: BackendError) {
+        self.end_checkpoints(Some(error.clone()));
         self.sequence += 1;
         self.history.reset(self.sequence);
         self.versions.clear(self.sequence);

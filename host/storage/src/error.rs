@@ -76,6 +76,26 @@ pub enum OpenError {
         /// The newest format this version reads.
         supported: u64,
     },
+    /// The file has an older format that cannot be converted where it is. Opening a store converts
+    /// it; looking into the file does not.
+    #[error("{} has the old format {found}: start the server once, which converts it", path.display())]
+    FormatTooOld {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+    },
+    /// The file was changed by something else, or the disk lost a part of it.
+    #[error(
+        "{} is damaged: {damage}. Restore a backup, or save what can be read with `stowage db salvage`",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is damaged.
+        damage: String,
+    },
     /// The file is not a store.
     #[error("{} is not a Stowage database: move it away, or choose another data directory", path.display())]
     NotAStore {
@@ -153,6 +173,22 @@ pub enum BackendError {
     /// The stored data is not what was written.
     #[error("the storage is corrupted: {0}")]
     Corrupted(Arc<str>),
+    /// A part of the database is not what was written. What it held is not served. Other rows are.
+    #[error(
+        "the database is damaged at table {table:?}, key {}: restore a backup, or save what can be read \
+         with `stowage db salvage`",
+        key.escape_ascii()
+    )]
+    Damaged {
+        /// The table of the row or range that was to be read.
+        table: String,
+        /// The key of the row, or the place in the range.
+        key: Vec<u8>,
+    },
+    /// Writes are refused while the database cannot be written. Nothing of the commit was written.
+    /// Rows can be read.
+    #[error("the storage takes no writes: {0}")]
+    ReadOnly(#[source] Arc<BackendError>),
     /// The database failed for another reason, or could not be reopened.
     #[error("the database failed: {0}")]
     Database(#[source] Arc<dyn std::error::Error + Send + Sync>),
@@ -164,5 +200,57 @@ pub enum BackendError {
 impl From<io::Error> for BackendError {
     fn from(error: io::Error) -> Self {
         Self::Io(Arc::new(error))
+    }
+}
+
+impl BackendError {
+    /// Whether the disk is full, or the user's share of it. Writes succeed again without a restart
+    /// when there is space.
+    pub fn is_no_space(&self) -> bool {
+        let mut error: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(current) = error {
+            let io = current.downcast_ref::<io::Error>();
+            let io = io.or_else(|| current.downcast_ref::<Arc<io::Error>>().map(|error| &**error));
+            if io.is_some_and(|error| is_full(error.kind())) {
+                return true;
+            }
+            error = current.source();
+        }
+        false
+    }
+
+    /// Whether a part of the data is not what was written.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Corrupted(_) | Self::Damaged { .. } => true,
+            Self::ReadOnly(reason) => reason.is_damage(),
+            _ => false,
+        }
+    }
+}
+
+fn is_full(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_through_every_wrapping() {
+        let full = BackendError::from(io::Error::from(io::ErrorKind::StorageFull));
+        let wrapped = BackendError::ReadOnly(Arc::new(full.clone()));
+        let opened = OpenError::Backend {
+            path: PathBuf::new(),
+            source: full.clone(),
+        };
+        let reopened = BackendError::Database(Arc::new(opened));
+        assert!(full.is_no_space() && wrapped.is_no_space() && reopened.is_no_space());
+        assert!(!BackendError::from(io::Error::from(io::ErrorKind::NotFound)).is_no_space());
+        assert!(!wrapped.is_damage() && BackendError::Corrupted("x".into()).is_damage());
     }
 }

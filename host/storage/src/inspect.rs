@@ -9,7 +9,8 @@ use std::path::Path;
 use redb::backends::FileBackend;
 use redb::{Builder, DatabaseError, ReadOnlyDatabase};
 
-use crate::backend::format::{self, FORMAT_VERSION, Format};
+use crate::backend::format::{self, FORMAT_VERSION, Format, UNCHECKED_FORMAT};
+use crate::backend::pages::CheckedPages;
 use crate::backend::wal::{HALF_BYTES, Wal};
 use crate::error::OpenError;
 
@@ -52,20 +53,47 @@ pub fn inspect(path: &Path) -> Result<FileState, OpenError> {
     if found.len() == 0 {
         return Ok(FileState::Empty);
     }
-    let db = match Builder::new().set_cache_size(CACHE_BYTES).open_read_only(path) {
-        Ok(db) => db,
-        Err(DatabaseError::RepairAborted) => return Ok(FileState::NotClosed),
-        Err(error) => return Err(format::not_opened(path, error)),
+    let checked = open(path, |builder, disk| {
+        builder.open_read_only_with_backend(CheckedPages::new(Box::new(disk)))
+    });
+    let opened = match checked {
+        // The next open converts it.
+        Err(OpenError::FormatTooOld { .. }) => open(path, Builder::open_read_only_with_backend)?,
+        other => other?,
+    };
+    let Some(db) = opened else {
+        return Ok(FileState::NotClosed);
     };
     let found = format::read_format(&db).map_err(|error| failed(error.into()))?;
-    if matches!(found, Format::Empty) {
-        return Ok(FileState::Empty);
-    }
-    format::check(path, found)?;
+    let format = match found {
+        Format::Empty => return Ok(FileState::Empty),
+        Format::Version(UNCHECKED_FORMAT) => UNCHECKED_FORMAT,
+        found => {
+            format::check(path, found)?;
+            FORMAT_VERSION
+        }
+    };
     Ok(FileState::Closed {
-        format: FORMAT_VERSION,
+        format,
         waiting_batches: waiting_batches(&db, path).map_err(failed)?,
     })
+}
+
+/// Opens the database without writing. `None` if it was not closed.
+fn open(
+    path: &Path,
+    open: impl FnOnce(&Builder, FileBackend) -> Result<ReadOnlyDatabase, DatabaseError>,
+) -> Result<Option<ReadOnlyDatabase>, OpenError> {
+    let file = File::open(path).map_err(|error| OpenError::Backend {
+        path: path.to_path_buf(),
+        source: error.into(),
+    })?;
+    let disk = FileBackend::new(file).map_err(|error| format::not_opened(path, error))?;
+    match open(Builder::new().set_cache_size(CACHE_BYTES), disk) {
+        Ok(db) => Ok(Some(db)),
+        Err(DatabaseError::RepairAborted) => Ok(None),
+        Err(error) => Err(format::not_opened(path, error)),
+    }
 }
 
 /// The batches of the log that the database does not hold.
@@ -78,8 +106,8 @@ fn waiting_batches(db: &ReadOnlyDatabase, path: &Path) -> Result<u64, crate::Bac
     let (file_id, flushed) = format::identity(db)?;
     let disk = FileBackend::new(file).map_err(io::Error::other)?;
     let wal = Wal::open(Box::new(disk), file_id, HALF_BYTES)?;
-    let last = wal.replay(flushed, |_, _| {})?;
-    Ok(last.saturating_sub(flushed))
+    let replay = wal.replay(flushed, |_, _| {})?;
+    Ok(replay.last.saturating_sub(flushed))
 }
 
 #[cfg(test)]

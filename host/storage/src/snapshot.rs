@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::backend::BackendSnapshot;
 use crate::error::BackendError;
+use crate::row::{self, Row};
 use crate::stored;
 use crate::table_versions::VersionRegistry;
 
@@ -61,6 +62,20 @@ impl Snapshot {
                 }
             }
         }
+    }
+
+    /// Visits all rows of all tables in order, until `visit` breaks. With `after`, a table and a
+    /// key, it begins behind that place. Nothing is recorded as read.
+    ///
+    /// # Errors
+    ///
+    /// If the backend cannot read.
+    pub fn walk(
+        &self,
+        after: Option<(&str, &[u8])>,
+        mut visit: impl FnMut(Row<'_>) -> ControlFlow<()>,
+    ) -> Result<(), BackendError> {
+        row::walk(self.state(), after, &mut visit)
     }
 
     pub(crate) fn state(&self) -> &dyn BackendSnapshot {

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use crate::backend::Backend;
 use crate::backend::memory::MemoryBackend;
 use crate::backend::redb::RedbBackend;
+use crate::checkpoint::Checkpoint;
 use crate::commit::Commit;
 use crate::committer::{CommitReply, Committer, Pending, Request, Shared};
 use crate::config::Config;
@@ -39,13 +40,18 @@ struct Handle {
 
 impl Store {
     /// Opens or creates the database at `path`, and its log beside it. Only one store may have them
-    /// open.
+    /// open. A database of an older format is converted.
+    ///
+    /// If a page of the database is damaged, or the disk is full, so that it cannot take the
+    /// batches of the log, the store opens nevertheless. Everything else can be read then. Commits
+    /// fail with [`BackendError::ReadOnly`]; when the disk has space again, they succeed.
     ///
     /// # Errors
     ///
     /// [`OpenError::InUse`] if another store has the file open, in this process or another;
-    /// [`OpenError::FormatTooNew`]; [`OpenError::NotAStore`]; [`OpenError::Backend`] if the files
-    /// cannot be read or written; [`OpenError::Thread`].
+    /// [`OpenError::FormatTooNew`]; [`OpenError::NotAStore`]; [`OpenError::Damaged`] if the
+    /// database cannot be read at all, or if a batch of the log is missing before a later one;
+    /// [`OpenError::Backend`] if the files cannot be read or written; [`OpenError::Thread`].
     pub fn open(path: &Path, config: Config) -> Result<Self, OpenError> {
         let backend = RedbBackend::open(path, config.cache_size_bytes, config.wal_bytes)?;
         Self::with_backend(Box::new(backend), config).map_err(|error| match error {
@@ -103,6 +109,25 @@ impl Store {
             let _ = queue.try_send(Request::Reopen);
         }
         snapshot
+    }
+
+    /// A committed state that stays readable however long it is held, for a copy of the whole
+    /// store. It has everything that was committed before the call. What waits in memory is written
+    /// into the database first, while commits go on; that may take some seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`BackendError::Closed`]; [`BackendError::ReadOnly`]; or another one if the database failed
+    /// meanwhile.
+    pub async fn checkpoint(&self) -> Result<Checkpoint, BackendError> {
+        let queue = self.0.queue().ok_or(BackendError::Closed)?;
+        let (reply, state) = oneshot::channel();
+        let sent = queue.send(Request::Checkpoint(reply)).await;
+        // The store must be able to close while this waits.
+        drop(queue);
+        sent.map_err(|_| BackendError::Closed)?;
+        let state = state.await.unwrap_or(Err(BackendError::Closed))?;
+        Ok(Checkpoint::new(state))
     }
 
     /// Begins a transaction on the latest committed state.

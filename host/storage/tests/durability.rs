@@ -182,32 +182,81 @@ async fn a_file_in_use_is_refused_until_it_is_closed() {
 }
 
 /// The current format.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
-/// Writes another format into a closed file. Returns the former one.
-fn replace_format(path: &Path, format: u64) -> u64 {
-    let db = Database::open(path).unwrap();
-    let tx = db.begin_write().unwrap();
-    let before = tx
-        .open_table(TableDefinition::<&str, u64>::new("meta"))
-        .unwrap()
-        .insert("format", format)
-        .unwrap()
-        .unwrap()
-        .value();
-    tx.commit().unwrap();
-    before
+/// Makes a closed file look as if a newer version had written it: the version in its head.
+fn raise_format(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[8..12].copy_from_slice(&(FORMAT as u32 + 1).to_le_bytes());
+    let crc = crc32fast::hash(&bytes[..20]);
+    bytes[20..24].copy_from_slice(&crc.to_le_bytes());
+    std::fs::write(path, bytes).unwrap();
 }
 
 #[test]
 fn a_newer_format_is_refused() {
     let (_dir, path) = place();
     drop(open(&path));
-    replace_format(&path, FORMAT + 1);
+    raise_format(&path);
     let opened = Store::open(&path, Config::default());
     assert!(
         matches!(opened, Err(OpenError::FormatTooNew { found, supported, .. }) if (found, supported) == (FORMAT + 1, FORMAT))
     );
+}
+
+/// Writes a database of format 1: a plain file of redb with two tables.
+fn write_format_1(path: &Path, rows: u32) {
+    let db = Database::create(path).unwrap();
+    let tx = db.begin_write().unwrap();
+    {
+        let mut meta = tx.open_table(TableDefinition::<&str, u64>::new("meta")).unwrap();
+        for (name, value) in [("format", 1), ("file", 77), ("batch", 9)] {
+            meta.insert(name, value).unwrap();
+        }
+        let mut kv = tx.open_table(TableDefinition::<&[u8], &[u8]>::new("kv")).unwrap();
+        for n in 0..rows {
+            let key = [b"t\0", &n.to_be_bytes()[..]].concat();
+            kv.insert(&key[..], &b"seven bytes\0"[..]).unwrap();
+        }
+        let counter = [&i64::from(rows).to_le_bytes()[..], &[1]].concat();
+        kv.insert(&b"n\0rows"[..], &counter[..]).unwrap();
+    }
+    tx.commit().unwrap();
+}
+
+#[tokio::test]
+async fn a_database_of_format_1_is_converted_when_it_is_opened() {
+    let (dir, path) = place();
+    for rows in [0, 1, 10_000] {
+        let _ = std::fs::remove_file(&path);
+        write_format_1(&path, rows);
+        for _ in 0..2 {
+            let store = open(&path);
+            let mut tx = store.begin();
+            assert_eq!(tx.count("t", &KeyRange::all()).unwrap(), u64::from(rows));
+            assert_eq!(tx.counter("n", b"rows").unwrap(), i64::from(rows));
+            store.close().await;
+        }
+        assert_eq!(&std::fs::read(&path).unwrap()[..8], b"stowage\n");
+        let left = std::fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(left, 2, "only the database and its log are left");
+    }
+}
+
+#[test]
+fn a_damaged_database_of_format_1_is_refused_and_left_alone() {
+    let (_dir, path) = place();
+    write_format_1(&path, 10_000);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.windows(11).position(|part| part == b"seven bytes").unwrap();
+    bytes[at] ^= 4;
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(matches!(
+        Store::open(&path, Config::default()),
+        Err(OpenError::Damaged { .. })
+    ));
+    let left = std::fs::read(&path).unwrap();
+    assert!(left.starts_with(b"redb") && left.len() == bytes.len());
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! Transactions and snapshots of the redb database.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageError, WriteTransaction};
+use redb::{
+    AccessGuard, Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageError, WriteTransaction,
+};
 
-use super::format::{KV, set_last_batch};
+use super::format::{KV, set_identity, set_last_batch};
 use super::{BackendSnapshot, KeyUpdate, Visit};
 use crate::error::BackendError;
 use crate::stored;
@@ -26,7 +29,11 @@ pub(super) struct FlushTransaction(WriteTransaction);
 
 impl FlushTransaction {
     pub(super) fn begin(db: &Database) -> Result<Self, BackendError> {
-        Ok(Self(db.begin_write().map_err(redb::Error::from)?))
+        let mut transaction = db.begin_write().map_err(redb::Error::from)?;
+        // Two phases: a page and its checksum are durable before the commit refers to them. And the
+        // state of the allocator is kept, so that a start after a crash walks no pages.
+        transaction.set_quick_repair(true);
+        Ok(Self(transaction))
     }
 
     /// Writes these updates. They are cheapest if they are sorted by key.
@@ -47,6 +54,12 @@ impl FlushTransaction {
         self.commit()
     }
 
+    /// [`FlushTransaction::commit_batch`] that also makes the file a store.
+    pub(super) fn commit_identity(self, file_id: u64, batch: u64) -> Result<(), BackendError> {
+        set_identity(&self.0, file_id, batch)?;
+        self.commit()
+    }
+
     /// Makes the updates durable. The database then holds a part of some batches; it is consistent
     /// only after the log has been replayed.
     pub(super) fn commit(mut self) -> Result<(), BackendError> {
@@ -58,11 +71,12 @@ impl FlushTransaction {
 }
 
 /// What the database holds at a moment. The open table keeps its read transaction alive.
-pub(super) struct DatabaseSnapshot {
+pub(crate) struct DatabaseSnapshot {
     rows: ReadOnlyTable<&'static [u8], &'static [u8]>,
     /// The tables that have keys here. Tables of short-lived rows, such as an outbox, are often
-    /// empty; a lookup in them then costs no search of the tree.
-    tables: HashSet<Box<[u8]>, foldhash::fast::RandomState>,
+    /// empty; a lookup in them then costs no search of the tree. `None` if they cannot be listed,
+    /// because a page is damaged.
+    tables: Option<HashSet<Box<[u8]>, foldhash::fast::RandomState>>,
     /// What single keys hold. Some keys are read by every call, and a search of the tree costs ten
     /// times a look into a hash map. The snapshot never changes, so an entry is never outdated.
     points: Cache<Box<[u8]>, CachedValue, EntrySize>,
@@ -81,18 +95,14 @@ impl Weighter<Box<[u8]>, CachedValue> for EntrySize {
 }
 
 impl DatabaseSnapshot {
-    pub(super) fn open(db: &Database) -> Result<Self, BackendError> {
+    pub(crate) fn open(db: &impl ReadableDatabase) -> Result<Self, BackendError> {
         let read = db.begin_read().map_err(redb::Error::from)?;
         let rows = read.open_table(KV).map_err(redb::Error::from)?;
-        let mut tables = HashSet::default();
-        let mut from = Vec::new();
-        while let Some(first) = ReadableTable::range::<&[u8]>(&rows, &from[..]..)?.next() {
-            let (key, _) = first?;
-            let table = stored::table_of(key.value());
-            let table = table.ok_or_else(|| BackendError::Corrupted("a key without a table".into()))?;
-            from = stored::end_of(table);
-            tables.insert(Box::from(table));
-        }
+        let tables = match list_tables(&rows) {
+            Ok(tables) => Some(tables),
+            Err(error) if error.is_damage() => None,
+            Err(error) => return Err(error),
+        };
         Ok(Self {
             rows,
             tables,
@@ -100,10 +110,14 @@ impl DatabaseSnapshot {
         })
     }
 
+    fn has_table(&self, table: &[u8]) -> bool {
+        self.tables.as_ref().is_none_or(|tables| tables.contains(table))
+    }
+
     /// Whether keys of the range `start..end` may exist.
     fn may_hold(&self, start: &[u8], end: &[u8]) -> bool {
         match stored::table_of(start) {
-            Some(table) if end <= &stored::end_of(table)[..] => self.tables.contains(table),
+            Some(table) if end <= &stored::end_of(table)[..] => self.has_table(table),
             _ => true,
         }
     }
@@ -111,13 +125,13 @@ impl DatabaseSnapshot {
 
 impl BackendSnapshot for DatabaseSnapshot {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
-        if !stored::table_of(key).is_some_and(|table| self.tables.contains(table)) {
+        if !stored::table_of(key).is_some_and(|table| self.has_table(table)) {
             return Ok(None);
         }
         if let Some(known) = self.points.get(key) {
             return Ok(known.map(|value| value.to_vec()));
         }
-        let value = ReadableTable::get(&self.rows, key)?;
+        let value = guarded(key, || ReadableTable::get(&self.rows, key))?;
         let value = value.as_ref().map(|value| value.value());
         if value.is_none_or(|value| value.len() <= MAX_CACHED_VALUE_BYTES) {
             self.points.insert(Box::from(key), value.map(Arc::from));
@@ -129,14 +143,59 @@ impl BackendSnapshot for DatabaseSnapshot {
         if !self.may_hold(start, end) {
             return Ok(());
         }
-        let mut range = ReadableTable::range::<&[u8]>(&self.rows, start..end)?;
-        while let Some(entry) = if reverse { range.next_back() } else { range.next() } {
-            let (key, value) = entry?;
+        let from = if reverse { end } else { start };
+        let mut range = guarded(from, || ReadableTable::range::<&[u8]>(&self.rows, start..end))?;
+        let mut last = None;
+        loop {
+            let next = guarded(last.as_ref().map_or(from, AccessGuard::value), || {
+                if reverse { range.next_back() } else { range.next() }.transpose()
+            });
+            let Some((key, value)) = next? else {
+                return Ok(());
+            };
             if visit(key.value(), value.value()).is_break() {
-                break;
+                return Ok(());
             }
+            last = Some(key);
         }
-        Ok(())
+    }
+}
+
+/// Reads from redb. Damage names the key that was read, or the last one before it. redb may also
+/// panic on a damaged file.
+fn guarded<T>(key: &[u8], read: impl FnOnce() -> Result<T, StorageError>) -> Result<T, BackendError> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(Ok(read)) => Ok(read),
+        Ok(Err(StorageError::Corrupted(_))) | Err(_) => Err(damaged(key)),
+        Ok(Err(error)) => Err(error.into()),
+    }
+}
+
+fn damaged(key: &[u8]) -> BackendError {
+    let (table, key) = stored::split_key(key).unwrap_or_default();
+    BackendError::Damaged {
+        table: table.to_owned(),
+        key: key.to_vec(),
+    }
+}
+
+/// The names of the tables that have keys, in their stored form.
+fn list_tables(
+    rows: &ReadOnlyTable<&'static [u8], &'static [u8]>,
+) -> Result<HashSet<Box<[u8]>, foldhash::fast::RandomState>, BackendError> {
+    let mut tables = HashSet::default();
+    let mut from = Vec::new();
+    loop {
+        let first = guarded(&from, || {
+            ReadableTable::range::<&[u8]>(rows, &from[..]..)?.next().transpose()
+        });
+        let Some((key, _)) = first? else {
+            return Ok(tables);
+        };
+        let table = stored::table_of(key.value());
+        let table = table.ok_or_else(|| BackendError::Corrupted("a key without a table".into()))?;
+        from = stored::end_of(table);
+        tables.insert(Box::from(table));
     }
 }
 

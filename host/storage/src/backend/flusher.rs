@@ -125,8 +125,7 @@ fn run(
         };
         match command {
             Ok(FlushCommand { memtable, last_batch }) => {
-                let result = catch_unwind(AssertUnwindSafe(|| flush(db, &memtable, last_batch)))
-                    .unwrap_or_else(|_| Err(BackendError::Failed("the flush of a memtable panicked".into())));
+                let result = flush(db, &memtable, last_batch);
                 retained.push(memtable);
                 discard_beyond(&mut retained, retained_bytes);
                 if done.send(result).is_err() {
@@ -154,8 +153,13 @@ fn discard_beyond(retained: &mut Vec<Arc<Memtable>>, bytes: usize) {
 /// stays the authority, and a crash replays it.
 ///
 /// # Errors
-/// If the database cannot be written.
+/// If the database cannot be written. A panic counts as damage of the database.
 pub(super) fn flush(db: &Database, memtable: &Memtable, last_batch: u64) -> Result<(), BackendError> {
+    catch_unwind(AssertUnwindSafe(|| write_chunks(db, memtable, last_batch)))
+        .unwrap_or_else(|_| Err(BackendError::Corrupted("the flush of a memtable panicked".into())))
+}
+
+fn write_chunks(db: &Database, memtable: &Memtable, last_batch: u64) -> Result<(), BackendError> {
     let mut last_key = None;
     loop {
         let mut transaction = FlushTransaction::begin(db)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::{Backend, BackendSnapshot, KeyUpdate, Visit};
+use super::{ApplyError, Backend, BackendSnapshot, CheckpointState, KeyUpdate, Visit};
 use crate::error::BackendError;
 
 /// Keys and values in memory. They are gone when the store is closed.
@@ -74,7 +74,7 @@ impl Backend for MemoryBackend {
     fn apply(
         &mut self,
         changes: &mut dyn Iterator<Item = KeyUpdate<'_>>,
-    ) -> Result<Arc<dyn BackendSnapshot>, BackendError> {
+    ) -> Result<Arc<dyn BackendSnapshot>, ApplyError> {
         let shared = Arc::clone(&self.shared);
         let mut rows = shared.rows.write();
         let from = self.version + 1;
@@ -94,7 +94,14 @@ impl Backend for MemoryBackend {
         self.version = from;
         self.prune(&mut rows);
         drop(rows);
-        self.snapshot()
+        Ok(self.snapshot()?)
+    }
+
+    fn checkpoint(&mut self) -> Result<Option<CheckpointState>, ApplyError> {
+        Ok(Some(CheckpointState {
+            state: self.snapshot()?,
+            batch: self.version,
+        }))
     }
 
     fn reopen(&mut self) -> Result<(), BackendError> {

@@ -1,13 +1,17 @@
 //! What a store needs from the place that keeps its bytes: snapshots, and atomic durable batches.
 
-mod database;
+pub(crate) mod database;
 mod flusher;
 pub(crate) mod format;
 mod layers;
 pub(crate) mod memory;
 mod memtable;
+pub(crate) mod new_database;
 pub(crate) mod overlay;
+pub(crate) mod pages;
 pub(crate) mod redb;
+pub(crate) mod scratch;
+pub(crate) mod tree;
 pub(crate) mod wal;
 
 use std::ops::ControlFlow;
@@ -22,6 +26,21 @@ pub(crate) type KeyUpdate<'a> = (&'a [u8], Option<&'a [u8]>);
 /// A walk calls this with each stored key and stored value, until it breaks.
 pub(crate) type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'v;
 
+/// Why a backend has not applied a batch.
+#[derive(Debug)]
+pub(crate) enum ApplyError {
+    /// Nothing was written, and the backend is as before. It may succeed later.
+    Refused(BackendError),
+    /// The updates may be durable or not. The backend must be reopened.
+    Failed(BackendError),
+}
+
+impl<E: Into<BackendError>> From<E> for ApplyError {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 /// Keeps stored keys and values. Only the committer uses it.
 pub(crate) trait Backend: Send {
     /// The committed state.
@@ -29,12 +48,10 @@ pub(crate) trait Backend: Send {
 
     /// Makes all updates durable, or none, and returns the state after them. Updates are sorted by
     /// key, and each key occurs once.
-    ///
-    /// After an error the backend must be reopened. The updates may then be durable or not.
     fn apply(
         &mut self,
         updates: &mut dyn Iterator<Item = KeyUpdate<'_>>,
-    ) -> Result<Arc<dyn BackendSnapshot>, BackendError>;
+    ) -> Result<Arc<dyn BackendSnapshot>, ApplyError>;
 
     /// When [`Backend::maintain`] is due next; `None` while there is nothing to do.
     fn maintenance_due(&self) -> Option<Instant> {
@@ -48,11 +65,24 @@ pub(crate) trait Backend: Send {
         Ok(None)
     }
 
+    /// A state that is no earlier than that of the first call, and that stays readable however long
+    /// it is held. `None` while that is being prepared; the caller then asks again after each
+    /// [`Backend::maintain`].
+    ///
+    /// After an error the backend must be reopened.
+    fn checkpoint(&mut self) -> Result<Option<CheckpointState>, ApplyError>;
+
     /// Closes what is open and opens it again. Reads of earlier snapshots may fail from then on.
     fn reopen(&mut self) -> Result<(), BackendError>;
 
     /// Closes for good. Reads of snapshots may fail from then on.
     fn close(&mut self) -> Result<(), BackendError>;
+}
+
+/// A committed state that memory alone cannot lose, and the last batch in it.
+pub(crate) struct CheckpointState {
+    pub(crate) state: Arc<dyn BackendSnapshot>,
+    pub(crate) batch: u64,
 }
 
 /// A committed state. It never changes.

@@ -7,20 +7,20 @@
 //! written and removed in between never reach it. See docs/storage.md.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redb::backends::FileBackend;
-use redb::{Builder, Database, DatabaseError, StorageBackend};
+use redb::{Database, StorageBackend};
 
 use super::database::{DatabaseSnapshot, FlushTransaction};
 use super::flusher::{self, Flusher};
 use super::layers::Layers;
 use super::memtable::Memtable;
 use super::wal::{HALF_BYTES, RecordFit, Wal};
-use super::{Backend, BackendSnapshot, KeyUpdate, Visit, format};
+use super::{ApplyError, Backend, BackendSnapshot, CheckpointState, KeyUpdate, Visit, format, new_database};
 use crate::error::{BackendError, OpenError};
 
 /// Bytes of flushed memtables that are kept for old snapshots, for each byte of a log half.
@@ -36,10 +36,23 @@ const MAX_AGE: Duration = Duration::from_secs(10);
 /// How often a flush in progress is checked for its end.
 const FLUSH_POLL: Duration = Duration::from_millis(20);
 
+/// After a flush found no space: when the next one is tried, and the longest time between two.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(4);
+/// Space that must be free before a flush is tried again.
+const SPACE_BYTES: usize = 1 << 20;
+
+/// Opens a file.
+pub(crate) type OpenDisk = Box<dyn Fn() -> io::Result<Box<dyn StorageBackend>> + Send>;
+
 /// Opens the two files.
 pub(crate) struct Opener {
-    pub(crate) database: Box<dyn Fn() -> Result<Database, DatabaseError> + Send>,
-    pub(crate) wal: Box<dyn Fn() -> io::Result<Box<dyn StorageBackend>> + Send>,
+    pub(crate) database: OpenDisk,
+    pub(crate) wal: OpenDisk,
+    /// Fails if the disk is full.
+    pub(crate) has_space: Box<dyn Fn() -> io::Result<()> + Send>,
+    /// Memory for pages of the database.
+    pub(crate) cache_size_bytes: usize,
     /// Bytes of a half of the log.
     pub(crate) half_bytes: usize,
     /// Bytes of a half that are filled before its memtable is flushed.
@@ -51,6 +64,8 @@ pub(crate) struct RedbBackend {
     path: PathBuf,
     opener: Opener,
     open: Option<OpenFiles>,
+    /// The time until the next flush after one that found no space.
+    retry: Duration,
 }
 
 /// The open files and the state over them.
@@ -68,7 +83,21 @@ struct OpenFiles {
     frozen: Option<Arc<Memtable>>,
     /// What the database itself holds.
     flushed: Arc<DatabaseSnapshot>,
+    /// The last batch in `flushed`, and the last one in `frozen`.
+    flushed_batch: u64,
+    frozen_batch: u64,
+    /// The batch that a checkpoint waits for.
+    checkpoint: Option<u64>,
     flusher: Flusher,
+    /// If the database cannot take what the log holds: why. The log then stays as it is, its
+    /// batches are read from `active`, and nothing is written.
+    read_only: Option<ReadOnly>,
+}
+
+/// Why nothing is written, and when that is tried again; `None` if only a repair helps.
+struct ReadOnly {
+    reason: Arc<BackendError>,
+    retry: Option<Instant>,
 }
 
 /// When a memtable got its first and its last batch.
@@ -89,23 +118,23 @@ impl RedbBackend {
     /// Opens or creates the database at `path` and its log, which is `path` with the extension
     /// `wal`. No other process may have them open.
     pub(crate) fn open(path: &Path, cache_size_bytes: usize, fill_bytes: usize) -> Result<Self, OpenError> {
-        let database = path.to_path_buf();
-        let wal = path.with_extension("wal");
-        let opener = Opener {
-            database: Box::new(move || {
-                let file = FileBackend::new(open_file(&database)?)?;
-                Builder::new()
-                    .set_cache_size(cache_size_bytes)
-                    .create_with_backend(file)
-            }),
-            wal: Box::new(move || {
-                let file = FileBackend::new(open_file(&wal)?).map_err(io::Error::other)?;
-                Ok(Box::new(file))
-            }),
+        let (database, wal) = (path.to_path_buf(), path.with_extension("wal"));
+        let space = path.with_extension("space");
+        let opener = || Opener {
+            database: file_opener(database.clone()),
+            wal: file_opener(wal.clone()),
+            has_space: space_probe(space.clone()),
+            cache_size_bytes,
             half_bytes: HALF_BYTES,
             fill_bytes,
         };
-        Self::open_with(path, opener)
+        match Self::open_with(path, opener()) {
+            Err(OpenError::FormatTooOld { .. }) => {
+                new_database::convert(path)?;
+                Self::open_with(path, opener())
+            }
+            other => other,
+        }
     }
 
     /// Opens with `opener`, now and after each failure. Errors name `path`.
@@ -115,8 +144,55 @@ impl RedbBackend {
             path: path.to_path_buf(),
             opener,
             open: Some(open),
+            retry: FIRST_RETRY,
         })
     }
+
+    /// After a flush found no space: tries again when there is some.
+    fn retry_flush(&mut self) -> Result<Option<Arc<dyn BackendSnapshot>>, BackendError> {
+        let now = Instant::now();
+        let Some(read_only) = self.open.as_mut().and_then(|open| open.read_only.as_mut()) else {
+            return Ok(None);
+        };
+        if read_only.retry.is_none_or(|retry| retry > now) {
+            return Ok(None);
+        }
+        self.retry = (self.retry * 2).min(LAST_RETRY);
+        read_only.retry = Some(now + self.retry);
+        if (self.opener.has_space)().is_err() {
+            return Ok(None);
+        }
+        self.reopen()?;
+        if let Some(read_only) = self.open.as_mut().and_then(|open| open.read_only.as_mut()) {
+            read_only.retry = read_only.retry.map(|_| now + self.retry);
+        } else {
+            self.retry = FIRST_RETRY;
+            tracing::warn!(path = %self.path.display(), "the disk has space again; the storage takes writes");
+        }
+        self.snapshot().map(Some)
+    }
+}
+
+/// Opens or creates the file at `path`.
+pub(crate) fn file_opener(path: PathBuf) -> OpenDisk {
+    Box::new(move || {
+        let file = FileBackend::new(open_file(&path)?).map_err(io::Error::other)?;
+        Ok(Box::new(file))
+    })
+}
+
+/// Writes some bytes to a file and removes it. A file system tells only so that it has space.
+fn space_probe(path: PathBuf) -> Box<dyn Fn() -> io::Result<()> + Send> {
+    Box::new(move || {
+        let write = || {
+            let mut file = File::create(&path)?;
+            file.write_all(&vec![0xa5; SPACE_BYTES])?;
+            file.sync_all()
+        };
+        let written = write();
+        new_database::remove(&path)?;
+        written
+    })
 }
 
 #[cfg(test)]
@@ -152,7 +228,7 @@ impl Backend for RedbBackend {
     fn apply(
         &mut self,
         updates: &mut dyn Iterator<Item = KeyUpdate<'_>>,
-    ) -> Result<Arc<dyn BackendSnapshot>, BackendError> {
+    ) -> Result<Arc<dyn BackendSnapshot>, ApplyError> {
         let open = self.open.as_mut().ok_or(BackendError::Closed)?;
         open.apply(&updates.collect::<Vec<_>>())?;
         Ok(open.snapshot())
@@ -163,12 +239,19 @@ impl Backend for RedbBackend {
     }
 
     fn maintain(&mut self) -> Result<Option<Arc<dyn BackendSnapshot>>, BackendError> {
+        if let Some(state) = self.retry_flush()? {
+            return Ok(Some(state));
+        }
         let open = self.open.as_mut().ok_or(BackendError::Closed)?;
         let has_moved = open.finish_flush()?;
         if open.is_due() {
             open.freeze()?;
         }
         Ok(has_moved.then(|| open.snapshot()))
+    }
+
+    fn checkpoint(&mut self) -> Result<Option<CheckpointState>, ApplyError> {
+        self.open.as_mut().ok_or(BackendError::Closed)?.checkpoint()
     }
 
     fn reopen(&mut self) -> Result<(), BackendError> {
@@ -179,6 +262,8 @@ impl Backend for RedbBackend {
             OpenError::Backend { source, .. } => source,
             OpenError::InUse { .. }
             | OpenError::FormatTooNew { .. }
+            | OpenError::FormatTooOld { .. }
+            | OpenError::Damaged { .. }
             | OpenError::NotAStore { .. }
             | OpenError::Thread(_) => BackendError::Database(Arc::new(error)),
         })?;
@@ -195,15 +280,41 @@ impl Backend for RedbBackend {
 }
 
 impl OpenFiles {
-    /// Opens the database and recovers what only the log holds.
+    /// Opens the database and recovers what only the log holds. If the database cannot take it,
+    /// because a page is damaged or the disk is full, both are read as they are.
     fn new(path: &Path, opener: &Opener) -> Result<Self, OpenError> {
-        let db = format::open(path, &opener.database)?;
-        Self::recover(db, opener).map_err(|source| OpenError::Backend {
-            path: path.to_path_buf(),
-            source,
-        })
+        let (db, log) = open_both(path, opener)?;
+        if log.batch == log.flushed_batch {
+            return Self::start(path, opener, db, log, None);
+        }
+        match flusher::flush(&db, &log.recovered, log.batch) {
+            Ok(()) => {
+                let log = Log {
+                    flushed_batch: log.batch,
+                    recovered: Memtable::default(),
+                    ..log
+                };
+                Self::start(path, opener, db, log, None)
+            }
+            Err(error) if error.is_damage() || error.is_no_space() => {
+                // An error of the disk makes redb refuse everything until it is opened again.
+                drop((db, log));
+                let (db, log) = open_both(path, opener)?;
+                tracing::error!(path = %path.display(), %error, "the storage takes no writes");
+                Self::start(path, opener, db, log, Some(error))
+            }
+            Err(error) => Err(format::not_read(path, error)),
+        }
     }
 
+    fn start(
+        path: &Path,
+        opener: &Opener,
+        db: Database,
+        log: Log,
+        problem: Option<BackendError>,
+    ) -> Result<Self, OpenError> {
+        let failed = |error| format::not_read(path, error);
     /// Replays the records after the last batch of the database into a memtable, and flushes it.
     fn recover(db: Database, opener: &Opener) -> Result<Self, BackendError> {
         let (file_id, flushed_batch) = format::identity(&db)?;
@@ -217,16 +328,24 @@ impl OpenFiles {
             flusher::flush(&db, &recovered, batch)?;
         }
         let db = Arc::new(db);
+        let retained_bytes = RETAINED_PER_HALF.saturating_mul(opener.fill_bytes);
         Ok(Self {
-            flushed: Arc::new(DatabaseSnapshot::open(&db)?),
-            flusher: Flusher::start(&db, RETAINED_PER_HALF.saturating_mul(opener.fill_bytes))?,
+            flushed: Arc::new(DatabaseSnapshot::open(&*db).map_err(failed)?),
+            flusher: Flusher::start(&db, retained_bytes).map_err(failed)?,
             db,
-            wal,
+            wal: log.wal,
             fill_bytes: opener.fill_bytes,
-            batch,
-            active: Arc::default(),
+            batch: log.batch,
+            active: Arc::new(log.recovered),
             filled: None,
             frozen: None,
+            flushed_batch: log.flushed_batch,
+            frozen_batch: log.flushed_batch,
+            checkpoint: None,
+            read_only: problem.map(|problem| ReadOnly {
+                retry: problem.is_no_space().then(|| Instant::now() + FIRST_RETRY),
+                reason: Arc::new(problem),
+            }),
         })
     }
 
@@ -240,7 +359,10 @@ impl OpenFiles {
         })
     }
 
-    fn apply(&mut self, updates: &[KeyUpdate<'_>]) -> Result<(), BackendError> {
+    /// # Errors
+    /// [`ApplyError::Refused`] while nothing is written, and if the log cannot grow.
+    fn apply(&mut self, updates: &[KeyUpdate<'_>]) -> Result<(), ApplyError> {
+        self.check_writable()?;
         self.finish_flush()?;
         let batch = self.batch + 1;
         self.wal.begin(batch);
@@ -262,7 +384,33 @@ impl OpenFiles {
         Ok(())
     }
 
+    fn check_writable(&self) -> Result<(), ApplyError> {
+        match &self.read_only {
+            None => Ok(()),
+            Some(ReadOnly { reason, .. }) => Err(ApplyError::Refused(BackendError::ReadOnly(Arc::clone(reason)))),
+        }
+    }
+
+    fn checkpoint(&mut self) -> Result<Option<CheckpointState>, ApplyError> {
+        self.check_writable()?;
+        let batch = *self.checkpoint.get_or_insert(self.batch);
+        if self.flushed_batch >= batch {
+            self.checkpoint = None;
+            return Ok(Some(CheckpointState {
+                state: Arc::clone(&self.flushed) as Arc<dyn BackendSnapshot>,
+                batch: self.flushed_batch,
+            }));
+        }
+        if self.frozen.is_none() {
+            self.freeze()?;
+        }
+        Ok(None)
+    }
+
     fn maintenance_due(&self) -> Option<Instant> {
+        if let Some(read_only) = &self.read_only {
+            return read_only.retry;
+        }
         match self.frozen {
             Some(_) => Some(Instant::now() + FLUSH_POLL),
             None => self.filled.map(FillTimes::due),
@@ -275,7 +423,10 @@ impl OpenFiles {
     }
 
     /// Makes a batch durable in the log, then lets snapshots read it.
-    fn log(&mut self, batch: u64, updates: &[KeyUpdate<'_>]) -> Result<(), BackendError> {
+    fn log(&mut self, batch: u64, updates: &[KeyUpdate<'_>]) -> Result<(), ApplyError> {
+        // Nothing of the record is written yet. A disk that is full here does no harm.
+        let grown = self.wal.make_room();
+        grown.map_err(|error| ApplyError::Refused(error.into()))?;
         self.wal.write()?;
         self.active.insert(batch, updates);
         let now = Instant::now();
@@ -290,7 +441,8 @@ impl OpenFiles {
         let mut transaction = FlushTransaction::begin(&self.db)?;
         transaction.write(updates.iter().copied())?;
         transaction.commit_batch(batch)?;
-        self.flushed = Arc::new(DatabaseSnapshot::open(&self.db)?);
+        self.flushed = Arc::new(DatabaseSnapshot::open(&*self.db)?);
+        self.flushed_batch = batch;
         self.active = Arc::default();
         self.filled = None;
         self.wal.turn_over();
@@ -313,6 +465,7 @@ impl OpenFiles {
         self.filled = None;
         self.flusher.begin(Arc::clone(&frozen), self.batch)?;
         self.frozen = Some(frozen);
+        self.frozen_batch = self.batch;
         self.wal.turn_over();
         Ok(())
     }
@@ -338,22 +491,66 @@ impl OpenFiles {
 
     fn release_frozen(&mut self, flushed: Result<(), BackendError>) -> Result<(), BackendError> {
         flushed?;
-        self.flushed = Arc::new(DatabaseSnapshot::open(&self.db)?);
+        self.flushed = Arc::new(DatabaseSnapshot::open(&*self.db)?);
+        self.flushed_batch = self.frozen_batch;
         self.frozen = None;
         Ok(())
     }
 
-    /// Flushes everything, closes both files and empties the log.
+    /// Flushes everything, closes both files and empties the log. If nothing can be flushed, the
+    /// log stays.
     fn close(mut self) -> Result<(), BackendError> {
-        self.flush_all()?;
+        if self.read_only.is_none() {
+            self.flush_all()?;
+        }
         self.flusher.stop();
         drop(self.flushed);
         match Arc::into_inner(self.db) {
             Some(db) => db.close().map_err(redb::Error::from)?,
             None => return Err(BackendError::Failed("the database is still in use".into())),
         }
-        Ok(self.wal.empty()?)
+        match self.read_only {
+            None => Ok(self.wal.empty()?),
+            Some(_) => Ok(()),
+        }
     }
+}
+
+/// The log after it was read.
+struct Log {
+    wal: Wal,
+    /// What only the log holds.
+    recovered: Memtable,
+    /// The last batch of the database, and the last one of both files.
+    flushed_batch: u64,
+    batch: u64,
+}
+
+/// Opens both files, and reads the records after the last batch of the database.
+fn open_both(path: &Path, opener: &Opener) -> Result<(Database, Log), OpenError> {
+    let failed = |error: io::Error| format::not_read(path, error.into());
+    let disk = (opener.database)().map_err(failed)?;
+    let db = format::open(path, disk, opener.cache_size_bytes)?;
+    let (file_id, flushed_batch) = format::identity(&db).map_err(|error| format::not_read(path, error))?;
+    let disk = (opener.wal)().map_err(failed)?;
+    let wal = Wal::open(disk, file_id, opener.half_bytes).map_err(failed)?;
+    let recovered = Memtable::default();
+    let replay = wal.replay(flushed_batch, |batch, updates| recovered.insert(batch, updates));
+    let replay = replay.map_err(failed)?;
+    if let Some(later) = replay.later {
+        let missing = replay.last + 1;
+        return Err(OpenError::Damaged {
+            path: path.with_extension("wal"),
+            damage: format!("batch {missing} cannot be read, but the later batch {later} can"),
+        });
+    }
+    let log = Log {
+        wal,
+        recovered,
+        flushed_batch,
+        batch: replay.last,
+    };
+    Ok((db, log))
 }
 
 /// The state after a batch.

@@ -23,6 +23,7 @@
 use std::io;
 use std::mem;
 
+use memchr::memmem;
 use redb::StorageBackend;
 
 use super::KeyUpdate;
@@ -73,10 +74,12 @@ impl Wal {
         })
     }
 
-    /// Passes the updates of each batch after `batch` to `apply`, in order. Returns the last batch.
-    pub(crate) fn replay(&self, mut batch: u64, mut apply: impl FnMut(u64, &[KeyUpdate<'_>])) -> io::Result<u64> {
-        let mut bytes = vec![0; self.len.min(2 * self.half_bytes)];
-        self.disk.read(0, &mut bytes)?;
+    /// Passes the updates of each batch after `batch` to `apply`, in order.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub(crate) fn replay(&self, mut batch: u64, mut apply: impl FnMut(u64, &[KeyUpdate<'_>])) -> io::Result<Replay> {
+        let bytes = self.read_all()?;
         loop {
             let before = batch;
             for start in [0, self.half_bytes] {
@@ -88,9 +91,49 @@ impl Wal {
                 }
             }
             if batch == before {
-                return Ok(batch);
+                let later = self
+                    .records(&bytes)
+                    .map(|(found, _)| found)
+                    .filter(|found| *found > batch);
+                return Ok(Replay {
+                    last: batch,
+                    later: later.min(),
+                });
             }
         }
+    }
+
+    /// Passes all records after `batch` that can be read to `apply`, in the order of their batches,
+    /// whether or not one between them is missing. For a damaged log.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub(crate) fn salvage(&self, batch: u64, mut apply: impl FnMut(u64, &[KeyUpdate<'_>])) -> io::Result<()> {
+        let bytes = self.read_all()?;
+        let mut records: Vec<_> = self.records(&bytes).filter(|(found, _)| *found > batch).collect();
+        records.sort_unstable_by_key(|(batch, _)| *batch);
+        for (batch, body) in records {
+            apply(batch, &Updates(body).collect::<Vec<_>>());
+        }
+        Ok(())
+    }
+
+    fn read_all(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; self.len.min(2 * self.half_bytes)];
+        self.disk.read(0, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The whole records of this database, wherever they are: batch and body.
+    fn records<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = (u64, &'a [u8])> {
+        let file_id = self.file_id.to_le_bytes();
+        let found: Vec<_> = memmem::find_iter(bytes, &file_id).collect();
+        found.into_iter().filter_map(move |at| {
+            let record = bytes.get(at.checked_sub(8)?..)?;
+            let batch = u64::from_le_bytes(record.get(16..HEADER_BYTES)?.try_into().ok()?);
+            let (body, _) = self.parse(record, batch)?;
+            Some((batch, body))
+        })
     }
 
     /// If the bytes begin with the whole record of this batch: its body, and the bytes after it.
@@ -151,7 +194,15 @@ impl Wal {
         self.end
     }
 
-    /// Writes the record to the current half, where it fits, and makes it durable.
+    /// Makes the file long enough for the record, which fits the current half.
+    ///
+    /// # Errors
+    /// If the disk fails or is full. The log is as before.
+    pub(crate) fn make_room(&mut self) -> io::Result<()> {
+        self.zero_up_to(self.end + self.record.len())
+    }
+
+    /// Writes the record where [`Wal::make_room`] made room, and makes it durable.
     ///
     /// # Errors
     /// If the disk fails. The record may then be durable or not.
@@ -161,7 +212,6 @@ impl Wal {
         self.record[4..8].copy_from_slice(&body_len.to_le_bytes());
         let crc = crc32fast::hash(&self.record[4..]);
         self.record[..4].copy_from_slice(&crc.to_le_bytes());
-        self.zero_up_to(self.end + len)?;
         let start = self.half * self.half_bytes;
         self.disk.write((start + self.end) as u64, &self.record)?;
         self.disk.sync_data()?;
@@ -210,6 +260,16 @@ impl Wal {
         self.zeroed = [0; 2];
         self.disk.set_len(0)
     }
+}
+
+/// What a replay found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Replay {
+    /// The last batch.
+    pub(crate) last: u64,
+    /// A whole record of a later batch, which does not follow on `last`. A record is written only
+    /// after the one before is durable, so something between was damaged after it was written.
+    pub(crate) later: Option<u64>,
 }
 
 /// Where a record fits.
@@ -276,6 +336,7 @@ mod tests {
             wal.turn_over();
         }
         assert_eq!(wal.fit(), RecordFit::CurrentHalf);
+        wal.make_room().unwrap();
         wal.write().unwrap();
     }
 
@@ -287,7 +348,7 @@ mod tests {
             let owned = |(key, value): &KeyUpdate<'_>| (key.to_vec(), value.map(<[u8]>::to_vec));
             found.extend(updates.iter().map(owned));
         });
-        (last.unwrap(), found)
+        (last.unwrap().last, found)
     }
 
     #[test]
@@ -342,6 +403,31 @@ mod tests {
             wal.disk.write(at as u64, &byte).unwrap();
         }
         assert_eq!(replay(&wal, 0).0, 2);
+    }
+
+    /// The end of a log that was cut by a crash has no records behind it.
+    #[test]
+    fn a_damaged_record_before_others_is_told_from_the_end_of_the_log() {
+        let mut wal = wal();
+        let mut ends = vec![0];
+        for batch in 1..=20 {
+            write(&mut wal, batch, &[(b"key", Some(&[batch as u8; 300]))]);
+            ends.push(wal.half * HALF + wal.end);
+        }
+        assert_eq!(wal.replay(0, |_, _| {}).unwrap().later, None);
+        for (batch, end) in ends.iter().enumerate().skip(1) {
+            let mut byte = [0];
+            wal.disk.read(*end as u64 - 1, &mut byte).unwrap();
+            wal.disk.write(*end as u64 - 1, &[byte[0] ^ 1]).unwrap();
+            let found = wal.replay(0, |_, _| {}).unwrap();
+            let later = (batch < 20).then_some(batch as u64 + 1);
+            assert_eq!((found.last, found.later), (batch as u64 - 1, later));
+            let mut salvaged = vec![];
+            wal.salvage(0, |batch, _| salvaged.push(batch)).unwrap();
+            assert_eq!(salvaged.len(), 19, "all others are salvaged");
+            assert!(salvaged.is_sorted());
+            wal.disk.write(*end as u64 - 1, &byte).unwrap();
+        }
     }
 
     #[test]

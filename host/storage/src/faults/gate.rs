@@ -7,7 +7,7 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::Notify;
 
-use crate::backend::{Backend, BackendSnapshot, KeyUpdate};
+use crate::backend::{ApplyError, Backend, BackendSnapshot, CheckpointState, KeyUpdate};
 use crate::error::BackendError;
 
 /// What the next batch does. Without a plan, it succeeds.
@@ -90,10 +90,10 @@ impl Backend for Gated {
     fn apply(
         &mut self,
         updates: &mut dyn Iterator<Item = KeyUpdate<'_>>,
-    ) -> Result<Arc<dyn BackendSnapshot>, BackendError> {
+    ) -> Result<Arc<dyn BackendSnapshot>, ApplyError> {
         match self.gate.pass() {
             Plan::Succeed => self.inner.apply(updates),
-            Plan::Fail => Err(BackendError::Failed("as planned".into())),
+            Plan::Fail => Err(BackendError::Failed("as planned".into()).into()),
             Plan::Panic => panic!("as planned"),
         }
     }
@@ -104,6 +104,10 @@ impl Backend for Gated {
 
     fn maintain(&mut self) -> Result<Option<Arc<dyn BackendSnapshot>>, BackendError> {
         self.inner.maintain()
+    }
+
+    fn checkpoint(&mut self) -> Result<Option<CheckpointState>, ApplyError> {
+        self.inner.checkpoint()
     }
 
     fn reopen(&mut self) -> Result<(), BackendError> {

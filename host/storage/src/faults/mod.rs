@@ -25,12 +25,10 @@ const HALVES: [usize; 3] = [1 << 20, 16 << 10, 256];
 fn on_disk(disk: &Arc<Disk>, half_bytes: usize) -> Store {
     let (database, wal) = (Arc::clone(disk), Arc::clone(disk));
     let opener = Opener {
-        database: Box::new(move || {
-            redb::Builder::new()
-                .set_cache_size(1 << 20)
-                .create_with_backend(database.attach(Name::Database))
-        }),
+        database: Box::new(move || Ok(Box::new(database.attach(Name::Database)))),
         wal: Box::new(move || Ok(Box::new(wal.attach(Name::Wal)))),
+        has_space: Box::new(|| Ok(())),
+        cache_size_bytes: 1 << 20,
         half_bytes,
         fill_bytes: half_bytes,
     };
@@ -268,7 +266,8 @@ async fn a_failing_disk_loses_no_answered_commit(half_bytes: usize) {
                 Err(other) => panic!("{other}"),
             }
         }
-        assert!(failures <= 1, "{failures} failures of one fault");
+        // The committer and the flusher may both meet the fault.
+        assert!(failures <= 2, "{failures} failures of one fault");
         // The disk may fail after all replies. Reads then bring the store back.
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
         for n in &answered {
