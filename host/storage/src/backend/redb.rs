@@ -287,7 +287,10 @@ impl OpenFiles {
         if log.batch == log.flushed_batch {
             return Self::start(path, opener, db, log, None);
         }
-        match flusher::flush(&db, &log.recovered, log.batch) {
+        // If only the process was killed, the last record may be in the page cache alone. Were it lost
+        // now, a part of its batch would stay in the database.
+        let synced = log.wal.sync().map_err(BackendError::from);
+        match synced.and_then(|()| flusher::flush(&db, &log.recovered, log.batch)) {
             Ok(()) => {
                 let log = Log {
                     flushed_batch: log.batch,
@@ -315,18 +318,6 @@ impl OpenFiles {
         problem: Option<BackendError>,
     ) -> Result<Self, OpenError> {
         let failed = |error| format::not_read(path, error);
-    /// Replays the records after the last batch of the database into a memtable, and flushes it.
-    fn recover(db: Database, opener: &Opener) -> Result<Self, BackendError> {
-        let (file_id, flushed_batch) = format::identity(&db)?;
-        let wal = Wal::open((opener.wal)()?, file_id, opener.half_bytes)?;
-        let recovered = Memtable::default();
-        let batch = wal.replay(flushed_batch, |batch, updates| recovered.insert(batch, updates))?;
-        if batch > flushed_batch {
-            // If only the process was killed, the last record may be in the page cache alone. Were
-            // it lost now, a part of its batch would stay in the database.
-            wal.sync()?;
-            flusher::flush(&db, &recovered, batch)?;
-        }
         let db = Arc::new(db);
         let retained_bytes = RETAINED_PER_HALF.saturating_mul(opener.fill_bytes);
         Ok(Self {

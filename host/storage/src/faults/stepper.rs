@@ -19,7 +19,7 @@ use super::batches::{self, HALF_BYTES};
 use super::disk::{Attached, Disk, Name};
 use super::trace::{self, Change, Operation, Trace};
 use crate::backend::redb::{Opener, RedbBackend};
-use crate::backend::{Backend as _, BackendSnapshot, KeyUpdate};
+use crate::backend::{ApplyError, Backend as _, BackendSnapshot, KeyUpdate};
 use crate::error::BackendError;
 
 /// A test that waits longer has found a deadlock.
@@ -479,7 +479,9 @@ fn run(disk: &Arc<Disk>, half_bytes: usize, calls: &mpsc::Receiver<Call>, shared
                 let mut updates = updates
                     .iter()
                     .map(|(key, value)| -> KeyUpdate<'_> { (key, value.as_deref()) });
-                let state = open.apply(&mut updates).map(Some);
+                let state = open.apply(&mut updates).map(Some).map_err(|error| match error {
+                    ApplyError::Refused(error) | ApplyError::Failed(error) => error,
+                });
                 open.set_due(false);
                 state
             }

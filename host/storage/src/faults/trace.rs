@@ -185,12 +185,10 @@ pub(super) fn opener<D: StorageBackend, W: StorageBackend>(
     half_bytes: usize,
 ) -> Opener {
     Opener {
-        database: Box::new(move || {
-            redb::Builder::new()
-                .set_cache_size(1 << 20)
-                .create_with_backend(database())
-        }),
+        database: Box::new(move || Ok(Box::new(database()))),
         wal: Box::new(move || Ok(Box::new(wal()?))),
+        has_space: Box::new(|| Ok(())),
+        cache_size_bytes: 1 << 20,
         half_bytes,
         fill_bytes: half_bytes,
     }
