@@ -35,7 +35,7 @@ const GATHER_INTERVAL: Duration = Duration::from_micros(50);
 /// A message to the committer.
 pub(crate) enum Request {
     Commit(Pending),
-    /// Somebody reads while the backend is out of service.
+    /// Somebody reads while the backend is out of service, or could not read.
     Reopen,
     /// Somebody wants a state that stays readable.
     Checkpoint(CheckpointReply),
@@ -208,7 +208,7 @@ impl Committer {
                     batch.push(pending);
                 }
                 Some(Request::Checkpoint(reply)) => self.checkpoints.next.push(reply),
-                Some(Request::Reopen) => self.try_reopen(REOPEN_INTERVAL),
+                Some(Request::Reopen) => self.heal(),
                 None => {
                     let since = *since.get_or_insert_with(sync::now);
                     if batch.len() >= expected || sync::now() - since >= patience {
@@ -374,6 +374,15 @@ impl Committer {
         let error = error.unwrap_or(BackendError::Closed);
         for reply in self.checkpoints.current.drain(..) {
             let _ = reply.send(Err(error.clone()));
+        }
+    }
+
+    /// Somebody could not read: opens the backend again, if that may help.
+    fn heal(&mut self) {
+        if self.broken.is_some() {
+            self.try_reopen(REOPEN_INTERVAL);
+        } else if self.backend.should_reopen() {
+            drop(self.fail(BackendError::Failed("the disk could not read a page".into())));
         }
     }
 

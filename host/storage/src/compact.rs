@@ -1,6 +1,7 @@
 //! A database file without unused space.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use redb::Database;
 
@@ -36,7 +37,7 @@ pub fn compact(path: &Path) -> Result<(u64, u64), OpenError> {
     let before = len(path).map_err(failed)?;
     let disk = file_opener(path.to_path_buf())().map_err(|error| failed(error.into()))?;
     // Held until the new file has its name, so that no store opens the old one.
-    let old = format::open(path, disk, CACHE_BYTES)?;
+    let old = format::open(path, disk, CACHE_BYTES, &Arc::default())?;
     let copy = path.with_extension("compacted");
     let copied = copy_rows(&old, &copy).and_then(|()| Ok(new_database::replace(&copy, path)?));
     if let Err(error) = copied {
@@ -52,13 +53,18 @@ fn copy_rows(old: &Database, copy: &Path) -> Result<(), BackendError> {
     let (file_id, batch) = format::identity(old)?;
     let mut new = NewDatabase::create(copy)?;
     let mut failure = None;
-    DatabaseSnapshot::open(old)?.walk(&[], &[0xff], false, &mut |key, value| match new.put(key, value) {
-        Ok(()) => std::ops::ControlFlow::Continue(()),
-        Err(error) => {
-            failure = Some(error);
-            std::ops::ControlFlow::Break(())
-        }
-    })?;
+    DatabaseSnapshot::open(old, &Arc::default())?.walk(
+        &[],
+        &[0xff],
+        false,
+        &mut |key, value| match new.put(key, value) {
+            Ok(()) => std::ops::ControlFlow::Continue(()),
+            Err(error) => {
+                failure = Some(error);
+                std::ops::ControlFlow::Break(())
+            }
+        },
+    )?;
     match failure {
         None => new.finish(file_id, batch).map(drop),
         Some(error) => Err(error),

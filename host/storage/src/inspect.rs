@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use redb::backends::FileBackend;
-use redb::{Builder, DatabaseError, ReadOnlyDatabase};
+use redb::{Builder, DatabaseError, ReadOnlyDatabase, StorageBackend as _};
 
 use crate::backend::format::{self, FORMAT_VERSION, Format, UNCHECKED_FORMAT};
 use crate::backend::pages::CheckedPages;
@@ -53,6 +53,9 @@ pub fn inspect(path: &Path) -> Result<FileState, OpenError> {
     if found.len() == 0 {
         return Ok(FileState::Empty);
     }
+    if is_new(path).map_err(|error| failed(error.into()))? {
+        return Ok(FileState::Empty);
+    }
     let checked = open(path, |builder, disk| {
         builder.open_read_only_with_backend(CheckedPages::new(Box::new(disk)))
     });
@@ -77,6 +80,12 @@ pub fn inspect(path: &Path) -> Result<FileState, OpenError> {
         format,
         waiting_batches: waiting_batches(&db, path).map_err(failed)?,
     })
+}
+
+/// Whether the creation of the file was interrupted.
+fn is_new(path: &Path) -> io::Result<bool> {
+    let disk = FileBackend::new(File::open(path)?).map_err(io::Error::other)?;
+    Ok(CheckedPages::new(Box::new(disk)).len().is_ok_and(|len| len == 0))
 }
 
 /// Opens the database without writing. `None` if it was not closed.

@@ -43,8 +43,8 @@ mod committer;
 mod compact;
 mod config;
 mod error;
-#[cfg(test)]
-mod faults;
+#[cfg(any(test, feature = "faults"))]
+pub mod faults;
 mod footprint;
 mod history;
 mod import;
@@ -53,7 +53,7 @@ mod keys;
 mod merge;
 #[cfg(test)]
 mod model;
-#[cfg(test)]
+#[cfg(any(test, feature = "faults"))]
 mod random;
 mod range;
 mod read_set;

@@ -91,8 +91,9 @@ impl Snapshot {
         &self.0.versions
     }
 
+    /// Whether the backend is in service, and has not failed to read since the last call.
     pub(crate) fn in_service(&self) -> bool {
-        self.0.in_service
+        self.0.in_service && !self.0.state.take_read_failure()
     }
 }
 

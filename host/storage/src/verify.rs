@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
@@ -144,7 +145,7 @@ fn create(path: &Path, disk: impl StorageBackend) -> Result<Database, OpenError>
 fn read_rows(db: &Database, report: &mut Report) -> Result<(), BackendError> {
     let mut unknown = 0_u64;
     let (tables, unknown_rows) = (&mut report.tables, &mut unknown);
-    DatabaseSnapshot::open(db)?.walk(&[], &[0xff], false, &mut |key, value| {
+    DatabaseSnapshot::open(db, &Arc::default())?.walk(&[], &[0xff], false, &mut |key, value| {
         match row::decode(key, value) {
             Some(row) => {
                 if !tables.contains_key(row.table) {

@@ -11,6 +11,7 @@ use redb::{
 };
 
 use super::format::{KV, set_identity, set_last_batch};
+use super::read_errors::ReadErrors;
 use super::{BackendSnapshot, KeyUpdate, Visit};
 use crate::error::BackendError;
 use crate::stored;
@@ -80,6 +81,7 @@ pub(crate) struct DatabaseSnapshot {
     /// What single keys hold. Some keys are read by every call, and a search of the tree costs ten
     /// times a look into a hash map. The snapshot never changes, so an entry is never outdated.
     points: Cache<Box<[u8]>, CachedValue, EntrySize>,
+    errors: Arc<ReadErrors>,
 }
 
 /// A stored value; `None` if the key is absent.
@@ -95,7 +97,7 @@ impl Weighter<Box<[u8]>, CachedValue> for EntrySize {
 }
 
 impl DatabaseSnapshot {
-    pub(crate) fn open(db: &impl ReadableDatabase) -> Result<Self, BackendError> {
+    pub(crate) fn open(db: &impl ReadableDatabase, errors: &Arc<ReadErrors>) -> Result<Self, BackendError> {
         let read = db.begin_read().map_err(redb::Error::from)?;
         let rows = read.open_table(KV).map_err(redb::Error::from)?;
         let tables = match list_tables(&rows) {
@@ -107,6 +109,20 @@ impl DatabaseSnapshot {
             rows,
             tables,
             points: Cache::with_weighter(LIKELY_ENTRIES, CACHE_BYTES, EntrySize),
+            errors: Arc::clone(errors),
+        })
+    }
+
+    /// Whether a read failed because the disk did, since the last call.
+    pub(super) fn take_read_failure(&self) -> bool {
+        self.errors.take_need()
+    }
+
+    fn noting<T>(&self, read: Result<T, BackendError>) -> Result<T, BackendError> {
+        read.inspect_err(|error| {
+            if error.is_damage() {
+                self.errors.note_need();
+            }
         })
     }
 
@@ -131,7 +147,7 @@ impl BackendSnapshot for DatabaseSnapshot {
         if let Some(known) = self.points.get(key) {
             return Ok(known.map(|value| value.to_vec()));
         }
-        let value = guarded(key, || ReadableTable::get(&self.rows, key))?;
+        let value = self.noting(guarded(key, || ReadableTable::get(&self.rows, key)))?;
         let value = value.as_ref().map(|value| value.value());
         if value.is_none_or(|value| value.len() <= MAX_CACHED_VALUE_BYTES) {
             self.points.insert(Box::from(key), value.map(Arc::from));
@@ -144,13 +160,14 @@ impl BackendSnapshot for DatabaseSnapshot {
             return Ok(());
         }
         let from = if reverse { end } else { start };
-        let mut range = guarded(from, || ReadableTable::range::<&[u8]>(&self.rows, start..end))?;
+        let range = guarded(from, || ReadableTable::range::<&[u8]>(&self.rows, start..end));
+        let mut range = self.noting(range)?;
         let mut last = None;
         loop {
             let next = guarded(last.as_ref().map_or(from, AccessGuard::value), || {
                 if reverse { range.next_back() } else { range.next() }.transpose()
             });
-            let Some((key, value)) = next? else {
+            let Some((key, value)) = self.noting(next)? else {
                 return Ok(());
             };
             if visit(key.value(), value.value()).is_break() {
@@ -268,7 +285,7 @@ mod tests {
                     }
                 }
                 let mut found = BTreeMap::new();
-                let flushed = DatabaseSnapshot::open(&db).unwrap();
+                let flushed = DatabaseSnapshot::open(&db, &Arc::default()).unwrap();
                 let walked = flushed.walk(&[], &[0xff], false, &mut |key, value| {
                     found.insert(key.to_vec(), value.to_vec());
                     std::ops::ControlFlow::Continue(())

@@ -1,10 +1,11 @@
-//! The thread that writes memtables into the database.
+//! Writes memtables into the database, on a thread of its own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
+use bytes::Bytes;
 use redb::Database;
 
 use super::database::FlushTransaction;
@@ -16,9 +17,88 @@ use crate::sync::thread::{self, JoinHandle};
 /// How often the thread checks whether flushed memtables are still in use.
 const RETENTION_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Keys of one database transaction. Each key may dirty a page of its own. Small in tests, so that
-/// the simulated power loss falls between chunks.
-const CHUNK_KEYS: usize = if cfg!(test) { 16 } else { 4096 };
+/// Keys of one database transaction. Each key may dirty a page of its own.
+pub(super) const CHUNK_KEYS: usize = 4096;
+
+/// How memtables are flushed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum FlushMode {
+    /// On a thread.
+    Thread,
+    /// By the caller, one chunk at a time, whenever it looks for the result. The same seed gives
+    /// the same steps: for simulations.
+    #[cfg(any(test, feature = "faults"))]
+    Steps(u64),
+}
+
+/// Flushes one memtable at a time.
+pub(super) enum Flusher {
+    Thread(FlusherThread),
+    #[cfg(any(test, feature = "faults"))]
+    Steps(Steps),
+}
+
+impl Flusher {
+    /// Flushed memtables that snapshots still read take up to `retained_bytes`; beyond that, the
+    /// oldest are discarded. A transaction of the database has `chunk_keys` keys.
+    ///
+    /// # Errors
+    /// If the system starts no thread.
+    pub(super) fn start(
+        db: &Arc<Database>,
+        mode: FlushMode,
+        retained_bytes: usize,
+        chunk_keys: usize,
+    ) -> Result<Self, BackendError> {
+        match mode {
+            FlushMode::Thread => FlusherThread::start(db, retained_bytes, chunk_keys).map(Self::Thread),
+            #[cfg(any(test, feature = "faults"))]
+            FlushMode::Steps(seed) => Ok(Self::Steps(Steps::new(db, seed, chunk_keys))),
+        }
+    }
+
+    /// Starts to flush a memtable. The caller has received the result of the flush before it.
+    ///
+    /// # Errors
+    /// If the thread has ended.
+    pub(super) fn begin(&mut self, memtable: Arc<Memtable>, last_batch: u64) -> Result<(), BackendError> {
+        match self {
+            Self::Thread(thread) => thread.begin(memtable, last_batch),
+            #[cfg(any(test, feature = "faults"))]
+            Self::Steps(steps) => steps.begin(memtable, last_batch),
+        }
+    }
+
+    /// The result of the last flush, if it has ended. Each result is returned once.
+    pub(super) fn try_result(&mut self) -> Option<Result<(), BackendError>> {
+        match self {
+            Self::Thread(thread) => thread.try_result(),
+            #[cfg(any(test, feature = "faults"))]
+            Self::Steps(steps) => steps.try_result(),
+        }
+    }
+
+    /// Waits until the last flush has ended.
+    ///
+    /// # Errors
+    /// If that flush failed, now or when [`Flusher::try_result`] returned its result.
+    pub(super) fn wait(&mut self) -> Result<(), BackendError> {
+        match self {
+            Self::Thread(thread) => thread.wait(),
+            #[cfg(any(test, feature = "faults"))]
+            Self::Steps(steps) => steps.wait(),
+        }
+    }
+
+    /// Ends the thread after the flush it is doing.
+    pub(super) fn stop(&mut self) {
+        match self {
+            Self::Thread(thread) => thread.stop(),
+            #[cfg(any(test, feature = "faults"))]
+            Self::Steps(steps) => steps.stop(),
+        }
+    }
+}
 
 /// A memtable to write, and the last batch in it.
 struct FlushCommand {
@@ -26,8 +106,8 @@ struct FlushCommand {
     last_batch: u64,
 }
 
-/// The handle of the thread. It flushes one memtable at a time, so both channels hold one message.
-pub(super) struct Flusher {
+/// The handle of the thread. Both channels hold one message.
+pub(super) struct FlusherThread {
     /// `None` after [`Flusher::stop`].
     commands: Option<SyncSender<FlushCommand>>,
     results: Receiver<Result<(), BackendError>>,
@@ -36,19 +116,14 @@ pub(super) struct Flusher {
     is_busy: bool,
 }
 
-impl Flusher {
-    /// Starts the thread. Flushed memtables that snapshots still read take up to `retained_bytes`;
-    /// beyond that, the oldest are discarded.
-    ///
-    /// # Errors
-    /// If the system starts no thread.
-    pub(super) fn start(db: &Arc<Database>, retained_bytes: usize) -> Result<Self, BackendError> {
+impl FlusherThread {
+    fn start(db: &Arc<Database>, retained_bytes: usize, chunk_keys: usize) -> Result<Self, BackendError> {
         let (commands, pending) = mpsc::sync_channel(1);
         let (done, results) = mpsc::sync_channel(1);
         let db = Arc::clone(db);
         let thread = thread::Builder::new()
             .name("storage-flusher".to_owned())
-            .spawn(move || run(&db, &pending, &done, retained_bytes))?;
+            .spawn(move || run(&db, &pending, &done, retained_bytes, chunk_keys))?;
         Ok(Self {
             commands: Some(commands),
             results,
@@ -57,11 +132,7 @@ impl Flusher {
         })
     }
 
-    /// Starts to flush a memtable. The caller has received the result of the flush before it.
-    ///
-    /// # Errors
-    /// If the thread has ended.
-    pub(super) fn begin(&mut self, memtable: Arc<Memtable>, last_batch: u64) -> Result<(), BackendError> {
+    fn begin(&mut self, memtable: Arc<Memtable>, last_batch: u64) -> Result<(), BackendError> {
         let commands = self.commands.as_ref().ok_or_else(thread_ended)?;
         let command = FlushCommand { memtable, last_batch };
         commands.send(command).map_err(|_| thread_ended())?;
@@ -69,26 +140,20 @@ impl Flusher {
         Ok(())
     }
 
-    /// The result of the last flush, if it has ended. Each result is returned once.
-    pub(super) fn try_result(&mut self) -> Option<Result<(), BackendError>> {
+    fn try_result(&mut self) -> Option<Result<(), BackendError>> {
         let result = self.results.try_recv().ok()?;
         self.is_busy = false;
         Some(result)
     }
 
-    /// Waits until the last flush has ended.
-    ///
-    /// # Errors
-    /// If that flush failed, now or when [`Flusher::try_result`] returned its result.
-    pub(super) fn wait(&mut self) -> Result<(), BackendError> {
+    fn wait(&mut self) -> Result<(), BackendError> {
         match std::mem::replace(&mut self.is_busy, false) {
             true => self.results.recv().unwrap_or_else(|_| Err(thread_ended())),
             false => Err(BackendError::Failed("an earlier flush failed".into())),
         }
     }
 
-    /// Ends the thread after the flush it is doing.
-    pub(super) fn stop(&mut self) {
+    fn stop(&mut self) {
         drop(self.commands.take());
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
@@ -98,7 +163,7 @@ impl Flusher {
     }
 }
 
-impl Drop for Flusher {
+impl Drop for FlusherThread {
     fn drop(&mut self) {
         self.stop();
     }
@@ -113,6 +178,7 @@ fn run(
     commands: &Receiver<FlushCommand>,
     done: &SyncSender<Result<(), BackendError>>,
     retained_bytes: usize,
+    chunk_keys: usize,
 ) {
     // Flushed memtables that snapshots still read. The last owner frees a memtable, which takes
     // long: this thread does it, so that no call and no commit has to.
@@ -125,7 +191,7 @@ fn run(
         };
         match command {
             Ok(FlushCommand { memtable, last_batch }) => {
-                let result = flush(db, &memtable, last_batch);
+                let result = flush(db, &memtable, last_batch, chunk_keys);
                 retained.push(memtable);
                 discard_beyond(&mut retained, retained_bytes);
                 if done.send(result).is_err() {
@@ -147,26 +213,100 @@ fn discard_beyond(retained: &mut Vec<Arc<Memtable>>, bytes: usize) {
 
 /// Writes a memtable into the database.
 ///
-/// It takes several transactions of [`CHUNK_KEYS`] keys, because redb keeps the dirty pages of a
+/// It takes several transactions of `chunk_keys` keys, because redb keeps the dirty pages of a
 /// transaction in its cache; with more than the cache holds it writes them early, reads them back
 /// and writes them again. The last transaction names `last_batch`. Until then the write-ahead log
 /// stays the authority, and a crash replays it.
 ///
 /// # Errors
 /// If the database cannot be written. A panic counts as damage of the database.
-pub(super) fn flush(db: &Database, memtable: &Memtable, last_batch: u64) -> Result<(), BackendError> {
-    catch_unwind(AssertUnwindSafe(|| write_chunks(db, memtable, last_batch)))
+pub(super) fn flush(
+    db: &Database,
+    memtable: &Memtable,
+    last_batch: u64,
+    chunk_keys: usize,
+) -> Result<(), BackendError> {
+    let mut last_key = None;
+    while !write_chunk(db, memtable, last_batch, chunk_keys, &mut last_key)? {}
+    Ok(())
+}
+
+/// Writes the keys after `last_key`. Returns whether these were the last ones.
+fn write_chunk(
+    db: &Database,
+    memtable: &Memtable,
+    last_batch: u64,
+    chunk_keys: usize,
+    last_key: &mut Option<Bytes>,
+) -> Result<bool, BackendError> {
+    let mut write = || {
+        let mut transaction = FlushTransaction::begin(db)?;
+        *last_key = memtable.read_chunk(last_key.as_ref(), chunk_keys, |updates| transaction.write(updates))?;
+        match last_key {
+            None => transaction.commit_batch(last_batch).map(|()| true),
+            Some(_) => transaction.commit().map(|()| false),
+        }
+    };
+    catch_unwind(AssertUnwindSafe(&mut write))
         .unwrap_or_else(|_| Err(BackendError::Corrupted("the flush of a memtable panicked".into())))
 }
 
-fn write_chunks(db: &Database, memtable: &Memtable, last_batch: u64) -> Result<(), BackendError> {
-    let mut last_key = None;
-    loop {
-        let mut transaction = FlushTransaction::begin(db)?;
-        last_key = memtable.read_chunk(last_key.as_ref(), CHUNK_KEYS, |updates| transaction.write(updates))?;
-        if last_key.is_none() {
-            return transaction.commit_batch(last_batch);
+/// Flushes chunk by chunk, between the steps of the caller.
+#[cfg(any(test, feature = "faults"))]
+pub(super) struct Steps {
+    db: Option<Arc<Database>>,
+    random: crate::random::Random,
+    chunk_keys: usize,
+    /// The flush in progress, and the last key that is written.
+    current: Option<(FlushCommand, Option<Bytes>)>,
+}
+
+#[cfg(any(test, feature = "faults"))]
+impl Steps {
+    fn new(db: &Arc<Database>, seed: u64, chunk_keys: usize) -> Self {
+        Self {
+            db: Some(Arc::clone(db)),
+            random: crate::random::Random::new(seed | 1),
+            chunk_keys,
+            current: None,
         }
-        transaction.commit()?;
+    }
+
+    fn begin(&mut self, memtable: Arc<Memtable>, last_batch: u64) -> Result<(), BackendError> {
+        self.current = Some((FlushCommand { memtable, last_batch }, None));
+        Ok(())
+    }
+
+    fn try_result(&mut self) -> Option<Result<(), BackendError>> {
+        match self.current.is_some() && self.random.below(2) == 0 {
+            true => self.step(),
+            false => None,
+        }
+    }
+
+    fn wait(&mut self) -> Result<(), BackendError> {
+        while self.current.is_some() {
+            if let Some(result) = self.step() {
+                return result;
+            }
+        }
+        Err(BackendError::Failed("an earlier flush failed".into()))
+    }
+
+    fn step(&mut self) -> Option<Result<(), BackendError>> {
+        let (command, last_key) = self.current.as_mut()?;
+        let db = self.db.as_ref()?;
+        let written = write_chunk(db, &command.memtable, command.last_batch, self.chunk_keys, last_key);
+        let result = match written {
+            Ok(false) => return None,
+            Ok(true) => Ok(()),
+            Err(error) => Err(error),
+        };
+        self.current = None;
+        Some(result)
+    }
+
+    fn stop(&mut self) {
+        self.db = None;
     }
 }

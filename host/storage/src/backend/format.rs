@@ -6,13 +6,16 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
 use redb::{
     Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, StorageError, TableDefinition,
     TableError, TableHandle,
 };
 
-use super::pages::{CheckedPages, PagesError};
+use super::page_layout::PagesError;
+use super::pages::CheckedPages;
+use super::read_errors::ReadErrors;
 use crate::error::{BackendError, OpenError};
 
 /// Stored keys and values; `stored.rs` defines both.
@@ -67,13 +70,32 @@ pub(crate) fn new_file_id() -> u64 {
 /// [`OpenError::InUse`], [`OpenError::NotAStore`], [`OpenError::FormatTooNew`],
 /// [`OpenError::Damaged`]; [`OpenError::FormatTooOld`] for a file of [`UNCHECKED_FORMAT`]; or
 /// [`OpenError::Backend`] if the file cannot be read or written.
-pub(crate) fn open(path: &Path, disk: Box<dyn StorageBackend>, cache_size_bytes: usize) -> Result<Database, OpenError> {
+pub(crate) fn open(
+    path: &Path,
+    disk: Box<dyn StorageBackend>,
+    cache_size_bytes: usize,
+    errors: &Arc<ReadErrors>,
+) -> Result<Database, OpenError> {
+    open_checked(path, disk, cache_size_bytes, errors).map_err(|error| match error {
+        OpenError::Damaged { path, damage } if errors.any() => OpenError::Backend {
+            path,
+            source: io::Error::other(format!("the disk cannot read a page: {damage}")).into(),
+        },
+        other => other,
+    })
+}
+
+fn open_checked(
+    path: &Path,
+    disk: Box<dyn StorageBackend>,
+    cache_size_bytes: usize,
+    errors: &Arc<ReadErrors>,
+) -> Result<Database, OpenError> {
     let mut builder = Builder::new();
     builder.set_cache_size(cache_size_bytes);
     // redb may panic on a damaged file.
-    let opened = catch_unwind(AssertUnwindSafe(|| {
-        builder.create_with_backend(CheckedPages::new(disk))
-    }));
+    let pages = CheckedPages::noting(disk, Arc::clone(errors));
+    let opened = catch_unwind(AssertUnwindSafe(|| builder.create_with_backend(pages)));
     let opened = opened.unwrap_or_else(|_| Err(StorageError::Corrupted("redb panicked".to_owned()).into()));
     let db = opened.map_err(|error| not_opened(path, error))?;
     let failed = |error: redb::Error| not_read(path, error.into());

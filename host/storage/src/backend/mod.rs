@@ -1,14 +1,18 @@
 //! What a store needs from the place that keeps its bytes: snapshots, and atomic durable batches.
 
 pub(crate) mod database;
-mod flusher;
+#[cfg(test)]
+mod figures;
+pub(crate) mod flusher;
 pub(crate) mod format;
 mod layers;
 pub(crate) mod memory;
 mod memtable;
 pub(crate) mod new_database;
 pub(crate) mod overlay;
+pub(crate) mod page_layout;
 pub(crate) mod pages;
+pub(crate) mod read_errors;
 pub(crate) mod redb;
 pub(crate) mod scratch;
 pub(crate) mod tree;
@@ -72,6 +76,11 @@ pub(crate) trait Backend: Send {
     /// After an error the backend must be reopened.
     fn checkpoint(&mut self) -> Result<Option<CheckpointState>, ApplyError>;
 
+    /// Whether opening it again may heal failed reads. At most now and then.
+    fn should_reopen(&mut self) -> bool {
+        false
+    }
+
     /// Closes what is open and opens it again. Reads of earlier snapshots may fail from then on.
     fn reopen(&mut self) -> Result<(), BackendError>;
 
@@ -89,6 +98,12 @@ pub(crate) struct CheckpointState {
 pub(crate) trait BackendSnapshot: Send + Sync {
     /// The stored value of a key.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError>;
+
+    /// Whether a read failed because the disk did, since the last call. Opening the backend again
+    /// may help.
+    fn take_read_failure(&self) -> bool {
+        false
+    }
 
     /// Calls `visit` with the keys of the half-open range `start..end` and their stored values,
     /// until it breaks. `start` is before `end`. `visit` must not call the snapshot.

@@ -24,77 +24,17 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::ops::Bound;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 use redb::{BackendError as LockError, StorageBackend};
 
-/// The unit of a checksum. Pages of redb are multiples of it.
-pub(crate) const PAGE_BYTES: usize = 4096;
-const PAGE: u64 = PAGE_BYTES as u64;
-/// Checksums that fit a page, and so pages of a group.
-const GROUP_PAGES: u64 = PAGE / 4;
-/// A group on disk: its checksums, then its pages.
-const GROUP_BYTES: u64 = (1 + GROUP_PAGES) * PAGE;
-
-/// The head:
-///
-/// ```text
-/// offset  bytes
-///      0      8  MAGIC
-///      8      4  LAYOUT_VERSION
-///     12      4  state: 0 new, 1 open, 2 closed
-///     16      4  CRC-32 of redb's header, if closed
-///     20      4  CRC-32 of the bytes before
-/// ```
-const HEAD_BYTES: usize = 24;
-const MAGIC: [u8; 8] = *b"stowage\n";
-const LAYOUT_VERSION: u32 = 2;
-/// Bytes of redb's header that the head's checksum covers.
-const HEADER_BYTES: usize = 512;
-/// How a file of redb begins. Format 1 was such a file.
-const REDB_MAGIC: [u8; 4] = *b"redb";
-
-/// Why the file is not opened. It is inside the [`io::Error`] that redb passes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PagesError {
-    /// It has pages without checksums: format 1.
-    #[error("the file has format 1")]
-    Unchecked,
-    #[error("the file has the newer format {0}")]
-    TooNew(u32),
-    #[error("the file is of another program")]
-    Foreign,
-    #[error("the head of the database file is damaged")]
-    HeadDamaged,
-    #[error("the header of the database file is damaged")]
-    HeaderDamaged,
-}
-
-impl PagesError {
-    /// The reason inside an error of redb.
-    pub(crate) fn of(error: &io::Error) -> Option<Self> {
-        error.get_ref()?.downcast_ref::<Self>().copied()
-    }
-}
-
-impl From<PagesError> for io::Error {
-    fn from(error: PagesError) -> Self {
-        io::Error::other(error)
-    }
-}
-
-/// Whether the file was closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum HeadState {
-    /// The file is empty, or its head was not on disk yet when its creation was interrupted.
-    Missing,
-    /// redb has not finished the first commit. Without a header, the file counts as empty.
-    New,
-    Open,
-    Closed,
-}
+use super::page_layout::{
+    GROUP_PAGES, HEAD_BYTES, HEAD_COPY_OFFSET, HEADER_BYTES, HeadState, PAGE, PAGE_BYTES, PagesError, REDB_MAGIC,
+    head_bytes, logical_len, parse_head, parts, physical_len, physical_offset, sums_offset,
+};
+use super::read_errors::ReadErrors;
 
 /// A database file with checksums, as redb reads and writes it.
 pub(crate) struct CheckedPages {
@@ -102,6 +42,7 @@ pub(crate) struct CheckedPages {
     /// Loaded at the first use, which is after redb has locked the file.
     loaded: OnceLock<Loaded>,
     loading: Mutex<()>,
+    errors: Arc<ReadErrors>,
     /// Set when a write or a sync failed. The file is then not marked as closed.
     has_failed: AtomicBool,
 }
@@ -110,6 +51,8 @@ pub(crate) struct CheckedPages {
 struct Loaded {
     head: Mutex<HeadState>,
     sums: RwLock<Sums>,
+    /// Whether the head says durably that the file is open.
+    has_begun: AtomicBool,
     /// Whether redb's header has been written with its magic number.
     has_header: AtomicBool,
     /// Damaged pages that were reported, so that each is logged once.
@@ -132,8 +75,14 @@ const MAX_REPORTED: usize = 1000;
 impl CheckedPages {
     /// Reads nothing yet: the file may not be locked.
     pub(crate) fn new(disk: Box<dyn StorageBackend>) -> Self {
+        Self::noting(disk, Arc::default())
+    }
+
+    /// [`CheckedPages::new`] that notes pages that the disk cannot read.
+    pub(crate) fn noting(disk: Box<dyn StorageBackend>, errors: Arc<ReadErrors>) -> Self {
         Self {
             disk,
+            errors,
             loaded: OnceLock::new(),
             loading: Mutex::new(()),
             has_failed: AtomicBool::new(false),
@@ -154,11 +103,17 @@ impl CheckedPages {
 
     fn load(&self) -> io::Result<Loaded> {
         let physical = self.disk.len()?;
-        let mut head = [0; HEAD_BYTES];
-        let known = HEAD_BYTES.min(usize::try_from(physical).unwrap_or(HEAD_BYTES));
-        self.disk.read(0, &mut head[..known])?;
+        let (head, copy) = (
+            self.read_head(0, physical)?,
+            self.read_head(HEAD_COPY_OFFSET, physical)?,
+        );
         let mut len = logical_len(physical);
-        let (state, closed_crc) = match parse_head(&head) {
+        // A write of the head that was interrupted leaves the other one.
+        let parsed = match parse_head(&head) {
+            Err(damage @ (PagesError::HeadDamaged | PagesError::Foreign)) => parse_head(&copy).map_err(|_| damage),
+            other => other,
+        };
+        let (state, closed_crc) = match parsed {
             Ok(parsed) => parsed,
             // The file was being created, and its head is not on disk.
             Err(_) if physical <= PAGE && head == [0; HEAD_BYTES] => {
@@ -182,9 +137,25 @@ impl CheckedPages {
         Ok(Loaded {
             head: Mutex::new(state),
             sums: RwLock::new(sums),
+            has_begun: AtomicBool::new(false),
             has_header: AtomicBool::new(has_header),
             reported: Mutex::default(),
         })
+    }
+
+    fn read_head(&self, offset: u64, physical: u64) -> io::Result<[u8; HEAD_BYTES]> {
+        let mut head = [0; HEAD_BYTES];
+        let known = usize::try_from(physical.saturating_sub(offset)).unwrap_or(HEAD_BYTES);
+        if known > 0 {
+            self.disk.read(offset, &mut head[..known.min(HEAD_BYTES)])?;
+        }
+        Ok(head)
+    }
+
+    fn write_head(&self, state: HeadState, header_crc: u32) -> io::Result<()> {
+        let head = head_bytes(state, header_crc);
+        self.disk.write(HEAD_COPY_OFFSET, &head)?;
+        self.disk.write(0, &head)
     }
 
     /// The part of redb's header that has content.
@@ -208,20 +179,24 @@ impl CheckedPages {
         Ok(())
     }
 
-    /// Before the first change, the head says durably that the file is open.
+    /// Before the first change, the head says durably that the file is open. What a killed process
+    /// wrote into the head may be read, and not be durable.
     fn begin_change(&self, loaded: &Loaded) -> io::Result<()> {
+        if loaded.has_begun.load(Ordering::Acquire) {
+            return Ok(());
+        }
         let mut head = loaded.head.lock();
         let next = match *head {
-            HeadState::Closed => HeadState::Open,
-            HeadState::Missing => HeadState::New,
-            HeadState::New | HeadState::Open => return Ok(()),
+            HeadState::Missing | HeadState::New => HeadState::New,
+            HeadState::Open | HeadState::Closed => HeadState::Open,
         };
         if *head == HeadState::Missing {
             self.disk.set_len(PAGE)?;
         }
-        self.disk.write(0, &head_bytes(next, 0))?;
+        self.write_head(next, 0)?;
         self.disk.sync_data()?;
         *head = next;
+        loaded.has_begun.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -257,7 +232,7 @@ impl CheckedPages {
         let mut head = loaded.head.lock();
         if *head == HeadState::New && loaded.has_header.load(Ordering::Acquire) {
             // The header is durable, so the file is no longer empty. The next sync covers this.
-            self.disk.write(0, &head_bytes(HeadState::Open, 0))?;
+            self.write_head(HeadState::Open, 0)?;
             *head = HeadState::Open;
         }
         Ok(())
@@ -269,46 +244,66 @@ impl CheckedPages {
             return Ok(());
         };
         let mut head = loaded.head.lock();
-        if *head != HeadState::Open || self.has_failed.load(Ordering::Acquire) {
+        let has_begun = loaded.has_begun.load(Ordering::Acquire);
+        if !has_begun || *head != HeadState::Open || self.has_failed.load(Ordering::Acquire) {
             return Ok(());
         }
         let len = loaded.sums.read().len;
         let crc = crc32fast::hash(&self.read_header(len)?);
-        self.disk.write(0, &head_bytes(HeadState::Closed, crc))?;
+        self.write_head(HeadState::Closed, crc)?;
         self.disk.sync_data()?;
         *head = HeadState::Closed;
         Ok(())
     }
 
-    /// Replaces damaged contents, so that redb serves nothing of them.
-    fn verify(&self, loaded: &Loaded, offset: u64, out: &mut [u8]) {
-        let first = offset / PAGE;
-        let damaged = {
-            let sums = loaded.sums.read();
-            let pages = (first..).zip(out.chunks(PAGE_BYTES));
-            let mut damaged = pages.filter(|(page, bytes)| sums.get(*page) != Some(crc32fast::hash(bytes)));
-            damaged.next().map(|(page, _)| page)
-        };
-        let Some(page) = damaged else {
-            return;
-        };
-        write_dead_end(out);
+    fn read_verified(&self, loaded: &Loaded, offset: u64, out: &mut [u8]) -> Result<(), Damage> {
+        let mut rest = &mut *out;
+        for (offset, len) in parts(offset, rest.len()) {
+            let (part, after) = std::mem::take(&mut rest).split_at_mut(len);
+            self.disk
+                .read(physical_offset(offset), part)
+                .map_err(Damage::Unreadable)?;
+            rest = after;
+        }
+        let sums = loaded.sums.read();
+        let mut pages = (offset / PAGE..).zip(out.chunks(PAGE_BYTES));
+        match pages.all(|(page, bytes)| sums.get(page) == Some(crc32fast::hash(bytes))) {
+            true => Ok(()),
+            false => Err(Damage::Changed),
+        }
+    }
+
+    fn report(&self, loaded: &Loaded, offset: u64, damage: &Damage) {
+        if matches!(damage, Damage::Unreadable(_)) {
+            self.errors.note_error();
+        }
         let mut reported = loaded.reported.lock();
-        if reported.len() < MAX_REPORTED && reported.insert(page) {
-            let offset = physical_offset(page * PAGE);
-            tracing::error!(page, offset, "a page of the database file is damaged");
+        if reported.len() < MAX_REPORTED && reported.insert(offset) {
+            let at = physical_offset(offset);
+            tracing::error!(offset = at, %damage, "a page of the database is not served");
         }
     }
 }
 
+/// Why a page is not served.
+#[derive(Debug, thiserror::Error)]
+enum Damage {
+    #[error("its checksum is wrong")]
+    Changed,
+    #[error("the disk failed: {0}")]
+    Unreadable(io::Error),
+}
+
 /// A branch of redb with one key and two children that cannot exist. redb answers that the database
-/// is corrupted, wherever it meets this page.
+/// is corrupted, wherever it meets this page. The layout has sense for keys of a fixed length, too.
 fn write_dead_end(page: &mut [u8]) {
-    page.fill(0xff);
-    // Type, padding, number of keys, padding.
-    page[..8].copy_from_slice(&[2, 0, 1, 0, 0, 0, 0, 0]);
-    // After two checksums and two page numbers: the end of the key, which is empty.
-    page[56..60].copy_from_slice(&60_u32.to_le_bytes());
+    page.fill(0);
+    // Type, padding, number of keys.
+    page[..4].copy_from_slice(&[2, 0, 1, 0]);
+    // Behind two checksums: two page numbers.
+    page[40..56].fill(0xff);
+    // The end of the key, which is zeros.
+    page[56..60].copy_from_slice(&256_u32.to_le_bytes());
 }
 
 impl Sums {
@@ -347,17 +342,6 @@ impl Sums {
     }
 }
 
-/// Where a byte of redb's file is on disk.
-pub(crate) fn physical_offset(offset: u64) -> u64 {
-    let group = offset / (GROUP_PAGES * PAGE);
-    PAGE + (group + 1) * PAGE + offset
-}
-
-/// Where the checksums of a group are.
-fn sums_offset(group: u64) -> u64 {
-    PAGE + group * GROUP_BYTES
-}
-
 /// Reads pages of redb without an open [`CheckedPages`]. `None` if a checksum is wrong.
 ///
 /// # Errors
@@ -374,83 +358,6 @@ pub(crate) fn read_checked(disk: &dyn StorageBackend, offset: u64, len: usize) -
         }
     }
     Ok(Some(bytes))
-}
-
-/// The length on disk for a length that redb sees.
-fn physical_len(len: u64) -> u64 {
-    PAGE + len + len.div_ceil(GROUP_PAGES * PAGE) * PAGE
-}
-
-pub(crate) fn logical_len(physical: u64) -> u64 {
-    let groups = physical.saturating_sub(PAGE);
-    let (full, rest) = (groups / GROUP_BYTES, groups % GROUP_BYTES);
-    full * GROUP_PAGES * PAGE + rest.saturating_sub(PAGE)
-}
-
-fn head_bytes(state: HeadState, header_crc: u32) -> [u8; HEAD_BYTES] {
-    let state: u32 = match state {
-        HeadState::Missing | HeadState::New => 0,
-        HeadState::Open => 1,
-        HeadState::Closed => 2,
-    };
-    let mut head = [0; HEAD_BYTES];
-    head[..8].copy_from_slice(&MAGIC);
-    head[8..12].copy_from_slice(&LAYOUT_VERSION.to_le_bytes());
-    head[12..16].copy_from_slice(&state.to_le_bytes());
-    head[16..20].copy_from_slice(&header_crc.to_le_bytes());
-    let crc = crc32fast::hash(&head[..20]);
-    head[20..].copy_from_slice(&crc.to_le_bytes());
-    head
-}
-
-fn parse_head(head: &[u8; HEAD_BYTES]) -> Result<(HeadState, u32), PagesError> {
-    let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-    if head.starts_with(&REDB_MAGIC) {
-        return Err(PagesError::Unchecked);
-    }
-    let holds = crc32fast::hash(&head[..20]) == number(20);
-    if head[..8] != MAGIC {
-        // One changed bit must not make a database look like a file of another program.
-        return Err(match holds || differs_little(&head[..8], &MAGIC) {
-            true => PagesError::HeadDamaged,
-            false => PagesError::Foreign,
-        });
-    }
-    if !holds {
-        return Err(PagesError::HeadDamaged);
-    }
-    if number(8) != LAYOUT_VERSION {
-        return Err(PagesError::TooNew(number(8)));
-    }
-    let state = match number(12) {
-        0 => HeadState::New,
-        1 => HeadState::Open,
-        2 => HeadState::Closed,
-        _ => return Err(PagesError::HeadDamaged),
-    };
-    Ok((state, number(16)))
-}
-
-/// Whether two byte strings differ in a few bits only.
-fn differs_little(one: &[u8], other: &[u8]) -> bool {
-    let differing = one.iter().zip(other).map(|(one, other)| (one ^ other).count_ones());
-    differing.sum::<u32>() <= 8
-}
-
-/// Splits a range of redb's file where a group ends. Gives offset and length of each part.
-fn parts(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize)> {
-    let (mut at, mut left) = (offset, len);
-    std::iter::from_fn(move || {
-        if left == 0 {
-            return None;
-        }
-        let group_bytes = GROUP_PAGES * PAGE;
-        let in_group = usize::try_from(group_bytes - at % group_bytes).unwrap_or(usize::MAX);
-        let part = (at, left.min(in_group));
-        at += part.1 as u64;
-        left -= part.1;
-        Some(part)
-    })
 }
 
 /// Whether a range is redb's header, which it reads and writes alone.
@@ -479,13 +386,14 @@ impl StorageBackend for CheckedPages {
             return self.disk.read(physical_offset(0), out);
         }
         check_aligned(offset, out.len())?;
-        let mut rest = &mut *out;
-        for (offset, len) in parts(offset, rest.len()) {
-            let (part, after) = std::mem::take(&mut rest).split_at_mut(len);
-            self.disk.read(physical_offset(offset), part)?;
-            rest = after;
+        // A second time, because some errors pass.
+        if self.read_verified(loaded, offset, out).is_err()
+            && let Err(damage) = self.read_verified(loaded, offset, out)
+        {
+            // An error would make redb refuse all other pages as well.
+            write_dead_end(out);
+            self.report(loaded, offset, &damage);
         }
-        self.verify(loaded, offset, out);
         Ok(())
     }
 
@@ -560,34 +468,5 @@ impl fmt::Debug for CheckedPages {
         f.debug_struct("CheckedPages")
             .field("disk", &self.disk)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lengths_and_offsets_of_both_views_agree() {
-        for pages in [0, 1, 2, 1023, 1024, 1025, 2048, 5000] {
-            let len = pages * PAGE;
-            assert_eq!(logical_len(physical_len(len)), len, "{pages} pages");
-            if pages > 0 {
-                assert_eq!(physical_offset(len - PAGE) + PAGE, physical_len(len), "{pages} pages");
-            }
-        }
-        let ends: Vec<_> = parts(1023 * PAGE, 2 * PAGE_BYTES).collect();
-        assert_eq!(ends, [(1023 * PAGE, PAGE_BYTES), (1024 * PAGE, PAGE_BYTES)]);
-    }
-
-    #[test]
-    fn a_head_with_any_flipped_bit_is_refused() {
-        let head = head_bytes(HeadState::Closed, 7);
-        assert_eq!(parse_head(&head), Ok((HeadState::Closed, 7)));
-        for bit in 0..HEAD_BYTES * 8 {
-            let mut damaged = head;
-            damaged[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(parse_head(&damaged), Err(PagesError::HeadDamaged), "bit {bit}");
-        }
     }
 }

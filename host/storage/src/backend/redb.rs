@@ -16,9 +16,10 @@ use redb::backends::FileBackend;
 use redb::{Database, StorageBackend};
 
 use super::database::{DatabaseSnapshot, FlushTransaction};
-use super::flusher::{self, Flusher};
+use super::flusher::{self, CHUNK_KEYS, FlushMode, Flusher};
 use super::layers::Layers;
 use super::memtable::Memtable;
+use super::read_errors::ReadErrors;
 use super::wal::{HALF_BYTES, RecordFit, Wal};
 use super::{ApplyError, Backend, BackendSnapshot, CheckpointState, KeyUpdate, Visit, format, new_database};
 use crate::error::{BackendError, OpenError};
@@ -36,9 +37,11 @@ const MAX_AGE: Duration = Duration::from_secs(10);
 /// How often a flush in progress is checked for its end.
 const FLUSH_POLL: Duration = Duration::from_millis(20);
 
-/// After a flush found no space: when the next one is tried, and the longest time between two.
+/// The first and the longest time between a flush that found no space and the next one.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(4);
+/// The least time between two openings that may heal failed reads.
+const HEAL_INTERVAL: Duration = Duration::from_secs(60);
 /// Space that must be free before a flush is tried again.
 const SPACE_BYTES: usize = 1 << 20;
 
@@ -57,6 +60,13 @@ pub(crate) struct Opener {
     pub(crate) half_bytes: usize,
     /// Bytes of a half that are filled before its memtable is flushed.
     pub(crate) fill_bytes: usize,
+    pub(crate) flush_mode: FlushMode,
+    /// Keys of a transaction of the database.
+    pub(crate) chunk_keys: usize,
+    /// After a flush found no space: when the next one is tried.
+    pub(crate) first_retry: Duration,
+    /// The least time between two openings that may heal failed reads.
+    pub(crate) heal_interval: Duration,
 }
 
 /// A redb database with its log. It can be reopened after a failure.
@@ -64,8 +74,10 @@ pub(crate) struct RedbBackend {
     path: PathBuf,
     opener: Opener,
     open: Option<OpenFiles>,
-    /// The time until the next flush after one that found no space.
+    /// The time until the next flush after one that failed.
     retry: Duration,
+    /// When the files were last opened again because of failed reads.
+    healed: Option<Instant>,
 }
 
 /// The open files and the state over them.
@@ -73,6 +85,7 @@ struct OpenFiles {
     db: Arc<Database>,
     wal: Wal,
     fill_bytes: usize,
+    chunk_keys: usize,
     /// The last batch.
     batch: u64,
     /// The updates since the current half of the log was begun.
@@ -89,6 +102,7 @@ struct OpenFiles {
     /// The batch that a checkpoint waits for.
     checkpoint: Option<u64>,
     flusher: Flusher,
+    errors: Arc<ReadErrors>,
     /// If the database cannot take what the log holds: why. The log then stays as it is, its
     /// batches are read from `active`, and nothing is written.
     read_only: Option<ReadOnly>,
@@ -127,6 +141,10 @@ impl RedbBackend {
             cache_size_bytes,
             half_bytes: HALF_BYTES,
             fill_bytes,
+            flush_mode: FlushMode::Thread,
+            chunk_keys: CHUNK_KEYS,
+            first_retry: FIRST_RETRY,
+            heal_interval: HEAL_INTERVAL,
         };
         match Self::open_with(path, opener()) {
             Err(OpenError::FormatTooOld { .. }) => {
@@ -142,13 +160,20 @@ impl RedbBackend {
         let open = OpenFiles::new(path, &opener)?;
         Ok(Self {
             path: path.to_path_buf(),
+            retry: opener.first_retry,
             opener,
             open: Some(open),
-            retry: FIRST_RETRY,
+            healed: None,
         })
     }
 
-    /// After a flush found no space: tries again when there is some.
+    /// The last batch. `None` if the files are not open.
+    #[cfg(any(test, feature = "faults"))]
+    pub(crate) fn batch(&self) -> Option<u64> {
+        self.open.as_ref().map(|open| open.batch)
+    }
+
+    /// After a flush that found no space, or could not read: tries again.
     fn retry_flush(&mut self) -> Result<Option<Arc<dyn BackendSnapshot>>, BackendError> {
         let now = Instant::now();
         let Some(read_only) = self.open.as_mut().and_then(|open| open.read_only.as_mut()) else {
@@ -157,7 +182,11 @@ impl RedbBackend {
         if read_only.retry.is_none_or(|retry| retry > now) {
             return Ok(None);
         }
-        self.retry = (self.retry * 2).min(LAST_RETRY);
+        let longest = match read_only.reason.is_damage() {
+            true => HEAL_INTERVAL,
+            false => LAST_RETRY,
+        };
+        self.retry = (self.retry * 2).min(longest);
         read_only.retry = Some(now + self.retry);
         if (self.opener.has_space)().is_err() {
             return Ok(None);
@@ -166,8 +195,8 @@ impl RedbBackend {
         if let Some(read_only) = self.open.as_mut().and_then(|open| open.read_only.as_mut()) {
             read_only.retry = read_only.retry.map(|_| now + self.retry);
         } else {
-            self.retry = FIRST_RETRY;
-            tracing::warn!(path = %self.path.display(), "the disk has space again; the storage takes writes");
+            self.retry = self.opener.first_retry;
+            tracing::warn!(path = %self.path.display(), "the storage takes writes again");
         }
         self.snapshot().map(Some)
     }
@@ -250,6 +279,17 @@ impl Backend for RedbBackend {
         Ok(has_moved.then(|| open.snapshot()))
     }
 
+    fn should_reopen(&mut self) -> bool {
+        let has_errors = self.open.as_ref().is_some_and(|open| open.errors.any());
+        let waits = self
+            .healed
+            .is_some_and(|healed| healed.elapsed() < self.opener.heal_interval);
+        if has_errors && !waits {
+            self.healed = Some(Instant::now());
+        }
+        has_errors && !waits
+    }
+
     fn checkpoint(&mut self) -> Result<Option<CheckpointState>, ApplyError> {
         self.open.as_mut().ok_or(BackendError::Closed)?.checkpoint()
     }
@@ -287,10 +327,10 @@ impl OpenFiles {
         if log.batch == log.flushed_batch {
             return Self::start(path, opener, db, log, None);
         }
-        // If only the process was killed, the last record may be in the page cache alone. Were it lost
-        // now, a part of its batch would stay in the database.
+        // A killed process may have written records that are not durable, and a failed sync may
+        // never make them so. In one transaction, the database gets all of a batch or nothing.
         let synced = log.wal.sync().map_err(BackendError::from);
-        match synced.and_then(|()| flusher::flush(&db, &log.recovered, log.batch)) {
+        match synced.and_then(|()| flusher::flush(&db, &log.recovered, log.batch, usize::MAX)) {
             Ok(()) => {
                 let log = Log {
                     flushed_batch: log.batch,
@@ -321,11 +361,12 @@ impl OpenFiles {
         let db = Arc::new(db);
         let retained_bytes = RETAINED_PER_HALF.saturating_mul(opener.fill_bytes);
         Ok(Self {
-            flushed: Arc::new(DatabaseSnapshot::open(&*db).map_err(failed)?),
-            flusher: Flusher::start(&db, retained_bytes).map_err(failed)?,
+            flushed: Arc::new(DatabaseSnapshot::open(&*db, &log.errors).map_err(failed)?),
+            flusher: Flusher::start(&db, opener.flush_mode, retained_bytes, opener.chunk_keys).map_err(failed)?,
             db,
             wal: log.wal,
             fill_bytes: opener.fill_bytes,
+            chunk_keys: opener.chunk_keys,
             batch: log.batch,
             active: Arc::new(log.recovered),
             filled: None,
@@ -334,9 +375,11 @@ impl OpenFiles {
             frozen_batch: log.flushed_batch,
             checkpoint: None,
             read_only: problem.map(|problem| ReadOnly {
-                retry: problem.is_no_space().then(|| Instant::now() + FIRST_RETRY),
+                // A page that was changed stays so. One that cannot be read may be read later.
+                retry: (problem.is_no_space() || log.errors.any()).then(|| Instant::now() + opener.first_retry),
                 reason: Arc::new(problem),
             }),
+            errors: log.errors,
         })
     }
 
@@ -427,12 +470,18 @@ impl OpenFiles {
     }
 
     /// Writes a batch that is too long for the log into the database, after everything before it.
-    fn apply_to_database(&mut self, batch: u64, updates: &[KeyUpdate<'_>]) -> Result<(), BackendError> {
+    fn apply_to_database(&mut self, batch: u64, updates: &[KeyUpdate<'_>]) -> Result<(), ApplyError> {
         self.flush_all()?;
         let mut transaction = FlushTransaction::begin(&self.db)?;
-        transaction.write(updates.iter().copied())?;
+        transaction
+            .write(updates.iter().copied())
+            .map_err(|error| match error.is_damage() {
+                // The transaction is dropped, and redb goes on.
+                true => ApplyError::Refused(error),
+                false => ApplyError::Failed(error),
+            })?;
         transaction.commit_batch(batch)?;
-        self.flushed = Arc::new(DatabaseSnapshot::open(&*self.db)?);
+        self.flushed = Arc::new(DatabaseSnapshot::open(&*self.db, &self.errors)?);
         self.flushed_batch = batch;
         self.active = Arc::default();
         self.filled = None;
@@ -445,7 +494,7 @@ impl OpenFiles {
         self.wait_for_flush()?;
         match self.active.is_empty() {
             true => Ok(()),
-            false => flusher::flush(&self.db, &self.active, self.batch),
+            false => flusher::flush(&self.db, &self.active, self.batch, self.chunk_keys),
         }
     }
 
@@ -482,7 +531,7 @@ impl OpenFiles {
 
     fn release_frozen(&mut self, flushed: Result<(), BackendError>) -> Result<(), BackendError> {
         flushed?;
-        self.flushed = Arc::new(DatabaseSnapshot::open(&*self.db)?);
+        self.flushed = Arc::new(DatabaseSnapshot::open(&*self.db, &self.errors)?);
         self.flushed_batch = self.frozen_batch;
         self.frozen = None;
         Ok(())
@@ -515,13 +564,15 @@ struct Log {
     /// The last batch of the database, and the last one of both files.
     flushed_batch: u64,
     batch: u64,
+    errors: Arc<ReadErrors>,
 }
 
 /// Opens both files, and reads the records after the last batch of the database.
 fn open_both(path: &Path, opener: &Opener) -> Result<(Database, Log), OpenError> {
     let failed = |error: io::Error| format::not_read(path, error.into());
     let disk = (opener.database)().map_err(failed)?;
-    let db = format::open(path, disk, opener.cache_size_bytes)?;
+    let errors = Arc::default();
+    let db = format::open(path, disk, opener.cache_size_bytes, &errors)?;
     let (file_id, flushed_batch) = format::identity(&db).map_err(|error| format::not_read(path, error))?;
     let disk = (opener.wal)().map_err(failed)?;
     let wal = Wal::open(disk, file_id, opener.half_bytes).map_err(failed)?;
@@ -540,6 +591,7 @@ fn open_both(path: &Path, opener: &Opener) -> Result<(Database, Log), OpenError>
         recovered,
         flushed_batch,
         batch: replay.last,
+        errors,
     };
     Ok((db, log))
 }
@@ -563,6 +615,10 @@ impl StoreSnapshot {
 }
 
 impl BackendSnapshot for StoreSnapshot {
+    fn take_read_failure(&self) -> bool {
+        self.flushed.take_read_failure()
+    }
+
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
         self.layers().get(key)
     }

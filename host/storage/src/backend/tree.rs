@@ -11,7 +11,8 @@ use std::io;
 use redb::{StorageBackend, TableHandle as _};
 
 use super::format::{FILE_ID, KV, LAST_BATCH, META_NAME};
-use super::pages::{self, PAGE_BYTES};
+use super::page_layout::{self, PAGE_BYTES};
+use super::pages;
 
 /// Deeper trees are damaged ones.
 const MAX_DEPTH: usize = 40;
@@ -63,7 +64,10 @@ impl<'d> Tree<'d> {
         disk.read(0, &mut start)?;
         let is_checked = start != *b"redb";
         let mut header = [0; 320];
-        disk.read(if is_checked { pages::physical_offset(0) } else { 0 }, &mut header)?;
+        disk.read(
+            if is_checked { page_layout::physical_offset(0) } else { 0 },
+            &mut header,
+        )?;
         let number = |at: usize| u64::from(u32_at(&header, at).unwrap_or_default());
         let page_bytes = number(12);
         if !page_bytes.is_power_of_two() || !(512..=65536).contains(&page_bytes) {
@@ -74,7 +78,7 @@ impl<'d> Tree<'d> {
             disk,
             is_checked,
             len: if is_checked {
-                pages::logical_len(physical)
+                page_layout::logical_len(physical)
             } else {
                 physical
             },

@@ -202,6 +202,14 @@ impl Wal {
         self.zero_up_to(self.end + self.record.len())
     }
 
+    /// Makes durable what another process may have left in the file.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.disk.sync_data()
+    }
+
     /// Writes the record where [`Wal::make_room`] made room, and makes it durable.
     ///
     /// # Errors

@@ -110,6 +110,10 @@ impl Backend for Gated {
         self.inner.checkpoint()
     }
 
+    fn should_reopen(&mut self) -> bool {
+        self.inner.should_reopen()
+    }
+
     fn reopen(&mut self) -> Result<(), BackendError> {
         if self.gate.state.lock().refuse_reopening {
             return Err(BackendError::Failed("as planned".into()));
