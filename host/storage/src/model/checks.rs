@@ -2,9 +2,9 @@
 
 use stateright::{Model, Property};
 
+use super::action::Action;
 use super::disk::{self, Slot};
 use super::state::{CRASH_POINTS, CrashPoint, Logging, Phase, Protocol, State};
-use super::step::Action;
 
 /// The properties that hold in every state.
 pub(super) const ALWAYS: [&str; 5] = [

@@ -6,17 +6,21 @@
 //! same steps and compares.
 //!
 //! - [`state`]: what is on the disk, in memory, and known to callers.
-//! - [`step`]: the steps, each with the function that it stands for.
+//! - [`action`]: the steps, each with the function that it stands for.
+//! - [`step`]: what the steps do.
+//! - [`fault`]: what the world does to them.
 //! - [`disk`]: the log, what a power loss leaves of it, and replay.
 //! - [`checks`]: the properties.
 //! - [`mutants`]: errors in the protocol, each of which the checker must find.
 
+mod action;
 mod checks;
 pub(crate) mod disk;
+mod fault;
 mod mutants;
 pub(crate) mod state;
-pub(crate) mod step;
+mod step;
 
+pub(crate) use self::action::Action;
 pub(crate) use self::checks::name as crash_property;
 pub(crate) use self::state::{Bounds, Mutant, Protocol};
-pub(crate) use self::step::Action;

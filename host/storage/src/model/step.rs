@@ -1,76 +1,11 @@
-//! The steps of the protocol. Each stands for a function of the real code, which it names.
+//! The steps of the protocol.
 
+use super::action::Action;
 use super::disk::{self, Database, Log, Record, Slot};
+use super::fault::{abandon, end_process};
 use super::state::{
-    Bypassing, Closing, CrashPoints, Flusher, KEYS, Logging, Memtable, Mutant, Opening, Phase, Protocol, RECORDS,
-    State, keys,
+    Bypassing, Closing, Flusher, KEYS, Logging, Memtable, Mutant, Opening, Phase, Protocol, RECORDS, State, keys,
 };
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Action {
-    /// A process starts, and opens the database: `format::open`.
-    Start,
-    /// `format::create_tables`.
-    CreateTables,
-    /// `Wal::open` and `Wal::replay`.
-    Replay,
-    /// `Wal::sync` in `OpenFiles::recover`.
-    SyncReplayed,
-    /// A commit of `flusher::flush` in `OpenFiles::recover`.
-    RecoveryChunk,
-    /// The rest of `OpenFiles::recover`, and `Committer::publish`.
-    Serve,
-
-    /// `Committer::commit` calls `OpenFiles::apply`, which calls `finish_flush`. The record fits
-    /// the current half, or the other one.
-    BeginShort,
-    /// The same, with a batch that skips the log.
-    BeginLong,
-    /// `OpenFiles::wait_for_flush`, or `finish_flush` in `OpenFiles::maintain`.
-    Release,
-    /// `OpenFiles::freeze`, because the half is full.
-    Freeze,
-    /// `OpenFiles::freeze`, because `OpenFiles::is_due`.
-    FreezeByAge,
-    /// `Wal::zero_up_to`.
-    Grow,
-    /// The write in `Wal::write`.
-    WriteRecord,
-    /// The sync in `Wal::write`.
-    SyncRecord,
-    /// A commit of `flusher::flush` in `OpenFiles::flush_all`.
-    OwnChunk,
-    /// `FlushTransaction::commit_batch` in `OpenFiles::apply_to_database`.
-    WriteLong,
-    /// The memtable gets the batch: `OpenFiles::log`. Then `VersionRegistry::advance` and
-    /// `Committer::publish`.
-    Publish,
-    /// `Committer::reply`.
-    Reply,
-
-    /// A commit of `flusher::flush` on the flusher's thread.
-    FlusherChunk,
-
-    /// `Store::close`: the queue is empty, and `OpenFiles::close` begins.
-    Close,
-    /// `Database::close` of redb.
-    CloseDatabase,
-    /// `Wal::empty`.
-    Truncate,
-    /// The process ends, or `RedbBackend::reopen` goes on.
-    Closed,
-
-    /// The next disk operation of the committer fails. It had an effect, or none.
-    Fail { has_effect: bool },
-    /// The next commit of the flusher fails. It had an effect, or none.
-    FailFlusher { has_effect: bool },
-    /// The process is killed. What it wrote is still in the page cache.
-    Kill,
-    /// The machine stops, and the disk holds this log.
-    LosePower(Log),
-    /// Somebody moves the database away. The log stays.
-    ReplaceDatabase,
-}
 
 impl Protocol {
     /// What the program may do next.
@@ -127,30 +62,6 @@ impl Protocol {
             Logging::Written => steps.push(Action::SyncRecord),
             Logging::Synced => steps.push(Action::Publish),
             Logging::Published => steps.push(Action::Reply),
-        }
-    }
-
-    /// What the world may do next.
-    pub(crate) fn faults(&self, state: &State, faults: &mut Vec<Action>) {
-        let is_up = !matches!(state.phase, Phase::Down { .. });
-        let has_unsynced = state.durable != state.live;
-        if state.crashes < self.bounds.crashes && (is_up || has_unsynced) {
-            let images = disk::images(&state.durable, &state.live);
-            faults.extend(images.into_iter().map(Action::LosePower));
-            if is_up && has_unsynced {
-                faults.push(Action::Kill);
-            }
-        }
-        if state.errors < self.bounds.errors {
-            if works_on_disk(&state.phase) {
-                faults.extend([false, true].map(|has_effect| Action::Fail { has_effect }));
-            }
-            if matches!(state.flusher, Flusher::Flushes { .. }) {
-                faults.extend([false, true].map(|has_effect| Action::FailFlusher { has_effect }));
-            }
-        }
-        if !is_up && (1..=self.bounds.replacements).contains(&state.files) && state.database.file != 0 {
-            faults.push(Action::ReplaceDatabase);
         }
     }
 
@@ -217,26 +128,11 @@ impl Protocol {
                     state.phase = Phase::Opening(Opening::Database);
                 }
             }
-            Action::Fail { has_effect } => self.fail(&mut state, has_effect),
-            Action::FailFlusher { has_effect } => {
-                state.errors += 1;
-                if has_effect {
-                    self.flusher_chunk(&mut state);
-                }
-                state.flusher = Flusher::Failed;
-            }
-            Action::Kill => {
-                crash(&mut state);
-            }
-            Action::LosePower(log) => {
-                crash(&mut state);
-                (state.durable, state.live) = (log, log);
-            }
-            Action::ReplaceDatabase => {
-                state.database = Database::default();
-                state.visible = [None; KEYS];
-                state.unknown.clear();
-            }
+            Action::Fail { .. }
+            | Action::FailFlusher { .. }
+            | Action::Kill
+            | Action::LosePower(_)
+            | Action::ReplaceDatabase => self.suffer(&mut state, action),
         }
         state
     }
@@ -253,7 +149,7 @@ impl Protocol {
         state.phase = Phase::Opening(next);
     }
 
-    fn sync_replayed(&self, state: &mut State) {
+    pub(super) fn sync_replayed(&self, state: &mut State) {
         let Phase::Opening(Opening::Replayed { updates, batch }) = state.phase else {
             unreachable!("only what was replayed is synced")
         };
@@ -273,7 +169,7 @@ impl Protocol {
         });
     }
 
-    fn recovery_chunk(&self, state: &mut State) {
+    pub(super) fn recovery_chunk(&self, state: &mut State) {
         let Phase::Opening(Opening::Flush { updates, batch, chunk }) = state.phase else {
             unreachable!("only recovery flushes a recovered memtable")
         };
@@ -373,7 +269,7 @@ impl Protocol {
         }
     }
 
-    fn own_chunk(&self, state: &mut State) {
+    pub(super) fn own_chunk(&self, state: &mut State) {
         let chunk = own_chunk_of(&state.phase);
         let is_done = disk::flush_chunk(&mut state.database, &state.active, chunk, state.batch, self.mutant);
         match &mut state.phase {
@@ -394,7 +290,7 @@ impl Protocol {
         }
     }
 
-    fn write_long(&self, state: &mut State) {
+    pub(super) fn write_long(&self, state: &mut State) {
         let Phase::Bypassing(write, _) = state.phase else {
             unreachable!("only a long batch skips the log")
         };
@@ -403,7 +299,7 @@ impl Protocol {
         state.phase = Phase::Bypassing(write, Bypassing::Written);
     }
 
-    fn flusher_chunk(&self, state: &mut State) {
+    pub(super) fn flusher_chunk(&self, state: &mut State) {
         let Flusher::Flushes { memtable, batch, chunk } = state.flusher else {
             unreachable!("only a flush has chunks")
         };
@@ -422,7 +318,7 @@ impl Protocol {
         }
     }
 
-    fn close(&self, state: &mut State, reopens: bool) {
+    pub(super) fn close(&self, state: &mut State, reopens: bool) {
         state.phase = Phase::Closing {
             step: Closing::Waits,
             reopens,
@@ -433,57 +329,6 @@ impl Protocol {
             _ => {}
         }
     }
-
-    /// An operation of the committer fails: `Committer::fail`, then `RedbBackend::reopen`, which
-    /// closes what still works.
-    fn fail(&self, state: &mut State, has_effect: bool) {
-        state.errors += 1;
-        state.unknown.extend(state.in_flight());
-        match state.phase {
-            Phase::Logging(_, Logging::Fits) => {
-                // A part of the record is in the page cache, or nothing.
-                if has_effect && state.live[state.half][state.end] != Slot::Absent {
-                    write_record(state);
-                    if let Slot::Whole(record) = state.live[state.half][state.end] {
-                        state.live[state.half][state.end] = Slot::Torn(record);
-                    }
-                }
-                self.close(state, true);
-            }
-            Phase::Logging(_, Logging::Written) => {
-                if has_effect {
-                    state.durable = state.live;
-                }
-                self.close(state, true);
-            }
-            _ => {
-                // redb refuses to go on after an error, so that nothing can be flushed.
-                if has_effect {
-                    match state.phase {
-                        Phase::Bypassing(_, Bypassing::Flushed) => self.write_long(state),
-                        Phase::Opening(Opening::Replayed { .. }) => self.sync_replayed(state),
-                        Phase::Opening(Opening::Flush { .. }) => self.recovery_chunk(state),
-                        _ => self.own_chunk(state),
-                    }
-                }
-                abandon(state);
-            }
-        }
-    }
-}
-
-/// Whether the committer's next step is a disk operation that may fail.
-fn works_on_disk(phase: &Phase) -> bool {
-    matches!(
-        phase,
-        Phase::Logging(_, Logging::Fits | Logging::Written)
-            | Phase::Bypassing(_, Bypassing::Flush { .. } | Bypassing::Flushed)
-            | Phase::Opening(Opening::Replayed { .. } | Opening::Flush { .. })
-            | Phase::Closing {
-                step: Closing::Flush { .. },
-                ..
-            }
-    )
 }
 
 /// Whether the result of the flush is in the channel.
@@ -502,7 +347,7 @@ fn freeze(state: &mut State) {
     (state.half, state.end) = (1 - state.half, 0);
 }
 
-fn write_record(state: &mut State) {
+pub(super) fn write_record(state: &mut State) {
     let Phase::Logging(write, _) = state.phase else {
         unreachable!("only a batch for the log is written there")
     };
@@ -558,33 +403,4 @@ fn own_chunk_of(phase: &Phase) -> u8 {
         } => *chunk,
         _ => 0,
     }
-}
-
-/// The files cannot be closed in order: they are dropped, and opened again if the process goes on.
-fn abandon(state: &mut State) {
-    let is_last = matches!(state.phase, Phase::Closing { reopens: false, .. });
-    end_process(state);
-    if !is_last {
-        state.phase = Phase::Opening(Opening::Database);
-    }
-}
-
-/// The memory of the storage is gone.
-fn end_process(state: &mut State) {
-    state.phase = Phase::Down {
-        crashed_at: CrashPoints::default(),
-    };
-    (state.half, state.end, state.batch) = (0, 0, 0);
-    state.active = Memtable::default();
-    state.frozen = None;
-    state.flusher = Flusher::Waits;
-    state.flushed = [None; KEYS];
-}
-
-fn crash(state: &mut State) {
-    let crashed_at = state.crash_points();
-    state.crashes += 1;
-    state.unknown.extend(state.in_flight());
-    end_process(state);
-    state.phase = Phase::Down { crashed_at };
 }
