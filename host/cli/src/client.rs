@@ -9,11 +9,12 @@ use http::{Method, Request};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use url::Url;
+use tokio_rustls::rustls;
 
+use crate::address::{Address, ServerStream};
 use crate::reply::{ANSWER_TIMEOUT, ClientError, Reply};
+use crate::trust::Trust;
 
 /// The longest time to connect.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,38 +25,18 @@ pub(crate) const MAX_ANSWER_BYTES: usize = 256 << 20;
 /// The address of a server and the token for it. Every request has its own connection.
 #[derive(Debug, Clone)]
 pub struct Client {
-    authority: String,
-    socket: String,
-    prefix: String,
+    address: Address,
     hint: String,
     bearer: Option<HeaderValue>,
 }
 
 impl Client {
-    /// A client for an `http://` address. `hint` says what to do if nobody listens there.
+    /// A client for an `http://` or `https://` address or a unix socket. `hint` says what to do if
+    /// nobody listens there, `trust` which certificates are good.
     ///
     /// # Errors
-    /// [`ClientError::BadAddress`], [`ClientError::BadToken`].
-    pub fn new(address: &str, hint: String, token: Option<&str>) -> Result<Self, ClientError> {
-        let bad = |reason: &str| ClientError::BadAddress {
-            address: address.to_owned(),
-            reason: reason.to_owned(),
-        };
-        let url = Url::parse(address).map_err(|error| bad(&error.to_string()))?;
-        match url.scheme() {
-            "http" => {}
-            "https" => return Err(bad("this command does not speak TLS")),
-            _ => return Err(bad("it does not begin with http://")),
-        }
-        let host = url.host_str().ok_or_else(|| bad("it names no host"))?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(bad("credentials do not belong into it; use --token"));
-        }
-        let port = url.port_or_known_default().ok_or_else(|| bad("it names no port"))?;
-        let authority = match url.port() {
-            Some(port) => format!("{host}:{port}"),
-            None => host.to_owned(),
-        };
+    /// [`ClientError::BadAddress`], [`ClientError::BadToken`], [`ClientError::BadCa`].
+    pub(crate) fn new(address: &str, hint: String, token: Option<&str>, trust: &Trust) -> Result<Self, ClientError> {
         let bearer = token
             .map(|token| {
                 let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| ClientError::BadToken)?;
@@ -64,9 +45,7 @@ impl Client {
             })
             .transpose()?;
         Ok(Self {
-            authority,
-            socket: format!("{host}:{port}"),
-            prefix: url.path().trim_end_matches('/').to_owned(),
+            address: Address::parse(address, trust)?,
             hint,
             bearer,
         })
@@ -75,12 +54,12 @@ impl Client {
     /// The address, for messages.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("http://{}{}", self.authority, self.prefix)
+        self.address.shown.clone()
     }
 
-    /// The address of a websocket of the server.
+    /// The address of a websocket of the server, for the handshake on a connection that is open.
     pub(crate) fn websocket_address(&self, path_and_query: &str) -> String {
-        format!("ws://{}{}{path_and_query}", self.authority, self.prefix)
+        format!("ws://{}{}{path_and_query}", self.address.authority, self.address.prefix)
     }
 
     /// The `Authorization` header, if there is a token.
@@ -91,19 +70,26 @@ impl Client {
     /// Connects within [`CONNECT_TIMEOUT`].
     ///
     /// # Errors
-    /// [`ClientError::Unreachable`].
-    pub async fn connect(&self) -> Result<TcpStream, ClientError> {
-        let unreachable = |source| ClientError::Unreachable {
+    /// [`ClientError::Unreachable`], [`ClientError::Untrusted`], [`ClientError::NotTls`].
+    pub(crate) async fn connect(&self) -> Result<ServerStream, ClientError> {
+        let address = self.address();
+        match timeout(CONNECT_TIMEOUT, self.address.connect()).await {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(source)) => Err(match tls_error(&source) {
+                Some(rustls::Error::InvalidCertificate(_)) => ClientError::Untrusted { address, source },
+                Some(_) => ClientError::NotTls { address, source },
+                None => self.unreachable(source),
+            }),
+            Err(_) => Err(self.unreachable(io::ErrorKind::TimedOut.into())),
+        }
+    }
+
+    fn unreachable(&self, source: io::Error) -> ClientError {
+        ClientError::Unreachable {
             address: self.address(),
             hint: self.hint.clone(),
             source,
-        };
-        let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(&self.socket))
-            .await
-            .map_err(|_| unreachable(io::ErrorKind::TimedOut.into()))?
-            .map_err(unreachable)?;
-        stream.set_nodelay(true).map_err(unreachable)?;
-        Ok(stream)
+        }
     }
 
     /// Gets a path, which begins with `/`.
@@ -145,8 +131,8 @@ impl Client {
         };
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.prefix))
-            .header(HOST, &self.authority);
+            .uri(format!("{}{path}", self.address.prefix))
+            .header(HOST, &self.address.authority);
         if let Some(content_type) = content_type {
             request = request.header(CONTENT_TYPE, content_type);
         }
@@ -193,6 +179,11 @@ impl Client {
     }
 }
 
+/// What went wrong in the TLS of a connection.
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,7 +220,7 @@ mod tests {
     }
 
     fn client(address: &str, token: Option<&str>) -> Client {
-        Client::new(address, "start it".to_owned(), token).expect("a good address")
+        Client::new(address, "start it".to_owned(), token, &Trust::System).expect("a good address")
     }
 
     #[tokio::test]
@@ -300,29 +291,30 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_cannot_be_talked_to_are_refused_with_the_reason() {
-        for address in [
-            "127.0.0.1:8787",
-            "https://127.0.0.1",
-            "ftp://x",
-            "http://u:p@x",
-            "",
-            "http://",
-        ] {
-            assert!(
-                matches!(
-                    Client::new(address, String::new(), None),
-                    Err(ClientError::BadAddress { .. })
-                ),
-                "{address}"
-            );
-        }
-        assert!(matches!(
-            Client::new("http://x", String::new(), Some("a\nb")),
-            Err(ClientError::BadToken)
-        ));
-        let prefixed = Client::new("http://[::1]:8787/api/", String::new(), None).expect("a good address");
-        assert_eq!(prefixed.address(), "http://[::1]:8787/api");
-        assert_eq!(prefixed.websocket_address("/ws"), "ws://[::1]:8787/api/ws");
+    fn a_token_that_no_header_can_carry_is_refused() {
+        let client = Client::new("http://x", String::new(), Some("a\nb"), &Trust::System);
+        assert!(matches!(client, Err(ClientError::BadToken)));
+    }
+
+    #[test]
+    fn a_websocket_is_at_the_prefix_of_the_address() {
+        let client = client("http://[::1]:8787/api/", None);
+        assert_eq!(client.address(), "http://[::1]:8787/api");
+        assert_eq!(client.websocket_address("/ws"), "ws://[::1]:8787/api/ws");
+    }
+
+    #[tokio::test]
+    async fn a_server_without_tls_is_told_apart_from_no_server() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let plain = format!("https://{}", listener.local_addr().expect("bound"));
+        let answering = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("the client connects");
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await
+        });
+        let pinned = Trust::Pinned("00".to_owned());
+        let client = Client::new(&plain, "start it".to_owned(), None, &pinned).expect("a good address");
+        let error = client.get("/").await.expect_err("no TLS");
+        assert!(matches!(&error, ClientError::NotTls { .. }), "{error}");
+        answering.await.expect("not panicked").expect("written");
     }
 }

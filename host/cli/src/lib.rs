@@ -7,6 +7,7 @@
 
 #![warn(unreachable_pub)]
 
+mod address;
 pub mod api;
 mod call;
 mod client;
@@ -22,6 +23,7 @@ mod replay;
 mod reply;
 mod size;
 pub mod space;
+mod trust;
 mod watch;
 
 pub use api::ApiCommand;

@@ -11,17 +11,22 @@ use serde::Deserialize;
 use super::client::Client;
 use super::data_dir::{ADMIN_TOKEN_FILE, SERVER_FILE, default_data_dir};
 use super::reply::ClientError;
+use super::trust::Trust;
 
 /// The options that name a server and the token for it.
 #[derive(Clone, Default, Args)]
 pub struct ClientArgs {
-    /// The address of the server, for example http://127.0.0.1:8787 [default: the server of the
-    /// data directory]
+    /// The address of the server, for example http://127.0.0.1:8787 or unix:/run/stowage.sock
+    /// [default: the server of the data directory]
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
     /// The data directory of the server [default: the platform's, ~/.local/share/stowage on Linux]
     #[arg(long, value_name = "DIR", env = "STOWAGE_DATA")]
     pub data: Option<PathBuf>,
+    /// A PEM file with the server's certificate, or with those that sign it, for https:// [default:
+    /// the system's; the server of a data directory is known]
+    #[arg(long, value_name = "FILE", env = "STOWAGE_CA")]
+    pub ca: Option<PathBuf>,
     /// The bearer token, if the server requires one
     #[arg(long, value_name = "TOKEN", env = "STOWAGE_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
@@ -32,6 +37,7 @@ impl fmt::Debug for ClientArgs {
         f.debug_struct("ClientArgs")
             .field("server", &self.server)
             .field("data", &self.data)
+            .field("ca", &self.ca)
             .field("token", &self.token.as_ref().map(|_| "…"))
             .finish()
     }
@@ -40,13 +46,17 @@ impl fmt::Debug for ClientArgs {
 /// The options that name a server and the token of its admin API.
 #[derive(Clone, Default, Args)]
 pub struct AdminArgs {
-    /// The address of the server, for example http://127.0.0.1:8787 [default: the server of the
-    /// data directory]
+    /// The address of the server, for example http://127.0.0.1:8787 or unix:/run/stowage.sock
+    /// [default: the server of the data directory]
     #[arg(long, value_name = "URL", requires = "admin_token")]
     pub server: Option<String>,
     /// The data directory of the server [default: the platform's, ~/.local/share/stowage on Linux]
     #[arg(long, value_name = "DIR", env = "STOWAGE_DATA")]
     pub data: Option<PathBuf>,
+    /// A PEM file with the server's certificate, or with those that sign it, for https:// [default:
+    /// the system's; the server of a data directory is known]
+    #[arg(long, value_name = "FILE", env = "STOWAGE_CA")]
+    pub ca: Option<PathBuf>,
     /// The token of the admin API [default: the one in DATA/admin.token]
     #[arg(long, value_name = "TOKEN", env = "STOWAGE_ADMIN_TOKEN", hide_env_values = true)]
     pub admin_token: Option<String>,
@@ -57,6 +67,7 @@ impl fmt::Debug for AdminArgs {
         f.debug_struct("AdminArgs")
             .field("server", &self.server)
             .field("data", &self.data)
+            .field("ca", &self.ca)
             .field("admin_token", &self.admin_token.as_ref().map(|_| "…"))
             .finish()
     }
@@ -72,6 +83,7 @@ impl AdminArgs {
         let server = ClientArgs {
             server: self.server.clone(),
             data: self.data.clone(),
+            ca: self.ca.clone(),
             token: None,
         };
         if let Some(token) = &self.admin_token {
@@ -86,10 +98,13 @@ impl AdminArgs {
 /// The file that the server writes into the data directory when it accepts connections.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ServerFile {
-    /// Where it listens, as a URL.
+    /// Where it listens: a URL, or `unix:` and a path.
     pub address: String,
     /// The number of its process.
     pub pid: u32,
+    /// SHA-256 of its certificate, in hexadecimal digits, if it speaks TLS.
+    #[serde(default)]
+    pub certificate: Option<String>,
 }
 
 impl ServerFile {
@@ -127,9 +142,10 @@ impl ClientArgs {
     }
 
     fn client_with(&self, token: Option<String>) -> Result<Client, ClientError> {
-        let (address, hint) = match &self.server {
+        let (address, certificate, hint) = match &self.server {
             Some(address) => (
                 address.clone(),
+                None,
                 "check the address, or start a server there with `stowage serve --listen HOST:PORT`".to_owned(),
             ),
             None => {
@@ -140,10 +156,15 @@ impl ClientArgs {
                     file.pid,
                     data.display()
                 );
-                (file.address, hint)
+                (file.address, file.certificate, hint)
             }
         };
-        Client::new(&address, hint, token.as_deref())
+        let trust = match (&self.ca, certificate) {
+            (Some(file), _) => Trust::File(file.clone()),
+            (None, Some(certificate)) => Trust::Pinned(certificate),
+            (None, None) => Trust::System,
+        };
+        Client::new(&address, hint, token.as_deref(), &trust)
     }
 }
 
@@ -216,6 +237,7 @@ mod tests {
         let mut arguments = AdminArgs {
             server: Some("http://127.0.0.1:2".to_owned()),
             data: Some(data.path().to_owned()),
+            ca: None,
             admin_token: None,
         };
         assert_eq!(arguments.client().expect("found").address(), "http://127.0.0.1:1");
@@ -231,6 +253,7 @@ mod tests {
         let arguments = ClientArgs {
             server: Some("http://127.0.0.1:1".to_owned()),
             data: Some("/nowhere".into()),
+            ca: None,
             token: None,
         };
         assert_eq!(arguments.client().expect("named").address(), "http://127.0.0.1:1");

@@ -45,7 +45,9 @@ pub enum ClientError {
         source: serde_json::Error,
     },
     /// The address is malformed.
-    #[error("`{address}` is no server address: {reason}; write it as http://127.0.0.1:8787")]
+    #[error(
+        "`{address}` is no server address: {reason}; write it as http://127.0.0.1:8787, https://127.0.0.1:8787 or unix:/run/stowage.sock"
+    )]
     BadAddress {
         /// The address.
         address: String,
@@ -63,6 +65,38 @@ pub enum ClientError {
         /// What to do.
         hint: String,
         /// The error of the system.
+        source: io::Error,
+    },
+    /// The file with certificates cannot be used.
+    #[error("--ca {path}: expected a PEM file with the server's certificate, or with those that sign it", path = path.display())]
+    BadCa {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// TLS cannot be set up.
+    #[error("this machine cannot speak TLS: use an http:// address on loopback, or a unix socket")]
+    NoTls {
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The server's certificate is not trusted.
+    #[error(
+        "the certificate of {address} is not trusted: name the file that holds it, or the one that signs it, with --ca FILE"
+    )]
+    Untrusted {
+        /// The server.
+        address: String,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// The handshake of TLS failed.
+    #[error("no TLS with {address}: if the server speaks none, write the address with http://; else see its log")]
+    NotTls {
+        /// The server.
+        address: String,
+        /// The cause.
         source: io::Error,
     },
     /// The connection broke, or the answer was not HTTP.
@@ -106,12 +140,19 @@ impl ClientError {
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::NoDataDir | Self::BadAddress { .. } | Self::BadToken | Self::NotStowage { .. } => true,
+            Self::NoDataDir
+            | Self::BadAddress { .. }
+            | Self::BadToken
+            | Self::BadCa { .. }
+            | Self::NoTls { .. }
+            | Self::NotStowage { .. } => true,
             Self::Refused { status, .. } => matches!(status, 400..=407 | 421),
             Self::NotRunning { .. }
             | Self::Unreadable { .. }
             | Self::BadServerFile { .. }
             | Self::Unreachable { .. }
+            | Self::Untrusted { .. }
+            | Self::NotTls { .. }
             | Self::Broken { .. }
             | Self::TimedOut { .. } => false,
         }

@@ -10,7 +10,6 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use thiserror::Error;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -19,6 +18,7 @@ use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message};
 
 use super::direction::Direction;
 use super::row::Row;
+use crate::address::ServerStream;
 use crate::client::{CONNECT_TIMEOUT, Client};
 use crate::reply::{ClientError, refusal_hint};
 
@@ -92,7 +92,7 @@ struct WireFrame {
 
 /// One connection that delivers the frames of all topics.
 pub(super) struct Feed {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<ServerStream>,
     order: Order,
 }
 
@@ -215,6 +215,7 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trust::Trust;
     use futures_util::SinkExt;
     use serde_json::Value;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -300,7 +301,7 @@ mod tests {
         let address = format!("http://{}", listener.local_addr().expect("bound"));
         let frames = vec![frame("a", 1), frame("b", 1), frame("a", 2)];
         let served = tokio::spawn(serve(listener, frames));
-        let client = Client::new(&address, String::new(), None).expect("a good address");
+        let client = Client::new(&address, String::new(), None, &Trust::System).expect("a good address");
         let topic = |key: &str| Topic {
             direction: Direction::Download,
             platform: 3,
