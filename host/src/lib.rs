@@ -18,6 +18,7 @@
 //! | [`Hooks`], [`RowModules`] | the functions of modules that the cloud and transfers call |
 //! | [`serve`] | assembles the parts, and shuts them down in order |
 //! | [`settings`] | flags, environment, file |
+//! | [`listen`] | where a server listens: an address or a unix socket |
 //! | [`Arguments`] | the command line, and what runs each command |
 //! | [`doctor`] | `stowage doctor`: checks what a server needs |
 //! | [`completions`], [`man`], [`color`] | completions of shells, manual pages, colours |
@@ -39,6 +40,7 @@ mod demo;
 mod doctor;
 mod hooks;
 pub mod journal;
+pub mod listen;
 mod man;
 mod overview;
 mod response;

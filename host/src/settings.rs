@@ -2,20 +2,29 @@
 //! file, this over the default. They are read once.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, FromArgMatches as _};
 use serde::Deserialize;
 
+use crate::listen::Listen;
+
 /// All settings; each is optional. In the TOML file, a setting is named as its flag, without `--`.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
-    /// Where to listen; port 0 picks a free one [default: 127.0.0.1:8787]
-    #[arg(long, env = "STOWAGE_LISTEN", value_name = "ADDRESS:PORT")]
-    pub listen: Option<SocketAddr>,
+    /// Where to listen: ADDRESS:PORT, where port 0 picks a free one, or unix:PATH
+    /// [default: 127.0.0.1:8787]
+    #[arg(long, env = "STOWAGE_LISTEN", value_name = "ADDRESS:PORT|unix:PATH")]
+    pub listen: Option<Listen>,
+    /// Speak TLS with this certificate: PEM, those that signed it behind it; read again when it
+    /// changes
+    #[arg(long, env = "STOWAGE_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of the certificate: PEM, without a password
+    #[arg(long, env = "STOWAGE_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
     /// The data directory: database, downloads, temp files, compiled modules
     #[arg(long, env = "STOWAGE_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -52,9 +61,18 @@ pub struct Settings {
     /// Leave out the console, the page at `/`
     #[arg(long, env = "STOWAGE_NO_CONSOLE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub no_console: Option<bool>,
-    /// Most connections; further ones wait [default: 1024]
+    /// Most connections; a further one takes the place of one that is idle [default: 1024]
     #[arg(long, env = "STOWAGE_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
+    /// Seconds until a connection ends on which no whole request head came [default: 30]
+    #[arg(long, env = "STOWAGE_HEAD_SECONDS", value_name = "S")]
+    pub head_seconds: Option<u64>,
+    /// Seconds in which a request's body must come; of a file, a part of it [default: 30]
+    #[arg(long, env = "STOWAGE_BODY_SECONDS", value_name = "S")]
+    pub body_seconds: Option<u64>,
+    /// Seconds until a connection ends whose client takes no byte of a response [default: 30]
+    #[arg(long, env = "STOWAGE_WRITE_SECONDS", value_name = "S")]
+    pub write_seconds: Option<u64>,
     /// Most calls that run at the same time; further ones wait [default: 128]
     #[arg(long, env = "STOWAGE_MAX_CALLS", value_name = "N")]
     pub max_calls: Option<usize>,
@@ -138,6 +156,8 @@ impl Settings {
     pub fn over(self, other: Settings) -> Settings {
         Settings {
             listen: self.listen.or(other.listen),
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
             data: self.data.or(other.data),
             space: self.space.or(other.space),
             modules: self.modules.or(other.modules),
@@ -150,6 +170,9 @@ impl Settings {
             upload_root: self.upload_root.or(other.upload_root),
             no_console: self.no_console.or(other.no_console),
             max_connections: self.max_connections.or(other.max_connections),
+            head_seconds: self.head_seconds.or(other.head_seconds),
+            body_seconds: self.body_seconds.or(other.body_seconds),
+            write_seconds: self.write_seconds.or(other.write_seconds),
             max_calls: self.max_calls.or(other.max_calls),
             max_transfers: self.max_transfers.or(other.max_transfers),
             reuse: self.reuse.or(other.reuse),

@@ -1370,7 +1370,7 @@ export interface components {
         };
     };
     responses: {
-        /** @description The request was refused before a module saw it: 400 the body was cut off, 401 the token is missing or wrong, 403 the Origin is not allowed, 405 the method, 408 the body did not come in time, 413 the body is too large, 415 the content type, 421 the Host is not the server's, 431 the head is too large. */
+        /** @description The request was refused before a module saw it: 400 the body was cut off, 401 the token is missing or wrong, 403 the Origin is not allowed, 405 the method, 408 the body did not come in time, 413 the body is too large, 415 the content type, 421 the Host is not the server's, 429 too many wrong tokens came from this client, 431 the head is too large. */
         Refused: {
             headers: {
                 [name: string]: unknown;

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use stowage_deploy::api::ConsoleLink;
 
 use super::Problem;
+use crate::listen::Endpoint;
 
 /// Most links that wait for their use. A further one replaces the oldest.
 const MAX_LINKS: usize = 32;
@@ -23,8 +24,8 @@ const SECRET_BYTES: usize = 32;
 /// The links that wait for their use.
 #[derive(Debug)]
 pub(crate) struct Links {
-    /// The page, without a fragment.
-    page: String,
+    /// The page, without a fragment. None if no browser can open it.
+    page: Option<String>,
     waiting: Mutex<VecDeque<Waiting>>,
 }
 
@@ -37,10 +38,11 @@ struct Waiting {
 }
 
 impl Links {
-    /// The links of a server that listens on `address`.
-    pub(super) fn new(address: SocketAddr) -> Links {
+    /// The links of a server at `endpoint`.
+    pub(super) fn new(endpoint: &Endpoint) -> Links {
+        let page = endpoint.tcp().map(reachable);
         Links {
-            page: format!("http://{}/", reachable(address)),
+            page: page.map(|address| format!("{}://{address}/", endpoint.scheme())),
             waiting: Mutex::default(),
         }
     }
@@ -49,8 +51,9 @@ impl Links {
     /// runs.
     ///
     /// # Errors
-    /// When the system has no random bytes.
+    /// When no browser can open the page, or the system has no random bytes.
     pub(super) fn make(&self, until: Option<u64>) -> Result<ConsoleLink, Problem> {
+        let page = self.page.as_ref().ok_or(Problem::NoBrowser)?;
         let mut secret = [0; SECRET_BYTES];
         rand::rngs::SysRng
             .try_fill_bytes(&mut secret)
@@ -65,7 +68,7 @@ impl Links {
             until,
         });
         Ok(ConsoleLink {
-            url: format!("{}#key={secret}", self.page),
+            url: format!("{page}#key={secret}"),
             until,
         })
     }
@@ -99,7 +102,7 @@ mod tests {
     use super::*;
 
     fn links() -> Links {
-        Links::new(SocketAddr::from(([127, 0, 0, 1], 8787)))
+        Links::new(&Endpoint::Http(SocketAddr::from(([127, 0, 0, 1], 8787))))
     }
 
     fn secret(link: &ConsoleLink) -> String {
@@ -150,7 +153,12 @@ mod tests {
             ("[::1]:1", "http://[::1]:1/"),
             ("192.168.1.2:80", "http://192.168.1.2:80/"),
         ] {
-            assert_eq!(Links::new(listen.parse().expect("an address")).page, page);
+            let address = listen.parse().expect("an address");
+            assert_eq!(Links::new(&Endpoint::Http(address)).page.as_deref(), Some(page));
+            let secure = page.replace("http:", "https:");
+            assert_eq!(Links::new(&Endpoint::Https(address)).page, Some(secure));
         }
+        let unix = Links::new(&Endpoint::Unix("/run/stowage.sock".into()));
+        assert_eq!(unix.make(None).expect_err("no link"), Problem::NoBrowser);
     }
 }

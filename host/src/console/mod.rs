@@ -12,10 +12,9 @@ mod links;
 mod problem;
 mod session;
 
-pub(crate) use problem::Problem;
+pub(crate) use problem::{Problem, WrongSecret};
 pub(crate) use session::{Sessions, is_session};
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -30,12 +29,15 @@ use serde::Deserialize;
 use stowage_deploy::api::ConsoleLink;
 use tokio::time::timeout;
 
+use crate::listen::Endpoint;
 use crate::response::{HttpResponse, bearer, json_response};
 use assets::{Assets, INDEX};
 use links::Links;
 use session::Session;
 
 const FOLDER: &str = "/console/";
+/// Where sessions begin.
+pub(crate) const SESSION_PATH: &str = "/console/session";
 /// Most bytes of a body.
 const MAX_BODY_BYTES: usize = 4 << 10;
 /// How long a body may take.
@@ -55,6 +57,8 @@ struct Inner {
     sessions: Sessions,
     /// Whether the API needs a token.
     token_required: bool,
+    /// The scheme of the page's websocket.
+    socket_scheme: &'static str,
 }
 
 /// What a page asks a session with.
@@ -74,20 +78,24 @@ struct Info {
 }
 
 impl Console {
-    /// The console of a server that listens on `address`.
-    pub(crate) fn new(address: SocketAddr, sessions: Sessions, token_required: bool) -> Console {
+    /// The console of a server at `endpoint`.
+    pub(crate) fn new(endpoint: &Endpoint, sessions: Sessions, token_required: bool) -> Console {
         Console(Arc::new(Inner {
             assets: Assets::of_build(),
-            links: Links::new(address),
+            links: Links::new(endpoint),
             sessions,
             token_required,
+            socket_scheme: match endpoint {
+                Endpoint::Https(_) => "wss",
+                Endpoint::Http(_) | Endpoint::Unix(_) => "ws",
+            },
         }))
     }
 
     /// A link that waits for its use as long as the server runs.
     ///
     /// # Errors
-    /// When the system has no random bytes.
+    /// When no browser can open the server, or the system has no random bytes.
     pub(crate) fn first_link(&self) -> Result<ConsoleLink, Problem> {
         self.0.links.make(None)
     }
@@ -95,7 +103,7 @@ impl Console {
     /// A link that waits for its use for ten minutes.
     ///
     /// # Errors
-    /// When the system has no random bytes.
+    /// When no browser can open the server, or the system has no random bytes.
     pub(crate) fn link(&self) -> Result<ConsoleLink, Problem> {
         let lifetime_ms = u64::try_from(links::LIFETIME.as_millis()).unwrap_or(u64::MAX);
         self.0.links.make(Some(now_ms().saturating_add(lifetime_ms)))
@@ -105,13 +113,13 @@ impl Console {
     pub(crate) async fn respond(&self, request: Request<Incoming>) -> HttpResponse {
         let host = request.headers().get(HOST).cloned();
         let handled = match (request.method(), request.uri().path()) {
-            (&Method::POST, "/console/session") => self.session(request).await,
-            (_, "/console/session") => Err(Problem::MethodNotAllowed("POST")),
+            (&Method::POST, SESSION_PATH) => self.session(request).await,
+            (_, SESSION_PATH) => Err(Problem::MethodNotAllowed("POST")),
             (&Method::GET | &Method::HEAD, path) => self.get(path, request.headers()),
             _ => Err(Problem::MethodNotAllowed("GET, HEAD")),
         };
         let mut response = handled.unwrap_or_else(|problem| problem.into_response());
-        protect(response.headers_mut(), host.as_ref());
+        protect(response.headers_mut(), host.as_ref(), self.0.socket_scheme);
         response
     }
 
@@ -179,11 +187,11 @@ fn to_the_page() -> HttpResponse {
 }
 
 /// Says what the page may load, and that no other page may embed it. The gate has checked the Host.
-fn protect(headers: &mut HeaderMap, host: Option<&HeaderValue>) {
+fn protect(headers: &mut HeaderMap, host: Option<&HeaderValue>, socket_scheme: &str) {
     let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src blob:; \
-         connect-src 'self' ws://{host}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+         connect-src 'self' {socket_scheme}://{host}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
     if let Ok(policy) = HeaderValue::try_from(policy) {
         headers.insert(CONTENT_SECURITY_POLICY, policy);

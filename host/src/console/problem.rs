@@ -31,11 +31,18 @@ pub(crate) enum Problem {
     /// The methods that the path accepts.
     #[error("expected {0}")]
     MethodNotAllowed(&'static str),
+    /// The server listens on a unix socket.
+    #[error("no browser opens a unix socket; start the server with --listen ADDRESS:PORT to use the console")]
+    NoBrowser,
     #[error("the system has no random bytes")]
     NoRandomBytes,
     #[error("the response could not be written as JSON")]
     Json,
 }
+
+/// Marks a response to a wrong secret, which the server counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WrongSecret;
 
 impl Problem {
     pub(crate) fn status(self) -> StatusCode {
@@ -45,6 +52,7 @@ impl Problem {
             Problem::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Problem::NoSuchFile => StatusCode::NOT_FOUND,
             Problem::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Problem::NoBrowser => StatusCode::CONFLICT,
             Problem::NoRandomBytes | Problem::Json => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -53,6 +61,9 @@ impl Problem {
         let mut response = admin::refusal(self.status(), &self.to_string());
         if let Problem::MethodNotAllowed(allowed) = self {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+        }
+        if self == Problem::Secret {
+            response.extensions_mut().insert(WrongSecret);
         }
         response
     }

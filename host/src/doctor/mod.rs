@@ -12,7 +12,8 @@
 //! | `machine` | open files, clock |
 //! | `server` | the running server, or what a killed one left |
 //! | `database` | format, how it was closed |
-//! | `port` | the address to listen on |
+//! | `port` | the address or the unix socket to listen on |
+//! | `tls` | the certificate and its key |
 //! | `space` | the cloud space |
 //! | `modules` | modules to load, kept modules, compiled modules |
 //!
@@ -29,6 +30,7 @@ mod server;
 mod settings;
 mod space;
 mod subject;
+mod tls;
 mod verdict;
 
 use std::path::PathBuf;
@@ -85,6 +87,7 @@ impl DoctorArgs {
             server::check,
             database::check,
             port::check,
+            tls::check,
         ] {
             told.add(check(&subject))?;
         }

@@ -13,8 +13,9 @@ const ID: &str = "settings";
 const CONFIG: &str = "STOWAGE_CONFIG";
 
 /// Variables that are no settings of the server. A name that ends with `_` is a prefix.
-const OTHER_VARIABLES: [&str; 6] = [
+const OTHER_VARIABLES: [&str; 7] = [
     CONFIG,
+    "STOWAGE_CA",
     "STOWAGE_LOG",
     "STOWAGE_ADMIN_TOKEN",
     "STOWAGE_FILE_PASSWORD",

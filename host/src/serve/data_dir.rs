@@ -1,7 +1,6 @@
 //! The data directory of a server: its folders and the files that other programs look for.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -11,12 +10,14 @@ use stowage_cli::space::{directory_url, space_url};
 use stowage_cloud::Space;
 use stowage_storage::Store;
 
+use crate::listen::Endpoint;
 use crate::settings::Settings;
 
 /// The folders in the data directory that the server needs; the empty name is the directory itself.
 const FOLDERS: [&str; 5] = ["", "downloads", "temp", "modules", "cache"];
 
 /// The data directory.
+#[derive(Clone)]
 pub(super) struct DataDir {
     /// Its absolute path.
     pub(super) root: PathBuf,
@@ -82,11 +83,15 @@ impl DataDir {
     }
 
     /// Writes the server's address for the commands that look for it in the data directory.
-    pub(super) fn announce(&self, address: SocketAddr) -> anyhow::Result<()> {
-        let content = serde_json::json!({
-            "address": format!("http://{address}"),
+    /// `certificate` is the SHA-256 of the server's certificate: the commands trust it.
+    pub(super) fn announce(&self, endpoint: &Endpoint, certificate: Option<&str>) -> anyhow::Result<()> {
+        let mut content = serde_json::json!({
+            "address": endpoint.to_string(),
             "pid": std::process::id(),
         });
+        if let Some(certificate) = certificate {
+            content["certificate"] = certificate.into();
+        }
         let file = self.path(SERVER_FILE);
         write_private(&file, content.to_string().as_bytes()).with_context(|| file.display().to_string())
     }

@@ -39,6 +39,11 @@ impl Jobs {
         Jobs(jobs)
     }
 
+    /// Adds one that was started elsewhere.
+    pub(super) fn add(&mut self, name: &'static str, job: JoinHandle<()>) {
+        self.0.push((name, job));
+    }
+
     /// Waits until all of them have ended.
     pub(super) async fn join(self) {
         for (name, job) in self.0 {

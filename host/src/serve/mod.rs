@@ -5,13 +5,14 @@ mod data_dir;
 mod jobs;
 mod network;
 mod space;
+mod unix_socket;
 
 pub(crate) use assemble::limits;
-pub(crate) use network::{check as check_network, files_needed, listen as listen_address};
+pub(crate) use network::{check as check_network, files_needed, listen as listen_address, tls_files};
 pub(crate) use space::explained as explain_space_error;
+pub(crate) use unix_socket::{Found as FoundSocket, check as check_socket_path, look as look_at_socket};
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -27,9 +28,10 @@ use crate::console::{Console, Sessions};
 use crate::demo;
 use crate::hooks::{Hooks, RowModules};
 use crate::journal::Journal;
+use crate::listen::Endpoint;
 use crate::overview::{Overview, Parts as OverviewParts, Samples};
 use crate::server::files::Files;
-use crate::server::{self, Routes};
+use crate::server::{self, Routes, Tls};
 use crate::settings::Settings;
 use crate::traffic::Traffic;
 use assemble::Parts;
@@ -43,6 +45,7 @@ use jobs::{Jobs, stop_on_signal};
 /// Says which setting, file or address is wrong, and what to do.
 pub async fn run(settings: Settings, journal: Journal) -> anyhow::Result<()> {
     network::check(&settings)?;
+    network::advise(&settings);
     let data = DataDir::open(&settings)?;
     let watched = settings
         .watch_modules
@@ -52,7 +55,8 @@ pub async fn run(settings: Settings, journal: Journal) -> anyhow::Result<()> {
     let token = AdminToken::open(&data.path(ADMIN_TOKEN_FILE))?;
     // Bound before the slow parts, so that a port in use is reported at once. Connections wait
     // until everything is ready.
-    let (listener, address) = network::bind(&settings).await?;
+    let bound = network::bind(&settings).await?;
+    let endpoint = &bound.endpoint;
 
     let store = data.open_store(&settings)?;
     let space = data.open_space(&settings, &store).await?;
@@ -69,7 +73,7 @@ pub async fn run(settings: Settings, journal: Journal) -> anyhow::Result<()> {
     let sessions = (settings.no_console != Some(true)).then(|| Sessions::new(&token));
     let console = sessions
         .clone()
-        .map(|sessions| Console::new(address, sessions, settings.token.is_some()));
+        .map(|sessions| Console::new(endpoint, sessions, settings.token.is_some()));
     let traffic = Arc::new(Traffic::default());
     let overview = Overview::new(OverviewParts {
         data: data.root.clone(),
@@ -93,13 +97,23 @@ pub async fn run(settings: Settings, journal: Journal) -> anyhow::Result<()> {
         config.body_timeout,
         stop.clone(),
     );
-    let jobs = Jobs::start(hooks, &services, deployer.clone(), watched, overview, &stop);
+    let mut jobs = Jobs::start(hooks, &services, deployer.clone(), watched, overview, &stop);
 
-    data.announce(address)?;
+    data.announce(endpoint, bound.tls.as_ref().map(Tls::fingerprint).as_deref())?;
+    if let Some(tls) = bound.tls.clone() {
+        let (data, endpoint) = (data.clone(), endpoint.clone());
+        let changed = move |certificate: &str| {
+            if let Err(error) = data.announce(&endpoint, Some(certificate)) {
+                tracing::warn!(%error, "the new certificate is not announced: commands on this machine refuse it");
+            }
+        };
+        jobs.add("TLS certificate", tokio::spawn(tls.reload(stop.clone(), changed)));
+    }
     stop_on_signal(stop.clone())?;
-    let link = console.as_ref().map(Console::first_link).transpose()?;
-    print_address(address, link.as_ref())?;
-    let gate = network::gate(&settings, address, &token, sessions);
+    let reachable = console.as_ref().filter(|_| endpoint.tcp().is_some());
+    let link = reachable.map(Console::first_link).transpose()?;
+    print_address(endpoint, link.as_ref())?;
+    let gate = network::gate(&settings, endpoint, &token, sessions);
     let routes = Routes {
         logic,
         feed: services.feed,
@@ -108,7 +122,8 @@ pub async fn run(settings: Settings, journal: Journal) -> anyhow::Result<()> {
         console,
         traffic,
     };
-    server::run(listener, routes, gate, config, stop.clone()).await;
+    server::run(bound.listener, routes, gate, config, stop.clone()).await;
+    drop(bound.socket);
 
     tracing::info!("stopping");
     if deployer.recording().is_some()
@@ -138,8 +153,8 @@ async fn fill_demo(parts: &Parts, space: &Space, data: &DataDir) -> anyhow::Resu
 }
 
 /// Prints the address on stdout, which scripts wait for, and a link into the console.
-fn print_address(address: SocketAddr, link: Option<&ConsoleLink>) -> anyhow::Result<()> {
-    let mut text = format!("listening on http://{address}\n");
+fn print_address(endpoint: &Endpoint, link: Option<&ConsoleLink>) -> anyhow::Result<()> {
+    let mut text = format!("listening on {endpoint}\n");
     if let Some(ConsoleLink { url, .. }) = link {
         text.push_str(&format!("console: {url}\n"));
     }

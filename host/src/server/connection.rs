@@ -8,17 +8,19 @@ use std::time::Instant;
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
-    ALLOW, HeaderValue, ORIGIN, VARY,
+    ALLOW, CACHE_CONTROL, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
 use super::descriptions::Description;
 use super::files::{FileResponse, is_files};
-use super::{ConnectionPermit, Shared, feed};
+use super::gate::Refused;
+use super::guesses::{Caller, Credential};
+use super::{Connection, Shared, feed};
 use crate::admin;
-use crate::console::is_console;
+use crate::console::{SESSION_PATH, WrongSecret, is_console};
 use crate::response::{HttpResponse, json_response, refusal};
 use stowage_logic::rpc::{self, Code};
 use stowage_logic::{Elapsed, within};
@@ -26,41 +28,70 @@ use stowage_logic::{Elapsed, within};
 /// The path of the progress feed's websocket.
 const FEED_PATH: &str = "/ws";
 
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
 pub(super) async fn respond(
     shared: Arc<Shared>,
     request: Request<Incoming>,
-    permit: ConnectionPermit,
+    connection: &Connection,
 ) -> Result<FileResponse, Infallible> {
-    let shared = &*shared;
+    let mut response = answer(&shared, request, connection).await;
+    protect(response.headers_mut());
+    Ok(response)
+}
+
+/// What every response says to browsers, unless its route has said something else: take the type
+/// as it is named, give nothing to pages of other origins that did not ask for it as such, and keep
+/// nothing.
+fn protect(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (RESOURCE_POLICY, "same-origin"),
+        (CACHE_CONTROL, "no-store"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+async fn answer(shared: &Shared, request: Request<Incoming>, connection: &Connection) -> FileResponse {
     if admin::is_admin(request.uri().path()) {
-        let response = match shared.gate.check_admin(&request) {
+        let response = match shared.gate.check_admin(&request, &connection.caller) {
             Ok(()) => shared.admin.respond(request).await,
             Err(refused) => {
                 tracing::debug!(%refused, "a request to the admin API was refused");
-                admin::refusal(refused.status(), &refused.to_string())
+                retried_later(admin::refusal(refused.status(), &refused.to_string()), refused)
             }
         };
-        return Ok(response.map(Either::Left));
+        return response.map(Either::Left);
     }
     if is_console(request.method(), request.uri().path()) {
-        return Ok(console(shared, request).await.map(Either::Left));
+        return console(shared, request, &connection.caller).await.map(Either::Left);
     }
     let origin = request.headers().get(ORIGIN).cloned();
-    if let Err(refused) = shared.gate.check(&request) {
+    if let Err(refused) = shared.gate.check(&request, &connection.caller) {
         tracing::debug!(%refused, "a request was refused");
-        let mut response = refusal(refused.status(), &refused.to_string()).map(Either::Left);
+        let response = refusal(refused.status(), &refused.to_string());
+        let mut response = retried_later(response, refused).map(Either::Left);
         // A page learns only then that its token is wrong. Else it sees a broken connection.
         if refused.is_of_allowed_origin() {
             allow_origin(&mut response, origin);
         }
-        return Ok(response);
+        return response;
     }
     let mut response = match is_files(request.uri().path()) {
         true => shared.files.respond(request).await,
-        false => route(shared, request, permit).await.map(Either::Left),
+        false => route(shared, request, connection).await.map(Either::Left),
     };
     allow_origin(&mut response, origin);
-    Ok(response)
+    response
+}
+
+/// A refusal that says when to try again, if that is known.
+fn retried_later(mut response: HttpResponse, refused: Refused) -> HttpResponse {
+    if let Refused::Paused { seconds } = refused {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 /// Lets the pages of an origin read a response. The gate must have allowed it.
@@ -73,13 +104,23 @@ fn allow_origin(response: &mut FileResponse, origin: Option<HeaderValue>) {
 }
 
 /// The console. Without one, nothing is there.
-async fn console(shared: &Shared, request: Request<Incoming>) -> HttpResponse {
-    if let Err(refused) = shared.gate.check_console(&request) {
+async fn console(shared: &Shared, request: Request<Incoming>, caller: &Caller) -> HttpResponse {
+    if let Err(refused) = shared.gate.check_console(&request, caller) {
         tracing::debug!(%refused, "a request to the console was refused");
-        return admin::refusal(refused.status(), &refused.to_string());
+        return retried_later(admin::refusal(refused.status(), &refused.to_string()), refused);
     }
     match &shared.console {
-        Some(console) => console.respond(request).await,
+        Some(console) => {
+            let begins_session = request.uri().path() == SESSION_PATH;
+            let response = console.respond(request).await;
+            let guesses = shared.gate.guesses();
+            if response.extensions().get::<WrongSecret>().is_some() {
+                guesses.add_wrong(Credential::ConsoleSecret, caller);
+            } else if begins_session && response.status().is_success() {
+                guesses.add_right(Credential::ConsoleSecret, caller);
+            }
+            response
+        }
         None => admin::refusal(
             StatusCode::NOT_FOUND,
             "the console is turned off; start the server without --no-console",
@@ -88,7 +129,7 @@ async fn console(shared: &Shared, request: Request<Incoming>) -> HttpResponse {
 }
 
 /// Everything but the console, the admin API and files.
-async fn route(shared: &Shared, request: Request<Incoming>, permit: ConnectionPermit) -> HttpResponse {
+async fn route(shared: &Shared, request: Request<Incoming>, connection: &Connection) -> HttpResponse {
     if let Some(description) = Description::at(request.uri().path())
         && matches!(*request.method(), Method::GET | Method::HEAD)
     {
@@ -98,7 +139,7 @@ async fn route(shared: &Shared, request: Request<Incoming>, permit: ConnectionPe
             .await;
     }
     match (request.method(), request.uri().path()) {
-        (&Method::GET, FEED_PATH) => feed::upgrade(shared, request, permit),
+        (&Method::GET, FEED_PATH) => feed::upgrade(shared, request, Arc::clone(&connection.permit)),
         (&Method::OPTIONS, _) => preflight(),
         (&Method::POST, _) => {
             let (head, body) = request.into_parts();

@@ -1,10 +1,11 @@
 //! The websocket of the progress feed. The server sends frames and accepts only control frames.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
-use http::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use http::header::{HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use hyper_tungstenite::tungstenite::protocol::frame::Frame;
@@ -19,8 +20,12 @@ use tokio_util::sync::CancellationToken;
 use super::{ConnectionPermit, Shared, gate};
 use crate::response::{HttpResponse, refusal};
 
-/// How often the server sends a ping.
+/// The longest time between two pings of the server.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// A client that has sent nothing for this many pings, no answer either, is gone.
+const MISSED_PINGS: u32 = 3;
+/// When a client may try again that found no place among the websockets.
+const NO_SEAT_PAUSE: u64 = 5;
 /// If a client does not take a part of a frame in this time, the connection ends.
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 /// Most bytes of a frame of the websocket. A longer text is sent as several frames.
@@ -48,6 +53,14 @@ pub(super) fn upgrade(shared: &Shared, mut request: Request<Incoming>, permit: C
     if keys.len() > MAX_KEYS {
         return refusal(StatusCode::BAD_REQUEST, "key: expected at most 64 on one connection");
     }
+    let Ok(seat) = Arc::clone(&shared.socket_seats).try_acquire_owned() else {
+        let message = "there are too many websockets; try again later, or raise --max-connections";
+        let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, message);
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(NO_SEAT_PAUSE));
+        return response;
+    };
     let protocol = gate::protocol(request.headers()).and_then(|p| HeaderValue::from_str(p).ok());
     match hyper_tungstenite::upgrade(&mut request, Some(config())) {
         Ok((mut response, socket)) => {
@@ -57,10 +70,11 @@ pub(super) fn upgrade(shared: &Shared, mut request: Request<Incoming>, permit: C
             let stop = shared.stop.clone();
             let cut = shared.cut.clone();
             let subscriber = shared.traffic.subscribers.enter();
+            let ping_interval = PING_INTERVAL.min(shared.config.head_timeout);
             shared.sockets.spawn(async move {
-                let (_permit, _subscriber) = (permit, subscriber);
+                let (_permit, _seat, _subscriber) = (permit, seat, subscriber);
                 tokio::select! {
-                    () = feed.metered(serve(socket, frames, stop)) => {}
+                    () = feed.metered(serve(socket, frames, ping_interval, stop)) => {}
                     () = cut.cancelled() => {}
                 }
             });
@@ -81,7 +95,7 @@ fn keys(query: &str) -> Vec<String> {
         .collect()
 }
 
-async fn serve(socket: HyperWebsocket, mut frames: Connection, stop: CancellationToken) {
+async fn serve(socket: HyperWebsocket, mut frames: Connection, ping_interval: Duration, stop: CancellationToken) {
     let mut socket = match socket.await {
         Ok(socket) => socket,
         Err(error) => {
@@ -89,8 +103,9 @@ async fn serve(socket: HyperWebsocket, mut frames: Connection, stop: Cancellatio
             return;
         }
     };
-    let mut ping = interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL);
+    let mut ping = interval_at(Instant::now() + ping_interval, ping_interval);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pings_missed = 0;
     loop {
         let is_sent = tokio::select! {
             () = stop.cancelled() => break,
@@ -98,16 +113,34 @@ async fn serve(socket: HyperWebsocket, mut frames: Connection, stop: Cancellatio
                 Some(fragment) => in_time(send_fragment(&mut socket, fragment)).await,
                 None => break,
             },
-            _ = ping.tick() => in_time(socket.send(Message::Ping(Bytes::new()))).await,
+            _ = ping.tick() => {
+                if pings_missed == MISSED_PINGS {
+                    tracing::debug!("a websocket client has answered no ping");
+                    return;
+                }
+                pings_missed += 1;
+                in_time(socket.send(Message::Ping(Bytes::new()))).await
+            }
             received = socket.next() => match received {
                 Some(Ok(Message::Close(_))) => {
                     // The protocol has queued the reply, which is still to be written.
                     let _ = timeout(SEND_TIMEOUT, socket.close(None)).await;
                     return;
                 }
+                Some(Err(Error::Capacity(_))) => {
+                    let too_large = CloseFrame {
+                        code: CloseCode::Size,
+                        reason: "expected frames of at most 16 KiB and messages of at most 64 KiB".into(),
+                    };
+                    in_time(socket.send(Message::Close(Some(too_large)))).await;
+                    return;
+                }
                 // The protocol answers pings; other messages have no meaning.
                 Some(Err(_)) | None => return,
-                Some(Ok(_)) => continue,
+                Some(Ok(_)) => {
+                    pings_missed = 0;
+                    continue;
+                }
             },
         };
         if !is_sent {

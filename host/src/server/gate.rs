@@ -7,16 +7,21 @@
 //! a preflight. The admin API has a token of its own and accepts no page of another origin.
 //!
 //! A session of the console is one more credential for both, for the server's own pages only.
+//!
+//! Tokens and secrets are compared by their SHA-256. How long that takes says how the hashes differ,
+//! which tells nothing about the token. Wrong tokens are counted, see `guesses.rs`.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, HeaderName, Method, Request, StatusCode};
 use sha2::{Digest, Sha256};
 
 use super::files::is_files;
+use super::guesses::{Caller, Credential, Guesses};
 use crate::admin::AdminToken;
-use crate::console::{Sessions, is_session, now_ms};
+use crate::console::{SESSION_PATH, Sessions, is_session, now_ms};
+use crate::listen::Endpoint;
 use crate::response::{bearer, is_media_type, only};
 
 /// The websocket subprotocol that carries a bearer token, because browsers cannot set headers
@@ -55,6 +60,9 @@ pub(crate) enum Refused {
     /// A POST to the console that is not JSON.
     #[error("Content-Type: expected application/json")]
     ConsoleContentType,
+    /// Too many wrong tokens came from this client, so that none is looked at now.
+    #[error("Authorization: too many wrong tokens came from this client; try again in {seconds} s")]
+    Paused { seconds: u64 },
     /// A session of the console that has ended, or that this server did not begin.
     #[error("Authorization: this session has ended or is of another server; `stowage console` prints a new link")]
     Session,
@@ -70,6 +78,7 @@ impl Refused {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE
             }
             Refused::Token | Refused::AdminToken | Refused::Session => StatusCode::UNAUTHORIZED,
+            Refused::Paused { .. } => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
@@ -77,7 +86,7 @@ impl Refused {
     /// the refusal.
     pub(crate) fn is_of_allowed_origin(self) -> bool {
         match self {
-            Refused::Token | Refused::Session | Refused::ContentType => true,
+            Refused::Token | Refused::Session | Refused::ContentType | Refused::Paused { .. } => true,
             Refused::Host
             | Refused::Origin
             | Refused::AdminOrigin
@@ -101,33 +110,25 @@ pub(crate) struct Gate {
     admin_token: Option<[u8; 32]>,
     /// None if the server has no console.
     sessions: Option<Sessions>,
+    guesses: Arc<Guesses>,
 }
 
 impl Gate {
-    /// The rules of a server that listens on `address`: it accepts its own hosts and origins, and
-    /// the given ones.
-    pub(crate) fn new(address: SocketAddr, hosts: &[String], origins: &[String], token: Option<&str>) -> Gate {
-        let port = address.port();
-        let mut own = vec![
-            format!("127.0.0.1:{port}"),
-            format!("localhost:{port}"),
-            format!("[::1]:{port}"),
-        ];
-        if !address.ip().is_unspecified() {
-            own.push(address.to_string());
-        }
-        if port == 80 {
-            let bare: Vec<_> = own
-                .iter()
-                .filter_map(|h| h.strip_suffix(":80").map(str::to_owned))
-                .collect();
-            own.extend(bare);
-        }
+    /// The rules of a server at `endpoint`: it accepts its own hosts and origins, and the given
+    /// ones. Over TLS, pages of the given hosts are the server's own too: its certificate proves
+    /// the name.
+    pub(crate) fn new(endpoint: &Endpoint, hosts: &[String], origins: &[String], token: Option<&str>) -> Gate {
         let lower = |list: &[String]| list.iter().map(|s| s.trim().to_ascii_lowercase()).collect::<Vec<_>>();
+        let (mut own, given) = (endpoint.hosts(), lower(hosts));
+        let of_pages = own.iter().chain(match endpoint {
+            Endpoint::Https(_) => &given[..],
+            Endpoint::Http(_) | Endpoint::Unix(_) => &[],
+        });
+        let scheme = endpoint.scheme();
+        let own_origins: Vec<_> = of_pages.map(|host| format!("{scheme}://{host}")).collect();
         let mut allowed = lower(origins);
-        let own_origins: Vec<_> = own.iter().map(|host| format!("http://{host}")).collect();
         allowed.extend(own_origins.iter().cloned());
-        own.extend(lower(hosts));
+        own.extend(given);
         Gate {
             hosts: own,
             origins: allowed,
@@ -135,7 +136,13 @@ impl Gate {
             token: token.map(digest),
             admin_token: None,
             sessions: None,
+            guesses: Arc::default(),
         }
+    }
+
+    /// The wrong tokens that were counted.
+    pub(super) fn guesses(&self) -> &Guesses {
+        &self.guesses
     }
 
     /// Opens the admin API to requests with this token.
@@ -156,7 +163,7 @@ impl Gate {
     ///
     /// # Errors
     /// The first rule that the request breaks.
-    pub(crate) fn check<B>(&self, request: &Request<B>) -> Result<(), Refused> {
+    pub(super) fn check<B>(&self, request: &Request<B>, caller: &Caller) -> Result<(), Refused> {
         let headers = request.headers();
         self.check_host(request.uri(), headers)?;
         if !origin_is_among(headers, &self.origins) {
@@ -166,7 +173,7 @@ impl Gate {
         if request.method() == Method::OPTIONS {
             return Ok(());
         }
-        self.check_token(headers)?;
+        self.check_token(headers, caller)?;
         // A file has its own content type. A page sends it to another origin only with an Origin.
         if request.method() == Method::POST && !is_files(request.uri().path()) && !is_json(headers) {
             return Err(Refused::ContentType);
@@ -180,13 +187,13 @@ impl Gate {
     ///
     /// # Errors
     /// The first rule that the request breaks.
-    pub(crate) fn check_admin<B>(&self, request: &Request<B>) -> Result<(), Refused> {
+    pub(super) fn check_admin<B>(&self, request: &Request<B>, caller: &Caller) -> Result<(), Refused> {
         let headers = request.headers();
         self.check_host(request.uri(), headers)?;
         if !origin_is_among(headers, &self.own_origins) {
             return Err(Refused::AdminOrigin);
         }
-        self.check_credential(bearer(headers), self.admin_token, Refused::AdminToken, headers)?;
+        self.check_credential(bearer(headers), Credential::AdminToken, headers, caller)?;
         let content_type = only(headers, &CONTENT_TYPE);
         let known = ["application/json", "application/wasm"];
         if request.method() == Method::POST && !known.iter().any(|known| is_media_type(content_type, known)) {
@@ -200,7 +207,7 @@ impl Gate {
     ///
     /// # Errors
     /// The first rule that the request breaks.
-    pub(crate) fn check_console<B>(&self, request: &Request<B>) -> Result<(), Refused> {
+    pub(super) fn check_console<B>(&self, request: &Request<B>, caller: &Caller) -> Result<(), Refused> {
         let headers = request.headers();
         self.check_host(request.uri(), headers)?;
         let is_post = request.method() == Method::POST;
@@ -210,7 +217,10 @@ impl Gate {
         if is_post && !is_json(headers) {
             return Err(Refused::ConsoleContentType);
         }
-        Ok(())
+        match is_post && request.uri().path() == SESSION_PATH {
+            true => self.check_pause(Credential::ConsoleSecret, caller),
+            false => Ok(()),
+        }
     }
 
     fn check_host(&self, uri: &http::Uri, headers: &HeaderMap) -> Result<(), Refused> {
@@ -223,37 +233,52 @@ impl Gate {
         Ok(())
     }
 
-    fn check_token(&self, headers: &HeaderMap) -> Result<(), Refused> {
+    fn check_token(&self, headers: &HeaderMap, caller: &Caller) -> Result<(), Refused> {
         if self.token.is_none() {
             return Ok(());
         }
         let given = bearer(headers).or_else(|| token_protocol(headers));
-        self.check_credential(given, self.token, Refused::Token, headers)
+        self.check_credential(given, Credential::Token, headers, caller)
     }
 
     /// Checks that a request gave the expected token, or a session of the console.
     fn check_credential(
         &self,
         given: Option<&str>,
-        expected: Option<[u8; 32]>,
-        refused: Refused,
+        credential: Credential,
         headers: &HeaderMap,
+        caller: &Caller,
     ) -> Result<(), Refused> {
+        let (expected, refused) = match credential {
+            Credential::AdminToken => (self.admin_token, Refused::AdminToken),
+            Credential::Token | Credential::ConsoleSecret => (self.token, Refused::Token),
+        };
         let given = given.ok_or(refused)?;
+        // Nobody can guess the code of a session, and pages ask again and again with an old one. So
+        // sessions are not counted.
+        if let Some(sessions) = self.sessions.as_ref().filter(|_| is_session(given)) {
+            return match (sessions.knows(given, now_ms()), self.is_own_page(headers)) {
+                (false, _) => Err(Refused::Session),
+                (true, true) => Ok(()),
+                (true, false) => Err(Refused::ConsoleOrigin),
+            };
+        }
+        self.check_pause(credential, caller)?;
         if expected == Some(digest(given)) {
+            self.guesses.add_right(credential, caller);
             return Ok(());
         }
-        match &self.sessions {
-            Some(sessions) if is_session(given) => {
-                if !sessions.knows(given, now_ms()) {
-                    return Err(Refused::Session);
-                }
-                match self.is_own_page(headers) {
-                    true => Ok(()),
-                    false => Err(Refused::ConsoleOrigin),
-                }
-            }
-            _ => Err(refused),
+        self.guesses.add_wrong(credential, caller);
+        Err(refused)
+    }
+
+    /// Fails while no credential of a caller is looked at.
+    fn check_pause(&self, credential: Credential, caller: &Caller) -> Result<(), Refused> {
+        match self.guesses.pause(credential, caller) {
+            Some(pause) => Err(Refused::Paused {
+                seconds: pause.as_secs() + u64::from(pause.subsec_nanos() > 0),
+            }),
+            None => Ok(()),
         }
     }
 

@@ -65,8 +65,8 @@ fn enveloped(bytes: &[u8]) -> Option<Vec<u8>> {
     };
     let body = Envelope::failure(Code::OTHER, message).into_json();
     let described = format!(
-        "{status}\r\ncontent-type: application/json\r\nx-content-type-options: nosniff\r\ncache-control: no-store\r\n\
-         content-length: {}\r\n{headers}",
+        "{status}\r\ncontent-type: application/json\r\nx-content-type-options: nosniff\r\n\
+         cross-origin-resource-policy: same-origin\r\ncache-control: no-store\r\ncontent-length: {}\r\n{headers}",
         body.len()
     );
     Some([described.as_bytes(), &body].concat())

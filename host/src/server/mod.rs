@@ -6,13 +6,21 @@ mod descriptions;
 mod feed;
 pub(crate) mod files;
 mod gate;
+mod guesses;
 mod hyper_refusal;
+mod listener;
+mod seat;
+mod stream;
+mod tls;
 
 pub(crate) use gate::Gate;
+pub(crate) use listener::Listener;
+pub(crate) use seat::Answering;
+pub(crate) use tls::{Pair, Tls, TlsFiles};
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http_body_util::Either;
@@ -21,10 +29,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use stowage_logic::Logic;
 use stowage_transfer::Feed;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
-use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -33,16 +39,20 @@ use crate::console::Console;
 use crate::traffic::{Entered, Traffic};
 use descriptions::Descriptions;
 use files::Files;
+use guesses::Caller;
 use hyper_refusal::EnvelopedRefusals;
+use seat::{Seat, Seats};
+use stream::{Socket, Stream, Transport};
 
 /// The limits of connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
-    /// Most connections; further ones wait in the listener's queue.
+    /// Most connections. A further one takes the place of the one that is idle longest.
     pub connections: usize,
-    /// Time limit for a request's head. It includes the wait between two requests.
+    /// Time limit for a TLS handshake and for a request's head. It includes the wait between two
+    /// requests.
     pub head_timeout: Duration,
-    /// Time limit for a request's body.
+    /// Time limit for a request's body. For a file, the time in which a part of it must come.
     pub body_timeout: Duration,
     /// How long a client may take no byte of a response.
     pub write_timeout: Duration,
@@ -56,7 +66,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             connections: 1024,
-            head_timeout: Duration::from_secs(60),
+            head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             body_bytes: 1 << 20,
@@ -90,6 +100,8 @@ struct Shared {
     /// Cancelled when the server stops: websockets close.
     stop: CancellationToken,
     sockets: TaskTracker,
+    /// Websockets may take three of four connections: the rest is for requests, which end.
+    socket_seats: Arc<Semaphore>,
     /// Cancelled when the drain time is over: connections are cut off.
     cut: CancellationToken,
 }
@@ -107,9 +119,15 @@ const MAX_HEADERS: usize = 64;
 /// connection may become.
 type ConnectionPermit = Arc<(Option<OwnedSemaphorePermit>, Entered)>;
 
+/// What the requests of one connection share.
+struct Connection {
+    caller: Caller,
+    permit: ConnectionPermit,
+}
+
 /// Serves until `stop` is cancelled. Then it accepts no more connections, lets requests in flight
 /// end, and closes the websockets.
-pub(crate) async fn run(listener: TcpListener, routes: Routes, gate: Gate, config: Config, stop: CancellationToken) {
+pub(crate) async fn run(listener: Listener, routes: Routes, gate: Gate, config: Config, stop: CancellationToken) {
     let Routes {
         logic,
         feed,
@@ -127,6 +145,7 @@ pub(crate) async fn run(listener: TcpListener, routes: Routes, gate: Gate, confi
         console,
         traffic,
         gate,
+        socket_seats: Arc::new(Semaphore::new(config.connections - config.connections / 4)),
         config,
         stop,
         sockets: TaskTracker::new(),
@@ -155,8 +174,8 @@ pub(crate) async fn run(listener: TcpListener, routes: Routes, gate: Gate, confi
 }
 
 /// Accepts connections until the stop. A task of `connections` serves each.
-async fn accept(listener: &TcpListener, shared: &Arc<Shared>, connections: &TaskTracker) {
-    let permits = Arc::new(Semaphore::new(shared.config.connections));
+async fn accept(listener: &Listener, shared: &Arc<Shared>, connections: &TaskTracker) {
+    let seats = Seats::new(shared.config.connections);
     let mut http = Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(shared.config.head_timeout)
@@ -164,16 +183,15 @@ async fn accept(listener: &TcpListener, shared: &Arc<Shared>, connections: &Task
         .max_headers(MAX_HEADERS);
     loop {
         let accepted = async {
-            // The semaphore is never closed.
-            let permit = Arc::clone(&permits).acquire_owned().await.ok();
-            (listener.accept().await, permit)
+            let accepted = listener.accept().await?;
+            std::io::Result::Ok((accepted, seats.take().await))
         };
-        let (accepted, permit) = tokio::select! {
+        let accepted = tokio::select! {
             () = shared.stop.cancelled() => return,
             accepted = accepted => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let ((socket, peer), (permit, taken)) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Mostly the limit of open files: connections that end free some.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -181,37 +199,60 @@ async fn accept(listener: &TcpListener, shared: &Arc<Shared>, connections: &Task
                 continue;
             }
         };
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY is not set: small responses may be delayed");
-        }
-        let stream = with_write_timeout(stream, shared.config.write_timeout);
-        connections.spawn(serve(http.clone(), stream, permit, Arc::clone(shared)));
+        let connection = Arc::new(Connection {
+            caller: Caller::new(peer),
+            permit: Arc::new((permit, shared.traffic.connections.enter())),
+        });
+        let (http, tls, shared) = (http.clone(), listener.tls().cloned(), Arc::clone(shared));
+        connections.spawn(async move {
+            let taken = taken;
+            let seat = Arc::clone(&taken.seat);
+            let served = async {
+                if let Some(transport) = secured(socket, tls, &shared).await {
+                    serve(
+                        http,
+                        Stream::new(transport, Arc::clone(&seat)),
+                        connection,
+                        &seat,
+                        &shared,
+                    )
+                    .await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = served => {}
+                () = seat.lost() => tracing::debug!("an idle connection made room for another"),
+            }
+        });
     }
 }
 
-/// A TCP stream whose writes fail when the peer takes no byte for `limit`.
-type WriteTimeout = Pin<Box<TimeoutStream<TcpStream>>>;
-
-fn with_write_timeout(stream: TcpStream, limit: Duration) -> WriteTimeout {
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(limit));
-    Box::pin(stream)
+/// The transport of a connection, after the TLS handshake if TLS is spoken.
+async fn secured(socket: Socket, tls: Option<Tls>, shared: &Shared) -> Option<Transport> {
+    let stream = stream::limited(socket, shared.config.write_timeout);
+    match tls {
+        None => Some(Transport::Plain(stream)),
+        Some(tls) => {
+            let handshake = tls.handshake(stream, shared.config.head_timeout);
+            shared.stop.run_until_cancelled(handshake).await.flatten()
+        }
+    }
 }
 
 /// Serves one connection until it ends.
-async fn serve(http: Builder, stream: WriteTimeout, permit: Option<OwnedSemaphorePermit>, shared: Arc<Shared>) {
-    let permit: ConnectionPermit = Arc::new((permit, shared.traffic.connections.enter()));
-    let answering = Arc::new(AtomicUsize::new(0));
+async fn serve(http: Builder, stream: Stream, connection: Arc<Connection>, seat: &Arc<Seat>, shared: &Arc<Shared>) {
     let sends_files = Arc::new(AtomicBool::new(false));
     let stream = EnvelopedRefusals::new(stream, Arc::clone(&sends_files));
     let service = {
-        let (shared, answering) = (Arc::clone(&shared), Arc::clone(&answering));
+        let (shared, seat) = (Arc::clone(shared), Arc::clone(seat));
         service_fn(move |request| {
-            let (shared, permit, sends_files) = (Arc::clone(&shared), Arc::clone(&permit), Arc::clone(&sends_files));
-            let answering = Answering::begin(&answering);
+            let (shared, connection) = (Arc::clone(&shared), Arc::clone(&connection));
+            let sends_files = Arc::clone(&sends_files);
+            let answering = seat.answering();
             async move {
                 // Boxed: the future is large, and hyper moves the future of each request.
-                let answer = Box::pin(connection::respond(shared, request, permit)).await;
+                let answer = Box::pin(connection::respond(shared, request, &connection)).await;
                 answer.map(|response| {
                     response.map(|body| match body {
                         Either::Left(body) => Either::Left(body),
@@ -238,7 +279,7 @@ async fn serve(http: Builder, stream: WriteTimeout, permit: Option<OwnedSemaphor
                     // A partial head is no request in flight. A client has this long to take a
                     // response.
                     () = sleep(IDLE_AFTER_STOP) => {
-                        if answering.load(Ordering::Relaxed) == 0 {
+                        if !seat.is_answering() {
                             break Ok(());
                         }
                     }
@@ -248,46 +289,5 @@ async fn serve(http: Builder, stream: WriteTimeout, permit: Option<OwnedSemaphor
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
-    }
-}
-
-/// Counts a request while it is being answered.
-pub(crate) struct Answering(Arc<AtomicUsize>);
-
-impl Answering {
-    fn begin(count: &Arc<AtomicUsize>) -> Answering {
-        count.fetch_add(1, Ordering::Relaxed);
-        Answering(Arc::clone(count))
-    }
-}
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io;
-
-    use tokio::io::AsyncWriteExt as _;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_peer_that_takes_no_bytes_times_out() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (stream, _) = listener.accept().await.unwrap();
-        let mut stream = with_write_timeout(stream, Duration::from_millis(50));
-        let chunk = vec![0; 1 << 20];
-        let error = loop {
-            if let Err(error) = stream.write_all(&chunk).await {
-                break error;
-            }
-        };
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        drop(peer);
     }
 }

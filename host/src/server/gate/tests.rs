@@ -1,10 +1,30 @@
 //! Tests of the gate: the rules one by one, without a server.
 
+use super::super::listener::Peer;
 use super::*;
+
+impl Gate {
+    fn checked<B>(&self, request: &Request<B>) -> Result<(), Refused> {
+        self.check(request, &caller())
+    }
+
+    fn checked_admin<B>(&self, request: &Request<B>) -> Result<(), Refused> {
+        self.check_admin(request, &caller())
+    }
+}
+
+/// A connection of its own.
+fn caller() -> Caller {
+    Caller::new(Peer::User(1000))
+}
+
+fn endpoint() -> Endpoint {
+    Endpoint::Http("127.0.0.1:8787".parse().unwrap())
+}
 
 fn gate(token: Option<&str>) -> Gate {
     Gate::new(
-        SocketAddr::from(([127, 0, 0, 1], 8787)),
+        &endpoint(),
         &["stowage.test".into()],
         &["https://app.example".into()],
         token,
@@ -25,7 +45,7 @@ const OURS: (&str, &str) = ("host", "localhost:8787");
 #[test]
 fn only_known_hosts_are_answered() {
     for host in ["127.0.0.1:8787", "LOCALHOST:8787", "[::1]:8787", "stowage.test"] {
-        assert_eq!(gate(None).check(&request(&[("host", host), JSON])), Ok(()), "{host}");
+        assert_eq!(gate(None).checked(&request(&[("host", host), JSON])), Ok(()), "{host}");
     }
     for host in [
         "evil.example",
@@ -36,13 +56,13 @@ fn only_known_hosts_are_answered() {
         "localhost:8787.evil",
     ] {
         assert_eq!(
-            gate(None).check(&request(&[("host", host), JSON])),
+            gate(None).checked(&request(&[("host", host), JSON])),
             Err(Refused::Host),
             "{host}"
         );
     }
-    assert_eq!(gate(None).check(&request(&[JSON])), Err(Refused::Host));
-    assert_eq!(gate(None).check(&request(&[OURS, OURS, JSON])), Err(Refused::Host));
+    assert_eq!(gate(None).checked(&request(&[JSON])), Err(Refused::Host));
+    assert_eq!(gate(None).checked(&request(&[OURS, OURS, JSON])), Err(Refused::Host));
 }
 
 #[test]
@@ -52,17 +72,17 @@ fn an_absolute_target_must_be_ours_too() {
         .header(JSON.0, JSON.1)
         .body(())
         .unwrap();
-    assert_eq!(gate(None).check(&request), Err(Refused::Host));
+    assert_eq!(gate(None).checked(&request), Err(Refused::Host));
 }
 
 #[test]
 fn origins_are_absent_or_known() {
     for origin in ["https://app.example", "http://localhost:8787"] {
-        assert_eq!(gate(None).check(&request(&[OURS, JSON, ("origin", origin)])), Ok(()));
+        assert_eq!(gate(None).checked(&request(&[OURS, JSON, ("origin", origin)])), Ok(()));
     }
     for origin in ["null", "https://evil.example", "http://app.example", ""] {
         assert_eq!(
-            gate(None).check(&request(&[OURS, JSON, ("origin", origin)])),
+            gate(None).checked(&request(&[OURS, JSON, ("origin", origin)])),
             Err(Refused::Origin)
         );
     }
@@ -77,27 +97,27 @@ fn a_post_is_json() {
         "",
     ] {
         assert_eq!(
-            gate(None).check(&request(&[OURS, ("content-type", bad)])),
+            gate(None).checked(&request(&[OURS, ("content-type", bad)])),
             Err(Refused::ContentType)
         );
     }
-    assert_eq!(gate(None).check(&request(&[OURS])), Err(Refused::ContentType));
+    assert_eq!(gate(None).checked(&request(&[OURS])), Err(Refused::ContentType));
 }
 
 #[test]
 fn a_token_is_asked_for_once_it_is_set() {
     let gate = gate(Some("secret"));
-    assert_eq!(gate.check(&request(&[OURS, JSON])), Err(Refused::Token));
+    assert_eq!(gate.checked(&request(&[OURS, JSON])), Err(Refused::Token));
     assert_eq!(
-        gate.check(&request(&[OURS, JSON, ("authorization", "Bearer wrong")])),
+        gate.checked(&request(&[OURS, JSON, ("authorization", "Bearer wrong")])),
         Err(Refused::Token)
     );
     assert_eq!(
-        gate.check(&request(&[OURS, JSON, ("authorization", "Bearer secret")])),
+        gate.checked(&request(&[OURS, JSON, ("authorization", "Bearer secret")])),
         Ok(())
     );
     let offered = ("sec-websocket-protocol", "x, stowage.bearer.secret");
-    assert_eq!(gate.check(&request(&[OURS, JSON, offered])), Ok(()));
+    assert_eq!(gate.checked(&request(&[OURS, JSON, offered])), Ok(()));
 }
 
 #[test]
@@ -109,7 +129,7 @@ fn the_admin_api_has_a_token_of_its_own_and_no_foreign_pages() {
     let admin = ("authorization", admin.as_str());
     let gate = gate(Some("secret")).with_admin(&token);
     let wasm = ("content-type", "application/wasm");
-    let check = |headers: &[(&str, &str)]| gate.check_admin(&request(headers));
+    let check = |headers: &[(&str, &str)]| gate.checked_admin(&request(headers));
     for ok in [
         &[OURS, admin, wasm][..],
         &[OURS, admin, JSON],
@@ -139,10 +159,10 @@ fn the_admin_api_has_a_token_of_its_own_and_no_foreign_pages() {
         .header(OURS.0, OURS.1)
         .body(())
         .unwrap();
-    assert_eq!(gate.check_admin(&preflight), Err(Refused::AdminToken));
+    assert_eq!(gate.checked_admin(&preflight), Err(Refused::AdminToken));
     let closed = self::gate(None);
     assert_eq!(
-        closed.check_admin(&request(&[OURS, admin, JSON])),
+        closed.checked_admin(&request(&[OURS, admin, JSON])),
         Err(Refused::AdminToken)
     );
 }
@@ -168,22 +188,22 @@ fn a_session_opens_both_apis_to_the_servers_own_pages() {
         &[OURS, JSON, session, own],
         &[OURS, JSON, session, own, ("sec-fetch-site", "same-origin")],
     ] {
-        assert_eq!(gate.check(&request(ok)), Ok(()), "{ok:?}");
-        assert_eq!(gate.check_admin(&request(ok)), Ok(()), "{ok:?}");
+        assert_eq!(gate.checked(&request(ok)), Ok(()), "{ok:?}");
+        assert_eq!(gate.checked_admin(&request(ok)), Ok(()), "{ok:?}");
     }
     for site in ["cross-site", "same-site", "none", ""] {
         let foreign = [OURS, JSON, session, ("sec-fetch-site", site)];
-        assert_eq!(gate.check(&request(&foreign)), Err(Refused::ConsoleOrigin), "{site}");
+        assert_eq!(gate.checked(&request(&foreign)), Err(Refused::ConsoleOrigin), "{site}");
         assert_eq!(
-            gate.check_admin(&request(&foreign)),
+            gate.checked_admin(&request(&foreign)),
             Err(Refused::ConsoleOrigin),
             "{site}"
         );
     }
     // An origin that may call the API with its token may not use a session.
     let allowed = [OURS, JSON, session, ("origin", "https://app.example")];
-    assert_eq!(gate.check(&request(&allowed)), Err(Refused::ConsoleOrigin));
-    assert_eq!(gate.check_admin(&request(&allowed)), Err(Refused::AdminOrigin));
+    assert_eq!(gate.checked(&request(&allowed)), Err(Refused::ConsoleOrigin));
+    assert_eq!(gate.checked_admin(&request(&allowed)), Err(Refused::AdminOrigin));
 }
 
 #[test]
@@ -194,10 +214,10 @@ fn a_session_of_another_server_or_time_is_refused_with_what_to_do() {
         let protocol = format!("stowage.bearer.{wrong}");
         let bearer = format!("Bearer {wrong}");
         let bearer = [OURS, JSON, ("authorization", bearer.as_str())];
-        assert_eq!(gate.check(&request(&bearer)), Err(Refused::Session), "{wrong}");
-        assert_eq!(gate.check_admin(&request(&bearer)), Err(Refused::Session), "{wrong}");
+        assert_eq!(gate.checked(&request(&bearer)), Err(Refused::Session), "{wrong}");
+        assert_eq!(gate.checked_admin(&request(&bearer)), Err(Refused::Session), "{wrong}");
         let protocol = [OURS, JSON, ("sec-websocket-protocol", protocol.as_str())];
-        assert_eq!(gate.check(&request(&protocol)), Err(Refused::Session), "{wrong}");
+        assert_eq!(gate.checked(&request(&protocol)), Err(Refused::Session), "{wrong}");
     }
     assert_eq!(Refused::Session.status(), StatusCode::UNAUTHORIZED);
     assert!(Refused::Session.to_string().contains("`stowage console`"));
@@ -205,7 +225,7 @@ fn a_session_of_another_server_or_time_is_refused_with_what_to_do() {
     let without = self::gate(Some("secret"));
     let bearer = format!("Bearer {token}");
     let bearer = [OURS, JSON, ("authorization", bearer.as_str())];
-    assert_eq!(without.check(&request(&bearer)), Err(Refused::Token));
+    assert_eq!(without.checked(&request(&bearer)), Err(Refused::Token));
 }
 
 #[test]
@@ -215,7 +235,7 @@ fn the_console_is_for_the_servers_own_pages() {
     let get = |headers: &[(&str, &str)]| {
         let mut head = request(headers);
         *head.method_mut() = Method::GET;
-        gate.check_console(&head)
+        gate.check_console(&head, &caller())
     };
     assert_eq!(get(&[OURS]), Ok(()), "no token is needed");
     assert_eq!(get(&[OURS, own]), Ok(()));
@@ -224,7 +244,7 @@ fn the_console_is_for_the_servers_own_pages() {
         get(&[OURS, ("origin", "https://app.example")]),
         Err(Refused::ConsoleOrigin)
     );
-    let post = |headers: &[(&str, &str)]| gate.check_console(&request(headers));
+    let post = |headers: &[(&str, &str)]| gate.check_console(&request(headers), &caller());
     assert_eq!(post(&[OURS, own, JSON]), Ok(()));
     assert_eq!(
         post(&[OURS, JSON]),
@@ -232,4 +252,84 @@ fn the_console_is_for_the_servers_own_pages() {
         "an Origin is required"
     );
     assert_eq!(post(&[OURS, own]), Err(Refused::ConsoleContentType));
+}
+
+#[test]
+fn after_ten_wrong_tokens_a_client_has_to_wait_and_connections_with_the_right_one_go_on() {
+    let gate = gate(Some("secret"));
+    let with = |caller: &Caller, token: &str| {
+        let bearer = format!("Bearer {token}");
+        gate.check(&request(&[OURS, JSON, ("authorization", &bearer)]), caller)
+    };
+    let known = caller();
+    assert_eq!(with(&known, "secret"), Ok(()));
+    for _ in 0..10 {
+        assert_eq!(with(&caller(), "wrong"), Err(Refused::Token));
+    }
+    for token in ["wrong", "secret"] {
+        let refused = with(&caller(), token).expect_err(token);
+        assert_eq!(refused, Refused::Paused { seconds: 1 }, "{token}");
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    }
+    assert_eq!(with(&known, "secret"), Ok(()));
+    assert_eq!(with(&Caller::new(Peer::User(1001)), "secret"), Ok(()), "another client");
+    // A request without a token is no guess.
+    assert_eq!(gate.checked(&request(&[OURS, JSON])), Err(Refused::Token));
+}
+
+#[test]
+fn a_session_is_no_guess() {
+    let (gate, token) = gate_with_session();
+    for _ in 0..20 {
+        let old = [OURS, JSON, ("authorization", "Bearer console-old")];
+        assert_eq!(gate.checked(&request(&old)), Err(Refused::Session));
+        assert_eq!(gate.checked_admin(&request(&old)), Err(Refused::Session));
+    }
+    for _ in 0..10 {
+        let wrong = [OURS, JSON, ("authorization", "Bearer wrong")];
+        assert_eq!(gate.checked_admin(&request(&wrong)), Err(Refused::AdminToken));
+    }
+    let bearer = format!("Bearer {token}");
+    let session = [OURS, JSON, ("authorization", bearer.as_str())];
+    assert_eq!(gate.checked_admin(&request(&session)), Ok(()));
+}
+
+#[test]
+fn over_tls_the_server_has_other_origins_and_the_names_of_its_certificate_are_its_own() {
+    let endpoint = Endpoint::Https("127.0.0.1:8787".parse().unwrap());
+    let gate = Gate::new(&endpoint, &["stowage.test".into()], &[], None);
+    for (origin, expected) in [
+        ("https://127.0.0.1:8787", Ok(())),
+        ("https://stowage.test", Ok(())),
+        ("http://127.0.0.1:8787", Err(Refused::Origin)),
+        ("http://stowage.test", Err(Refused::Origin)),
+    ] {
+        assert_eq!(
+            gate.checked(&request(&[OURS, JSON, ("origin", origin)])),
+            expected,
+            "{origin}"
+        );
+    }
+    let own = [("host", "stowage.test"), ("origin", "https://stowage.test"), JSON];
+    assert_eq!(gate.check_console(&request(&own), &caller()), Ok(()));
+    // Without TLS, a name proves nothing.
+    let plain = self::gate(None);
+    let own = [("host", "stowage.test"), ("origin", "http://stowage.test"), JSON];
+    assert_eq!(
+        plain.check_console(&request(&own), &caller()),
+        Err(Refused::ConsoleOrigin)
+    );
+}
+
+#[test]
+fn a_unix_socket_is_called_localhost() {
+    let gate = Gate::new(&Endpoint::Unix("/run/stowage.sock".into()), &[], &[], None);
+    assert_eq!(gate.checked(&request(&[("host", "localhost"), JSON])), Ok(()));
+    for host in ["localhost:80", "127.0.0.1", "evil.example", ""] {
+        assert_eq!(
+            gate.checked(&request(&[("host", host), JSON])),
+            Err(Refused::Host),
+            "{host}"
+        );
+    }
 }
