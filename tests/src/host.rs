@@ -17,6 +17,7 @@ use crate::wire::{self, Reply};
 #[derive(Clone, Debug)]
 pub struct Launch {
     data: PathBuf,
+    listen: String,
     space: Option<String>,
     args: Vec<String>,
     env: Vec<(String, String)>,
@@ -27,10 +28,18 @@ impl Launch {
     pub fn new(data: impl Into<PathBuf>) -> Launch {
         Launch {
             data: data.into(),
+            listen: "127.0.0.1:0".to_owned(),
             space: None,
             args: Vec::new(),
             env: Vec::new(),
         }
+    }
+
+    /// Listening elsewhere than on a free port of 127.0.0.1.
+    #[must_use]
+    pub fn listen(mut self, listen: impl Into<String>) -> Launch {
+        self.listen = listen.into();
+        self
     }
 
     /// With the space at this URL.
@@ -60,7 +69,7 @@ impl Launch {
     }
 
     fn command(&self) -> Command {
-        let mut args = vec!["serve".to_owned(), "--listen".into(), "127.0.0.1:0".into()];
+        let mut args = vec!["serve".to_owned(), "--listen".into(), self.listen.clone()];
         args.extend(["--data".into(), self.data.display().to_string()]);
         if let Some(space) = &self.space {
             args.extend(["--space".into(), space.clone()]);
@@ -92,7 +101,7 @@ impl Launch {
 pub struct TestHost {
     launch: Launch,
     process: Process,
-    address: SocketAddr,
+    url: String,
 }
 
 impl TestHost {
@@ -101,20 +110,25 @@ impl TestHost {
         let line = process
             .until_printed("the server listens", |lines| lines.front().cloned())
             .await;
-        let address = line
-            .strip_prefix("listening on http://")
-            .and_then(|address| address.parse().ok())
-            .unwrap_or_else(|| panic!("the server printed {line:?}"));
-        TestHost {
-            launch,
-            process,
-            address,
-        }
+        let url = line
+            .strip_prefix("listening on ")
+            .unwrap_or_else(|| panic!("the server printed {line:?}"))
+            .to_owned();
+        TestHost { launch, process, url }
     }
 
     /// The address where it listens.
+    ///
+    /// # Panics
+    /// When it listens on a unix socket.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        let address = self.url.split_once("://").and_then(|(_, address)| address.parse().ok());
+        address.unwrap_or_else(|| panic!("{} is no address", self.url))
+    }
+
+    /// The address as the server printed it: a URL, or `unix:` and a path.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// The link into the console that it printed.
@@ -179,7 +193,7 @@ impl TestHost {
 
     /// Posts a body.
     pub async fn post(&self, path: &str, body: impl Into<bytes::Bytes>) -> Reply {
-        wire::send(self.address, wire::post(self.address, path, body)).await
+        wire::send(self.address(), wire::post(self.address(), path, body)).await
     }
 
     /// Syncs the local lists with the space.

@@ -1,4 +1,4 @@
-//! What a process uses: memory and processor time, read from `/proc`.
+//! What a process uses: memory, open files and processor time, read from `/proc`.
 
 use std::fs;
 use std::time::Duration;
@@ -45,6 +45,29 @@ pub fn processor_time(pid: u32) -> Duration {
         .map(|ticks| ticks.parse::<u64>().expect("a number of ticks"))
         .sum();
     Duration::from_millis(ticks * 1000 / TICKS_A_SECOND)
+}
+
+/// How many files a process has open.
+///
+/// # Panics
+/// When there is no such process, or it is not ours.
+pub fn open_files(pid: u32) -> usize {
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process is ours");
+    files.count()
+}
+
+/// Lets this process open as many files as the system allows: tests of many connections need it.
+pub fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    // If it cannot be raised, a test that needs more says so.
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    );
 }
 
 fn status_bytes(pid: u32, field: &str) -> u64 {

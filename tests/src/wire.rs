@@ -8,7 +8,7 @@ use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::wait::within;
@@ -67,6 +67,17 @@ pub fn request(method: Method, address: SocketAddr, path: &str) -> http::request
 pub async fn try_send(address: SocketAddr, request: Request<Full<Bytes>>) -> anyhow::Result<Reply> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
+    exchange(stream, request).await
+}
+
+/// Sends a request on a connection that is open, and closes it.
+///
+/// # Errors
+/// When the server hangs up or does not speak HTTP.
+pub async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> anyhow::Result<Reply>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     // The connection ends with the sender, which ends with the exchange.
     let exchange = async move {
@@ -117,4 +128,23 @@ pub fn raw_status(answer: &str) -> u16 {
         .nth(1)
         .and_then(|status| status.parse().ok())
         .unwrap_or(0)
+}
+
+/// Sends bytes and returns the HTTP status of the first answer, or 0 if the server hangs up without
+/// one. The connection is closed then, also if the server would keep it.
+///
+/// # Panics
+/// When the server neither answers nor hangs up in time.
+pub async fn first_status(address: SocketAddr, bytes: &[u8]) -> u16 {
+    within("the first line of an answer", async {
+        let mut stream = TcpStream::connect(address).await.expect("the server listens");
+        // A server that refuses a head may hang up before it has read the body.
+        let _ = stream.write_all(bytes).await;
+        let mut line = [0; 12];
+        match stream.read_exact(&mut line).await {
+            Ok(_) => raw_status(&String::from_utf8_lossy(&line)),
+            Err(_) => 0,
+        }
+    })
+    .await
 }

@@ -321,4 +321,33 @@ async fn an_address_that_others_reach_needs_a_token() {
     let refused = serve.run().await;
     assert!(refused.status != 0 && refused.stderr.contains("token"), "{refused}");
     assert!(refused.stdout.is_empty(), "{refused}");
+    // One that is guessed in a day is none.
+    for listen in ["0.0.0.0:0", "[::]:0"] {
+        let short = Launch::new(dir.path())
+            .listen(listen)
+            .args(["--token", "fifteen letters"]);
+        let short = short.refused().await;
+        assert!(short.stderr.contains("spaces"), "{short}");
+        let short = Launch::new(dir.path())
+            .listen(listen)
+            .args(["--token", "fifteen-letters"]);
+        let short = short.refused().await;
+        assert!(short.stderr.contains("at least 16 characters"), "{short}");
+    }
+}
+
+#[tokio::test]
+async fn a_short_token_on_loopback_is_a_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Launch::new(dir.path())
+        .args(["--token", "fifteen-letters"])
+        .start()
+        .await;
+    assert!(host.log().contains("may be guessed"), "{}", host.log());
+    assert!(!host.log().contains("fifteen-letters"));
+    let host = Launch::new(dir.path().join("other"))
+        .args(["--token", "sixteen-letters-"])
+        .start()
+        .await;
+    assert!(!host.log().contains("may be guessed"), "{}", host.log());
 }
