@@ -18,7 +18,7 @@ use crate::sync::thread::{self, JoinHandle};
 const RETENTION_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Keys of one database transaction. Each key may dirty a page of its own.
-pub(super) const CHUNK_KEYS: usize = 4096;
+pub(crate) const CHUNK_KEYS: usize = 4096;
 
 /// How memtables are flushed.
 #[derive(Debug, Clone, Copy)]

@@ -38,10 +38,10 @@ const MAX_AGE: Duration = Duration::from_secs(10);
 const FLUSH_POLL: Duration = Duration::from_millis(20);
 
 /// The first and the longest time between a flush that found no space and the next one.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
+pub(crate) const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(4);
 /// The least time between two openings that may heal failed reads.
-const HEAL_INTERVAL: Duration = Duration::from_secs(60);
+pub(crate) const HEAL_INTERVAL: Duration = Duration::from_secs(60);
 /// Space that must be free before a flush is tried again.
 const SPACE_BYTES: usize = 1 << 20;
 

@@ -227,14 +227,6 @@ impl Wal {
         Ok(())
     }
 
-    /// Makes durable what a read returns.
-    ///
-    /// # Errors
-    /// If the disk fails.
-    pub(crate) fn sync(&self) -> io::Result<()> {
-        self.disk.sync_data()
-    }
-
     /// Fills the current half with zeros at least up to `end`.
     fn zero_up_to(&mut self, end: usize) -> io::Result<()> {
         let zeroed = self.zeroed[self.half];

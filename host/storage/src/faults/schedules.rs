@@ -19,6 +19,7 @@ use shuttle::{Config as Shuttle, FailurePersistence, Runner};
 use super::disk::{Attached, Disk, Name};
 use super::trace::opener;
 use crate::backend::redb::RedbBackend;
+use crate::random::Random;
 use crate::sync::modelled::{Late, do_perhaps_late, interleave, with_late};
 use crate::{BackendError, CommitError, Config, Error, KeyRange, Store, Transaction};
 
@@ -277,7 +278,7 @@ fn flush_and_power_loss() {
             interleave();
         }
         let seed = u64::from(shuttle::rand::Rng::r#gen::<u32>(&mut shuttle::rand::thread_rng()));
-        (power.after_power_loss(seed), at_loss.all())
+        (power.after_power_loss(&mut Random::new(seed | 1 << 32)), at_loss.all())
     });
     join(threads);
     let (image, answered_then) = loss.join().unwrap();

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use redb::StorageBackend;
 
 use super::disk::{Attached, Disk, Name};
-use crate::backend::redb::{Opener, RedbBackend};
+use crate::backend::flusher::{CHUNK_KEYS, FlushMode};
+use crate::backend::redb::{FIRST_RETRY, HEAL_INTERVAL, Opener, RedbBackend};
 use crate::backend::{Backend as _, BackendSnapshot};
 use crate::error::{BackendError, OpenError};
+use crate::random::Random;
 
 const NAMES: [Name; 2] = [Name::Database, Name::Wal];
 
@@ -147,7 +149,7 @@ impl Trace {
             }
         }
         match kept {
-            Kept::Sectors { seed } => Arc::new(disk.after_power_loss(seed)),
+            Kept::Sectors { seed } => Arc::new(disk.after_power_loss(&mut Random::new(seed | 1 << 32))),
             _ => {
                 for file in files {
                     file.sync_data().unwrap();
@@ -191,6 +193,10 @@ pub(super) fn opener<D: StorageBackend, W: StorageBackend>(
         cache_size_bytes: 1 << 20,
         half_bytes,
         fill_bytes: half_bytes,
+        flush_mode: FlushMode::Thread,
+        chunk_keys: CHUNK_KEYS,
+        first_retry: FIRST_RETRY,
+        heal_interval: HEAL_INTERVAL,
     }
 }
 
