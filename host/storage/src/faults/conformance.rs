@@ -13,7 +13,8 @@ use stateright::{Checker as _, Model as _};
 
 use super::batches::{HALF_BYTES, long, rows, short};
 use super::disk::{Disk, Name};
-use super::stepper::{Call, Engine, Event, Go, Returned, Role, Stop, commit_syncs};
+use super::engine::{Call, Engine, Event, commit_syncs};
+use super::stops::{Go, Returned, Role, Stop};
 use super::trace::{Kept, recovered, stored};
 use crate::backend::BackendSnapshot;
 use crate::error::BackendError;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::batches::{HALF_BYTES, after, long, rows, short};
 use super::disk::{Disk, Name};
-use super::stepper::{Call, Engine, Event, Go, Role, Stop, commit_syncs};
+use super::engine::{Call, Engine, Event, commit_syncs};
+use super::stops::{Go, Role, Stop};
 use super::trace::{Kept, Trace, recovered};
 use crate::error::OpenError;
 use crate::model::state::{Rows, Write};

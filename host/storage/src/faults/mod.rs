@@ -12,13 +12,15 @@ mod crash_points;
 mod damage;
 mod disk;
 #[cfg(test)]
+mod engine;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod gate;
 #[cfg(test)]
 mod schedules;
 #[cfg(test)]
-mod stepper;
+mod stops;
 #[cfg(test)]
 mod trace;
 pub mod power_loss;

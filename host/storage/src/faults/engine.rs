@@ -5,56 +5,20 @@
 //! go on. So a test holds the engine at a crash point as long as it wants, and looks at what a
 //! power loss would leave.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::{OnceLock, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
-use redb::StorageBackend;
+use parking_lot::{Condvar, Mutex};
 
 use super::batches::{self, HALF_BYTES};
-use super::disk::{Attached, Disk, Name};
-use super::trace::{self, Change, Operation, Trace};
+use super::disk::Disk;
+use super::stops::{Go, Returned, Role, Shared, State, Stop, stepped};
+use super::trace::Trace;
 use crate::backend::redb::{Opener, RedbBackend};
-use crate::backend::{ApplyError, Backend as _, BackendSnapshot, KeyUpdate};
+use crate::backend::{ApplyError, Backend as _, KeyUpdate};
 use crate::error::BackendError;
-
-/// A test that waits longer has found a deadlock.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The operation before which a thread stops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// The log is opened. The database is open.
-    OpenLog,
-    /// The log is made longer, or filled with zeros.
-    GrowLog,
-    WriteRecord,
-    SyncLog,
-    TruncateLog,
-    /// The database is synced: the end of a commit.
-    SyncDatabase,
-}
-
-/// What a stopped operation does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Go {
-    Succeed,
-    /// It fails without an effect.
-    Fail,
-    /// It fails, but it had an effect: a sync all, a write half.
-    FailLate,
-}
-
-/// The two threads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    Committer,
-    Flusher,
-}
 
 /// A call of the backend.
 pub(super) enum Call {
@@ -67,183 +31,10 @@ pub(super) enum Call {
     Close,
 }
 
-/// What a call returned: the new state, if there is one.
-pub(super) type Returned = Result<Option<Arc<dyn BackendSnapshot>>, BackendError>;
-
 /// Where a call is.
 pub(super) enum Event {
     Stopped(Stop),
     Returned(Returned),
-}
-
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    trace: Trace,
-    committer: Side,
-    flusher: Side,
-    /// Nothing stops.
-    is_free: bool,
-    /// The process was killed: nothing has an effect any more.
-    is_dead: bool,
-    returned: Option<Returned>,
-    /// Whether the first call to open the files succeeded.
-    is_open: bool,
-}
-
-#[derive(Default)]
-struct Side {
-    stopped: Option<Stop>,
-    go: Option<Go>,
-    /// How many stops it has left behind.
-    passed: u64,
-}
-
-impl State {
-    fn side(&mut self, role: Role) -> &mut Side {
-        match role {
-            Role::Committer => &mut self.committer,
-            Role::Flusher => &mut self.flusher,
-        }
-    }
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    /// Waits until `found` has a value.
-    fn wait<T>(&self, what: &str, mut found: impl FnMut(&mut State) -> Option<T>) -> T {
-        let mut state = self.state.lock();
-        loop {
-            if let Some(found) = found(&mut state) {
-                return found;
-            }
-            let waited = self.changed.wait_for(&mut state, PATIENCE);
-            assert!(!waited.timed_out(), "waited too long for {what}");
-        }
-    }
-
-    /// Stops the thread before an operation.
-    fn stop(&self, stop: Stop) -> (MutexGuard<'_, State>, Go) {
-        let role = match thread::current().name() {
-            Some("storage-flusher") => Role::Flusher,
-            _ => Role::Committer,
-        };
-        let mut state = self.state.lock();
-        state.side(role).stopped = Some(stop);
-        self.changed.notify_all();
-        loop {
-            let go = match (state.is_dead, state.is_free, state.side(role).go.take()) {
-                (true, ..) => Some(Go::Fail),
-                (_, _, Some(go)) => Some(go),
-                (_, true, None) => Some(Go::Succeed),
-                (_, false, None) => None,
-            };
-            if let Some(go) = go {
-                let side = state.side(role);
-                side.stopped = None;
-                side.passed += 1;
-                return (state, go);
-            }
-            self.changed.wait(&mut state);
-        }
-    }
-}
-
-/// A file that stops its users.
-#[derive(Debug)]
-struct Stepped {
-    name: Name,
-    file: Attached,
-    shared: Arc<Shared>,
-}
-
-impl Stepped {
-    /// Does an operation, after a stop if it has one.
-    fn change(&self, stop: Option<Stop>, change: Change) -> io::Result<()> {
-        let (mut state, go) = match stop {
-            Some(stop) => self.shared.stop(stop),
-            None => {
-                let state = self.shared.state.lock();
-                let go = if state.is_dead { Go::Fail } else { Go::Succeed };
-                (state, go)
-            }
-        };
-        let change = match (go, change) {
-            (Go::FailLate, Change::Write(offset, mut bytes)) => {
-                bytes.truncate(bytes.len() / 2);
-                Change::Write(offset, bytes)
-            }
-            (_, change) => change,
-        };
-        if go != Go::Fail {
-            change.apply(&self.file)?;
-            state.trace.push(Operation {
-                name: self.name,
-                change,
-            });
-        }
-        drop(state);
-        self.shared.changed.notify_all();
-        match go {
-            Go::Succeed => Ok(()),
-            Go::Fail | Go::FailLate => Err(io::Error::other("as planned")),
-        }
-    }
-
-    /// Whether the last operation on this file changed its length.
-    fn has_grown(&self) -> bool {
-        let state = self.shared.state.lock();
-        let last = state.trace.last(self.name);
-        matches!(last, Some(Change::SetLen(_)))
-    }
-}
-
-impl StorageBackend for Stepped {
-    fn len(&self) -> io::Result<u64> {
-        self.file.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.file.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        let stop = match (self.name, len) {
-            (Name::Wal, 0) => Some(Stop::TruncateLog),
-            (Name::Wal, _) => Some(Stop::GrowLog),
-            (Name::Database, _) => None,
-        };
-        self.change(stop, Change::SetLen(len))
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        let stop = match self.name {
-            Name::Wal => Some(Stop::SyncLog),
-            // redb also syncs a new length before it uses it.
-            Name::Database => (!self.has_grown()).then_some(Stop::SyncDatabase),
-        };
-        self.change(stop, Change::Sync)
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let is_zero = data.iter().all(|byte| *byte == 0);
-        let stop = match self.name {
-            Name::Wal if is_zero => Some(Stop::GrowLog),
-            Name::Wal => Some(Stop::WriteRecord),
-            Name::Database => None,
-        };
-        self.change(stop, Change::Write(offset, data.to_vec()))
-    }
 }
 
 /// The backend, and the threads that it stops on.
@@ -444,27 +235,6 @@ pub(super) fn commit_syncs() -> usize {
         );
         stops / commits
     })
-}
-
-fn stepped(disk: &Arc<Disk>, shared: &Arc<Shared>, half_bytes: usize) -> Opener {
-    let stepped = |name| {
-        let (disk, shared) = (Arc::clone(disk), Arc::clone(shared));
-        move || Stepped {
-            name,
-            file: disk.attach(name),
-            shared: Arc::clone(&shared),
-        }
-    };
-    let (wal, shared) = (stepped(Name::Wal), Arc::clone(shared));
-    let open_log = move || {
-        let (_, go) = shared.stop(Stop::OpenLog);
-        shared.changed.notify_all();
-        match go {
-            Go::Succeed => Ok(wal()),
-            Go::Fail | Go::FailLate => Err(io::Error::other("as planned")),
-        }
-    };
-    trace::opener(stepped(Name::Database), open_log, half_bytes)
 }
 
 /// The thread of the committer.
