@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use crate::backend::{ApplyError, Backend, BackendSnapshot, CheckpointState, ClosedSnapshot};
+use crate::backend::{ApplyError, Backend, BackendLoad, BackendSnapshot, CheckpointState, ClosedSnapshot};
 use crate::batch::Batch;
 use crate::commit::Commit;
 use crate::config::Config;
@@ -155,8 +155,11 @@ impl Committer {
             let request = match self.wait(&mut queue, clock) {
                 Wakeup::Request(request) => request,
                 Wakeup::MaintenanceDue => {
+                    self.shared.counters.begin_work();
                     self.maintain();
                     self.go_on_with_checkpoints();
+                    self.note_load();
+                    self.shared.counters.end_work();
                     continue;
                 }
                 Wakeup::Closed => break,
@@ -165,10 +168,14 @@ impl Committer {
             if !batch.is_empty() {
                 expected = batch.len();
                 let start = sync::now();
+                self.shared.counters.begin_work();
                 self.commit_or_recover(&mut batch);
                 last_duration = sync::now() - start;
+                self.shared.counters.add_batch_time(last_duration);
+                self.note_load();
             }
             self.go_on_with_checkpoints();
+            self.shared.counters.end_work();
         }
         self.close();
     }
@@ -249,6 +256,7 @@ impl Committer {
         let mut folded = Batch::default();
         let mut sequence = self.sequence;
         let mut fence = self.fence;
+        let number = self.shared.counters.batches.load(Ordering::Relaxed) + 1;
         for pending in batch.iter() {
             let admitted = if pending.snapshot < fence {
                 Err(CommitError::Conflict)
@@ -261,7 +269,10 @@ impl Committer {
                     if pending.is_fence {
                         fence = sequence;
                     }
-                    Ok(Commit { sequence })
+                    Ok(Commit {
+                        sequence,
+                        batch: Some(number),
+                    })
                 }
                 // A damaged row concerns only those who need it.
                 Err(CommitError::Backend(error)) if !error.is_damage() => return Err(error.into()),
@@ -304,6 +315,13 @@ impl Committer {
         }));
     }
 
+    /// Counts what the backend does beside the batches.
+    fn note_load(&self) {
+        let BackendLoad { flushes, log_bytes } = self.backend.load();
+        self.shared.counters.flushes.store(flushes, Ordering::Relaxed);
+        self.shared.counters.log_bytes.store(log_bytes, Ordering::Relaxed);
+    }
+
     fn reply(&mut self, batch: &mut Vec<Pending>, verdicts: Vec<Result<Commit, CommitError>>) {
         // Counted before the replies, so that a caller finds its own commit in the counts.
         let counters = &self.shared.counters;
@@ -325,6 +343,7 @@ impl Committer {
         count(&counters.bytes_written, bytes);
         if commits > 0 {
             count(&counters.batches, 1);
+            counters.add_batch_size(commits);
             counters.largest_batch.fetch_max(commits, Ordering::Relaxed);
         }
         for (pending, verdict) in batch.drain(..).zip(verdicts) {

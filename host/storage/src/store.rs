@@ -16,7 +16,7 @@ use crate::committer::{CommitReply, Committer, Pending, Request, Shared};
 use crate::config::Config;
 use crate::error::{BackendError, CommitError, Error, OpenError, UpdateError};
 use crate::snapshot::Snapshot;
-use crate::stats::{Stats, count};
+use crate::stats::{BatchStats, ServiceState, Stats, count};
 use crate::sync::thread::{self, JoinHandle};
 use crate::sync::{Mutex, oneshot};
 use crate::transaction::Transaction;
@@ -187,7 +187,7 @@ impl Store {
         drop(snapshot);
         if writes.is_empty() && !is_fence {
             count(&self.0.shared.counters.read_only_commits, 1);
-            return Ok(Enqueued::Done(Commit { sequence }));
+            return Ok(Enqueued::Done(Commit { sequence, batch: None }));
         }
         let queue = self.0.queue().ok_or(CommitError::Closed)?;
         let (reply, verdict) = oneshot::channel();
@@ -240,6 +240,20 @@ impl Store {
             .queue()
             .map_or(0, |queue| (queue.max_capacity() - queue.capacity()) as u64);
         self.0.shared.counters.read(queued)
+    }
+
+    /// How large the batches were, and how long they took, since the store was opened.
+    pub fn batch_stats(&self) -> BatchStats {
+        self.0.shared.counters.read_batches()
+    }
+
+    /// Whether the store can commit. It returns at once, whatever the disk does.
+    pub fn service_state(&self) -> ServiceState {
+        ServiceState {
+            closed: self.0.queue.lock().is_none(),
+            failed: !self.0.shared.published.load().in_service,
+            busy: self.0.shared.counters.busy(),
+        }
     }
 
     /// The settings that it was opened with.

@@ -45,6 +45,15 @@ impl<E: Into<BackendError>> From<E> for ApplyError {
     }
 }
 
+/// What a backend does beside the batches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct BackendLoad {
+    /// Flushes since the backend was opened.
+    pub(crate) flushes: u64,
+    /// Bytes of the log that hold records now.
+    pub(crate) log_bytes: u64,
+}
+
 /// Keeps stored keys and values. Only the committer uses it.
 pub(crate) trait Backend: Send {
     /// The committed state.
@@ -79,6 +88,11 @@ pub(crate) trait Backend: Send {
     /// Whether opening it again may heal failed reads. At most now and then.
     fn should_reopen(&mut self) -> bool {
         false
+    }
+
+    /// What it does beside the batches.
+    fn load(&self) -> BackendLoad {
+        BackendLoad::default()
     }
 
     /// Closes what is open and opens it again. Reads of earlier snapshots may fail from then on.

@@ -21,7 +21,7 @@ use super::layers::Layers;
 use super::memtable::Memtable;
 use super::read_errors::ReadErrors;
 use super::wal::{HALF_BYTES, RecordFit, Wal};
-use super::{ApplyError, Backend, BackendSnapshot, CheckpointState, KeyUpdate, Visit, format, new_database};
+use super::{ApplyError, Backend, BackendLoad, BackendSnapshot, CheckpointState, KeyUpdate, Visit, format, new_database};
 use crate::error::{BackendError, OpenError};
 
 /// Bytes of flushed memtables that are kept for old snapshots, for each byte of a log half.
@@ -78,6 +78,8 @@ pub(crate) struct RedbBackend {
     retry: Duration,
     /// When the files were last opened again because of failed reads.
     healed: Option<Instant>,
+    /// Flushes before the files were last reopened.
+    earlier_flushes: u64,
 }
 
 /// The open files and the state over them.
@@ -106,6 +108,8 @@ struct OpenFiles {
     /// If the database cannot take what the log holds: why. The log then stays as it is, its
     /// batches are read from `active`, and nothing is written.
     read_only: Option<ReadOnly>,
+    /// Flushes that have begun.
+    flushes: u64,
 }
 
 /// Why nothing is written, and when that is tried again; `None` if only a repair helps.
@@ -164,6 +168,7 @@ impl RedbBackend {
             opener,
             open: Some(open),
             healed: None,
+            earlier_flushes: 0,
         })
     }
 
@@ -294,7 +299,16 @@ impl Backend for RedbBackend {
         self.open.as_mut().ok_or(BackendError::Closed)?.checkpoint()
     }
 
+    fn load(&self) -> BackendLoad {
+        let open = self.open.as_ref();
+        BackendLoad {
+            flushes: self.earlier_flushes + open.map_or(0, |open| open.flushes),
+            log_bytes: open.map_or(0, |open| open.wal.used_bytes() as u64),
+        }
+    }
+
     fn reopen(&mut self) -> Result<(), BackendError> {
+        self.earlier_flushes = self.load().flushes;
         if let Err(error) = self.close() {
             tracing::warn!(path = %self.path.display(), %error, "the failed storage could not be closed cleanly");
         }
@@ -380,6 +394,7 @@ impl OpenFiles {
                 reason: Arc::new(problem),
             }),
             errors: log.errors,
+            flushes: 0,
         })
     }
 
@@ -494,7 +509,10 @@ impl OpenFiles {
         self.wait_for_flush()?;
         match self.active.is_empty() {
             true => Ok(()),
-            false => flusher::flush(&self.db, &self.active, self.batch, self.chunk_keys),
+            false => {
+                self.flushes += 1;
+                flusher::flush(&self.db, &self.active, self.batch, self.chunk_keys)
+            }
         }
     }
 
@@ -504,6 +522,7 @@ impl OpenFiles {
         let frozen = std::mem::take(&mut self.active);
         self.filled = None;
         self.flusher.begin(Arc::clone(&frozen), self.batch)?;
+        self.flushes += 1;
         self.frozen = Some(frozen);
         self.frozen_batch = self.batch;
         self.wal.turn_over();
