@@ -17,6 +17,7 @@
 //! | `imports` | the host functions that modules import |
 //! | `engine` | modules in wasmtime: compiled, checked, instantiated, limited |
 //! | `scheduler` | when runs get the processor |
+//! | `spans` | the spans of a call, for traces |
 //! | `api` | ids, errors, effects, facts, and the traits of the services |
 //! | `codec` | JSON to component values and back |
 
@@ -37,10 +38,11 @@ mod rollout;
 mod routing;
 pub mod rpc;
 mod scheduler;
+mod spans;
 
 pub use api::call_id::CallId;
 pub use api::effect::{CloudChange, Effect, HIDDEN, Request};
-pub use api::error::{CallError, GrowthLimit, Refusal, ServiceError};
+pub use api::error::{CallError, Fault, GrowthLimit, Refusal, ServiceError};
 pub use api::fact::{Answer, CloudFailure, Facts, Question, SyncCounts};
 pub use api::invocation::Invocation;
 pub use api::moment::Moment;
@@ -65,7 +67,7 @@ pub use engine::module::Module;
 pub use engine::pool::Reuse;
 pub use engine::precompiled::{Precompiled, precompile};
 pub use engine::signature::Signature;
-pub use engine::stats::Summary;
+pub use engine::stats::{FunctionCounts, InstanceEnd, ModuleStats, Retry, Summary};
 pub use engine::version::{ParseVersionError, Version};
 pub use logic::Logic;
 pub use rollout::behaviour::{Behaviour, Ending, is_module_table};
@@ -77,3 +79,4 @@ pub use rollout::watch::{Regression, Watch, WatchReport};
 pub use routing::generation::Generation;
 pub use routing::route::Route;
 pub use routing::serving::CallHold;
+pub use spans::SPAN_TARGET;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use stowage_storage::{Snapshot, Store, Transaction};
+use tracing::{Instrument as _, Span};
 use wasmtime::component::{ComponentNamedList, Lift, Lower, Val};
 
 use crate::api::call_id::CallId;
+use crate::api::code;
 use crate::api::error::{CallError, ServiceError};
 use crate::api::fact::Facts;
 use crate::api::invocation::{Invocation, PlainInvocation};
@@ -32,6 +34,7 @@ use crate::rollout::shadow::Shadow;
 use crate::routing::generation::Generation;
 use crate::routing::route::Route;
 use crate::routing::serving::{CallHold, Serving};
+use crate::spans;
 
 /// The modules, and what runs them. A cheap handle.
 #[derive(Clone)]
@@ -102,6 +105,21 @@ impl Logic {
         self.serving.hold()
     }
 
+    /// Requests that reached no function, by code.
+    pub fn refused_requests(&self) -> [(i32, u64); 2] {
+        self.runtime.refused.read()
+    }
+
+    /// Counts a request that reached no function.
+    pub(crate) fn count_refused(&self, code: i32) {
+        self.runtime.refused.count(code);
+    }
+
+    /// The permits of short runs that are held now, and all of them.
+    pub fn permits(&self) -> (usize, usize) {
+        self.runtime.scheduler.short_permits()
+    }
+
     /// A new call's identity.
     pub fn call_id(&self) -> CallId {
         self.runtime.call_id()
@@ -121,7 +139,20 @@ impl Logic {
     /// # Errors
     /// As [`Logic::call`].
     pub async fn run(&self, route: &Route, invocation: &dyn Invocation, id: &CallId) -> Result<Outcome, CallError> {
-        Ok(self.invoke(route, invocation, None, id).await?.outcome)
+        let span = spans::call(route.function(), *id, self.generation().number());
+        let invoked = self.invoke(route, invocation, None, id, &span).instrument(span.clone());
+        let result = invoked.await;
+        spans::ended(
+            &span,
+            match &result {
+                Ok(output) => match &output.outcome {
+                    Outcome::Done(_) => code::SUCCESS,
+                    failed @ Outcome::Failed(_) => failed.code().unwrap_or(code::OTHER),
+                },
+                Err(_) => code::FAILURE,
+            },
+        );
+        Ok(result?.outcome)
     }
 
     /// [`Logic::call`] of a function that returns a `result`, with Rust types for parameters and
@@ -158,23 +189,27 @@ impl Logic {
         P: ComponentNamedList + Lower + Clone + Send + Sync + 'static,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        self.invoke(route, &PlainInvocation(&[]), Some(&typed), id).await?;
+        self.invoke(route, &PlainInvocation(&[]), Some(&typed), id, &Span::none())
+            .await?;
         typed.into_result().ok_or(CallError::NoState)
     }
 
-    /// Runs a call to its end. If calls are held back before it begins, it is routed again.
+    /// Runs a call to its end, in this span. If calls are held back before it begins, it is routed
+    /// again.
     pub(crate) async fn invoke(
         &self,
         route: &Route,
         invocation: &dyn Invocation,
         typed: Option<&dyn TypedEntry>,
         id: &CallId,
+        span: &Span,
     ) -> Result<Output, CallError> {
         let config = &self.runtime.config;
         let conditions = config.conditions.as_deref();
         let moment = conditions.map_or_else(Moment::now, Conditions::moment);
         let mut call = CallContext::new(*id, moment, invocation, self, &config.limits);
         call.typed = typed;
+        call.span = span.clone();
         if let Some(conditions) = conditions {
             call.host_calls = conditions.host_calls(config.limits.host_calls);
         }
@@ -186,6 +221,7 @@ impl Logic {
                 // Boxed: few calls are on trial, and their future is large.
                 Some(rollout) => Box::pin(rollout.run(&self.runtime, &route.live, &mut call)).await,
             };
+            span.record("attempts", call.attempts);
             let error = match result {
                 Ok(output) => return Ok(output),
                 Err(Stopped::Failed(error)) => error,
@@ -246,7 +282,7 @@ impl Logic {
 
     /// Releases the effects of a run, once the caller has committed its transaction.
     pub fn release(&self, dry_run: DryRun) {
-        commit::release(dry_run.effects, &*self.runtime.services);
+        commit::release(dry_run.effects, &*self.runtime.services, &Span::none());
     }
 
     /// Begins to compare `candidate` with the live version in `percent` of the calls it observes.

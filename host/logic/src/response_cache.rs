@@ -12,7 +12,7 @@ use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 use stowage_storage::TableVersions;
 
-use crate::engine::module::Module;
+use crate::engine::function::Function;
 
 /// The largest path and body together whose response is cached.
 const MAX_REQUEST_BYTES: usize = 4 << 10;
@@ -39,7 +39,8 @@ impl ResponseCache {
         if !response.tables.are_current() {
             return None;
         }
-        response.module.stats.count_cached();
+        let function = &response.function;
+        function.module().stats.count_cached(function.ordinal());
         Some(response.json.clone())
     }
 
@@ -95,8 +96,8 @@ pub(crate) struct CachedResponse {
     pub(crate) json: Bytes,
     /// The response is valid while these are the versions of the tables.
     pub(crate) tables: TableVersions,
-    /// The module that made it.
-    pub(crate) module: Arc<Module>,
+    /// The function that made it.
+    pub(crate) function: Function,
 }
 
 #[derive(Clone)]

@@ -58,6 +58,22 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// Its kind.
+    pub fn fault(&self) -> Fault {
+        match self {
+            CallError::Trap(_) => Fault::Trap,
+            CallError::CpuDeadline => Fault::CpuDeadline,
+            CallError::WallDeadline => Fault::WallDeadline,
+            CallError::Growth(_) => Fault::Growth,
+            CallError::Refused(_) => Fault::Refused,
+            CallError::Instantiate(_) | CallError::NoExport(_) | CallError::NoState => Fault::Start,
+            CallError::Contention => Fault::Contention,
+            CallError::Crowded => Fault::Crowded,
+            CallError::Storage(_) | CallError::Commit(_) | CallError::CommitTask(_) => Fault::Storage,
+            CallError::Arguments(_) | CallError::NoRoute => Fault::Unserved,
+        }
+    }
+
     /// Whether the module caused it, rather than storage, the load or the route table.
     pub fn is_of_the_module(&self) -> bool {
         match self {
@@ -76,6 +92,63 @@ impl CallError {
             | CallError::CommitTask(_)
             | CallError::Crowded
             | CallError::NoRoute => false,
+        }
+    }
+}
+
+/// The kinds of [`CallError`], for counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The module trapped.
+    Trap,
+    /// It used up its processor time.
+    CpuDeadline,
+    /// The call waited and ran for too long.
+    WallDeadline,
+    /// The module went over a limit of memory or tables.
+    Growth,
+    /// A host function ended the run.
+    Refused,
+    /// The start-up code failed, or the module lacks what its type declares.
+    Start,
+    /// Every attempt conflicted.
+    Contention,
+    /// Too many calls take long.
+    Crowded,
+    /// Storage failed.
+    Storage,
+    /// No module serves the function, or its arguments cannot be made.
+    Unserved,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Fault; 10] = [
+        Fault::Trap,
+        Fault::CpuDeadline,
+        Fault::WallDeadline,
+        Fault::Growth,
+        Fault::Refused,
+        Fault::Start,
+        Fault::Contention,
+        Fault::Crowded,
+        Fault::Storage,
+        Fault::Unserved,
+    ];
+
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fault::Trap => "trap",
+            Fault::CpuDeadline => "cpu-deadline",
+            Fault::WallDeadline => "wall-deadline",
+            Fault::Growth => "growth",
+            Fault::Refused => "refused",
+            Fault::Start => "start",
+            Fault::Contention => "contention",
+            Fault::Crowded => "crowded",
+            Fault::Storage => "storage",
+            Fault::Unserved => "unserved",
         }
     }
 }

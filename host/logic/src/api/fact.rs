@@ -60,6 +60,17 @@ impl Question {
         }
     }
 
+    /// Its kind, in traces.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Question::Sync => "sync",
+            Question::Password { .. } => "password",
+            Question::Tasks { .. } => "tasks",
+            Question::Prepare { .. } => "prepare",
+            Question::FindBlob { .. } => "find-blob",
+        }
+    }
+
     /// What the question asks, without its password.
     pub fn subject(&self) -> String {
         match self {

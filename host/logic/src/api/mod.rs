@@ -3,6 +3,7 @@
 //! bindings.
 
 pub(crate) mod call_id;
+pub(crate) mod code;
 pub(crate) mod effect;
 pub(crate) mod error;
 pub(crate) mod fact;

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use stowage_storage::Transaction;
+use tracing::Instrument as _;
 use wasmtime::Trap;
 use wasmtime::component::Val;
 
@@ -17,8 +18,10 @@ use crate::engine::active_call::ActiveCall;
 use crate::engine::function::Function;
 use crate::engine::instance::Instance;
 use crate::engine::module::Module;
+use crate::engine::stats::InstanceEnd;
 use crate::scheduler::paced_run::PacedRun;
 use crate::scheduler::permits::{Crowded, RunPermits};
+use crate::spans;
 
 /// Why an attempt has no outcome.
 pub(crate) enum AttemptError {
@@ -60,7 +63,7 @@ pub(crate) async fn run<'a>(
     start: Start,
 ) -> Result<FinishedRun<'a>, AttemptError> {
     let (module, export) = (function.module(), function.export());
-    let (mut transaction, permits) = begin(runtime, function, start).await?;
+    let (mut transaction, permits) = begin(runtime, function, call, start).await?;
     let mut instance = instance(runtime, module, call).await?;
     let params = call.invocation.params(&mut transaction, &export.params)?;
     let active = active_call(runtime, call, transaction);
@@ -83,7 +86,7 @@ pub(crate) async fn run<'a>(
     let mut active = instance.disarm().ok_or(CallError::NoState)?;
     match returned {
         Ok(outcome) => {
-            module.pool.put(instance, &runtime.config.reuse);
+            module.pool.put(instance, &runtime.config.reuse, &module.stats);
             Ok(FinishedRun {
                 outcome,
                 call: active,
@@ -91,11 +94,14 @@ pub(crate) async fn run<'a>(
             })
         }
         // The instance is dropped: a trap can leave it in any state.
-        Err(error) => Err(match active.asked.take() {
-            Some(question) => AttemptError::Asked(question),
-            None if active.transaction.is_outdated() => AttemptError::Conflict,
-            None => AttemptError::Failed(cause(&instance, &mut active, error)),
-        }),
+        Err(error) => {
+            module.stats.count_dropped(InstanceEnd::Interrupted, 1);
+            Err(match active.asked.take() {
+                Some(question) => AttemptError::Asked(question),
+                None if active.transaction.is_outdated() => AttemptError::Conflict,
+                None => AttemptError::Failed(cause(&instance, &mut active, error)),
+            })
+        }
     }
 }
 
@@ -103,6 +109,7 @@ pub(crate) async fn run<'a>(
 async fn begin<'r>(
     runtime: &'r Runtime,
     function: &Function,
+    call: &CallContext<'_>,
     start: Start,
 ) -> Result<(Transaction, RunPermits<'r>), AttemptError> {
     let era = match start {
@@ -110,7 +117,8 @@ async fn begin<'r>(
         Start::In(transaction) => return Ok((*transaction, RunPermits::default())),
     };
     let module = function.module();
-    let permits = runtime.scheduler.admit(&module.turns, &function.export().average).await;
+    let admitted = runtime.scheduler.admit(&module.turns, &function.export().average);
+    let permits = admitted.instrument(spans::wait(&call.span)).await;
     if permits.has_turn() {
         module.stats.count_paced();
     }
@@ -127,7 +135,7 @@ async fn instance(runtime: &Runtime, module: &Module, call: &CallContext<'_>) ->
     let activity = runtime.ticker.activity();
     activity.busy();
     if !call.fresh_instance
-        && let Some(instance) = module.pool.take(&runtime.config.reuse)
+        && let Some(instance) = module.pool.take(&runtime.config.reuse, &module.stats)
     {
         return Ok(instance);
     }
@@ -138,7 +146,9 @@ async fn instance(runtime: &Runtime, module: &Module, call: &CallContext<'_>) ->
         call.limits,
         activity,
     ));
-    making.await.map_err(CallError::Instantiate)
+    let made = making.await.map_err(CallError::Instantiate)?;
+    module.stats.count_made();
+    Ok(made)
 }
 
 fn active_call(runtime: &Runtime, call: &CallContext<'_>, transaction: Transaction) -> ActiveCall {
@@ -154,6 +164,7 @@ fn active_call(runtime: &Runtime, call: &CallContext<'_>, transaction: Transacti
         host_bytes_left: call.limits.host_bytes,
         effects_left: call.limits.effects,
         services: Arc::clone(&runtime.services),
+        span: call.span.clone(),
         used_world: false,
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::Span;
+
 use crate::api::call_id::CallId;
 use crate::api::fact::Facts;
 use crate::api::invocation::Invocation;
@@ -36,6 +38,10 @@ pub(crate) struct CallContext<'a> {
     pub(crate) fresh_instance: bool,
     /// Whether the requests of the present attempt are kept.
     pub(crate) keep_requests: bool,
+    /// The call in traces; none if it is not traced.
+    pub(crate) span: Span,
+    /// Attempts that were made, of all versions.
+    pub(crate) attempts: u64,
 }
 
 impl<'a> CallContext<'a> {
@@ -62,6 +68,8 @@ impl<'a> CallContext<'a> {
             started: Instant::now(),
             fresh_instance: false,
             keep_requests: false,
+            span: Span::none(),
+            attempts: 0,
         }
     }
 

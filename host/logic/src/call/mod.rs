@@ -11,6 +11,7 @@ pub(crate) mod context;
 pub(crate) mod dry_run;
 pub(crate) mod fence;
 pub(crate) mod observer;
+pub(crate) mod refused_requests;
 pub(crate) mod retry;
 pub(crate) mod runtime;
 pub(crate) mod target;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use stowage_storage::TableVersions;
+use tracing::Instrument as _;
 
 use super::attempt::{self, AttemptError, FinishedRun, Start};
 use super::commit;
@@ -17,6 +18,8 @@ use crate::codec::Outcome;
 use crate::deadline::{Elapsed, within};
 use crate::engine::active_call::ActiveCall;
 use crate::engine::limits::LimitClass;
+use crate::engine::stats::Retry;
+use crate::spans;
 
 /// What a call came to.
 pub(crate) struct Output {
@@ -42,11 +45,13 @@ pub(crate) async fn run<'a>(
     class: LimitClass,
 ) -> Result<Output, Stopped> {
     let function = &target.function;
+    let stats = &function.module().stats;
     let began = Instant::now();
     call.begin(class, runtime.limits(class));
     let mut conflicts = 0;
     let result = loop {
         call.started = Instant::now();
+        call.attempts += 1;
         let observers: Vec<_> = target.observers.iter().filter(|o| o.wants(function)).collect();
         call.keep_requests = !observers.is_empty();
         let start = Start::Scheduled { era: target.era };
@@ -70,13 +75,16 @@ pub(crate) async fn run<'a>(
             Err(AttemptError::Fenced) => return Err(Stopped::Fenced),
             Err(AttemptError::Conflict) => {
                 conflicts += 1;
+                stats.count_retry(Retry::Conflict);
                 tracing::debug!(call_id = %call.id, conflicts, "conflict, the call runs again");
                 if conflicts >= call.limits.attempts {
                     break Err(CallError::Contention);
                 }
             }
             Err(AttemptError::Asked(question)) => {
-                let answering = runtime.services.answer(call.hooks, &question);
+                stats.count_retry(Retry::Question);
+                let span = spans::question(&call.span, question.kind());
+                let answering = runtime.services.answer(call.hooks, &question).instrument(span);
                 let answer = tokio::time::timeout(call.limits.question, answering)
                     .await
                     .unwrap_or_else(|_| question.unanswered("it did not answer in time"));
@@ -86,7 +94,7 @@ pub(crate) async fn run<'a>(
         call.fresh_instance = true;
     };
     let counted = result.as_ref().map(|output| &output.outcome);
-    function.module().stats.count(counted, began.elapsed());
+    stats.count(function.ordinal(), counted, began.elapsed());
     result.map_err(Stopped::Failed)
 }
 
@@ -120,7 +128,7 @@ async fn complete(
         cacheable = table_versions_to_cache(call, &active, observers);
         let after = call.invocation.after_return(&mut active.transaction);
         after.map_err(CallError::Storage)?;
-        commit::commit(runtime, active).await?;
+        commit::commit(runtime, active, &call.span).await?;
     }
     if let Some(observation) = &observation {
         for observer in observers {

@@ -8,6 +8,7 @@ use wasmtime::component::Linker;
 
 use super::config::Config;
 use super::fence::Fence;
+use super::refused_requests::RefusedRequests;
 use crate::api::call_id::CallId;
 use crate::api::error::CallError;
 use crate::api::services::Services;
@@ -40,6 +41,7 @@ pub(crate) struct Runtime {
     pub(crate) store: Store,
     pub(crate) services: Arc<dyn Services>,
     pub(crate) fence: Fence,
+    pub(crate) refused: RefusedRequests,
     /// Tells the calls of this process from those of others in the log.
     process: u32,
 }
@@ -76,6 +78,7 @@ impl Runtime {
             store,
             services,
             fence: Fence::default(),
+            refused: RefusedRequests::default(),
             process: rand::random(),
         })
     }
@@ -94,6 +97,7 @@ impl Runtime {
             store,
             services,
             fence: Fence::default(),
+            refused: RefusedRequests::default(),
             process: rand::random(),
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use stowage_storage::Transaction;
+use tracing::Span;
 
 use crate::api::effect::{Effect, Request};
 use crate::api::error::Refusal;
@@ -28,6 +29,8 @@ pub(crate) struct ActiveCall {
     pub(crate) host_bytes_left: u64,
     pub(crate) effects_left: usize,
     pub(crate) services: Arc<dyn Services>,
+    /// The call in traces; none if it is not traced.
+    pub(crate) span: Span,
     /// Whether the run used the clock or random numbers, or printed. Known once it has ended.
     pub(crate) used_world: bool,
 }

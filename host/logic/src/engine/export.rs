@@ -98,6 +98,24 @@ impl Export {
     }
 }
 
+/// The names of these functions in metrics and traces: methods as clients call them, others with
+/// their interface. Each is different.
+pub(crate) fn method_names(exports: &[Export]) -> Vec<String> {
+    let mut taken = std::collections::HashSet::new();
+    let name = |export: &Export| {
+        let short = match export.interface.package.as_str() {
+            HOST_PACKAGE | SPACE_PACKAGE => export.path(),
+            _ => camel_case(&export.function),
+        };
+        match taken.insert(short.clone()) {
+            true => short,
+            // Two packages of one module may have a method of the same name.
+            false => format!("{}/{short}", export.interface.wire_module()),
+        }
+    };
+    exports.iter().map(name).collect()
+}
+
 /// The exported functions of a component, which carries this WIT text.
 ///
 /// # Errors

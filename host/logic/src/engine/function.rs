@@ -42,6 +42,21 @@ impl Function {
         &self.module
     }
 
+    /// Its name in metrics and traces: a method as clients call it.
+    pub fn method(&self) -> &str {
+        self.module.stats.method(self.ordinal)
+    }
+
+    /// Counts a request whose parameters are not those of the function.
+    pub(crate) fn count_malformed(&self) {
+        self.module.stats.count_malformed(self.ordinal);
+    }
+
+    /// Its place among the module's exports.
+    pub(crate) fn ordinal(&self) -> usize {
+        self.ordinal
+    }
+
     /// The function's name and type.
     pub fn export(&self) -> &Export {
         &self.module.exports[self.ordinal]

@@ -8,13 +8,13 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre, Linker};
 
 use super::error::LoadError;
-use super::export::{Export, HOST_PACKAGE, exports};
+use super::export::{Export, HOST_PACKAGE, exports, method_names};
 use super::instance::Blueprint;
 use super::limiter::ModuleMemory;
 use super::pool::Pool;
 use super::rate_limit::{RateLimit, Verdict};
 use super::state::State;
-use super::stats::{Stats, Summary};
+use super::stats::{ModuleStats, Summary};
 use super::version::Version;
 use super::wasi::linker::ALLOWED_PACKAGES;
 use super::wasi::world::World;
@@ -39,7 +39,7 @@ pub struct Module {
     pub wit: String,
     pub(crate) pre: InstancePre<State>,
     pub(crate) pool: Pool,
-    pub(crate) stats: Stats,
+    pub(crate) stats: Arc<ModuleStats>,
     /// Turns of its heavy functions.
     pub(crate) turns: FairTurns,
     /// What its instances print, in bytes.
@@ -54,6 +54,16 @@ impl Module {
     /// What the version has done since it was loaded.
     pub fn summary(&self) -> Summary {
         self.stats.summary()
+    }
+
+    /// The counts of the version, which outlive the module.
+    pub fn stats(&self) -> &Arc<ModuleStats> {
+        &self.stats
+    }
+
+    /// Instances that wait for a call.
+    pub fn idle_instances(&self) -> usize {
+        self.pool.len()
     }
 
     /// Makes a module of a compiled component, if it imports and exports only what a module may.
@@ -89,14 +99,16 @@ impl Module {
         if exports.is_empty() {
             return Err(LoadError::NoExports { name: name.to_owned() });
         }
+        let name: Arc<str> = Arc::from(name);
+        let stats = Arc::new(ModuleStats::new(&name, version, method_names(&exports)));
         Ok(Module {
-            name: Arc::from(name),
+            name,
             version,
             exports,
             wit,
             pre,
             pool: Pool::default(),
-            stats: Stats::default(),
+            stats,
             turns: FairTurns::default(),
             printed: Arc::new(RateLimit::new(PRINTED_BYTES_A_SECOND)),
             failures: RateLimit::new(LOGGED_FAILURES_A_SECOND),
@@ -109,7 +121,7 @@ impl Module {
         Blueprint {
             pre: &self.pre,
             functions: self.exports.len(),
-            world: World::new(Arc::clone(&self.name), Arc::clone(&self.printed)),
+            world: World::new(Arc::clone(&self.name), self.version, Arc::clone(&self.printed)),
             module_memory: &self.memory,
         }
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::instance::Instance;
+use super::stats::{InstanceEnd, ModuleStats};
 
 /// An idle instance with more linear memory is not kept.
 const MAX_KEPT_BYTES: usize = 8 << 20;
@@ -43,13 +44,16 @@ struct Idle {
 
 impl Pool {
     /// An idle instance that may still be used.
-    pub(crate) fn take(&self, reuse: &Reuse) -> Option<Instance> {
+    pub(crate) fn take(&self, reuse: &Reuse, stats: &ModuleStats) -> Option<Instance> {
         let now = Instant::now();
         let mut idle = self.idle.lock();
         let stale = idle.partition_point(|i| now.duration_since(i.since) > reuse.idle);
         let stale: Vec<_> = idle.drain(..stale).collect();
         let taken = idle.pop();
         drop(idle);
+        if !stale.is_empty() {
+            stats.count_dropped(InstanceEnd::Idle, stale.len());
+        }
         // Stores are dropped outside the lock, because freeing their memory takes a while.
         drop(stale);
         taken.map(|i| i.instance)
@@ -57,14 +61,24 @@ impl Pool {
 
     /// Keeps an instance for another call. It is dropped if it served its calls, has grown large,
     /// or enough instances are idle.
-    pub(crate) fn put(&self, instance: Instance, reuse: &Reuse) {
-        if instance.calls >= reuse.calls || instance.memory_bytes() > MAX_KEPT_BYTES {
-            return;
+    pub(crate) fn put(&self, instance: Instance, reuse: &Reuse, stats: &ModuleStats) {
+        if instance.calls >= reuse.calls {
+            return stats.count_dropped(InstanceEnd::Served, 1);
+        }
+        if instance.memory_bytes() > MAX_KEPT_BYTES {
+            return stats.count_dropped(InstanceEnd::Large, 1);
         }
         let since = Instant::now();
         let mut idle = self.idle.lock();
         if idle.len() < reuse.kept {
-            idle.push(Idle { instance, since });
+            return idle.push(Idle { instance, since });
         }
+        drop(idle);
+        stats.count_dropped(InstanceEnd::Surplus, 1);
+    }
+
+    /// How many instances are idle.
+    pub(crate) fn len(&self) -> usize {
+        self.idle.lock().len()
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tracing::Span;
 use wasmtime::Trap;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtx;
@@ -12,6 +13,7 @@ use super::limiter::Limiter;
 use super::wasi::world::World;
 use crate::api::error::Refusal;
 use crate::scheduler::tick::TickCount;
+use crate::spans;
 
 /// What a store holds.
 pub(crate) struct State {
@@ -43,6 +45,14 @@ impl State {
         self.call
             .as_deref_mut()
             .ok_or_else(|| wasmtime::Error::msg("a host function was called outside of a call"))
+    }
+
+    /// The span of a function of the host that the module calls. It ends when it is dropped.
+    pub(crate) fn host_span(&self, function: &'static str) -> Span {
+        match &self.call {
+            Some(call) => spans::host_call(&call.span, function),
+            None => Span::none(),
+        }
     }
 
     /// The call that runs, charged for one host call that takes `bytes`.

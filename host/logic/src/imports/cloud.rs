@@ -54,6 +54,7 @@ impl ActiveCall {
 
 impl wit::Host for State {
     fn sync(&mut self) -> wasmtime::Result<Result<wit::SyncReport, wit::CloudError>> {
+        let _span = self.host_span("cloud.sync");
         match self.host_call(0)?.ask(Question::Sync)? {
             Answer::Sync(Ok(counts)) => Ok(Ok(wit::SyncReport {
                 segments: counts.segments,
@@ -71,6 +72,7 @@ impl wit::Host for State {
         hash: String,
         password: Option<String>,
     ) -> wasmtime::Result<Result<bool, wit::CloudError>> {
+        let _span = self.host_span("cloud.check-password");
         let bytes = hash.len() + password.as_ref().map_or(0, String::len);
         match self.host_call(bytes)?.ask(Question::Password { hash, password })? {
             Answer::Password(result) => Ok(result.map_err(wit::CloudError::from)),
@@ -79,6 +81,7 @@ impl wit::Host for State {
     }
 
     fn total_bytes(&mut self) -> wasmtime::Result<u64> {
+        let _span = self.host_span("cloud.total-bytes");
         let call = self.host_call(0)?;
         call.services
             .total_bytes(&mut call.transaction)
@@ -86,6 +89,7 @@ impl wit::Host for State {
     }
 
     fn put_row(&mut self, collection: String, identity: String, fields: Vec<wit::Field>) -> wasmtime::Result<()> {
+        let _span = self.host_span("cloud.put-row");
         let bytes: usize = fields.iter().map(field_bytes).sum();
         let call = self.host_call(bytes + identity.len())?;
         let fields: Map<String, Value> = fields
@@ -107,11 +111,13 @@ impl wit::Host for State {
     }
 
     fn delete_row(&mut self, collection: String, identity: String) -> wasmtime::Result<()> {
+        let _span = self.host_span("cloud.delete-row");
         self.host_call(identity.len())?
             .change(CloudChange::DeleteRow { collection, identity })
     }
 
     fn delete_blob(&mut self, hash: String) -> wasmtime::Result<()> {
+        let _span = self.host_span("cloud.delete-blob");
         self.host_call(hash.len())?.change(CloudChange::DeleteBlob { hash })
     }
 }

@@ -21,6 +21,7 @@ impl wit::Host for State {
         source: wit::Source,
         password: Option<String>,
     ) -> wasmtime::Result<Result<wit::Prepared, wit::PrepareError>> {
+        let _span = self.host_span("files.prepare");
         let bytes = source_bytes(&source) + password.as_ref().map_or(0, String::len);
         match self.host_call(bytes)?.ask(Question::Prepare { source, password })? {
             Answer::Prepare(prepared) => Ok(prepared),
@@ -29,6 +30,7 @@ impl wit::Host for State {
     }
 
     fn upload(&mut self, request: wit::UploadRequest) -> wasmtime::Result<()> {
+        let _span = self.host_span("files.upload");
         let bytes = file_bytes(&request.file) + request.task_id.len() + request.prepared.len() + request.subject.len();
         let call = self.host_call(bytes)?;
         call.count_effect()?;
@@ -42,6 +44,7 @@ impl wit::Host for State {
     }
 
     fn find_blob(&mut self, hash: String) -> wasmtime::Result<Result<Option<wit::FoundBlob>, CloudError>> {
+        let _span = self.host_span("files.find-blob");
         match self.host_call(hash.len())?.ask(Question::FindBlob { hash })? {
             Answer::FindBlob(found) => Ok(found.map_err(CloudError::from)),
             other => Err(wrong_answer(&other)),

@@ -10,6 +10,7 @@ const KEY_CHARS: std::ops::RangeInclusive<usize> = 1..=128;
 
 impl wit::Host for State {
     fn subscribe(&mut self, key: String, filter: wit::Filter) -> wasmtime::Result<()> {
+        let _span = self.host_span("progress.subscribe");
         let call = self.host_call(key.len())?;
         if !KEY_CHARS.contains(&key.chars().count()) {
             return Err(call.refuse(Refusal::FeedKey));

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use stowage_storage::{KeyRange, ScanOptions, Visitor, Walk};
+use tracing::Span;
 
 use crate::api::error::Refusal;
 use crate::bindings::stowage::host::storage as wit;
@@ -30,6 +31,16 @@ impl ActiveCall {
 }
 
 impl State {
+    /// The span of a function that the module calls on this table.
+    fn table_span(&self, function: &'static str, table: &str) -> Span {
+        let span = self.host_span(function);
+        // The name comes from the module, which may pass anything.
+        if !span.is_disabled() && is_table_name(table) {
+            span.record("table", table);
+        }
+        span
+    }
+
     /// The call that runs, charged for one host call on this table that takes `bytes`.
     fn table_call(&mut self, table: &str, bytes: usize) -> wasmtime::Result<&mut ActiveCall> {
         let call = self.host_call(bytes)?;
@@ -75,10 +86,15 @@ fn range_bytes(range: &wit::KeyRange) -> usize {
 
 impl wit::Host for State {
     fn get(&mut self, table: String, key: Vec<u8>) -> wasmtime::Result<Option<Vec<u8>>> {
-        self.table_call(&table, key.len())?.read(&table, &key)
+        let span = self.table_span("storage.get", &table);
+        let value = self.table_call(&table, key.len())?.read(&table, &key)?;
+        span.record("bytes", value.as_ref().map_or(0, Vec::len));
+        Ok(value)
     }
 
     async fn get_many(&mut self, table: String, keys: Vec<Vec<u8>>) -> wasmtime::Result<Vec<Option<Vec<u8>>>> {
+        let span = self.table_span("storage.get-many", &table);
+        span.record("rows", keys.len());
         let call = self.table_call(&table, keys.iter().map(Vec::len).sum())?;
         if keys.len() > MAX_KEYS {
             return Err(call.refuse(Refusal::KeyLimit(MAX_KEYS)));
@@ -104,6 +120,7 @@ impl wit::Host for State {
         range: wit::KeyRange,
         options: wit::ScanOptions,
     ) -> wasmtime::Result<wit::Page> {
+        let span = self.table_span("storage.scan", &table);
         let call = self.table_call(&table, range_bytes(&range))?;
         let options = ScanOptions {
             reverse: options.reverse,
@@ -116,7 +133,9 @@ impl wit::Host for State {
         let scan = scan.map_err(|error| call.refuse(error))?;
         let page = self.walk(scan).await?.into_page();
         let call = self.active_call()?;
-        call.charge(page.entries.iter().map(|e| e.key.len() + e.value.len()).sum())?;
+        let bytes = page.entries.iter().map(|e| e.key.len() + e.value.len()).sum();
+        span.record("rows", page.entries.len()).record("bytes", bytes);
+        call.charge(bytes)?;
         Ok(wit::Page {
             entries: page
                 .entries
@@ -131,40 +150,54 @@ impl wit::Host for State {
     }
 
     async fn count(&mut self, table: String, range: wit::KeyRange) -> wasmtime::Result<u64> {
+        let span = self.table_span("storage.count", &table);
         let call = self.table_call(&table, range_bytes(&range))?;
         let count = call.transaction.begin_count(&table, &range.into());
         let count = count.map_err(|error| call.refuse(error))?;
-        Ok(self.walk(count).await?.count())
+        let rows = self.walk(count).await?.count();
+        span.record("rows", rows);
+        Ok(rows)
     }
 
     fn put(&mut self, table: String, key: Vec<u8>, value: Vec<u8>) -> wasmtime::Result<()> {
+        let span = self.table_span("storage.put", &table);
+        span.record("bytes", key.len() + value.len());
         let call = self.table_call(&table, key.len() + value.len())?;
         let done = call.transaction.put(&table, &key, value);
         done.map_err(|error| call.refuse(error))
     }
 
     fn delete(&mut self, table: String, key: Vec<u8>) -> wasmtime::Result<()> {
+        let _span = self.table_span("storage.delete", &table);
         let call = self.table_call(&table, key.len())?;
         let done = call.transaction.delete(&table, &key);
         done.map_err(|error| call.refuse(error))
     }
 
     async fn delete_range(&mut self, table: String, range: wit::KeyRange) -> wasmtime::Result<u64> {
+        let span = self.table_span("storage.delete-range", &table);
         let call = self.table_call(&table, range_bytes(&range))?;
         let found = call.transaction.begin_delete(&table, &range.into());
         let found = found.map_err(|error| call.refuse(error))?;
         let found = self.walk(found).await?;
         let call = self.active_call()?;
-        call.transaction.delete_found(found).map_err(|error| call.refuse(error))
+        let rows = call
+            .transaction
+            .delete_found(found)
+            .map_err(|error| call.refuse(error))?;
+        span.record("rows", rows);
+        Ok(rows)
     }
 
     fn add(&mut self, table: String, key: Vec<u8>, delta: i64) -> wasmtime::Result<()> {
+        let _span = self.table_span("storage.add", &table);
         let call = self.table_call(&table, key.len())?;
         let done = call.transaction.add(&table, &key, delta);
         done.map_err(|error| call.refuse(error))
     }
 
     fn counter(&mut self, table: String, key: Vec<u8>) -> wasmtime::Result<i64> {
+        let _span = self.table_span("storage.counter", &table);
         let call = self.table_call(&table, key.len())?;
         let value = call.transaction.counter(&table, &key);
         value.map_err(|error| call.refuse(error))

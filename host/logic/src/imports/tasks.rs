@@ -35,6 +35,7 @@ fn task_bytes(task: &wit::Task) -> usize {
 
 impl wit::Host for State {
     fn change(&mut self, task_id: String, change: wit::TaskChange) -> wasmtime::Result<bool> {
+        let _span = self.host_span("tasks.change");
         let change = capped(change);
         let call = self.host_call(task_id.len())?;
         call.count_effect()?;
@@ -49,6 +50,7 @@ impl wit::Host for State {
     }
 
     fn change_all(&mut self, filter: wit::Filter, change: wit::TaskChange) -> wasmtime::Result<u64> {
+        let _span = self.host_span("tasks.change-all");
         let change = capped(change);
         let call = self.host_call(0)?;
         call.count_effect()?;
@@ -68,6 +70,7 @@ impl wit::Host for State {
         skip: u64,
         limit: u32,
     ) -> wasmtime::Result<Vec<wit::Task>> {
+        let _span = self.host_span("tasks.list");
         let limit = limit.min(LIST_LIMIT);
         let call = self.host_call(0)?;
         let question = Question::Tasks {
@@ -86,6 +89,7 @@ impl wit::Host for State {
     }
 
     fn get_limits(&mut self) -> wasmtime::Result<wit::Limits> {
+        let _span = self.host_span("tasks.get-limits");
         let call = self.host_call(0)?;
         let limits = call
             .services
@@ -96,6 +100,7 @@ impl wit::Host for State {
     }
 
     fn set_limits(&mut self, limits: wit::Limits) -> wasmtime::Result<()> {
+        let _span = self.host_span("tasks.set-limits");
         let call = self.host_call(0)?;
         call.count_effect()?;
         call.note(|| Request::SetLimits(limits));

@@ -10,6 +10,7 @@ pub(super) fn file_bytes(file: &wit::File) -> usize {
 
 impl wit::Host for State {
     fn download(&mut self, request: wit::DownloadRequest) -> wasmtime::Result<Result<(), wit::DownloadRefusal>> {
+        let _span = self.host_span("transfer.download");
         let call = self.host_call(file_bytes(&request.file))?;
         call.count_effect()?;
         call.note(|| Request::Download(request.clone()));
@@ -27,6 +28,7 @@ impl wit::Host for State {
     }
 
     fn upload(&mut self, request: wit::UploadRequest) -> wasmtime::Result<()> {
+        let _span = self.host_span("transfer.upload");
         let call = self.host_call(file_bytes(&request.file) + request.subject.len())?;
         call.count_effect()?;
         call.note(|| Request::Upload(request.clone()));

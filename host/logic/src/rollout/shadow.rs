@@ -136,6 +136,12 @@ impl Shadow {
         function.version_in(&self.candidate).is_some()
     }
 
+    /// How many calls were compared, skipped, and found different.
+    pub fn counts(&self) -> [u64; 3] {
+        let tally = &self.tally;
+        [&tally.compared, &tally.skipped, &tally.different].map(|count| count.load(Ordering::Relaxed))
+    }
+
     /// What it has found so far.
     pub fn tally(&self) -> ShadowTally {
         let tally = &self.tally;

@@ -76,6 +76,8 @@ impl Rollout {
             },
         };
         watch.begin();
+        let version = trial.function.module().version;
+        call.span.record("trial_version", tracing::field::display(version));
         let error = match retry::run(runtime, trial, call, LimitClass::Trial).await {
             Ok(output) => {
                 if let (Outcome::Failed(_), Some(before), Some(seen)) = (&output.outcome, before, &output.observation) {
@@ -108,6 +110,7 @@ impl Rollout {
                 "a call failed on trial; the version before answers it"
             );
         });
+        call.span.record("fell_back", true);
         let answered = retry::run(runtime, before, call, LimitClass::Live).await;
         // A call that neither version survives is not the new version's fault.
         if let Ok(output) = &answered {

@@ -21,6 +21,7 @@ const DEFAULT_MODULE: &str = "storageapi";
 /// A set of modules that serve together. If two serve the same, the later one answers.
 #[derive(Clone, Default)]
 pub struct Generation {
+    number: u64,
     modules: Vec<Arc<Module>>,
     /// By folded wire module and method.
     methods: HashMap<String, HashMap<String, Route>>,
@@ -55,6 +56,18 @@ impl Generation {
         }
         generation.modules = modules;
         generation
+    }
+
+    /// Gives the table its number.
+    #[must_use]
+    pub fn numbered(mut self, number: u64) -> Generation {
+        self.number = number;
+        self
+    }
+
+    /// The number of the table; 0 if it got none.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// Lets the functions of `previous` stand by for those that another version serves now.

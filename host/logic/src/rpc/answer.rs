@@ -1,9 +1,7 @@
 //! Answers a request: from the response cache, or with a call.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tracing::Instrument as _;
 use wasmtime::component::Val;
 
@@ -19,6 +17,7 @@ use crate::printable::printable;
 use crate::response_cache::CachedResponse;
 use crate::routing::generation::Generation;
 use crate::routing::route::Route;
+use crate::spans;
 
 /// Answers the request with this path and body. Every request gets an answer, even if it is
 /// malformed.
@@ -32,31 +31,24 @@ pub async fn answer(logic: &Logic, path: &str, body: Bytes) -> Envelope {
         return Envelope::cached(json);
     }
     // Parsed JSON is much larger than its text, so it is dropped before the call waits.
-    let prepared = prepare(&generation, path, &body);
+    let prepared = prepare(logic, &generation, path, &body);
     let short_body = responses.accepts(path, &body).then_some(body);
     let (route, params) = match prepared {
         Ok(prepared) => prepared,
         Err(refusal) => return refusal,
     };
     let id = logic.call_id();
-    let module = route.module();
-    let span = tracing::debug_span!(
-        "call",
-        call_id = %id,
-        method = %route.export().function,
-        module = %module.name,
-        version = %module.version,
-        code = tracing::field::Empty,
-    );
+    let span = spans::call(route.function(), id, generation.number());
+    let call = &span;
     async {
-        let envelope = match logic.invoke(&route, &PlainInvocation(&params), None, &id).await {
+        let envelope = match logic.invoke(&route, &PlainInvocation(&params), None, &id, call).await {
             Ok(output) => {
                 let envelope = to_envelope(output.outcome);
                 if let (Some(tables), Some(body)) = (output.cacheable, &short_body) {
                     let response = CachedResponse {
                         json: envelope.clone().into_json(),
                         tables,
-                        module: Arc::clone(module),
+                        function: route.function().clone(),
                     };
                     responses.insert(path, body, response);
                 }
@@ -67,10 +59,10 @@ pub async fn answer(logic: &Logic, path: &str, body: Bytes) -> Envelope {
                 Envelope::failure(Code::FAILURE, &format!("failed; the log tells why under call {id}"))
             }
         };
-        tracing::Span::current().record("code", envelope.code());
+        spans::ended(call, envelope.code());
         envelope
     }
-    .instrument(span)
+    .instrument(span.clone())
     .await
 }
 
@@ -90,7 +82,31 @@ fn log_failure(route: &Route, id: CallId, error: &CallError) {
 
 /// Parses, routes and decodes a request. It awaits nothing, so each thread has at most one parsed
 /// body.
-fn prepare(generation: &Generation, path: &str, body: &[u8]) -> Result<(Route, Vec<Val>), Envelope> {
+fn prepare(logic: &Logic, generation: &Generation, path: &str, body: &[u8]) -> Result<(Route, Vec<Val>), Envelope> {
+    let (route, object) = find_route(generation, path, body).inspect_err(|refusal| {
+        logic.count_refused(refusal.code());
+    })?;
+    let params = route
+        .export()
+        .params
+        .iter()
+        .map(|(name, decoder)| decoder.decode_member(&object, name))
+        .collect::<Result<_, DecodeError>>();
+    match params {
+        Ok(params) => Ok((route.clone(), params)),
+        Err(error) => {
+            route.function().count_malformed();
+            Err(Envelope::failure(Code::PARAMETER, &error.to_string()))
+        }
+    }
+}
+
+/// Parses a request and finds the route that it means.
+fn find_route<'g>(
+    generation: &'g Generation,
+    path: &str,
+    body: &[u8],
+) -> Result<(&'g Route, Map<String, Value>), Envelope> {
     let parameter = |message: &str| Envelope::failure(Code::PARAMETER, message);
     let object = match body::parse(body) {
         Ok(Value::Object(object)) => object,
@@ -107,14 +123,7 @@ fn prepare(generation: &Generation, path: &str, body: &[u8]) -> Result<(Route, V
     let route = generation
         .method(name.module, name.method)
         .ok_or_else(|| Envelope::failure(Code::NOT_IMPLEMENTED, &format!("{name}: no such interface method")))?;
-    let params = route
-        .export()
-        .params
-        .iter()
-        .map(|(name, decoder)| decoder.decode_member(&object, name))
-        .collect::<Result<_, DecodeError>>()
-        .map_err(|error| parameter(&error.to_string()))?;
-    Ok((route.clone(), params))
+    Ok((route, object))
 }
 
 fn to_envelope(outcome: Outcome) -> Envelope {

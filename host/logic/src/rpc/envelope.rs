@@ -2,21 +2,23 @@
 
 use bytes::Bytes;
 
+use crate::api::code;
+
 /// A code of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Code(pub i32);
 
 impl Code {
     /// Success.
-    pub const SUCCESS: Code = Code(200);
+    pub const SUCCESS: Code = Code(code::SUCCESS);
     /// No such module or method.
-    pub const NOT_IMPLEMENTED: Code = Code(300);
+    pub const NOT_IMPLEMENTED: Code = Code(code::NOT_IMPLEMENTED);
     /// A trap, a deadline, or storage or the cloud cannot be reached.
-    pub const FAILURE: Code = Code(500);
+    pub const FAILURE: Code = Code(code::FAILURE);
     /// A parameter is not what was expected.
-    pub const PARAMETER: Code = Code(600);
+    pub const PARAMETER: Code = Code(code::PARAMETER);
     /// Anything else, the transport's own refusals included.
-    pub const OTHER: Code = Code(700);
+    pub const OTHER: Code = Code(code::OTHER);
 }
 
 /// A response, as JSON text.

@@ -70,6 +70,12 @@ impl Scheduler {
         self.slices.acquire().await.ok()
     }
 
+    /// The permits of short runs that are held, and all of them.
+    pub(crate) fn short_permits(&self) -> (usize, usize) {
+        let free = self.short_runs.available_permits();
+        (self.max_short_runs.saturating_sub(free), self.max_short_runs)
+    }
+
     /// Whether short runs go on now.
     pub(crate) fn has_short_runs(&self) -> bool {
         self.short_runs.available_permits() < self.max_short_runs

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use crate::api::call_id::CallId;
 use crate::engine::rate_limit::{RateLimit, Verdict};
+use crate::engine::version::Version;
 use crate::printable::printable;
 
 /// What each line costs in addition to its text: it is logged with its time, call and module.
@@ -47,6 +48,7 @@ pub(crate) struct ModuleLog {
 struct Budget {
     call_id: CallId,
     module: Arc<str>,
+    version: Version,
     /// Bytes that the call may still print.
     left_bytes: usize,
     /// Bytes that all instances of the module may print in a second.
@@ -62,6 +64,7 @@ impl Budget {
                     tracing::warn!(
                         target: "stowage::module",
                         module = %self.module,
+                        version = %self.version,
                         left_out,
                         "lines of its calls were left out"
                     );
@@ -73,6 +76,7 @@ impl Budget {
                     target: "stowage::module",
                     call_id = %self.call_id,
                     module = %self.module,
+                    version = %self.version,
                     "its calls print more than is logged in a second, the rest is left out"
                 );
                 false
@@ -83,13 +87,14 @@ impl Budget {
 }
 
 impl ModuleLog {
-    pub(crate) fn new(module: Arc<str>, limit: Arc<RateLimit>) -> ModuleLog {
+    pub(crate) fn new(module: Arc<str>, version: Version, limit: Arc<RateLimit>) -> ModuleLog {
         ModuleLog {
             used: AtomicBool::new(false),
             spent: AtomicBool::new(false),
             budget: Mutex::new(Budget {
                 call_id: CallId::default(),
                 module,
+                version,
                 left_bytes: 0,
                 limit,
             }),
@@ -151,12 +156,18 @@ impl ModuleLog {
         if !budget.allows(cost) {
             return;
         }
-        let (call_id, module) = (budget.call_id, &budget.module);
+        let Budget {
+            call_id,
+            module,
+            version,
+            ..
+        } = &*budget;
         if left.is_none() {
             tracing::warn!(
                 target: "stowage::module",
                 %call_id,
                 %module,
+                %version,
                 "more output than a call may log, the rest is left out"
             );
             return;
@@ -164,6 +175,6 @@ impl ModuleLog {
         // Control characters must not reach a terminal that shows the log.
         let text = printable(&String::from_utf8_lossy(line));
         let stream = stream.name();
-        tracing::info!(target: "stowage::module", %call_id, %module, stream, "{text}");
+        tracing::info!(target: "stowage::module", %call_id, %module, %version, stream, "{text}");
     }
 }

@@ -15,6 +15,7 @@ use super::output::GuestOutput;
 use crate::api::call_id::CallId;
 use crate::api::moment::Moment;
 use crate::engine::rate_limit::RateLimit;
+use crate::engine::version::Version;
 
 /// The outside world as a call sees it. The store shares it with the WASI context that reads it.
 #[derive(Debug)]
@@ -45,12 +46,12 @@ impl Seeded {
 }
 
 impl World {
-    pub(crate) fn new(module: Arc<str>, print_limit: Arc<RateLimit>) -> Arc<World> {
+    pub(crate) fn new(module: Arc<str>, version: Version, print_limit: Arc<RateLimit>) -> Arc<World> {
         Arc::new(World {
             now_ms: AtomicU64::new(0),
             used: AtomicBool::new(false),
             random: Mutex::new(Seeded::new([0; 32])),
-            log: Arc::new(ModuleLog::new(module, print_limit)),
+            log: Arc::new(ModuleLog::new(module, version, print_limit)),
         })
     }
 
