@@ -31,7 +31,17 @@ pub(crate) enum Action {
 }
 
 impl Action {
-    fn name(self) -> &'static str {
+    /// All of them.
+    pub(crate) const ALL: [Action; 6] = [
+        Action::Start,
+        Action::Swap,
+        Action::Unload,
+        Action::Promote,
+        Action::Rollback,
+        Action::Abort,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Action::Start => "start",
             Action::Swap => "swap",

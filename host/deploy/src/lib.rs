@@ -27,6 +27,7 @@
 //! | `blobs` | the bytes of modules on disk |
 //! | `recordings` | the recording of calls that the admin API starts and stops |
 //! | `watched` | the directory whose modules go live by themselves |
+//! | `counts` | what the metrics tell about modules |
 //! | `api` | the JSON of the admin API |
 
 #![warn(unreachable_pub)]
@@ -37,6 +38,7 @@ mod candidate;
 mod change;
 mod check;
 mod clock;
+mod counts;
 mod deployer;
 mod error;
 mod history;
@@ -61,6 +63,7 @@ mod trials;
 pub mod watched;
 mod wire;
 
+pub use counts::{Counts, ShadowCounts, TrialCounts};
 pub use deployer::Deployer;
 pub use error::{DeployError, StorageError};
 pub use options::{CanaryOptions, PROBATION, Source, SwapOptions};

@@ -63,7 +63,7 @@ impl Serving {
 
     /// The route table, with the previous modules, the canaries and the shadows.
     pub(crate) fn generation(&self) -> Generation {
-        let mut generation = Generation::new(self.modules.clone());
+        let mut generation = Generation::new(self.modules.clone()).numbered(self.set.generation);
         if let Some(probation) = &self.probation {
             let previous = Generation::new(probation.standing_by(&self.modules));
             generation = generation.on_probation(&previous, &probation.watch);

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use super::blobs::Blobs;
 use super::candidate::Candidate;
 use super::clock::now_ms;
+use super::counts::ChangeCounts;
 use super::error::DeployError;
 use super::history::{self, Action, Entry};
 use super::live_set::{self, LiveModule};
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     migration: Mutex<Option<RunningMigration>>,
     checks: Semaphore,
     waiting: AtomicUsize,
+    pub(crate) counts: ChangeCounts,
     /// Notified when the supervisor has other versions to watch.
     pub(crate) watches_changed: Notify,
 }
@@ -56,6 +58,7 @@ impl Shared {
             migration: Mutex::default(),
             checks: Semaphore::new(MAX_CHECKS),
             waiting: AtomicUsize::new(0),
+            counts: ChangeCounts::default(),
             watches_changed: Notify::new(),
         }
     }
@@ -201,7 +204,9 @@ impl Shared {
             entry.generation = history::last(tx)? + 1;
             history::write(tx, &entry)
         });
-        Ok(written.await?)
+        written.await?;
+        self.counts.count(Action::Abort);
+        Ok(())
     }
 
     /// Ends the canary of a module and returns it. With `watch`, only the canary of that watch

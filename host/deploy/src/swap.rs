@@ -61,6 +61,7 @@ impl Deployer {
             this.swap_in(candidates, &options, Action::Swap).await
         })
         .await
+        .inspect_err(|_| self.0.counts.count_failed())
     }
 
     /// Compiles a module, when a permit is free.

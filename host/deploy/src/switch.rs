@@ -15,6 +15,7 @@ impl Shared {
     pub(crate) async fn apply(&self, change: LiveSetChange) -> Result<AppliedChange, DeployError> {
         let started = Instant::now();
         let before = self.serving().set.clone();
+        let action = change.action;
         let mut record = ChangeRecord::new(&change, &before);
         let (rows, modules): (Vec<_>, Vec<_>) = change.modules.into_iter().unzip();
         for row in &rows {
@@ -32,6 +33,7 @@ impl Shared {
         } else {
             self.migrate(&mut record, modules, change.migrations).await?
         };
+        self.counts.count(action);
         let generation = record.set.generation;
         let elapsed_us = started.elapsed().as_micros() as u64;
         tracing::info!(generation, elapsed_us, "a new generation serves");
