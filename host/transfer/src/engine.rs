@@ -61,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) more_connections: Arc<Semaphore>,
     /// Limits the files that are prepared at once.
     pub(crate) preparing: Semaphore,
+    /// Bytes transferred since the server started, by direction.
+    pub(crate) transferred_bytes: [AtomicU64; 2],
     next_id: AtomicU64,
     tasks: Mutex<Tasks>,
     /// Notified when a task may be ready to run.
@@ -101,6 +103,7 @@ impl Engine {
             reserving: tokio::sync::Mutex::new(()),
             more_connections: Arc::new(Semaphore::new(MORE_CONNECTIONS)),
             preparing: Semaphore::new(PREPARES_AT_ONCE),
+            transferred_bytes: Default::default(),
             next_id: AtomicU64::new(stored.next_id),
             tasks: Mutex::new(Tasks::new(stop.clone())),
             wake: Notify::new(),
@@ -190,6 +193,7 @@ impl Shared {
             return;
         };
         tokio::join!(bucket.take(bytes), self.limiter.bucket(direction).take(bytes));
+        self.transferred_bytes[usize::from(direction.wire())].fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Changes a running task durably, and then publishes it.

@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use stowage_cloud::{CONFIRM_AFTER, Health};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
+use tracing::Instrument as _;
 
 use crate::engine::{Engine, now_ms};
 use crate::outcome::{Outcome, TransferError};
@@ -14,7 +15,7 @@ use crate::request::UploadHook;
 use crate::row::Direction;
 use crate::task::{State, Task, code};
 use crate::tasks::Attempt;
-use crate::{audit, confirm, download, prune, removal, room, staging, upload};
+use crate::{audit, confirm, download, prune, removal, room, span, staging, upload};
 
 /// The longest time that a space may ask to wait before the next attempt.
 const LONGEST_ASKED: Duration = Duration::from_secs(3600);
@@ -76,8 +77,14 @@ impl Engine {
     }
 
     async fn work(self: Arc<Self>, attempt: Attempt, hook: Arc<dyn UploadHook>) {
-        let Attempt { job, lacks_room, stop } = attempt;
+        let Attempt {
+            job,
+            lacks_room,
+            stop,
+            span,
+        } = attempt;
         let task = job.task.clone();
+        let span = span.unwrap_or_else(|| span::transfer(&task));
         let engine = self.for_attempt(stop);
         let work = async {
             if lacks_room {
@@ -90,11 +97,15 @@ impl Engine {
                     .map(|()| Outcome::Uploaded),
             }
         };
-        let (Ok(outcome) | Err(outcome)) = std::panic::AssertUnwindSafe(work)
+        let (Ok(outcome) | Err(outcome)) = std::panic::AssertUnwindSafe(work.instrument(span.clone()))
             .catch_unwind()
             .await
             .unwrap_or_else(|_| Err(Outcome::failed(TransferError::Panic)));
-        self.record_outcome(task.id, outcome).await;
+        self.record_outcome(task.id, outcome).instrument(span.clone()).await;
+        if let Some((task, bytes)) = self.tasks().get(task.id) {
+            span::ended(&span, task, bytes);
+        }
+        drop(span);
         staging::remove_unneeded(&self, &task).await;
         prune::run(&self).await;
         self.wake.notify_one();

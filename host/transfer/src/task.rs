@@ -53,6 +53,34 @@ pub(crate) enum State {
 }
 
 impl State {
+    /// All of them.
+    pub(crate) const ALL: [State; 9] = [
+        State::Initial,
+        State::Waiting,
+        State::Active,
+        State::Paused,
+        State::Invalid,
+        State::Deleted,
+        State::Done,
+        State::Failed,
+        State::NoSpace,
+    ];
+
+    /// Its name in metrics and traces.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            State::Initial => "initial",
+            State::Waiting => "waiting",
+            State::Active => "active",
+            State::Paused => "paused",
+            State::Invalid => "invalid",
+            State::Deleted => "deleted",
+            State::Done => "done",
+            State::Failed => "failed",
+            State::NoSpace => "no-space",
+        }
+    }
+
     /// Whether the task stays in this state until it is requested again.
     pub(crate) fn is_terminal(self) -> bool {
         match self {

@@ -17,7 +17,7 @@ use crate::row::Direction;
 use crate::staged::{Kind, Staged};
 use crate::task::{State, Task};
 use crate::upload_roots::UploadRoots;
-use crate::{audit, staging, table};
+use crate::{audit, span, staging, table};
 
 /// The allowed length of a task identifier, in characters.
 const TASK_ID_CHARS: std::ops::RangeInclusive<usize> = 1..=128;
@@ -168,15 +168,17 @@ impl Transfers {
 }
 
 fn release_task(engine: &Engine, task: Task, control: Control, password: Option<Password>, changed: bool) {
+    let id = task.id;
+    let span = span::transfer(&task);
     let mut tasks = engine.tasks();
-    if tasks.contains(task.id) {
+    if tasks.contains(id) {
         tasks.add_staged(task, control, password, changed);
+        tasks.trace(id, span);
         return;
     }
     // A later call may have changed or removed the task before this one is released. The lock is
     // held, so that such a call is either seen here, or finds the task.
     let mut tx = engine.store.begin();
-    let id = task.id;
     let latest = table::get(&mut tx, id).and_then(|task| Ok((task, table::control(&mut tx, id)?)));
     match latest {
         Ok((Some(task), control)) => tasks.add_staged(task, control, password, changed),
@@ -186,6 +188,7 @@ fn release_task(engine: &Engine, task: Task, control: Control, password: Option<
             tasks.add_staged(task, control, password, changed);
         }
     }
+    tasks.trace(id, span);
 }
 
 /// Lets a known task run. If it has ended without its result, it starts again.

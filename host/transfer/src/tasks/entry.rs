@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::bucket::Bucket;
 use crate::control::Control;
@@ -47,6 +48,8 @@ pub(super) struct Entry {
     pub(super) bucket: Arc<Bucket>,
     /// Stops the attempt that runs.
     pub(super) stop: CancellationToken,
+    /// The span of the next attempt, if a call is traced that waits for it.
+    pub(super) span: Option<Span>,
     /// Its place among the tasks that have ended: when that was, in milliseconds since the epoch.
     pub(super) ended_ms: Option<i64>,
 }
@@ -64,6 +67,7 @@ impl Entry {
             arrival: 0,
             bucket: Arc::new(Bucket::new(control.bytes_per_second)),
             stop: CancellationToken::new(),
+            span: None,
             ended_ms: None,
             control,
             task,

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use self::entry::{Entry, Phase};
 use self::queue::Queue;
@@ -34,6 +35,8 @@ pub(crate) struct Attempt {
     pub(crate) lacks_room: bool,
     /// Stops this attempt.
     pub(crate) stop: CancellationToken,
+    /// The span that the call which released the task began.
+    pub(crate) span: Option<Span>,
 }
 
 /// All tasks, as many as the database holds.
@@ -136,6 +139,7 @@ impl Tasks {
                 },
                 lacks_room: entry.lacks_room,
                 stop: entry.stop.clone(),
+                span: entry.span.take(),
             });
         }
         None
@@ -220,6 +224,23 @@ impl Tasks {
             }
             self.retries.pop_first();
             self.make_ready(id);
+        }
+    }
+
+    /// Gives a task that waits for its attempt the span of that attempt.
+    pub(crate) fn trace(&mut self, id: u64, span: Span) {
+        if let Some(entry) = self.entries.get_mut(&id)
+            && entry.phase == Phase::Ready
+            && !span.is_disabled()
+        {
+            entry.span = Some(span);
+        }
+    }
+
+    /// Direction and state of every task, as a person sees them.
+    pub(crate) fn for_each(&self, mut seen: impl FnMut(Direction, State)) {
+        for entry in self.entries.values().filter(|entry| !entry.removed) {
+            seen(entry.task.direction, entry.state().0);
         }
     }
 
