@@ -12,6 +12,7 @@ use crate::journal::Journal;
 use crate::man::ManArgs;
 use crate::serve;
 use crate::settings::Settings;
+use crate::telemetry::{self, Exports};
 
 /// A local storage server for instant messaging, with hot-swappable logic
 #[derive(Debug, Parser)]
@@ -89,18 +90,43 @@ impl Command {
         }
     }
 
-    /// Runs the command. The server keeps its log in `journal`.
+    /// The command with the settings of its file, so that nothing else has to read the file.
+    ///
+    /// # Errors
+    /// Names the file, and what is wrong with it.
+    pub fn with_settings_file(self) -> anyhow::Result<Command> {
+        match self {
+            Command::Serve {
+                config: Some(file),
+                settings,
+            } => Ok(Command::Serve {
+                config: None,
+                settings: Box::new(settings.over(Settings::read(&file)?)),
+            }),
+            other => Ok(other),
+        }
+    }
+
+    /// How the command logs, and where its traces go.
+    pub fn telemetry(&self) -> telemetry::Options {
+        let mut options = telemetry::Options::new(self.log_filter());
+        if let Command::Serve { settings, .. } = self {
+            options.serves = true;
+            options.format = settings.log_format.unwrap_or_default();
+            options.endpoint.clone_from(&settings.otlp_endpoint);
+        }
+        options
+    }
+
+    /// Runs the command. The server keeps its log in `journal`, and `exports` counts what it sends.
     ///
     /// # Errors
     /// Usage, an unreadable file, no server: the program exits with 2.
-    pub async fn run(self, journal: Journal) -> anyhow::Result<ExitCode> {
-        match self {
-            Command::Serve { config, settings } => {
-                let file = config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
-                serve::run(settings.over(file), journal)
-                    .await
-                    .map(|()| ExitCode::SUCCESS)
-            }
+    pub async fn run(self, journal: Journal, exports: Exports) -> anyhow::Result<ExitCode> {
+        match self.with_settings_file()? {
+            Command::Serve { settings, .. } => serve::run(*settings, journal, exports)
+                .await
+                .map(|()| ExitCode::SUCCESS),
             Command::Call(args) => args.run().await,
             Command::Watch(args) => args.run().await,
             Command::Space(command) => command.run().await,

@@ -14,6 +14,8 @@
 //! | [`admin`] | the admin API: shows and replaces the live modules; its token |
 //! | [`console`] | the page at `/`: its files, one-time links and sessions |
 //! | [`overview`], [`traffic`], [`journal`] | what the admin API tells about the server: state and warnings; calls a second; the last lines of the log |
+//! | [`health`], [`metrics`] | `/healthz`, `/readyz` and `/metrics` |
+//! | [`telemetry`] | the log's format, and traces and logs over OTLP |
 //! | [`Services`] | what modules import: the cloud, transfers and the feed |
 //! | [`Hooks`], [`RowModules`] | the functions of modules that the cloud and transfers call |
 //! | [`serve`] | assembles the parts, and shuts them down in order |
@@ -38,16 +40,19 @@ pub mod completions;
 mod console;
 mod demo;
 mod doctor;
+mod health;
 mod hooks;
 pub mod journal;
 pub mod listen;
 mod man;
+mod metrics;
 mod overview;
 mod response;
 pub mod serve;
 mod server;
 mod services;
 pub mod settings;
+pub mod telemetry;
 mod traffic;
 
 pub use arguments::{Arguments, Command};

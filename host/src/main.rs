@@ -4,11 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use stowage::journal::Journal;
-use stowage::{Arguments, Command, color, completions};
+use stowage::{Arguments, completions, telemetry};
 use tokio::runtime::{Builder, Runtime};
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
 
 /// Calls make many small, short-lived allocations on several threads. jemalloc serves them quickly,
 /// and returns the memory of a compilation to the system.
@@ -28,16 +25,6 @@ fn runtime() -> std::io::Result<Runtime> {
 
 fn main() -> ExitCode {
     completions::answer();
-    let arguments = Arguments::parse();
-    let filter =
-        EnvFilter::try_from_env("STOWAGE_LOG").unwrap_or_else(|_| EnvFilter::new(arguments.command.log_filter()));
-    let journal = Journal::default();
-    let kept = matches!(arguments.command, Command::Serve { .. }).then(|| journal.layer());
-    let printed = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(color::decide())
-        .with_filter(filter);
-    tracing_subscriber::registry().with(printed).with(kept).init();
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -45,7 +32,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let result = runtime.block_on(arguments.command.run(journal));
+    let result = run(Arguments::parse(), &runtime);
     // A thread that blocks in the file system must not keep the process alive.
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     match result {
@@ -55,4 +42,13 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn run(arguments: Arguments, runtime: &Runtime) -> anyhow::Result<ExitCode> {
+    let command = arguments.command.with_settings_file()?;
+    let journal = Journal::default();
+    let telemetry = telemetry::start(command.telemetry(), &journal, runtime.handle())?;
+    let result = runtime.block_on(command.run(journal, telemetry.exports()));
+    telemetry.stop();
+    result
 }

@@ -9,6 +9,7 @@ use clap::{Args, FromArgMatches as _};
 use serde::Deserialize;
 
 use crate::listen::Listen;
+use crate::telemetry::LogFormat;
 
 /// All settings; each is optional. In the TOML file, a setting is named as its flag, without `--`.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
@@ -100,6 +101,16 @@ pub struct Settings {
     /// Seconds that requests in flight may take when the server stops [default: 20]
     #[arg(long, env = "STOWAGE_DRAIN_SECONDS", value_name = "S")]
     pub drain_seconds: Option<u64>,
+    /// Seconds that the server goes on after SIGTERM while `/readyz` already says no, for a load
+    /// balancer [default: 0]
+    #[arg(long, env = "STOWAGE_DRAIN_DELAY_SECONDS", value_name = "S")]
+    pub drain_delay_seconds: Option<u64>,
+    /// How log lines look [default: text]
+    #[arg(long, env = "STOWAGE_LOG_FORMAT", value_enum, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// Send traces and logs to this OTLP endpoint, as HTTP with protobuf: http://HOST:4318
+    #[arg(long, env = "STOWAGE_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
 }
 
 impl Settings {
@@ -182,6 +193,9 @@ impl Settings {
             cache_mib: self.cache_mib.or(other.cache_mib),
             response_cache_mib: self.response_cache_mib.or(other.response_cache_mib),
             drain_seconds: self.drain_seconds.or(other.drain_seconds),
+            drain_delay_seconds: self.drain_delay_seconds.or(other.drain_delay_seconds),
+            log_format: self.log_format.or(other.log_format),
+            otlp_endpoint: self.otlp_endpoint.or(other.otlp_endpoint),
         }
     }
 }

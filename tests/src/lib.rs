@@ -15,6 +15,7 @@
 //! | [`s3`], [`webdav`], [`nginx`] | servers of a space on loopback |
 //! | [`space_server`] | a server of a space that fails as a test wants |
 //! | [`careless_store`] | a store that ignores the conditions of puts |
+//! | [`metrics`], [`collector`] | the metrics of a server; what takes its traces and logs |
 //! | [`link`] | a slow link to a server |
 //! | [`tools`], [`usage`] | programs of others; what a process uses |
 //! | [`wait`], [`random`] | waiting with a bound, choices that can be made again |
@@ -28,6 +29,7 @@ pub mod browser;
 pub mod careless_store;
 pub mod changing;
 pub mod cli;
+pub mod collector;
 pub mod console;
 pub mod document;
 pub mod examples;
@@ -35,6 +37,7 @@ pub mod feed;
 pub mod fixture;
 pub mod host;
 pub mod link;
+pub mod metrics;
 pub mod modules;
 pub mod nginx;
 pub mod program;

@@ -23,7 +23,9 @@ const CALL_ID: &str = "call_id";
 pub(super) fn is_kept(metadata: &Metadata<'_>) -> bool {
     let has = |name| metadata.fields().field(name).is_some();
     let level = *metadata.level();
-    metadata.is_event() && (level == Level::ERROR || (level <= Level::INFO && (has(MODULE) || has(MODULES))))
+    // The SDK of the traces tells about its endpoint, which is no error of this server.
+    let is_sdk = metadata.target().starts_with("opentelemetry");
+    metadata.is_event() && !is_sdk && (level == Level::ERROR || (level <= Level::INFO && (has(MODULE) || has(MODULES))))
 }
 
 pub(super) struct JournalLayer(pub(super) Journal);

@@ -44,14 +44,14 @@ pub(super) struct Facts<'a> {
 
 /// The bytes of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Disk {
+pub(crate) struct Disk {
     /// Those that this user may use.
-    pub(super) free: u64,
-    pub(super) total: u64,
+    pub(crate) free: u64,
+    pub(crate) total: u64,
 }
 
 /// The disk of a directory; none if the system does not tell.
-pub(super) fn disk(dir: &Path) -> Option<Disk> {
+pub(crate) fn disk(dir: &Path) -> Option<Disk> {
     let disk = rustix::fs::statvfs(dir).ok()?;
     Some(Disk {
         free: disk.f_bavail.saturating_mul(disk.f_frsize),

@@ -20,7 +20,8 @@ use crate::console::now_ms;
 use crate::journal::Journal;
 use crate::services::Services;
 use crate::traffic::Traffic;
-use facts::{Disk, Facts};
+use facts::Facts;
+pub(crate) use facts::{Disk, disk};
 
 /// How often the outbox is looked at, in seconds.
 const OUTBOX_INTERVAL: u64 = 15;
@@ -54,6 +55,8 @@ pub(crate) struct Samples {
 struct Seen {
     /// The first change of the outbox, and since when it is the first.
     outbox: Option<(u64, u64)>,
+    /// Changes in the outbox; none before it was looked at.
+    outbox_changes: Option<u64>,
     failed_batches: u64,
     /// When the database last failed.
     database_failed_ms: Option<u64>,
@@ -95,6 +98,12 @@ impl Overview {
         }
     }
 
+    /// Changes in the outbox when it was last looked at; none before that. It does not wait for the
+    /// disk.
+    pub(crate) fn outbox(&self) -> Option<u64> {
+        self.0.samples.seen.lock().outbox_changes
+    }
+
     /// The overview, with the seconds after `since`.
     ///
     /// # Errors
@@ -120,8 +129,12 @@ impl Parts {
 
     fn look_at_outbox(&self) {
         // A database that cannot be read is reported by itself.
-        let first = self.services.cloud.waiting().ok().and_then(|waiting| waiting.first);
+        let waiting = self.services.cloud.waiting().ok();
+        let first = waiting.and_then(|waiting| waiting.first);
         let mut seen = self.samples.seen.lock();
+        if let Some(waiting) = waiting {
+            seen.outbox_changes = Some(waiting.changes);
+        }
         seen.outbox = match (first, seen.outbox) {
             (Some(first), Some((same, since))) if first == same => Some((same, since)),
             (Some(first), _) => Some((first, now_ms())),

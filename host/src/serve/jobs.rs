@@ -1,6 +1,7 @@
 //! The tasks that run beside the server, and the signals that stop it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use stowage_deploy::Deployer;
@@ -8,7 +9,9 @@ use stowage_deploy::watched::Watched;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::health::Health;
 use crate::hooks::Hooks;
+use crate::metrics::Metrics;
 use crate::overview::Overview;
 use crate::services::Services;
 
@@ -22,6 +25,7 @@ impl Jobs {
         deployer: Deployer,
         watched: Option<Watched>,
         overview: Overview,
+        metrics: Metrics,
         stop: &CancellationToken,
     ) -> Jobs {
         let cloud = {
@@ -36,6 +40,7 @@ impl Jobs {
         }
         jobs.push(("module supervisor", tokio::spawn(deployer.run(stop.clone()))));
         jobs.push(("overview", tokio::spawn(overview.run(stop.clone()))));
+        jobs.push(("metrics", tokio::spawn(metrics.run(stop.clone()))));
         Jobs(jobs)
     }
 
@@ -54,8 +59,9 @@ impl Jobs {
     }
 }
 
-/// Cancels `stop` on SIGTERM or SIGINT. A second signal ends the process at once.
-pub(super) fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
+/// On SIGTERM or SIGINT, makes the server not ready, and cancels `stop` after this delay. A second
+/// signal ends the process at once.
+pub(super) fn stop_on_signal(stop: CancellationToken, health: Health, delay: Duration) -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("the handler of SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("the handler of SIGINT")?;
@@ -67,8 +73,14 @@ pub(super) fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
             }
         };
         signalled().await;
-        stop.cancel();
-        signalled().await;
+        health.drain();
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {
+                stop.cancel();
+                signalled().await;
+            }
+            () = signalled() => {}
+        }
         tracing::warn!("a second signal: the server ends before everything is finished");
         std::process::exit(130);
     });

@@ -14,6 +14,7 @@ pub(crate) use unix_socket::{Found as FoundSocket, check as check_socket_path, l
 
 use std::io::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use stowage_cli::data_dir::ADMIN_TOKEN_FILE;
@@ -26,24 +27,30 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{Admin, AdminToken};
 use crate::console::{Console, Sessions};
 use crate::demo;
+use crate::health::Health;
 use crate::hooks::{Hooks, RowModules};
 use crate::journal::Journal;
 use crate::listen::Endpoint;
+use crate::metrics::{Backups, Metrics, Parts as MetricsParts};
 use crate::overview::{Overview, Parts as OverviewParts, Samples};
 use crate::server::files::Files;
 use crate::server::{self, Routes, Tls};
 use crate::settings::Settings;
+use crate::telemetry::Exports;
 use crate::traffic::Traffic;
 use assemble::Parts;
 use data_dir::DataDir;
 use jobs::{Jobs, stop_on_signal};
 
+/// The longest time that a server goes on after a signal, in seconds.
+const MAX_DRAIN_DELAY: u64 = 600;
+
 /// Runs the server until SIGTERM or SIGINT, then lets what is in flight end. `journal` is what the
-/// program's events are kept in.
+/// program's events are kept in, `exports` counts what is sent of them.
 ///
 /// # Errors
 /// Says which setting, file or address is wrong, and what to do.
-pub async fn run(settings: Settings, journal: Journal) -> anyhow::Result<()> {
+pub async fn run(settings: Settings, journal: Journal, exports: Exports) -> anyhow::Result<()> {
     network::check(&settings)?;
     network::advise(&settings);
     let data = DataDir::open(&settings)?;
@@ -84,6 +91,19 @@ pub async fn run(settings: Settings, journal: Journal) -> anyhow::Result<()> {
         journal: journal.clone(),
         samples: Samples::default(),
     });
+    let health = Health::new(logic.clone(), services.cloud.clone(), store.clone());
+    let metrics = Metrics::new(MetricsParts {
+        data: data.root.clone(),
+        store: store.clone(),
+        logic: logic.clone(),
+        services: services.clone(),
+        deployer: deployer.clone(),
+        traffic: traffic.clone(),
+        overview: overview.clone(),
+        health: health.clone(),
+        exports,
+        backups: Backups::default(),
+    });
     let admin = Admin::new(deployer.clone(), overview.clone(), journal, console.clone());
     let config = network::server_config(&settings);
     let hooks = Arc::new(Hooks {
@@ -97,7 +117,15 @@ pub async fn run(settings: Settings, journal: Journal) -> anyhow::Result<()> {
         config.body_timeout,
         stop.clone(),
     );
-    let mut jobs = Jobs::start(hooks, &services, deployer.clone(), watched, overview, &stop);
+    let mut jobs = Jobs::start(
+        hooks,
+        &services,
+        deployer.clone(),
+        watched,
+        overview,
+        metrics.clone(),
+        &stop,
+    );
 
     data.announce(endpoint, bound.tls.as_ref().map(Tls::fingerprint).as_deref())?;
     if let Some(tls) = bound.tls.clone() {
@@ -109,7 +137,8 @@ pub async fn run(settings: Settings, journal: Journal) -> anyhow::Result<()> {
         };
         jobs.add("TLS certificate", tokio::spawn(tls.reload(stop.clone(), changed)));
     }
-    stop_on_signal(stop.clone())?;
+    let drain_delay = Duration::from_secs(settings.drain_delay_seconds.unwrap_or(0).min(MAX_DRAIN_DELAY));
+    stop_on_signal(stop.clone(), health.clone(), drain_delay)?;
     let reachable = console.as_ref().filter(|_| endpoint.tcp().is_some());
     let link = reachable.map(Console::first_link).transpose()?;
     print_address(endpoint, link.as_ref())?;
@@ -121,6 +150,8 @@ pub async fn run(settings: Settings, journal: Journal) -> anyhow::Result<()> {
         admin,
         console,
         traffic,
+        health,
+        metrics,
     };
     server::run(bound.listener, routes, gate, config, stop.clone()).await;
     drop(bound.socket);

@@ -21,9 +21,13 @@ use super::guesses::{Caller, Credential};
 use super::{Connection, Shared, feed};
 use crate::admin;
 use crate::console::{SESSION_PATH, WrongSecret, is_console};
+use crate::health::is_health;
+use crate::metrics::is_metrics;
 use crate::response::{HttpResponse, json_response, refusal};
-use stowage_logic::rpc::{self, Code};
+use crate::telemetry::request_span;
+use stowage_logic::rpc;
 use stowage_logic::{Elapsed, within};
+use tracing::{Instrument as _, Span};
 
 /// The path of the progress feed's websocket.
 const FEED_PATH: &str = "/ws";
@@ -54,10 +58,15 @@ fn protect(headers: &mut HeaderMap) {
 }
 
 async fn answer(shared: &Shared, request: Request<Incoming>, connection: &Connection) -> FileResponse {
+    let (method, path) = (request.method(), request.uri().path());
+    if is_health(method, path) || is_metrics(method, path) {
+        return observe(shared, request, &connection.caller).await.map(Either::Left);
+    }
     if admin::is_admin(request.uri().path()) {
         let response = match shared.gate.check_admin(&request, &connection.caller) {
             Ok(()) => shared.admin.respond(request).await,
             Err(refused) => {
+                shared.traffic.refusals.count(refused.name());
                 tracing::debug!(%refused, "a request to the admin API was refused");
                 retried_later(admin::refusal(refused.status(), &refused.to_string()), refused)
             }
@@ -69,6 +78,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>, connection: &Connec
     }
     let origin = request.headers().get(ORIGIN).cloned();
     if let Err(refused) = shared.gate.check(&request, &connection.caller) {
+        shared.traffic.refusals.count(refused.name());
         tracing::debug!(%refused, "a request was refused");
         let response = refusal(refused.status(), &refused.to_string());
         let mut response = retried_later(response, refused).map(Either::Left);
@@ -94,6 +104,24 @@ fn retried_later(mut response: HttpResponse, refused: Refused) -> HttpResponse {
     response
 }
 
+/// The health of the server, and its metrics.
+async fn observe(shared: &Shared, request: Request<Incoming>, caller: &Caller) -> HttpResponse {
+    let is_metrics = is_metrics(request.method(), request.uri().path());
+    let checked = match is_metrics {
+        true => shared.gate.check_metrics(&request, caller),
+        false => shared.gate.check_health(&request),
+    };
+    if let Err(refused) = checked {
+        shared.traffic.refusals.count(refused.name());
+        tracing::debug!(%refused, "a request for health or metrics was refused");
+        return retried_later(refusal(refused.status(), &refused.to_string()), refused);
+    }
+    match is_metrics {
+        true => shared.metrics.respond(&request).await,
+        false => shared.health.respond(&request).await,
+    }
+}
+
 /// Lets the pages of an origin read a response. The gate must have allowed it.
 fn allow_origin(response: &mut FileResponse, origin: Option<HeaderValue>) {
     if let Some(origin) = origin {
@@ -106,6 +134,7 @@ fn allow_origin(response: &mut FileResponse, origin: Option<HeaderValue>) {
 /// The console. Without one, nothing is there.
 async fn console(shared: &Shared, request: Request<Incoming>, caller: &Caller) -> HttpResponse {
     if let Err(refused) = shared.gate.check_console(&request, caller) {
+        shared.traffic.refusals.count(refused.name());
         tracing::debug!(%refused, "a request to the console was refused");
         return retried_later(admin::refusal(refused.status(), &refused.to_string()), refused);
     }
@@ -143,7 +172,8 @@ async fn route(shared: &Shared, request: Request<Incoming>, connection: &Connect
         (&Method::OPTIONS, _) => preflight(),
         (&Method::POST, _) => {
             let (head, body) = request.into_parts();
-            api(shared, head.uri, body).await
+            let span = request_span(&head.headers);
+            api(shared, head.uri, body, &span).instrument(span.clone()).await
         }
         _ => {
             let mut response = refusal(
@@ -156,7 +186,7 @@ async fn route(shared: &Shared, request: Request<Incoming>, connection: &Connect
     }
 }
 
-async fn api(shared: &Shared, uri: Uri, body: Incoming) -> HttpResponse {
+async fn api(shared: &Shared, uri: Uri, body: Incoming, span: &Span) -> HttpResponse {
     let limit = shared.config.body_bytes;
     let deadline = Instant::now() + shared.config.body_timeout;
     let body = pin!(Limited::new(body, limit).collect());
@@ -178,8 +208,8 @@ async fn api(shared: &Shared, uri: Uri, body: Incoming) -> HttpResponse {
     };
     let began = Instant::now();
     let envelope = rpc::answer(&shared.logic, uri.path(), body).await;
-    let succeeded = envelope.code() == Code::SUCCESS.0;
-    shared.traffic.calls.count(began.elapsed(), succeeded);
+    shared.traffic.calls.count(began.elapsed(), envelope.code());
+    span.record("code", envelope.code());
     json_response(StatusCode::OK, envelope.into_json())
 }
 

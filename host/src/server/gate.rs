@@ -82,6 +82,19 @@ impl Refused {
         }
     }
 
+    /// Its name in metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Refused::Host => "host",
+            Refused::Origin | Refused::AdminOrigin | Refused::ConsoleOrigin => "origin",
+            Refused::ContentType | Refused::AdminContentType | Refused::ConsoleContentType => "content-type",
+            Refused::Token => "token",
+            Refused::AdminToken => "admin-token",
+            Refused::Session => "session",
+            Refused::Paused { .. } => "paused",
+        }
+    }
+
     /// Whether the request came from no page, or from one of an allowed origin, so that it may read
     /// the refusal.
     pub(crate) fn is_of_allowed_origin(self) -> bool {
@@ -179,6 +192,33 @@ impl Gate {
             return Err(Refused::ContentType);
         }
         Ok(())
+    }
+
+    /// Checks the head of a request for the health of the server. It needs no token.
+    ///
+    /// # Errors
+    /// The first rule that the request breaks.
+    pub(crate) fn check_health<B>(&self, request: &Request<B>) -> Result<(), Refused> {
+        self.check_host(request.uri(), request.headers())?;
+        match origin_is_among(request.headers(), &self.origins) {
+            true => Ok(()),
+            false => Err(Refused::Origin),
+        }
+    }
+
+    /// Checks the head of a request for the metrics. If the API needs a token, so do they. The
+    /// admin API's token is accepted as well.
+    ///
+    /// # Errors
+    /// The first rule that the request breaks.
+    pub(super) fn check_metrics<B>(&self, request: &Request<B>, caller: &Caller) -> Result<(), Refused> {
+        self.check_health(request)?;
+        let headers = request.headers();
+        let given = bearer(headers).map(digest);
+        match given.is_some() && given == self.admin_token {
+            true => Ok(()),
+            false => self.check_token(headers, caller),
+        }
     }
 
     /// Checks the head of a request to the admin API. No setting allows pages of other origins. A

@@ -36,6 +36,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin::Admin;
 use crate::console::Console;
+use crate::health::Health;
+use crate::metrics::Metrics;
 use crate::traffic::{Entered, Traffic};
 use descriptions::Descriptions;
 use files::Files;
@@ -84,6 +86,8 @@ pub(crate) struct Routes {
     /// None if it is turned off.
     pub console: Option<Console>,
     pub traffic: Arc<Traffic>,
+    pub health: Health,
+    pub metrics: Metrics,
 }
 
 /// What all connections share.
@@ -95,6 +99,8 @@ struct Shared {
     admin: Admin,
     console: Option<Console>,
     traffic: Arc<Traffic>,
+    health: Health,
+    metrics: Metrics,
     gate: Gate,
     config: Config,
     /// Cancelled when the server stops: websockets close.
@@ -135,6 +141,8 @@ pub(crate) async fn run(listener: Listener, routes: Routes, gate: Gate, config: 
         admin,
         console,
         traffic,
+        health,
+        metrics,
     } = routes;
     let shared = Arc::new(Shared {
         descriptions: Descriptions::new(logic.clone()),
@@ -144,6 +152,8 @@ pub(crate) async fn run(listener: Listener, routes: Routes, gate: Gate, config: 
         admin,
         console,
         traffic,
+        health,
+        metrics,
         gate,
         socket_seats: Arc::new(Semaphore::new(config.connections - config.connections / 4)),
         config,

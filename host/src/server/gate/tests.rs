@@ -322,6 +322,20 @@ fn over_tls_the_server_has_other_origins_and_the_names_of_its_certificate_are_it
 }
 
 #[test]
+fn health_needs_a_host_and_an_origin_but_no_token() {
+    let gate = gate(Some("secret"));
+    assert_eq!(gate.check_health(&request(&[OURS])), Ok(()));
+    assert_eq!(
+        gate.check_health(&request(&[("host", "evil.example")])),
+        Err(Refused::Host)
+    );
+    assert_eq!(
+        gate.check_health(&request(&[OURS, ("origin", "https://evil.example")])),
+        Err(Refused::Origin)
+    );
+}
+
+#[test]
 fn a_unix_socket_is_called_localhost() {
     let gate = Gate::new(&Endpoint::Unix("/run/stowage.sock".into()), &[], &[], None);
     assert_eq!(gate.checked(&request(&[("host", "localhost"), JSON])), Ok(()));
@@ -332,4 +346,22 @@ fn a_unix_socket_is_called_localhost() {
             "{host}"
         );
     }
+}
+
+#[test]
+fn metrics_need_the_token_of_the_api_or_that_of_the_admin_api() {
+    let dir = tempfile::tempdir().unwrap();
+    let admin = AdminToken::open(&dir.path().join("admin.token")).unwrap();
+    let text = std::fs::read_to_string(dir.path().join("admin.token")).unwrap();
+    let bearer = |token: &str| format!("Bearer {}", token.trim_end());
+    let ask = |gate: &Gate, token: &str| gate.check_metrics(&request(&[OURS, ("authorization", &bearer(token))]), &caller());
+    let closed = gate(Some("secret")).with_admin(&admin);
+    assert_eq!(closed.check_metrics(&request(&[OURS]), &caller()), Err(Refused::Token));
+    assert_eq!(ask(&closed, "wrong"), Err(Refused::Token));
+    assert_eq!(ask(&closed, "secret"), Ok(()));
+    assert_eq!(ask(&closed, &text), Ok(()));
+    let open = gate(None).with_admin(&admin);
+    assert_eq!(open.check_metrics(&request(&[OURS]), &caller()), Ok(()));
+    // Without an admin token, no token is one.
+    assert_eq!(gate(Some("secret")).check_metrics(&request(&[OURS]), &caller()), Err(Refused::Token));
 }
