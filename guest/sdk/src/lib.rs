@@ -69,6 +69,8 @@
 
 #![warn(unreachable_pub)]
 
+#[cfg(not(target_arch = "wasm32"))]
+pub mod audit;
 pub mod bindings;
 mod codec;
 mod collection;

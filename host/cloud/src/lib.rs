@@ -19,6 +19,7 @@
 #![warn(unreachable_pub)]
 
 mod attempts;
+pub mod audit;
 mod backoff;
 mod batch;
 mod blob;
@@ -44,6 +45,7 @@ mod native_copy;
 mod objects;
 mod outbox;
 mod password;
+mod place;
 mod publish;
 mod publisher;
 mod put_file;
@@ -76,6 +78,7 @@ pub use holds::BlobHold;
 pub use import::import;
 pub use layout::FORMAT;
 pub use password::{HeaderError, OpenSealedError, ReadAgain, SealedReader, seal};
+pub use place::{Place, explain_store_error};
 pub use row::{DEPTH_LIMIT, IDENTITY_LIMIT_BYTES, LINE_LIMIT_BYTES};
 pub use segment::{SEGMENT_LIMIT_BYTES, SEGMENT_LIMIT_ROWS, default_segment};
 pub use space::{OpenOptions, Space};

@@ -10,7 +10,8 @@ mod segments;
 mod space;
 
 pub(crate) use rows::{
-    MirroredRow, RowLocation, has_strays, in_default_segment, names, put_row, remove_row, row, rows_of, segments_of,
+    MirroredRow, RowLocation, has_strays, implied, in_default_segment, names, put_row, remove_row, row, rows_of,
+    segments_of,
 };
 pub(crate) use segments::{SegmentState, has_unread, invalidate, put_segment, remove_segment, segment, segments};
 pub(crate) use space::{belong_to, known_space, put_description, total_bytes};

@@ -151,6 +151,15 @@ pub(crate) fn names(tx: &mut Transaction, hash: &Hash) -> Result<bool, StorageEr
         .is_empty())
 }
 
+/// What a stored change implies: its number, its key, and the key of its wanted blob. `None` if it
+/// cannot be decoded.
+pub(crate) fn implied(key: &[u8], value: &[u8]) -> Option<(u64, Vec<u8>, Option<Vec<u8>>)> {
+    let change: SpaceChange = rmp_serde::from_slice(value).ok()?;
+    let number = number(key);
+    let wanted = change.wanted_blob().map(|hash| blob_key(&hash, number));
+    Some((number, change_key(number, &change), wanted))
+}
+
 fn number(key: &[u8]) -> u64 {
     key.first_chunk().map_or(0, |number| u64::from_be_bytes(*number))
 }

@@ -71,6 +71,27 @@ impl MirroredRow {
     }
 }
 
+/// The keys that follow from a row of the mirror: the one of its blob, and the one of a stray.
+/// `None` if it is malformed.
+pub(crate) fn implied(key: &[u8], value: &[u8]) -> Option<(Option<Vec<u8>>, Option<Vec<u8>>)> {
+    if !matches!(value.len(), 16 | 48) {
+        return None;
+    }
+    let mut parts = std::str::from_utf8(key).ok()?.split('\0');
+    let (collection, segment, identity) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let location = RowLocation {
+        collection,
+        segment,
+        identity,
+    };
+    let blob = MirroredRow::decode(value).blob;
+    let stray = (!location.is_default()).then(|| location.stray_key());
+    Some((blob.map(|hash| location.blob_key(&hash)), stray))
+}
+
 /// The row at a location.
 pub(crate) fn row(tx: &mut Transaction, location: RowLocation<'_>) -> Result<Option<MirroredRow>, StorageError> {
     Ok(tx
