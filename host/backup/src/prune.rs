@@ -1,0 +1,138 @@
+//! Removing old backups, and what no backup names.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Error;
+use crate::hash::ContentHash;
+use crate::manifest::Host;
+use crate::marks::Mark;
+use crate::target::{Kind, Target};
+
+/// Objects that are removed between two looks for the mark.
+const STEP: usize = 100;
+
+/// What a prune has removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pruned {
+    /// The identifiers of backups.
+    pub backups: Vec<String>,
+    /// Chunks and files that no backup names.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Why chunks and files were not looked at.
+    pub postponed: Option<String>,
+}
+
+/// Keeps the newest `keep` backups of a host, at least one, and removes its older ones. Then
+/// removes what no backup names and what is older than `grace`. Backups of other hosts stay.
+///
+/// # Errors
+/// [`Error::Store`], [`Error::Lost`] if others took it for dead, [`Error::Cancelled`] after `stop`
+/// is cancelled.
+pub async fn prune(
+    target: &Target,
+    host: &Host,
+    keep: usize,
+    grace: Duration,
+    stop: &CancellationToken,
+) -> Result<Pruned, Error> {
+    target.check().await?;
+    let (mark, alone) = Mark::of_prune(target, host).await?;
+    let prune = Prune {
+        target,
+        host,
+        mark: &mark,
+    };
+    let pruned = tokio::select! {
+        pruned = prune.run(keep.max(1), grace, alone) => pruned,
+        () = stop.cancelled() => Err(Error::Cancelled),
+    };
+    mark.remove().await;
+    pruned
+}
+
+struct Prune<'a> {
+    target: &'a Target,
+    host: &'a Host,
+    mark: &'a Mark,
+}
+
+/// What the backups name.
+#[derive(Default)]
+struct Named {
+    chunks: HashSet<ContentHash>,
+    files: HashSet<ContentHash>,
+}
+
+impl Prune<'_> {
+    async fn run(&self, keep: usize, grace: Duration, alone: bool) -> Result<Pruned, Error> {
+        let mut pruned = Pruned::default();
+        let (mut own, mut named, mut unreadable) = (BTreeMap::new(), Named::default(), None);
+        // The newest first, so that those to be removed are known when they come.
+        for id in self.target.ids().await?.into_iter().rev() {
+            let manifest = match self.target.manifest(&id).await {
+                Ok(manifest) => manifest,
+                // Somebody removed it a moment ago.
+                Err(Error::NoSuchBackup { .. }) => continue,
+                Err(error @ (Error::Damaged { .. } | Error::NewerFormat { .. })) => {
+                    tracing::warn!(%error, "a backup cannot be read; what it may name stays");
+                    unreadable = Some(error.to_string());
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let is_own = manifest.host == *self.host;
+            if is_own && own.len() >= keep {
+                pruned.backups.push(id);
+                continue;
+            }
+            if is_own {
+                own.insert(id, ());
+            }
+            named.chunks.extend(manifest.chunks());
+            named.files.extend(manifest.files.iter().map(|file| file.hash));
+        }
+        for id in &pruned.backups {
+            self.mark.check().await?;
+            self.target.withdraw(id).await?;
+        }
+        pruned.postponed = match (alone, unreadable) {
+            (false, _) => Some("a backup is being made at this place".to_owned()),
+            (true, unreadable) => unreadable,
+        };
+        if pruned.postponed.is_none() {
+            self.sweep(Kind::Chunk, &named.chunks, grace, &mut pruned).await?;
+            self.sweep(Kind::File, &named.files, grace, &mut pruned).await?;
+        }
+        Ok(pruned)
+    }
+
+    /// Removes the objects of a kind that no backup names.
+    async fn sweep(
+        &self,
+        kind: Kind,
+        named: &HashSet<ContentHash>,
+        grace: Duration,
+        pruned: &mut Pruned,
+    ) -> Result<(), Error> {
+        let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
+        let now_ms = self.mark.written_ms().await?;
+        let mut unnamed = self.target.present(kind).await?;
+        unnamed.retain(|hash, there| !named.contains(hash) && now_ms.saturating_sub(there.written_ms) >= grace_ms);
+        for (n, (hash, there)) in unnamed.into_iter().enumerate() {
+            if n.is_multiple_of(STEP) {
+                self.mark.renew_if_there().await?;
+            }
+            self.target.remove(&kind.object(hash)).await?;
+            pruned.objects += 1;
+            pruned.bytes += there.len_bytes;
+        }
+        Ok(())
+    }
+}
