@@ -14,6 +14,7 @@ use tokio_rustls::rustls;
 
 use crate::address::{Address, ServerStream};
 use crate::reply::{ANSWER_TIMEOUT, ClientError, Reply};
+use crate::stream::Streamed;
 use crate::trust::Trust;
 
 /// The longest time to connect.
@@ -112,6 +113,53 @@ impl Client {
             Bytes::from(body.to_string()),
         )
         .await
+    }
+
+    /// Gets a path, which begins with `/`, and reads the body piece by piece.
+    ///
+    /// # Errors
+    /// No answer began. An answer with any HTTP status is a [`Streamed`].
+    pub async fn stream(&self, path: &str) -> Result<Streamed, ClientError> {
+        let broken = |source: Box<dyn std::error::Error + Send + Sync>| ClientError::Broken {
+            address: self.address(),
+            source,
+        };
+        let mut request = Request::builder()
+            .uri(format!("{}{path}", self.prefix))
+            .header(HOST, &self.authority);
+        if let Some(bearer) = &self.bearer {
+            request = request.header(AUTHORIZATION, bearer);
+        }
+        let request = request
+            .body(Full::<Bytes>::default())
+            .map_err(|error| broken(error.into()))?;
+        let stream = self.connect().await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| broken(error.into()))?;
+        let connection = tokio::spawn(async move {
+            // Its error is that of the body.
+            let _ = connection.await;
+        });
+        let response = timeout(ANSWER_TIMEOUT, sender.send_request(request)).await;
+        let response = match response {
+            Ok(Ok(response)) => response,
+            failed => {
+                connection.abort();
+                return Err(match failed {
+                    Ok(Err(error)) => broken(error.into()),
+                    _ => ClientError::TimedOut {
+                        address: self.address(),
+                    },
+                });
+            }
+        };
+        Ok(Streamed {
+            address: self.address(),
+            status: response.status().as_u16(),
+            body: response.into_body(),
+            connection,
+        })
     }
 
     /// One request on a connection of its own.

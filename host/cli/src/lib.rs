@@ -23,6 +23,7 @@ mod replay;
 mod reply;
 mod size;
 pub mod space;
+mod stream;
 mod trust;
 mod watch;
 
@@ -36,6 +37,7 @@ pub use replay::ReplayArgs;
 pub use reply::ClientError;
 pub use size::{ByteSize, SizeError};
 pub use space::SpaceCommand;
+pub use stream::Streamed;
 pub use watch::WatchArgs;
 
 /// The exit status of an answer with an error code, and of a check that found an error.

@@ -11,6 +11,7 @@ use url::form_urlencoded;
 use super::file::ModuleFile;
 use crate::client::Client;
 use crate::reply::{ClientError, Reply};
+use crate::stream::Streamed;
 use stowage_deploy::api::{CanaryStatus, CheckReport, ShadowReport, SwapReport};
 use stowage_deploy::api::{ConsoleLink, ModuleLog, RecordRequest, RecordStatus};
 use stowage_deploy::api::{Done, ErrorBody, History, ModuleList};
@@ -222,6 +223,38 @@ impl AdminClient {
     pub async fn console_link(&self) -> Result<ConsoleLink, AdminError> {
         let body = Value::Object(serde_json::Map::new());
         read(&self.client.post("/admin/console/link", &body).await?)
+    }
+
+    /// Asks a route that has no function of its own. `body` is the fields of a POST.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list), and [`AdminError::Refused`].
+    pub async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<T, AdminError> {
+        read(&match body {
+            Some(body) => self.client.post(path, body).await?,
+            None => self.client.request(method, path, None, Bytes::new()).await?,
+        })
+    }
+
+    /// Gets a long answer piece by piece.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list), and [`AdminError::Refused`].
+    pub async fn stream(&self, path: &str) -> Result<Streamed, AdminError> {
+        let streamed = self.client.stream(path).await?;
+        if streamed.status == 200 {
+            return Ok(streamed);
+        }
+        let refused = read::<serde::de::IgnoredAny>(&streamed.into_reply().await?);
+        Err(match refused {
+            Err(error) => error,
+            Ok(_) => unreachable!("only status 200 is read as an answer"),
+        })
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, AdminError> {
