@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use stowage_cli::{ApiCommand, CallArgs, ConsoleArgs, ModuleCommand, RecordArgs, ReplayArgs, SpaceCommand, WatchArgs};
 
 use crate::completions::CompletionsArgs;
+use crate::db::DbCommand;
 use crate::doctor::DoctorArgs;
 use crate::journal::Journal;
 use crate::man::ManArgs;
@@ -62,6 +63,12 @@ pub enum Command {
         after_help = "Examples:\n  stowage module list\n  stowage module swap favorites.wasm"
     )]
     Module(ModuleCommand),
+    /// Back up, restore and check the database
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  stowage db backup /mnt/backups --keep 30\n  stowage db check"
+    )]
+    Db(DbCommand),
     Console(ConsoleArgs),
     /// Describe the API: OpenAPI, AsyncAPI, TypeScript types, Markdown
     #[command(
@@ -131,6 +138,7 @@ impl Command {
             Command::Watch(args) => args.run().await,
             Command::Space(command) => command.run().await,
             Command::Module(command) => command.run().await,
+            Command::Db(command) => command.run().await,
             Command::Console(args) => args.run().await,
             Command::Api(command) => command.run(crate::builtin_modules()).await,
             Command::Record(args) => args.run().await,
@@ -220,13 +228,14 @@ mod tests {
     }
 
     /// Commands without `--json`, and why.
-    const WITHOUT_JSON: [(&str, &str); 8] = [
+    const WITHOUT_JSON: [(&str, &str); 9] = [
         ("stowage serve", "it prints no result; its log is on stderr"),
         ("stowage module dev", "it shows a compiler's output to a person"),
         ("stowage api openapi", "its output is JSON"),
         ("stowage api asyncapi", "its output is JSON"),
         ("stowage api typescript", "its output is TypeScript"),
         ("stowage api markdown", "its output is Markdown"),
+        ("stowage db dump", "its output is JSON"),
         ("stowage completions", "its output is a script for a shell"),
         ("stowage man", "its output is a manual page"),
     ];

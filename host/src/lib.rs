@@ -16,6 +16,8 @@
 //! | [`overview`], [`traffic`], [`journal`] | what the admin API tells about the server: state and warnings; calls a second; the last lines of the log |
 //! | [`health`], [`metrics`] | `/healthz`, `/readyz` and `/metrics` |
 //! | [`telemetry`] | the log's format, and traces and logs over OTLP |
+//! | [`backups`] | backups that the server makes: when it is asked, and by a schedule |
+//! | [`db`] | `stowage db`: backups, restores, checks, text, salvage |
 //! | [`Services`] | what modules import: the cloud, transfers and the feed |
 //! | [`Hooks`], [`RowModules`] | the functions of modules that the cloud and transfers call |
 //! | [`serve`] | assembles the parts, and shuts them down in order |
@@ -34,10 +36,12 @@
 
 mod admin;
 mod arguments;
+mod backups;
 mod builtin;
 pub mod color;
 pub mod completions;
 mod console;
+mod db;
 mod demo;
 mod doctor;
 mod health;

@@ -3,6 +3,8 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, FromArgMatches as _};
@@ -111,6 +113,40 @@ pub struct Settings {
     /// Send traces and logs to this OTLP endpoint, as HTTP with protobuf: http://HOST:4318
     #[arg(long, env = "STOWAGE_OTLP_ENDPOINT", value_name = "URL")]
     pub otlp_endpoint: Option<String>,
+    /// Make a backup this often, for example 6h or 30m; needs --backup-to
+    #[arg(long, env = "STOWAGE_BACKUP_EVERY", value_name = "TIME")]
+    pub backup_every: Option<Every>,
+    /// Where scheduled backups go: a folder, or s3://…, gs://…, az://…
+    #[arg(long, env = "STOWAGE_BACKUP_TO", value_name = "PLACE")]
+    pub backup_to: Option<String>,
+    /// How many backups are kept; older ones are removed [default: all]
+    #[arg(long, env = "STOWAGE_BACKUP_KEEP", value_name = "N")]
+    pub backup_keep: Option<usize>,
+}
+
+/// A time between two runs, at least a second. As text: `90s`, `6h`, `1day 12h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Every(pub Duration);
+
+impl FromStr for Every {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Every, String> {
+        match humantime::parse_duration(text) {
+            Ok(time) if time >= Duration::from_secs(1) => Ok(Every(time)),
+            Ok(_) => Err("expected at least 1s".to_owned()),
+            Err(error) => Err(format!("expected a time such as 30m, 6h or 1day: {error}")),
+        }
+    }
+}
+
+impl TryFrom<String> for Every {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Every, String> {
+        text.parse()
+    }
 }
 
 impl Settings {
@@ -196,6 +232,9 @@ impl Settings {
             drain_delay_seconds: self.drain_delay_seconds.or(other.drain_delay_seconds),
             log_format: self.log_format.or(other.log_format),
             otlp_endpoint: self.otlp_endpoint.or(other.otlp_endpoint),
+            backup_every: self.backup_every.or(other.backup_every),
+            backup_to: self.backup_to.or(other.backup_to),
+            backup_keep: self.backup_keep.or(other.backup_keep),
         }
     }
 }
@@ -208,6 +247,19 @@ mod tests {
     fn an_unknown_key_is_an_error_that_names_it() {
         let error = toml::from_str::<Settings>("lisen = \"127.0.0.1:1\"").unwrap_err();
         assert!(error.to_string().contains("lisen"));
+    }
+
+    #[test]
+    fn a_time_is_read_as_people_write_it() {
+        let file: Settings = toml::from_str("backup-every = \"1h 30m\"").unwrap();
+        assert_eq!(file.backup_every, Some(Every(Duration::from_secs(5400))));
+        for wrong in [
+            "backup-every = \"soon\"",
+            "backup-every = \"10ms\"",
+            "backup-every = \"\"",
+        ] {
+            assert!(toml::from_str::<Settings>(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

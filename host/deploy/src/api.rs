@@ -5,7 +5,9 @@ mod log;
 mod overview;
 
 pub use log::{LogLine, ModuleLog};
-pub use overview::{DataStatus, Overview, Second, Severity, SpaceStatus, Warning};
+pub use overview::{
+    BackupFailure, BackupSummary, DataStatus, LastBackup, Overview, Second, Severity, SpaceStatus, Warning,
+};
 
 use std::path::PathBuf;
 

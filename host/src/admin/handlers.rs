@@ -240,7 +240,7 @@ impl Admin {
 
 impl AdminRequest {
     /// The parameters of the query and of the JSON body together.
-    async fn with_json_body(mut self) -> Result<Parameters, Problem> {
+    pub(super) async fn with_json_body(mut self) -> Result<Parameters, Problem> {
         let body = upload::read(self.body, MAX_JSON_BYTES).await?;
         self.parameters.add_json(&body)?;
         Ok(self.parameters)
@@ -252,7 +252,7 @@ fn only(mut sources: Vec<Source>) -> Result<Source, Problem> {
     sources.pop().ok_or_else(|| Problem::parameter("name", "one module"))
 }
 
-fn ok<T: Serialize>(value: &T) -> Result<HttpResponse, Problem> {
+pub(super) fn ok<T: Serialize>(value: &T) -> Result<HttpResponse, Problem> {
     match serde_json::to_vec(value) {
         Ok(body) => Ok(json_response(StatusCode::OK, body)),
         Err(error) => {

@@ -5,6 +5,7 @@
 //! The server's gate checks a request before it arrives here: Host, Origin, the admin token or a
 //! session of the console, and the content type.
 
+mod database;
 mod handlers;
 mod parameters;
 mod problem;
@@ -15,21 +16,27 @@ mod upload;
 pub(crate) use token::AdminToken;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use http::{Method, Request, StatusCode};
+use http_body_util::Either;
 use hyper::body::Incoming;
 use stowage_deploy::Deployer;
+use stowage_storage::Store;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::backups::Backups;
 use crate::console::Console;
 use crate::journal::Journal;
 use crate::overview::Overview;
 use crate::response::{HttpResponse, is_media_type};
+use crate::server::files::FileResponse;
 use parameters::Parameters;
 use problem::Problem;
 use route::{BodyType, Route};
@@ -37,6 +44,9 @@ use upload::MAX_BODY_BYTES;
 
 /// Requests whose module bytes are in memory at the same time; further ones wait.
 const MAX_UPLOADS: usize = 2;
+
+/// Checks and dumps of the database that run at the same time; further ones wait.
+const MAX_STREAMS: usize = 2;
 
 /// How long a request with module bytes waits for one of the [`MAX_UPLOADS`] permits.
 const UPLOAD_WAIT: Duration = Duration::from_secs(60);
@@ -49,8 +59,30 @@ pub(crate) struct Admin {
     journal: Journal,
     /// None if it is turned off.
     console: Option<Console>,
+    backups: Backups,
+    store: Store,
+    /// The data directory.
+    data: PathBuf,
     uploads: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    /// Cancelled when the server stops.
+    stop: CancellationToken,
     changes: TaskTracker,
+}
+
+/// The parts of a server that the admin API shows and changes.
+pub(crate) struct Parts {
+    pub(crate) deployer: Deployer,
+    pub(crate) overview: Overview,
+    pub(crate) journal: Journal,
+    /// None if it is turned off.
+    pub(crate) console: Option<Console>,
+    pub(crate) backups: Backups,
+    pub(crate) store: Store,
+    /// The data directory.
+    pub(crate) data: PathBuf,
+    /// Cancelled when the server stops.
+    pub(crate) stop: CancellationToken,
 }
 
 /// A request to one route, checked and with its query decoded.
@@ -63,13 +95,28 @@ struct AdminRequest {
 
 impl Admin {
     /// The admin API of a server.
-    pub(crate) fn new(deployer: Deployer, overview: Overview, journal: Journal, console: Option<Console>) -> Admin {
+    pub(crate) fn new(parts: Parts) -> Admin {
+        let Parts {
+            deployer,
+            overview,
+            journal,
+            console,
+            backups,
+            store,
+            data,
+            stop,
+        } = parts;
         Admin {
             deployer,
             overview,
             journal,
             console,
+            backups,
+            store,
+            data,
+            stop,
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             changes: TaskTracker::new(),
         }
     }
@@ -81,15 +128,19 @@ impl Admin {
     }
 
     /// Answers a request that has passed the gate.
-    pub(crate) async fn respond(&self, request: Request<Incoming>) -> HttpResponse {
+    pub(crate) async fn respond(&self, request: Request<Incoming>) -> FileResponse {
         let handled = match AdminRequest::parse(request) {
-            Ok(request) => self.handle(request).await,
+            Ok(request) => match request.route {
+                Route::DatabaseCheck => self.check_database(request).await,
+                Route::DatabaseDump => self.dump_database(request).await,
+                _ => self.handle(request).await.map(|response| response.map(Either::Left)),
+            },
             Err(problem) => Err(problem),
         };
-        handled.unwrap_or_else(Problem::into_response)
+        handled.unwrap_or_else(|problem| problem.into_response().map(Either::Left))
     }
 
-    /// The route table: one handler a route.
+    /// The route table: one handler a route. Routes with a long body are in [`Admin::respond`].
     async fn handle(&self, request: AdminRequest) -> Result<HttpResponse, Problem> {
         match (&request.route, &request.method) {
             (Route::List, _) => self.list(request),
@@ -111,6 +162,12 @@ impl Admin {
             (Route::Rollback, _) => self.rollback(request).await,
             (Route::Unload, _) => self.unload(request).await,
             (Route::ConsoleLink, _) => self.console_link(request).await,
+            (Route::Backup, &Method::GET) => self.backup_status(request),
+            (Route::Backup, &Method::DELETE) => self.cancel_backup(request),
+            (Route::Backup, _) => self.start_backup(request).await,
+            (Route::DatabaseCheck | Route::DatabaseDump, _) => {
+                Err(Problem::internal("a long response was requested as a short one"))
+            }
         }
     }
 

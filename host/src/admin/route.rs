@@ -22,6 +22,9 @@ pub(super) enum Route {
     Rollback,
     Unload,
     ConsoleLink,
+    Backup,
+    DatabaseCheck,
+    DatabaseDump,
 }
 
 /// What a request's body holds.
@@ -55,6 +58,9 @@ impl Route {
             "modules/rollback" => Route::Rollback,
             "modules/unload" => Route::Unload,
             "console/link" => Route::ConsoleLink,
+            "backup" => Route::Backup,
+            "db/check" => Route::DatabaseCheck,
+            "db/dump" => Route::DatabaseDump,
             _ => {
                 let (name, what) = path.strip_prefix("modules/")?.split_once('/')?;
                 let name = percent_encoding::percent_decode_str(name).decode_utf8().ok()?;
@@ -84,7 +90,10 @@ impl Route {
             | Route::Overview
             | Route::History
             | Route::Migration
-            | Route::Record => BodyType::Any,
+            | Route::Record
+            | Route::Backup
+            | Route::DatabaseCheck
+            | Route::DatabaseDump => BodyType::Any,
         }
     }
 
@@ -96,8 +105,10 @@ impl Route {
             | Route::LogOf(_)
             | Route::Overview
             | Route::History
-            | Route::Migration => &[Method::GET],
-            Route::Record => &[Method::GET, Method::POST, Method::DELETE],
+            | Route::Migration
+            | Route::DatabaseCheck
+            | Route::DatabaseDump => &[Method::GET],
+            Route::Record | Route::Backup => &[Method::GET, Method::POST, Method::DELETE],
             Route::Check
             | Route::Swap
             | Route::Shadow

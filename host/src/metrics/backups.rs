@@ -17,7 +17,6 @@ struct Ended {
     failed: AtomicU64,
 }
 
-#[allow(dead_code, reason = "scheduled backups report to it, which a server need not have")]
 impl Backups {
     /// A backup was complete at this time. At the start of the server, that of the last one that is
     /// found counts too, with [`Backups::found`].

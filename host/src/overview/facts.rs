@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use stowage_cloud::Health;
-use stowage_deploy::api::{HistoryEntry, ModuleStatus, RecordStatus};
+use stowage_deploy::api::{BackupSummary, HistoryEntry, ModuleStatus, RecordStatus};
 use stowage_transfer::{Direction, TaskFilter, Transfers};
 
 use crate::journal::Errors;
@@ -36,6 +36,7 @@ pub(super) struct Facts<'a> {
     pub(super) history: &'a [HistoryEntry],
     pub(super) modules: &'a [ModuleStatus],
     pub(super) recording: Option<RecordStatus>,
+    pub(super) backup: Option<&'a BackupSummary>,
     /// Those that nobody has seen.
     pub(super) failed_transfers: u64,
     pub(super) database_failed_ms: Option<u64>,

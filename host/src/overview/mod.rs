@@ -16,6 +16,7 @@ use stowage_storage::Store;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::backups::Backups;
 use crate::console::now_ms;
 use crate::journal::Journal;
 use crate::services::Services;
@@ -39,6 +40,7 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) services: Services,
     pub(crate) deployer: Deployer,
+    pub(crate) backups: Backups,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) journal: Journal,
     pub(crate) samples: Samples,
@@ -149,6 +151,7 @@ impl Parts {
         let outbox = cloud.waiting().unwrap_or_default().changes;
         let disk = facts::disk(&self.data);
         let health = cloud.health();
+        let backup = self.backups.summary();
         let warnings = warnings::warnings(&Facts {
             now_ms: now,
             data: &self.data,
@@ -159,6 +162,7 @@ impl Parts {
             history,
             modules: &self.deployer.list(),
             recording: self.deployer.recording(),
+            backup: backup.as_ref(),
             failed_transfers: facts::failed_transfers(&self.services.transfers),
             database_failed_ms: seen.database_failed_ms,
             errors: self.journal.errors(),
@@ -174,6 +178,7 @@ impl Parts {
             connections: self.traffic.connections.count(),
             subscribers: self.traffic.subscribers.count(),
             seconds: self.traffic.calls.seconds_after(since),
+            backup,
             warnings,
         }
     }

@@ -31,6 +31,7 @@ pub(super) fn warnings(facts: &Facts<'_>) -> Vec<Warning> {
         warnings.extend(faults(module, facts.now_ms));
     }
     warnings.extend(recording(facts));
+    warnings.extend(backup(facts));
     warnings.extend(transfers(facts));
     warnings.extend(errors(facts));
     warnings.sort_by_key(|warning| warning.severity);
@@ -224,6 +225,35 @@ fn recording(facts: &Facts<'_>) -> Option<Warning> {
         ),
         "Stop it with `stowage record --stop`: that closes the file and says what it holds.",
         json!({"file": file, "calls": recording.calls}),
+    ))
+}
+
+/// A backup that failed. It is an error when none was made for twice the time of the schedule.
+fn backup(facts: &Facts<'_>) -> Option<Warning> {
+    let backup = facts.backup?;
+    let failure = backup.failure.as_ref()?;
+    let last = backup.last.as_ref().map(|last| last.at);
+    let is_late = backup.every_seconds.is_some_and(|every| {
+        let patience_ms = every.saturating_mul(2000);
+        last.is_none_or(|last| facts.now_ms.saturating_sub(last) >= patience_ms)
+    });
+    let since = match last {
+        Some(last) => format!("the newest one is {} old", ago(facts.now_ms, last)),
+        None => "there is none".to_owned(),
+    };
+    Some(warning(
+        "backup-failed",
+        if is_late { Severity::Error } else { Severity::Warning },
+        format!("a backup to {} failed, and {since}: {}", failure.to, failure.message),
+        "Check that the place of the backups is there, has room and takes the credentials. The server tries again by \
+         itself if backups are scheduled.",
+        json!({
+            "to": failure.to,
+            "at": failure.at,
+            "reason": failure.message,
+            "attempts": failure.attempts,
+            "last": last,
+        }),
     ))
 }
 

@@ -9,6 +9,7 @@ use stowage_deploy::watched::Watched;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::backups::Backups;
 use crate::health::Health;
 use crate::hooks::Hooks;
 use crate::metrics::Metrics;
@@ -26,6 +27,7 @@ impl Jobs {
         watched: Option<Watched>,
         overview: Overview,
         metrics: Metrics,
+        backups: Backups,
         stop: &CancellationToken,
     ) -> Jobs {
         let cloud = {
@@ -39,6 +41,7 @@ impl Jobs {
             jobs.push(("watched directory", tokio::spawn(watching)));
         }
         jobs.push(("module supervisor", tokio::spawn(deployer.run(stop.clone()))));
+        jobs.push(("backups", tokio::spawn(backups.run(stop.clone()))));
         jobs.push(("overview", tokio::spawn(overview.run(stop.clone()))));
         jobs.push(("metrics", tokio::spawn(metrics.run(stop.clone()))));
         Jobs(jobs)

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use stowage_backup::{Source, place_url};
 use stowage_cli::data_dir::ADMIN_TOKEN_FILE;
 use stowage_cloud::Space;
 use stowage_deploy::api::ConsoleLink;
@@ -24,14 +25,15 @@ use stowage_deploy::watched::Watched;
 use stowage_transfer::Incoming;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{Admin, AdminToken};
+use crate::admin::{Admin, AdminToken, Parts as AdminParts};
+use crate::backups::{Backups, Schedule};
 use crate::console::{Console, Sessions};
 use crate::demo;
 use crate::health::Health;
 use crate::hooks::{Hooks, RowModules};
 use crate::journal::Journal;
 use crate::listen::Endpoint;
-use crate::metrics::{Backups, Metrics, Parts as MetricsParts};
+use crate::metrics::{Backups as BackupCounts, Metrics, Parts as MetricsParts};
 use crate::overview::{Overview, Parts as OverviewParts, Samples};
 use crate::server::files::Files;
 use crate::server::{self, Routes, Tls};
@@ -53,6 +55,7 @@ const MAX_DRAIN_DELAY: u64 = 600;
 pub async fn run(settings: Settings, journal: Journal, exports: Exports) -> anyhow::Result<()> {
     network::check(&settings)?;
     network::advise(&settings);
+    let schedule = backup_schedule(&settings)?;
     let data = DataDir::open(&settings)?;
     let watched = settings
         .watch_modules
@@ -81,12 +84,19 @@ pub async fn run(settings: Settings, journal: Journal, exports: Exports) -> anyh
     let console = sessions
         .clone()
         .map(|sessions| Console::new(endpoint, sessions, settings.token.is_some()));
+    let source = Source {
+        store: store.clone(),
+        data: data.root.clone(),
+    };
+    let backup_counts = BackupCounts::default();
+    let backups = Backups::new(source, schedule, backup_counts.clone(), stop.clone());
     let traffic = Arc::new(Traffic::default());
     let overview = Overview::new(OverviewParts {
         data: data.root.clone(),
         store: store.clone(),
         services: services.clone(),
         deployer: deployer.clone(),
+        backups: backups.clone(),
         traffic: traffic.clone(),
         journal: journal.clone(),
         samples: Samples::default(),
@@ -102,9 +112,18 @@ pub async fn run(settings: Settings, journal: Journal, exports: Exports) -> anyh
         overview: overview.clone(),
         health: health.clone(),
         exports,
-        backups: Backups::default(),
+        backups: backup_counts,
     });
-    let admin = Admin::new(deployer.clone(), overview.clone(), journal, console.clone());
+    let admin = Admin::new(AdminParts {
+        deployer: deployer.clone(),
+        overview: overview.clone(),
+        journal,
+        console: console.clone(),
+        backups: backups.clone(),
+        store: store.clone(),
+        data: data.root.clone(),
+        stop: stop.clone(),
+    });
     let config = network::server_config(&settings);
     let hooks = Arc::new(Hooks {
         logic: logic.clone(),
@@ -124,6 +143,7 @@ pub async fn run(settings: Settings, journal: Journal, exports: Exports) -> anyh
         watched,
         overview,
         metrics.clone(),
+        backups.clone(),
         &stop,
     );
 
@@ -165,8 +185,26 @@ pub async fn run(settings: Settings, journal: Journal, exports: Exports) -> anyh
     drop(deployer);
     data.withdraw();
     jobs.join().await;
+    backups.drained().await;
     store.close().await;
     Ok(())
+}
+
+/// The schedule of backups, if there is one.
+fn backup_schedule(settings: &Settings) -> anyhow::Result<Option<Schedule>> {
+    let Some(every) = settings.backup_every else {
+        anyhow::ensure!(
+            settings.backup_to.is_none() && settings.backup_keep.is_none(),
+            "--backup-to and --backup-keep need --backup-every, for example --backup-every 6h"
+        );
+        return Ok(None);
+    };
+    let to = settings.backup_to.as_deref();
+    let to = to.context("--backup-every needs --backup-to, a folder or s3://…, gs://…, az://…")?;
+    let keep = settings.backup_keep;
+    anyhow::ensure!(keep != Some(0), "--backup-keep 0: expected at least 1");
+    let schedule = Schedule::new(every.0, place_url(to)?, keep).context("--backup-to")?;
+    Ok(Some(schedule))
 }
 
 /// Fills an empty space and syncs its rows, so that the first call finds them.

@@ -68,10 +68,10 @@ async fn answer(shared: &Shared, request: Request<Incoming>, connection: &Connec
             Err(refused) => {
                 shared.traffic.refusals.count(refused.name());
                 tracing::debug!(%refused, "a request to the admin API was refused");
-                retried_later(admin::refusal(refused.status(), &refused.to_string()), refused)
+                retried_later(admin::refusal(refused.status(), &refused.to_string()), refused).map(Either::Left)
             }
         };
-        return response.map(Either::Left);
+        return response;
     }
     if is_console(request.method(), request.uri().path()) {
         return console(shared, request, &connection.caller).await.map(Either::Left);

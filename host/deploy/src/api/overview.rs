@@ -26,6 +26,8 @@ pub struct Overview {
     pub subscribers: usize,
     /// The calls of each second, oldest first, at most 300.
     pub seconds: Vec<Second>,
+    /// Backups; null if none was made and none is scheduled.
+    pub backup: Option<BackupSummary>,
     /// What needs a person, the most severe first.
     pub warnings: Vec<Warning>,
 }
@@ -56,6 +58,46 @@ pub struct SpaceStatus {
     pub since: Option<u64>,
     /// Changes that are not in the space yet, of which at most 10,000 are counted.
     pub outbox: u64,
+}
+
+/// The backups of the server. Times are milliseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupSummary {
+    /// Where scheduled backups go, without credentials; null without a schedule.
+    pub to: Option<String>,
+    /// Seconds from one scheduled backup to the next.
+    pub every_seconds: Option<u64>,
+    /// When the next one is due.
+    pub next: Option<u64>,
+    /// Whether one is being made.
+    pub running: bool,
+    /// The newest complete one.
+    pub last: Option<LastBackup>,
+    /// The last attempt, if it failed.
+    pub failure: Option<BackupFailure>,
+}
+
+/// The newest complete backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastBackup {
+    /// Its identifier; null if it was made before the server started.
+    pub id: Option<String>,
+    /// The moment that it holds.
+    pub at: u64,
+}
+
+/// An attempt of a backup that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupFailure {
+    /// When it failed.
+    pub at: u64,
+    /// Where it was to go, without credentials.
+    pub to: String,
+    /// Why.
+    pub message: String,
+    /// Attempts of the schedule that failed in a row.
+    pub attempts: u32,
 }
 
 /// The calls of the API that ended in one second.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use stowage_deploy::api::{CanaryStatus, RecordStatus};
+use stowage_deploy::api::{BackupFailure, BackupSummary, CanaryStatus, LastBackup, RecordStatus};
 
 use super::*;
 use crate::journal::Errors;
@@ -24,6 +24,7 @@ fn well() -> Facts<'static> {
         history: &[],
         modules: &[],
         recording: None,
+        backup: None,
         failed_transfers: 0,
         database_failed_ms: None,
         errors: None,
@@ -218,4 +219,38 @@ fn errors_come_before_warnings() {
         ..facts
     };
     assert_eq!(found(&later), []);
+}
+
+#[test]
+fn a_backup_that_failed_is_a_warning_and_an_error_when_none_is_young() {
+    let summary = |every_seconds, last: Option<u64>, failed: bool| BackupSummary {
+        to: Some("file:///backups".into()),
+        every_seconds,
+        next: None,
+        running: false,
+        last: last.map(|at| LastBackup { id: None, at }),
+        failure: failed.then(|| BackupFailure {
+            at: NOW - MINUTE_MS,
+            to: "file:///backups".into(),
+            message: "the disk is full".into(),
+            attempts: 2,
+        }),
+    };
+    let of = |backup: &BackupSummary| {
+        found(&Facts {
+            backup: Some(backup),
+            ..well()
+        })
+    };
+    let hour = Some(3600);
+    assert_eq!(of(&summary(hour, None, false)), []);
+    let kind = |severity| vec![("backup-failed".to_owned(), severity)];
+    assert_eq!(of(&summary(hour, Some(NOW - HOUR_MS), true)), kind(Severity::Warning));
+    assert_eq!(of(&summary(hour, Some(NOW - 2 * HOUR_MS), true)), kind(Severity::Error));
+    assert_eq!(of(&summary(hour, None, true)), kind(Severity::Error));
+    assert_eq!(
+        of(&summary(None, None, true)),
+        kind(Severity::Warning),
+        "one that a person began"
+    );
 }

@@ -27,7 +27,7 @@ mod tests;
 mod tus;
 mod tus_headers;
 
-pub(crate) use file_body::FileBody;
+pub(crate) use file_body::{FileBody, PieceError};
 pub(crate) use hook::FileHook;
 pub(crate) use route::is_files;
 

@@ -31,6 +31,11 @@ const en = {
     action:
       "Remove files that nobody needs, or move the data directory to a larger disk. Without room, calls and transfers fail.",
   }),
+  "backup-failed": ({ to, reason, last }: Values): Text => ({
+    message: `A backup to ${plain(to)} failed. ${last === null ? "There is none" : `The newest one was made ${when(last)}`}: ${plain(reason)}`,
+    action:
+      "Check that the place of the backups is there, has room and takes the credentials. The server tries again by itself if backups are scheduled.",
+  }),
   "database-failed": ({ at }: Values): Text => ({
     message: `The database could not write, ${when(at)}.`,
     action: "Check the disk of the data directory for room and for errors. The server's log has the reason.",
@@ -81,6 +86,10 @@ const zh: typeof en = {
   "disk-low": ({ dir, free }) => ({
     message: `${plain(dir)} 所在磁盘仅剩 ${size(free)}。`,
     action: "请清理不需要的文件，或将数据目录移到更大的磁盘。空间耗尽后调用和传输都会失败。",
+  }),
+  "backup-failed": ({ to, reason, last }) => ({
+    message: `备份到 ${plain(to)} 失败，${last === null ? "尚无任何备份" : `最近一次备份在${when(last)}`}：${plain(reason)}`,
+    action: "请确认备份位置可访问、有剩余空间且凭据有效。若已设置定时备份，服务器会自动重试。",
   }),
   "database-failed": ({ at }) => ({
     message: `数据库写入失败（${when(at)}）。`,
