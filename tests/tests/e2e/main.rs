@@ -9,6 +9,7 @@ mod cli;
 mod console;
 mod crash;
 mod day;
+mod db;
 mod descriptions;
 mod doctor;
 mod downloads;
