@@ -106,6 +106,11 @@ impl SpaceFixture {
         SpaceFixture { dir: dir.to_owned() }
     }
 
+    /// The space that is in `dir` already.
+    pub fn existing(dir: &Path) -> SpaceFixture {
+        SpaceFixture { dir: dir.to_owned() }
+    }
+
     /// Its directory.
     pub fn dir(&self) -> &Path {
         &self.dir

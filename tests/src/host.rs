@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -90,6 +91,33 @@ impl Launch {
         output
     }
 
+    /// Starts the server and does not wait for anything.
+    pub fn spawn(&self) -> Process {
+        Process::spawn("stowage serve", self.command())
+    }
+
+    /// Starts the server and waits until it listens or ends.
+    ///
+    /// # Errors
+    /// What it printed to stderr before it ended without listening.
+    ///
+    /// # Panics
+    /// When it does neither in this time.
+    pub async fn try_start(self, patience: Duration) -> Result<TestHost, String> {
+        let mut process = self.spawn();
+        let line = tokio::select! {
+            line = process.first_line() => line,
+            () = tokio::time::sleep(patience) => panic!("it neither listens nor ends: {}", process.describe()),
+        };
+        match line {
+            Some(line) => Ok(TestHost::listening(self, process, &line)),
+            None => {
+                process.finished().await;
+                Err(process.stderr())
+            }
+        }
+    }
+
     /// Starts the server and waits until it listens.
     pub async fn start(self) -> TestHost {
         TestHost::spawn(self).await
@@ -106,10 +134,15 @@ pub struct TestHost {
 
 impl TestHost {
     async fn spawn(launch: Launch) -> TestHost {
-        let process = Process::spawn("stowage serve", launch.command());
+        let process = launch.spawn();
         let line = process
             .until_printed("the server listens", |lines| lines.front().cloned())
             .await;
+        TestHost::listening(launch, process, &line)
+    }
+
+    /// A server that printed its first line.
+    fn listening(launch: Launch, process: Process, line: &str) -> TestHost {
         let url = line
             .strip_prefix("listening on ")
             .unwrap_or_else(|| panic!("the server printed {line:?}"))

@@ -19,6 +19,7 @@
 //! | [`link`] | a slow link to a server |
 //! | [`tools`], [`usage`] | programs of others; what a process uses |
 //! | [`wait`], [`random`] | waiting with a bound, choices that can be made again |
+//! | [`torture`] | kills, full disks, damaged files, long load |
 //!
 //! Functions here panic with what they saw: a test has no use for errors.
 
@@ -46,6 +47,7 @@ pub mod s3;
 pub mod scene;
 pub mod space_server;
 pub mod tools;
+pub mod torture;
 pub mod usage;
 pub mod wait;
 pub mod webdav;

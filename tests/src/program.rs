@@ -123,6 +123,15 @@ impl Process {
         kill_process(pid, signal).expect("the process is ours");
     }
 
+    /// The first line of stdout, or `None` if it ends without one.
+    pub async fn first_line(&self) -> Option<String> {
+        let mut lines = self.stdout.clone();
+        // An error says that the stream has ended. It may have printed before.
+        let _ = lines.wait_for(|lines| !lines.is_empty()).await;
+        let first = self.stdout.borrow().front().cloned();
+        first
+    }
+
     /// Waits until `found` gives a value for the lines of stdout.
     ///
     /// # Panics
