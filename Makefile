@@ -6,7 +6,7 @@ TESTERS := probe changing
 COMPONENTS := $(MODULES) $(TESTERS)
 RUN_ARGS ?= --demo
 
-.PHONY: all build modules components console client target run test test-tools client-tools test-clients test-console screenshots test-faults record-examples api-docs lint deny bench bench-transfer dist test-dist clean
+.PHONY: all build modules components console client target run test test-tools client-tools test-clients test-console screenshots test-faults record-examples api-docs lint deny bench bench-transfer torture dist test-dist clean
 
 all: build
 
@@ -110,6 +110,13 @@ bench: build
 bench-transfer: build test-tools
 	$(CARGO) build --release --locked --workspace --bin bench-transfer --features stowage-tests/bench-transfer
 	target/release/bench-transfer
+
+# The checks of docs/reliability.md at length, for hours. It goes on where it was interrupted.
+# CHECKS="R1 R2" runs only some.
+torture: build test-tools
+	$(CARGO) test --release --locked --workspace --no-run
+	$(CARGO) build --release --locked --workspace --bin torture --features stowage-tests/torture
+	target/release/torture $(addprefix --only ,$(CHECKS))
 
 # What people install, in target/dist: a static binary as archive, .deb and OCI image, with checksums and
 # an SBOM.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use super::client::Client;
@@ -107,17 +107,5 @@ impl Load {
     pub async fn run_for(self, time: Duration) -> Figures {
         tokio::time::sleep(time).await;
         self.end().await
-    }
-}
-
-/// A mix of what a person's client does: mostly reads, some writes. Names are unique.
-pub fn mixed(tag: &str) -> impl Fn(usize, u64) -> Call + Clone + Send + 'static + use<> {
-    let tag = tag.to_owned();
-    move |client, n| match n % 5 {
-        0 => ("createImFavoriteFolder", json!({"name": format!("{tag} {client} {n}")})),
-        1 => ("getStorageSpaceInfo", json!({})),
-        2 => ("getLocalTempFolderList", json!({"page": 1, "pageSize": 10 + n % 7})),
-        3 => ("searchImBackupsList", json!({"keyword": format!("{n}")})),
-        _ => ("getImFavoriteFolders", json!({"page": 1, "pageSize": 10 + n % 13})),
     }
 }

@@ -10,15 +10,17 @@
 //! | [`small_disk`], [`disk_full`] | a disk without room |
 //! | [`bit_flips`] | damaged files |
 //! | [`single_owner`] | a second server on the same data; a clean stop under load |
-//! | [`hostile`] | a hostile module beside the others; the group commit |
+//! | [`group_commit`], [`churn`], [`clock`] | many writers at once; many changes; a clock that jumps |
 //! | [`flaky_link`], [`sample`] | a link that cuts transfers; what a process uses |
 //! | [`visitor`], [`soak`] | a client of every method; everything at once, for long |
 
 pub mod bit_flips;
+pub mod churn;
 pub mod client;
+pub mod clock;
 pub mod disk_full;
 pub mod flaky_link;
-pub mod hostile;
+pub mod group_commit;
 pub mod invariants;
 pub mod kill;
 pub mod load;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::client::{Client, Lost};
 use super::operation::{Blob, Operation, blob_row, text_row};
@@ -34,8 +35,9 @@ pub struct Writer {
     random: Random,
     files: PathBuf,
     blobs: Vec<Blob>,
-    /// Distinguishes the names of this cycle.
+    /// For names: what fails says in which cycle it was made.
     cycle: u64,
+    /// The number of the last name. Other writers on the same data had lower ones before.
     names: u64,
     /// What is acknowledged.
     state: State,
@@ -63,7 +65,7 @@ impl Writer {
             files: files.to_owned(),
             blobs: blobs.to_vec(),
             cycle: 0,
-            names: 0,
+            names: microseconds(),
             state: world.states[number].clone(),
             ids: BTreeMap::new(),
             in_flight: None,
@@ -150,6 +152,11 @@ impl Writer {
             }
             Operation::Seal(name) => drop(self.sealing.insert(name.clone(), true)),
             Operation::Download(task, blob) => drop(self.downloads.insert(task.clone(), blob.clone())),
+            Operation::RenameFolder(from, to) | Operation::RenameStored(from, to) => {
+                if let Some(id) = self.ids.remove(from) {
+                    self.ids.insert(to.clone(), id);
+                }
+            }
             _ => {}
         }
     }
@@ -463,4 +470,9 @@ impl Writer {
         }
         Some(some)
     }
+}
+
+fn microseconds() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_micros()).unwrap_or(u64::MAX / 2)
 }

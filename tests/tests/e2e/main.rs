@@ -46,6 +46,7 @@ mod telemetry;
 mod temp_files;
 mod tls;
 mod tokens;
+mod torture;
 mod unix_socket;
 mod uploads;
 mod watched;

@@ -1,6 +1,7 @@
 //! Checks that are tests of the repository: runs a compiled test program with a filter, and reads
 //! what the tests printed for the table.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -34,51 +35,70 @@ pub fn program(name: &str) -> Option<PathBuf> {
         .map(|entry| entry.path())
 }
 
-/// Runs tests, and collects what they printed for this check.
-pub fn run(id: &str, all: &[Tests]) -> Finding {
-    let (mut passed, mut lines, mut skipped) = (0, Vec::new(), Vec::new());
-    for tests in all {
-        let Some(program) = program(tests.program) else {
-            return Finding::failed(format!(
-                "the tests {} are not compiled: run `make torture`, which compiles them",
-                tests.program
-            ));
-        };
-        let mut command = Command::new(&program);
-        command.args(tests.filters).args(["--nocapture", "--test-threads=1"]);
-        // As cargo does: a test finds its files from the directory of its crate.
-        command.current_dir(env!("CARGO_MANIFEST_DIR"));
-        command.stdin(Stdio::null());
-        let output = match command.output() {
-            Ok(output) => output,
-            Err(error) => return Finding::failed(format!("{}: {error}", program.display())),
-        };
-        let text = String::from_utf8_lossy(&output.stdout);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        if !output.status.success() {
-            let failed: Vec<&str> = text
-                .lines()
-                .filter(|line| line.ends_with("FAILED"))
-                .map(|line| line.trim_start_matches("test "))
-                .collect();
-            eprintln!("{text}{errors}");
-            return Finding::failed(format!("{}: {}: {}", tests.program, output.status, failed.join(", ")));
+/// What a run of tests printed, or how it failed.
+type Outcome = Result<Output, String>;
+
+/// The output of tests that passed.
+#[derive(Clone, Debug)]
+struct Output {
+    text: String,
+    errors: String,
+}
+
+/// Runs of tests. Tests that show several lines of the table run once.
+#[derive(Debug, Default)]
+pub struct Runs(BTreeMap<(&'static str, &'static [&'static str]), Outcome>);
+
+impl Runs {
+    /// Runs the tests of a check, and collects what they printed for it.
+    pub fn check(&mut self, id: &str, all: &[Tests]) -> Finding {
+        let (mut passed, mut lines, mut skipped) = (0, Vec::new(), Vec::new());
+        for tests in all {
+            let run = self.0.entry((tests.program, tests.filters));
+            let output = match run.or_insert_with(|| output(tests)) {
+                Ok(output) => output,
+                Err(reason) => return Finding::failed(reason.clone()),
+            };
+            passed += passed_tests(&output.text);
+            let left_out = output.errors.lines().filter(|line| line.contains("SKIPPED"));
+            skipped.extend(left_out.map(str::to_owned));
+            lines.extend(scorecard_lines(id, &output.text));
         }
-        let count = passed_tests(&text);
-        if count == 0 {
-            return Finding::failed(format!("{}: no test has a name with {:?}", tests.program, tests.filters));
+        if !skipped.is_empty() {
+            return Finding::skipped(skipped.join("; "));
         }
-        passed += count;
-        skipped.extend(errors.lines().filter(|line| line.contains("SKIPPED")).map(str::to_owned));
-        lines.extend(scorecard_lines(id, &text));
+        if lines.is_empty() {
+            lines.push(format!("{passed} tests passed"));
+        }
+        Finding::passed(lines.join("; "))
     }
-    if !skipped.is_empty() {
-        return Finding::skipped(skipped.join("; "));
+}
+
+fn output(tests: &Tests) -> Outcome {
+    let Some(program) = program(tests.program) else {
+        let name = tests.program;
+        return Err(format!("the tests {name} are not compiled: run `make torture`, which compiles them"));
+    };
+    let mut command = Command::new(&program);
+    command.args(tests.filters).args(["--nocapture", "--test-threads=1"]);
+    // As cargo does: a test finds its files from the directory of its crate.
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
+    let ended = command.output().map_err(|error| format!("{}: {error}", program.display()))?;
+    let text = String::from_utf8_lossy(&ended.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&ended.stderr).into_owned();
+    if !ended.status.success() {
+        let failed: Vec<&str> = text
+            .lines()
+            .filter(|line| line.ends_with("FAILED"))
+            .map(|line| line.trim_start_matches("test "))
+            .collect();
+        eprintln!("{text}{errors}");
+        return Err(format!("{}: {}: {}", tests.program, ended.status, failed.join(", ")));
     }
-    if lines.is_empty() {
-        lines.push(format!("{passed} tests passed"));
+    if passed_tests(&text) == 0 {
+        return Err(format!("{}: no test has a name with {:?}", tests.program, tests.filters));
     }
-    Finding::passed(lines.join("; "))
+    Ok(Output { text, errors })
 }
 
 /// What tests printed for a check. The name of a test may stand before it on the line.

@@ -6,6 +6,7 @@
 
 mod catalogue;
 mod compiled_tests;
+mod large_database;
 mod long_checks;
 mod report;
 mod results;

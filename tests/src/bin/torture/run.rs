@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::RunArguments;
 use super::catalogue::{self, Check, How};
-use super::compiled_tests;
+use super::compiled_tests::{self, Runs};
 use super::results::{Finding, Results, Verdict, today};
 
 /// What a check of this program is given.
@@ -51,7 +51,7 @@ pub fn run(arguments: &RunArguments, dir: &Path) -> anyhow::Result<ExitCode> {
     let results = Results::in_dir(dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let form = if arguments.short { "short" } else { "long" };
-    let mut builds = Builds::default();
+    let (mut builds, mut runs) = (Builds::default(), Runs::default());
     let required = std::env::var("STOWAGE_TEST_REQUIRE").is_ok_and(|value| value == "1");
     let (mut failed, mut skipped) = (0, 0);
     for check in chosen {
@@ -62,7 +62,7 @@ pub fn run(arguments: &RunArguments, dir: &Path) -> anyhow::Result<ExitCode> {
         }
         eprintln!("{}: {}", check.id, check.title);
         let begun = Instant::now();
-        let finding = one(check, arguments, dir, &results, &build, form, &runtime);
+        let finding = one(check, arguments, dir, &results, &build, form, &runtime, &mut runs);
         let seconds = (begun.elapsed().as_secs_f64() * 10.0).round() / 10.0;
         let result = json!({
             "id": check.id, "passed": finding.verdict == Verdict::Passed, "measured": finding.measured,
@@ -89,10 +89,11 @@ fn one(
     build: &str,
     form: &'static str,
     runtime: &tokio::runtime::Runtime,
+    runs: &mut Runs,
 ) -> Finding {
     let native = match check.how {
         How::Absent(reason) => return Finding::skipped(reason),
-        How::Tests(tests) => return compiled_tests::run(check.id, tests),
+        How::Tests(tests) => return runs.check(check.id, tests),
         How::Native(native) => native,
     };
     let (results, id, build, seed) = (results.clone(), check.id, build.to_owned(), arguments.seed);
