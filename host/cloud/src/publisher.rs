@@ -22,8 +22,8 @@ const REST_FACTOR: u32 = 9;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause between attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// Pause before the next attempt to remove a blob that is held.
-const HELD_PAUSE: Duration = Duration::from_secs(2);
+/// Pause before the next attempt to remove a blob whose removal waits.
+const WAITING_PAUSE: Duration = Duration::from_secs(2);
 
 /// Publishes the outbox until `shutdown`. During an outage it retries with a backoff.
 pub(crate) async fn run(state: &CloudState, sink: Arc<dyn RowSink>, shutdown: impl Future<Output = ()>) {
@@ -38,9 +38,9 @@ pub(crate) async fn run(state: &CloudState, sink: Arc<dyn RowSink>, shutdown: im
         let wait = match again {
             Ok((left, busy)) => {
                 backoff.reset();
-                let held = matches!(left, BlobRemovals::Held);
+                let waiting = left == BlobRemovals::Waiting;
                 Wait {
-                    longest: held.then_some(HELD_PAUSE),
+                    longest: waiting.then_some(WAITING_PAUSE),
                     wakes: true,
                     rest: rest_after(busy),
                 }
