@@ -115,7 +115,7 @@ impl Template {
 
     /// Asks a copy that has no damage everything.
     async fn ask(&mut self, local_hash: &str, local: &[u8]) {
-        let (_, host) = self.copy("asked").await.expect("a copy starts");
+        let host = Launch::new(self.copy()).start().await;
         let mut client = Client::new(host.address());
         let world = World::read(&mut client).await;
         let mut calls = vec![
@@ -153,7 +153,8 @@ impl Template {
             let bytes = noise(*len, n as u64);
             self.questions.push(Question::Bytes(hash_of(&bytes), bytes));
         }
-        self.questions.push(Question::Bytes(local_hash.to_owned(), local.to_owned()));
+        self.questions
+            .push(Question::Bytes(local_hash.to_owned(), local.to_owned()));
         let wrong = answers(&host, &self.questions).await.expect("a sound server is right");
         assert_eq!(wrong, 0, "a sound server answers without errors");
         host.kill().await;
@@ -183,20 +184,13 @@ impl Template {
         self.files.sort();
     }
 
-    /// A copy of the server, started; or what it printed when it refused.
-    async fn copy(&self, name: &str) -> Result<(PathBuf, TestHost), String> {
-        let data = self.dir.join(name);
+    /// The data directory of a copy.
+    fn copy(&self) -> PathBuf {
+        // Always the same place: some answers have paths.
+        let data = self.dir.join("copy");
         let _ = fs::remove_dir_all(&data);
         copy_dir(&self.dir.join("sound"), &data);
-        self.start(data).await
-    }
-
-    async fn start(&self, data: PathBuf) -> Result<(PathBuf, TestHost), String> {
-        let launch = Launch::new(&data);
-        match launch.try_start(PATIENCE).await {
-            Ok(host) => Ok((data, host)),
-            Err(told) => Err(told),
-        }
+        data
     }
 
     /// Flips one bit, starts and reads everything.
@@ -214,19 +208,20 @@ impl Template {
             }
         };
         let (offset, bit) = (random.below(len), random.below(8));
-        let data = self.dir.join("flipped");
-        let _ = fs::remove_dir_all(&data);
-        copy_dir(&self.dir.join("sound"), &data);
+        let data = self.copy();
         flip_bit(&data.join(&file), offset, bit);
         let what = format!("bit {bit} of byte {offset} of {} is flipped", file.display());
         tally.flips += 1;
-        match self.start(data).await {
+        match Launch::new(data).try_start(PATIENCE).await {
             Err(told) => {
                 assert!(!told.contains("panicked"), "{what}: {told}");
-                assert!(told.lines().any(|line| line.len() > 20), "{what}, and it does not say why: {told}");
+                assert!(
+                    told.lines().any(|line| line.len() > 20),
+                    "{what}, and it does not say why: {told}"
+                );
                 tally.refused += 1;
             }
-            Ok((_, host)) => {
+            Ok(host) => {
                 let errors = match answers(&host, &self.questions).await {
                     Ok(errors) => errors,
                     Err(wrong) => panic!("{what}: {wrong}\n{}", host.log()),
@@ -257,7 +252,8 @@ async fn answers(host: &TestHost, questions: &[Question]) -> Result<u64, String>
             Question::Call(method, params, wanted) => match client.call(method, params).await {
                 Ok(Answer { code: 200, data, .. }) if data == *wanted => {}
                 Ok(Answer { code: 200, data, .. }) => {
-                    return Err(format!("{method} {params} answers {data}, and {wanted} is right"));
+                    let (found, right) = first_difference(&data, wanted);
+                    return Err(format!("{method} {params} answers {found} where {right} is right"));
                 }
                 Ok(answer) if answer.message.is_empty() => return Err(format!("{method} {params}: {answer:?}")),
                 Ok(_) => errors += 1,
@@ -279,14 +275,34 @@ async fn answers(host: &TestHost, questions: &[Question]) -> Result<u64, String>
     Ok(errors)
 }
 
+/// The smallest parts of two answers that differ.
+fn first_difference<'a>(found: &'a Value, right: &'a Value) -> (&'a Value, &'a Value) {
+    let different = match (found, right) {
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => a.iter().zip(b).find(|(a, b)| a != b),
+        (Value::Object(a), Value::Object(b)) if a.len() == b.len() => a.values().zip(b.values()).find(|(a, b)| a != b),
+        _ => None,
+    };
+    match different {
+        Some((found, right)) => first_difference(found, right),
+        None => (found, right),
+    }
+}
+
 /// The length of a file without the zeros at its end, where a flip would be in no one's bytes.
 fn used_len(path: &Path) -> u64 {
     let bytes = fs::read(path).expect("a readable file");
-    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
+    bytes
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last as u64 + 1)
 }
 
 fn flip_bit(path: &Path, offset: u64, bit: u64) {
-    let file = fs::File::options().read(true).write(true).open(path).expect("a writable file");
+    let file = fs::File::options()
+        .read(true)
+        .write(true)
+        .open(path)
+        .expect("a writable file");
     let mut byte = [0];
     file.read_exact_at(&mut byte, offset).expect("a byte of the file");
     byte[0] ^= 1 << bit;

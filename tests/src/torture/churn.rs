@@ -72,16 +72,23 @@ async fn change(host: &TestHost, from: u64, changes: u64, deletes: bool) {
         for n in (client..changes).step_by(usize::try_from(CLIENTS).unwrap_or(1)) {
             let unique = format!("favourite {}", n % LIVE);
             if deletes && n / LIVE % 2 == 0 {
-                connection.ok("transferApi/deleteImFavorites", json!({ "uniques": [unique] })).await;
+                connection
+                    .ok("transferApi/deleteImFavorites", json!({ "uniques": [unique] }))
+                    .await;
             }
-            connection.ok("transferApi/addImFavorite", favorite(&unique, from + n)).await;
+            connection
+                .ok("transferApi/addImFavorite", favorite(&unique, from + n))
+                .await;
         }
     });
     futures_util::future::join_all(clients).await;
 }
 
 fn favorite(unique: &str, n: u64) -> Value {
-    let hex: String = noise(TEXT_BYTES / 2, n).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = noise(TEXT_BYTES / 2, n)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let text = json!({ "text": hex }).to_string();
     json!({"unique": unique, "msgId": unique, "msgType": 1, "msgContent": text})
 }

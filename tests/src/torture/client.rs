@@ -55,7 +55,10 @@ impl Client {
         let path = format!("/{method}");
         let (status, body) = self.send(&path, body).await?;
         let Ok(mut envelope) = serde_json::from_slice::<Value>(&body) else {
-            return Err(Lost(format!("status {status} with {:?}", String::from_utf8_lossy(&body))));
+            return Err(Lost(format!(
+                "status {status} with {:?}",
+                String::from_utf8_lossy(&body)
+            )));
         };
         Ok(Answer {
             status,

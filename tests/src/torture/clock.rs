@@ -71,10 +71,16 @@ pub async fn run(dir: &Path) -> Result<Seen, String> {
     host.init().await;
     let mut client = Client::new(host.address());
     client
-        .ok("transferApi/setLimits", json!({"downloadBytesPerSecond": BYTES_PER_SECOND}))
+        .ok(
+            "transferApi/setLimits",
+            json!({"downloadBytesPerSecond": BYTES_PER_SECOND}),
+        )
         .await;
     client
-        .ok("downloadStorageFileTask", json!({"hash": hash, "platform": 4, "taskId": "slow"}))
+        .ok(
+            "downloadStorageFileTask",
+            json!({"hash": hash, "platform": 4, "taskId": "slow"}),
+        )
         .await;
     let mut feed = Feed::follow(&host, "clock", 1, 4, None).await;
     // A version on probation: a jump must not end it, nor roll it back.
@@ -86,6 +92,7 @@ pub async fn run(dir: &Path) -> Result<Seen, String> {
         calls: 0,
         frames: 0,
     };
+    let mut latest = Vec::new();
     for jump in [DAY_S - 3600, 0, 1 - DAY_S, 0] {
         set(&offset, jump);
         seen.jumps += 1;
@@ -95,28 +102,54 @@ pub async fn run(dir: &Path) -> Result<Seen, String> {
             client.ok("tests/work", json!({"key": "clock"})).await;
             seen.calls += 2;
         }
+        let folders = client.pages("getImFavoriteFolders", json!({"order": "desc"})).await;
+        let newest = folders.iter().filter_map(|row| row["time"].as_i64()).max();
+        latest.push(newest.expect("folders have times"));
         let frame = tokio::time::timeout(Duration::from_secs(5), feed.next_or_end()).await;
-        assert!(matches!(frame, Ok(Some(_))), "after a jump of {jump} s the feed goes on: {frame:?}");
+        assert!(
+            matches!(frame, Ok(Some(_))),
+            "after a jump of {jump} s the feed goes on: {frame:?}"
+        );
         seen.frames += 1;
-        assert!(is_open(&host, &session).await, "after a jump of {jump} s the console is open");
-        assert!(continues(&host, &upload).await, "after a jump of {jump} s the upload is there");
+        assert!(
+            is_open(&host, &session).await,
+            "after a jump of {jump} s the console is open"
+        );
+        assert!(
+            continues(&host, &upload).await,
+            "after a jump of {jump} s the upload is there"
+        );
         let module = Admin::of(&host).module("changing").await.expect("the module is live");
         assert!(module["calls"]["failed"] == 0, "{module}");
     }
+    // The first jump was seen: nothing is newer, also after the clock was set back.
+    assert!(
+        latest.iter().all(|time| *time == latest[0]),
+        "the clock did not jump: {latest:?}"
+    );
     client
-        .until("the download ends", Duration::from_secs(60), "transferApi/listTasks", &tasks(), |answer| {
-            answer.data[0]["status"] == 4
-        })
+        .until(
+            "the download ends",
+            Duration::from_secs(60),
+            "transferApi/listTasks",
+            &tasks(),
+            |answer| answer.data[0]["status"] == 4,
+        )
         .await;
     // Later tasks have higher numbers, whatever the clock says.
     client
-        .ok("downloadStorageFileTask", json!({"hash": hash, "platform": 4, "taskId": "next"}))
+        .ok(
+            "downloadStorageFileTask",
+            json!({"hash": hash, "platform": 4, "taskId": "next"}),
+        )
         .await;
     let listed = client.ok("transferApi/listTasks", tasks()).await;
     assert_eq!(listed[0]["taskId"], "next", "the newest task comes first: {listed}");
     assert!(!host.log().contains("panicked"), "{}", host.log());
     let host = host.restart().await;
-    let folders = Client::new(host.address()).pages("getImFavoriteFolders", json!({})).await;
+    let folders = Client::new(host.address())
+        .pages("getImFavoriteFolders", json!({}))
+        .await;
     assert_eq!(folders.len(), 1 + 20 * seen.jumps);
     host.stop().await;
     Ok(seen)

@@ -24,6 +24,8 @@ use crate::wire;
 const DISK_BYTES: u64 = 144 << 20;
 /// The file that is downloaded while the disk is full.
 const DOWNLOAD_BYTES: usize = 24 << 20;
+/// Room for the log, and for no large file.
+const LITTLE_BYTES: u64 = 20 << 20;
 /// The file that is sent to the server while the disk is full.
 const SENT_BYTES: usize = 8 << 20;
 /// Writers that go on through everything.
@@ -82,20 +84,29 @@ pub async fn run(dir: &Path) -> Result<Seen, String> {
     let manifest = Arc::new(Manifest::default());
     let mut seen = Seen::default();
 
+    // The log has room, and large files have none.
+    disk.fill_but(LITTLE_BYTES);
+    let mut client = Client::new(host.address());
+    client
+        .ok(
+            "downloadStorageFileTask",
+            json!({"hash": hash, "platform": 4, "taskId": "large"}),
+        )
+        .await;
+    client
+        .until(
+            "the download waits for room",
+            PATIENCE,
+            "transferApi/listTasks",
+            &tasks(),
+            |answer| answer.data[0]["code"] == 507,
+        )
+        .await;
+    refused_upload(&host).await;
     let writing = writers(&host, &manifest, 0);
     first_writes(&manifest).await;
     disk.fill();
-    let mut client = Client::new(host.address());
-    client
-        .ok("downloadStorageFileTask", json!({"hash": hash, "platform": 4, "taskId": "large"}))
-        .await;
-    refused_uploads(&host).await;
     reads_until_refused(&host, &manifest, &mut seen).await;
-    client
-        .until("the download waits for room", PATIENCE, "transferApi/listTasks", &tasks(), |answer| {
-            answer.data[0]["code"] == 507
-        })
-        .await;
 
     disk.make_room();
     seen.resumed_ms = resumed(&mut client, &manifest).await;
@@ -104,9 +115,13 @@ pub async fn run(dir: &Path) -> Result<Seen, String> {
         writer.await.expect("a writer does not panic");
     }
     client
-        .until("the download goes on", PATIENCE, "transferApi/listTasks", &tasks(), |answer| {
-            answer.data[0]["status"] == 4
-        })
+        .until(
+            "the download goes on",
+            PATIENCE,
+            "transferApi/listTasks",
+            &tasks(),
+            |answer| answer.data[0]["status"] == 4,
+        )
         .await;
     assert!(fs::read(host.data().join("downloads/4/large.bin")).expect("the file") == bytes);
     all_there(&mut client, &manifest, "without a restart").await;
@@ -193,7 +208,10 @@ async fn reads_until_refused(host: &TestHost, manifest: &Manifest, seen: &mut Se
         // Never the same page, so that no answer is cached.
         let page = 1 + seen.reads % 40;
         for (method, params) in [
-            ("getImFavoriteList", json!({"favId": "1", "type": 0, "page": page, "pageSize": 20})),
+            (
+                "getImFavoriteList",
+                json!({"favId": "1", "type": 0, "page": page, "pageSize": 20}),
+            ),
             ("getStorageSpaceInfo", json!({})),
         ] {
             let answer = client.call(method, &params).await;
@@ -204,10 +222,10 @@ async fn reads_until_refused(host: &TestHost, manifest: &Manifest, seen: &mut Se
     }
 }
 
-/// Files that are sent to a server without room are refused with status 507.
-async fn refused_uploads(host: &TestHost) {
+/// A file that is sent to a server without room is refused with status 507.
+async fn refused_upload(host: &TestHost) {
     let address = host.address();
-    let request = wire::request(Method::PUT, address, "/files/large.bin?platform=3")
+    let request = wire::request(Method::PUT, address, "/files?platform=3&name=sent.bin")
         .header("content-type", "application/octet-stream")
         .body(Full::new(noise(SENT_BYTES, 9).into()))
         .expect("a path");
@@ -221,10 +239,16 @@ async fn resumed(client: &mut Client, manifest: &Manifest) -> u64 {
     let begun = Instant::now();
     let params = json!({"name": "there is room again"});
     client
-        .until("writes go on by themselves", PATIENCE, "createImFavoriteFolder", &params, |answer| {
-            // The name exists if an answer before it was lost.
-            answer.code == 200 || answer.code == 60002
-        })
+        .until(
+            "writes go on by themselves",
+            PATIENCE,
+            "createImFavoriteFolder",
+            &params,
+            |answer| {
+                // The name exists if an answer before it was lost.
+                answer.code == 200 || answer.code == 60002
+            },
+        )
         .await;
     let resumed = begun.elapsed();
     let before = manifest.acknowledged.lock().len();
@@ -258,8 +282,15 @@ async fn all_there(client: &mut Client, manifest: &Manifest, when: &str) {
     assert!(ghosts.is_empty(), "{when}, nobody wrote {ghosts:?}");
     for row in &rows {
         let unique = row["unique"].as_str().unwrap_or_default();
-        let n: u64 = unique.rsplit(' ').next().and_then(|n| n.parse().ok()).expect("a number");
-        assert!(row["msgContent"] == text(n).as_str(), "{when}, {unique} has another text");
+        let n: u64 = unique
+            .rsplit(' ')
+            .next()
+            .and_then(|n| n.parse().ok())
+            .expect("a number");
+        assert!(
+            row["msgContent"] == text(n).as_str(),
+            "{when}, {unique} has another text"
+        );
     }
 }
 

@@ -29,9 +29,13 @@ pub async fn group_commit(dir: &Path, time: Duration) -> GroupCommit {
         move |client: usize, n: u64| ("createImFavoriteFolder", json!({"name": format!("{tag} {client} {n}")}))
     };
     // Both begin warm.
-    Load::start(host.address(), 64, None, create("warm")).run_for(time / 4).await;
+    Load::start(host.address(), 64, None, create("warm"))
+        .run_for(time / 4)
+        .await;
     let one = Load::start(host.address(), 1, None, create("one")).run_for(time).await;
-    let many = Load::start(host.address(), 64, None, create("many")).run_for(time).await;
+    let many = Load::start(host.address(), 64, None, create("many"))
+        .run_for(time)
+        .await;
     for figures in [&one, &many] {
         assert!(figures.failures.is_empty(), "{:?}", figures.failures.first());
     }

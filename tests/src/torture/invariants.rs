@@ -31,7 +31,18 @@ const COLLECTIONS: [(&str, &str); 8] = [
 
 /// Fields that an answer and a row of the space have in common. Sizes are checked by sum.
 const FIELDS: [&str; 12] = [
-    "name", "path", "parent", "folder", "msgId", "msgContent", "msgType", "hash", "time", "type", "messageNum", "ext",
+    "name",
+    "path",
+    "parent",
+    "folder",
+    "msgId",
+    "msgContent",
+    "msgType",
+    "hash",
+    "time",
+    "type",
+    "messageNum",
+    "ext",
 ];
 
 /// A size as the API writes it: units of 1024, two decimals, no zeros at the end.
@@ -171,9 +182,12 @@ pub fn same_as_space(world: &World, space: &SpaceFixture) -> Result<u64, String>
             };
             for field in FIELDS {
                 let (here, there) = (&row[field], &there[field]);
-                let comparable = !here.is_null() && !there.is_null() && !(field == "type" && collection == "storage-files");
+                let comparable =
+                    !here.is_null() && !there.is_null() && !(field == "type" && collection == "storage-files");
                 if comparable && here != there {
-                    return Err(format!("{field} of {collection} {id}: {here} here, {there} in the space"));
+                    return Err(format!(
+                        "{field} of {collection} {id}: {here} here, {there} in the space"
+                    ));
                 }
             }
             compared += 1;

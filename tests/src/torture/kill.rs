@@ -13,13 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-
 use super::client::Client;
 use super::invariants;
 use super::operation::Blob;
+use super::pipelined::{Pipelined, pipeline};
 use super::state::{WRITERS, World};
 use super::writer::Writer;
 use crate::admin::Admin;
@@ -29,13 +26,14 @@ use crate::host::{Launch, TestHost};
 use crate::modules::version;
 use crate::random::Random;
 use crate::wire;
+use serde_json::{Value, json};
 
 /// Blobs of the space, in bytes. The last ones take a download some time.
-const BLOBS: [usize; 10] = [1, 900, 4_096, 10_001, 20_000, 33_333, 50_000, 65_536, 2_000_000, 5_000_000];
+const BLOBS: [usize; 10] = [
+    1, 900, 4_096, 10_001, 20_000, 33_333, 50_000, 65_536, 2_000_000, 5_000_000,
+];
 /// Cycles between two looks at the space, when everything has come to rest.
 const REST_EVERY: u64 = 25;
-/// Calls that are sent on one connection without waiting for answers.
-const PIPELINED: usize = 48;
 /// The latest moment of a kill during writes, in milliseconds after they began.
 const LATEST_MS: u64 = 300;
 /// The latest moment of a kill during a start, in milliseconds after it began.
@@ -155,7 +153,11 @@ impl Stage {
         host.init().await;
         let label = 'a';
         let (status, report) = Admin::of(&host)
-            .upload("swap", &[("changing", &changing(plain(label)))], "&probation=0&force=true")
+            .upload(
+                "swap",
+                &[("changing", &changing(plain(label)))],
+                "&probation=0&force=true",
+            )
             .await;
         assert_eq!(status, 200, "{report:#}");
         let mut client = Client::new(host.address());
@@ -185,7 +187,8 @@ impl Stage {
         let swap = (self.random.below(6) == 0).then(|| next_label(self.label));
         let host = &self.host;
         let before: u64 = self.writers.iter().map(|writer| writer.acknowledged).sum();
-        let writing = futures_util::future::join_all(self.writers.iter_mut().map(|writer| writer.write(address, cycle)));
+        let writing =
+            futures_util::future::join_all(self.writers.iter_mut().map(|writer| writer.write(address, cycle)));
         let swapping = async {
             if let Some(label) = swap {
                 let modules: [(&str, &[u8]); 1] = [("changing", &changing(plain(label)))];
@@ -198,13 +201,8 @@ impl Stage {
             tokio::time::sleep(moment).await;
             host.signal_kill();
         };
-        let (_, pipelined, counted, (), ()) = tokio::join!(
-            writing,
-            pipeline(address, cycle),
-            count(address),
-            swapping,
-            killing,
-        );
+        let (_, pipelined, counted, (), ()) =
+            tokio::join!(writing, pipeline(address, cycle), count(address), swapping, killing,);
         let acknowledged: u64 = self.writers.iter().map(|writer| writer.acknowledged).sum();
         tally.acknowledged += acknowledged - before + pipelined.answered as u64 + counted;
         self.count += counted;
@@ -240,30 +238,37 @@ impl Stage {
             panic!("after cycle {cycle}, {wrong}");
         }
         // A call that was not acknowledged may count or not.
-        let count = client.ok("tests/work", json!({"key": "count"})).await.as_u64().expect("a number");
+        let count = client
+            .ok("tests/work", json!({"key": "count"}))
+            .await
+            .as_u64()
+            .expect("a number");
         let own = self.count + 1;
         assert!(
             count == own || count == own + 1,
             "after cycle {cycle}, the number is {count}, and {own} was expected, or one more"
         );
         self.count = count;
-        let live = Admin::of(&self.host).version("changing").await.expect("the module is live");
+        let live = Admin::of(&self.host)
+            .version("changing")
+            .await
+            .expect("the module is live");
         match swap {
             Some(label) if live == version(&changing(plain(label))) => {
                 self.label = label;
                 tally.swapped += 1;
             }
             _ => {
-                assert_eq!(live, version(&changing(plain(self.label))), "after cycle {cycle}, the old version");
+                assert_eq!(
+                    live,
+                    version(&changing(plain(self.label))),
+                    "after cycle {cycle}, the old version"
+                );
                 tally.stayed += u64::from(swap.is_some());
             }
         }
         // What the connection that does not wait has made is removed, many calls at once.
-        let ids: Vec<String> = world
-            .other_folders
-            .iter()
-            .map(|name| world.ids[name].clone())
-            .collect();
+        let ids: Vec<String> = world.other_folders.iter().map(|name| world.ids[name].clone()).collect();
         let address = self.host.address();
         let removals = ids.chunks(4).map(|ids| async move {
             let mut client = Client::new(address);
@@ -296,7 +301,10 @@ impl Stage {
             .map(|task| task["taskId"].as_str().unwrap_or_default().to_owned())
             .collect();
         let lost: Vec<_> = wanted.difference(&complete).collect();
-        assert!(lost.is_empty(), "downloads were acknowledged, and are not complete: {lost:?}");
+        assert!(
+            lost.is_empty(),
+            "downloads were acknowledged, and are not complete: {lost:?}"
+        );
         let data = self.host.data().to_owned();
         let checked = invariants::counters(&world, &self.space, self.dapp_bytes)
             .and_then(|()| invariants::same_as_space(&world, &self.space))
@@ -334,69 +342,12 @@ pub async fn killed(mut host: TestHost) -> Launch {
 }
 
 fn assert_killed(status: ExitStatus, log: &str) {
-    assert_eq!(status.signal(), Some(9), "the process was not killed, but ended with {status}:\n{log}");
+    assert_eq!(
+        status.signal(),
+        Some(9),
+        "the process was not killed, but ended with {status}:\n{log}"
+    );
     assert!(!log.contains("panicked"), "{log}");
-}
-
-/// Calls of one connection that were sent without waiting for answers.
-#[derive(Debug, Default)]
-struct Pipelined {
-    names: Vec<String>,
-    answered: usize,
-}
-
-impl Pipelined {
-    /// What is there is a prefix, and it has all that were answered. Returns how many more it has.
-    fn compare(&self, found: &[String], cycle: u64) -> u64 {
-        let found: BTreeSet<&String> = found.iter().collect();
-        let there: Vec<bool> = self.names.iter().map(|name| found.contains(name)).collect();
-        let prefix = there.iter().take_while(|is_there| **is_there).count();
-        let all = there.iter().filter(|is_there| **is_there).count();
-        assert_eq!(prefix, all, "after cycle {cycle}, survivors are no prefix: {there:?}");
-        assert_eq!(all, found.len(), "after cycle {cycle}, ghosts are in {found:?}");
-        assert!(
-            self.answered <= prefix,
-            "after cycle {cycle}, {} were acknowledged, and {prefix} are there",
-            self.answered
-        );
-        (prefix - self.answered) as u64
-    }
-}
-
-/// Sends calls on one connection at once, and reads answers until it breaks.
-async fn pipeline(address: SocketAddr, cycle: u64) -> Pipelined {
-    let names: Vec<String> = (0..PIPELINED).map(|n| format!("pipelined {cycle} {n}")).collect();
-    let mut requests = String::new();
-    for name in &names {
-        let body = json!({ "name": name }).to_string();
-        requests.push_str(&format!(
-            "POST /createImFavoriteFolder HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\n\r\n{body}",
-            body.len()
-        ));
-    }
-    let mut answers = Vec::new();
-    let _: Result<(), std::io::Error> = async {
-        let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(requests.as_bytes()).await?;
-        let mut piece = [0; 4096];
-        loop {
-            let len = stream.read(&mut piece).await?;
-            answers.extend_from_slice(&piece[..len]);
-            if len == 0 || count_answers(&answers) == PIPELINED {
-                return Ok(());
-            }
-        }
-    }
-    .await;
-    Pipelined {
-        answered: count_answers(&answers),
-        names,
-    }
-}
-
-fn count_answers(bytes: &[u8]) -> usize {
-    memchr::memmem::find_iter(bytes, br#"{"code":200,"message":null,"data":true}"#).count()
 }
 
 /// Counts with a module that reads and writes one row, until the server is gone. Returns how often.

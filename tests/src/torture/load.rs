@@ -28,7 +28,10 @@ impl Figures {
     /// The time that this share of calls does not exceed, for example 0.99.
     pub fn quantile(&self, share: f64) -> Duration {
         let index = (self.times.len() as f64 * share) as usize;
-        self.times.get(index.min(self.times.len().saturating_sub(1))).copied().unwrap_or_default()
+        self.times
+            .get(index.min(self.times.len().saturating_sub(1)))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Calls a second.

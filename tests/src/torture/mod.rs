@@ -15,9 +15,11 @@
 //! | [`visitor`], [`soak`] | a client of every method; everything at once, for long |
 
 pub mod bit_flips;
+mod choice;
 pub mod churn;
 pub mod client;
 pub mod clock;
+mod crowd;
 pub mod disk_full;
 pub mod flaky_link;
 pub mod group_commit;
@@ -25,6 +27,7 @@ pub mod invariants;
 pub mod kill;
 pub mod load;
 pub mod operation;
+mod pipelined;
 pub mod sample;
 pub mod single_owner;
 pub mod small_disk;

@@ -74,10 +74,7 @@ impl Operation {
         };
         match self {
             Operation::CreateFolder(name) => ("createImFavoriteFolder", json!({ "name": name })),
-            Operation::RenameFolder(from, to) => (
-                "renameImFavoriteFolder",
-                json!({"id": id(from), "newName": to}),
-            ),
+            Operation::RenameFolder(from, to) => ("renameImFavoriteFolder", json!({"id": id(from), "newName": to})),
             Operation::DeleteFolder(name) => ("deleteImFavoriteFolder", json!({"id": id(name)})),
             Operation::AddFavorite(unique, row, blob) => {
                 let mut params = message(unique, row, blob);
@@ -95,12 +92,8 @@ impl Operation {
                 params["type"] = 1.into();
                 ("transferApi/addLocalTempFile", params)
             }
-            Operation::DeleteTempFiles(uniques) => {
-                ("transferApi/deleteLocalTempFiles", json!({ "uniques": uniques }))
-            }
-            Operation::DeleteConversation(unique) => {
-                ("transferApi/deleteLocalTempFolder", json!({ "unique": unique }))
-            }
+            Operation::DeleteTempFiles(uniques) => ("transferApi/deleteLocalTempFiles", json!({ "uniques": uniques })),
+            Operation::DeleteConversation(unique) => ("transferApi/deleteLocalTempFolder", json!({ "unique": unique })),
             Operation::AddBackupFolder(unique) => (
                 "transferApi/addImBackupFolder",
                 json!({"name": unique, "unique": unique}),

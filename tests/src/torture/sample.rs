@@ -71,7 +71,10 @@ impl Samples {
             sample.threads,
             sample.data / 1024
         );
-        let mut file = fs::File::options().append(true).open(&self.csv).expect("the file was made");
+        let mut file = fs::File::options()
+            .append(true)
+            .open(&self.csv)
+            .expect("the file was made");
         file.write_all(line.as_bytes()).expect("a writable file");
         self.all.push(sample);
     }

@@ -32,7 +32,9 @@ pub async fn second_host(dir: &Path) -> Duration {
     );
     client.ok("createImFavoriteFolder", json!({"name": "after"})).await;
     let host = host.restart().await;
-    let folders = Client::new(host.address()).pages("getImFavoriteFolders", json!({})).await;
+    let folders = Client::new(host.address())
+        .pages("getImFavoriteFolders", json!({}))
+        .await;
     assert_eq!(folders.len(), 3, "{folders:?}");
     host.stop().await;
     took
@@ -82,9 +84,15 @@ pub async fn stop_under_load(dir: &Path) -> Stopped {
     let log = fs::metadata(launch.data().join("stowage.wal")).map_or(0, |data| data.len());
     assert_eq!(log, 0, "the log is empty after a clean stop");
     let host = launch.start().await;
-    let folders = Client::new(host.address()).pages("getImFavoriteFolders", json!({})).await;
+    let folders = Client::new(host.address())
+        .pages("getImFavoriteFolders", json!({}))
+        .await;
     let there: std::collections::BTreeSet<&str> = folders.iter().filter_map(|row| row["name"].as_str()).collect();
-    let lost: Vec<_> = acknowledged.iter().filter(|name| !there.contains(name.as_str())).take(5).collect();
+    let lost: Vec<_> = acknowledged
+        .iter()
+        .filter(|name| !there.contains(name.as_str()))
+        .take(5)
+        .collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
     let log = host.log();
     assert!(!log.contains("repair"), "{log}");

@@ -1,9 +1,14 @@
 //! A small file system in memory, which a test fills.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use rustix::fs::statvfs;
+
+/// The file that takes the room.
+const BALLAST: &str = "ballast";
 
 /// Pieces in which the disk is filled, the last ones byte by byte of a page.
 const PIECES: [usize; 3] = [1 << 20, 64 << 10, 4 << 10];
@@ -43,16 +48,23 @@ impl SmallDisk {
         &self.dir
     }
 
+    /// Takes all the room but this many bytes.
+    ///
+    /// # Panics
+    /// When a write fails.
+    pub fn fill_but(&self, len_bytes: u64) {
+        let stat = statvfs(&self.dir).expect("a mounted disk");
+        let take = (stat.f_bavail * stat.f_bsize).saturating_sub(len_bytes);
+        let mut file = self.ballast();
+        io::copy(&mut io::repeat(1).take(take), &mut file).expect("the small disk has that room");
+    }
+
     /// Takes all the room that is left.
     ///
     /// # Panics
     /// When a write fails for another reason.
     pub fn fill(&self) {
-        let mut file = File::options()
-            .create(true)
-            .append(true)
-            .open(self.ballast())
-            .expect("the small disk takes a name");
+        let mut file = self.ballast();
         for len in PIECES {
             let piece = vec![1; len];
             loop {
@@ -70,11 +82,12 @@ impl SmallDisk {
     /// # Panics
     /// When nothing was taken.
     pub fn make_room(&self) {
-        fs::remove_file(self.ballast()).expect("the disk was filled");
+        fs::remove_file(self.dir.join(BALLAST)).expect("the disk was filled");
     }
 
-    fn ballast(&self) -> PathBuf {
-        self.dir.join("ballast")
+    fn ballast(&self) -> File {
+        let file = File::options().create(true).append(true).open(self.dir.join(BALLAST));
+        file.expect("the small disk takes a name")
     }
 }
 

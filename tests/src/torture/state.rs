@@ -10,6 +10,9 @@ use super::client::Client;
 /// that begins with `w3 `.
 pub const WRITERS: usize = 4;
 
+/// Reads until the totals were the same before and after one.
+const READS: usize = 200;
+
 /// The conversation, folder or content of a row, in words that the server's identifiers do not
 /// change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,11 +95,24 @@ fn content(row: &Value) -> String {
 }
 
 impl World {
-    /// Reads everything.
+    /// Reads everything, at a time when no task changes the totals.
     ///
     /// # Panics
-    /// When a read fails, or a row is there twice, or is of no writer.
+    /// When a read fails, a row is there twice, or is of no writer, or the totals never rest.
     pub async fn read(client: &mut Client) -> World {
+        let mut info = client.ok("getStorageSpaceInfo", json!({})).await;
+        for _ in 0..READS {
+            let mut world = World::read_rows(client).await;
+            world.info = client.ok("getStorageSpaceInfo", json!({})).await;
+            if world.info == info {
+                return world;
+            }
+            info = world.info;
+        }
+        panic!("the totals changed during each of {READS} reads");
+    }
+
+    async fn read_rows(client: &mut Client) -> World {
         let mut world = World {
             states: vec![State::default(); WRITERS],
             ..World::default()
@@ -105,7 +121,6 @@ impl World {
         world.read_temp_files(client).await;
         world.read_backups(client).await;
         world.read_storage(client).await;
-        world.info = client.ok("getStorageSpaceInfo", json!({})).await;
         world
     }
 
@@ -133,10 +148,7 @@ impl World {
                 self.keep("favorite-folders", folder);
             }
             let parent = if id == "1" { String::new() } else { name };
-            for mut favorite in client
-                .pages("getImFavoriteList", json!({"favId": id, "type": 0}))
-                .await
-            {
+            for mut favorite in client.pages("getImFavoriteList", json!({"favId": id, "type": 0})).await {
                 let unique = text(&favorite, "unique");
                 let row = Row {
                     parent: parent.clone(),
@@ -180,9 +192,7 @@ impl World {
         for folder in client.pages("getImBackupsFolderList", json!({})).await {
             let parent = text(&folder, "unique");
             self.state(&parent).backup_folders.insert(parent.clone());
-            let files = client
-                .pages("getImBackupsFileList", json!({"parent": parent}))
-                .await;
+            let files = client.pages("getImBackupsFileList", json!({"parent": parent})).await;
             let messages: i64 = files.iter().filter_map(|file| file["messageNum"].as_i64()).sum();
             assert_eq!(
                 folder["singleChatNum"].as_i64(),
@@ -220,7 +230,11 @@ impl World {
                 };
                 self.state(&name).stored.insert(name.clone(), stored);
                 if is_folder {
-                    let below = if path.is_empty() { unique } else { format!("{path}/{unique}") };
+                    let below = if path.is_empty() {
+                        unique
+                    } else {
+                        format!("{path}/{unique}")
+                    };
                     paths.push((below, name));
                     self.keep("storage-folders", entry);
                 } else {
@@ -260,11 +274,18 @@ pub fn difference(wanted: &State, found: &State) -> String {
     compare("the favourites folder", names(&wanted.folders), names(&found.folders));
     compare("the favourite", rows(&wanted.favorites), rows(&found.favorites));
     compare("the temp file", rows(&wanted.temp_files), rows(&found.temp_files));
-    compare("the backup folder", names(&wanted.backup_folders), names(&found.backup_folders));
+    compare(
+        "the backup folder",
+        names(&wanted.backup_folders),
+        names(&found.backup_folders),
+    );
     compare("the backup", rows(&wanted.backups), rows(&found.backups));
     compare("in the cloud storage", stored(&wanted.stored), stored(&found.stored));
     if wanted.conversation != found.conversation {
-        lines.push(format!("the conversation is there: {}, was: {}", found.conversation, wanted.conversation));
+        lines.push(format!(
+            "the conversation is there: {}, was: {}",
+            found.conversation, wanted.conversation
+        ));
     }
     lines.truncate(8);
     lines.join("; ")

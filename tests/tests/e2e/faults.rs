@@ -80,7 +80,10 @@ async fn every_download_from_a_failing_server_is_right_or_clearly_failed() {
         .await;
     let complete: usize = ends.iter().map(|ends| ends.complete).sum();
     let failed: usize = ends.iter().map(|ends| ends.failed).sum();
-    println!("{runs} runs: {complete} complete, {failed} failed");
+    println!(
+        "scorecard: D5 {runs} runs with failing servers and kills: {complete} downloads complete and right, {failed} failed with \
+         the right code"
+    );
     // One run may have no faults, or nothing else.
     if runs >= RUNS {
         assert!(complete > 0 && failed > 0, "{complete} complete, {failed} failed");

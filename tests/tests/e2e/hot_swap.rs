@@ -100,6 +100,11 @@ async fn a_thousand_swaps_under_load_fail_no_call_and_leak_no_memory() {
     let hundreds: Vec<u64> = looks.chunks(WARM).map(middle).collect();
     let swaps = (settling + looks.len()) as u64;
     println!("{swaps} swaps, {calls} calls, KiB in each hundred: {hundreds:?}");
+    println!(
+        "scorecard: S5 {swaps} swaps under {calls} calls, 0 failed, 0 mixed; resident memory {} MiB once warm, {} MiB at the end",
+        warm >> 10,
+        end >> 10
+    );
     assert!(calls > swaps, "the callers got to work: {calls}");
     assert!(
         end * 100 <= warm * (100 + MOST_GROWTH_PERCENT),

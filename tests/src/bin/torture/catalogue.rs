@@ -94,7 +94,7 @@ pub const ALL: &[Check] = &[
         "R3",
         "a disk error at every call of each kind",
         "no panic, an error, then it heals without a restart",
-        &[unit("stowage_storage", &["faults::"])],
+        &[unit("stowage_storage", &["faults::errors"])],
     ),
     native(
         "R4",
@@ -114,6 +114,12 @@ pub const ALL: &[Check] = &[
         "the right answer or an error, never other bytes, no panic",
         long_checks::bit_flips,
     ),
+    tests(
+        "R6b",
+        "one flipped bit in compiled code",
+        "never run",
+        &[component(&["compiled::"])],
+    ),
     native(
         "R7",
         "size of the database after 100,000 changes and deletions",
@@ -124,7 +130,7 @@ pub const ALL: &[Check] = &[
         "R8",
         "backup under load, restored elsewhere",
         "equal to one point in time",
-        &[e2e(&["database::"])],
+        &[e2e(&["db::"])],
     ),
     native(
         "R9",
@@ -148,19 +154,19 @@ pub const ALL: &[Check] = &[
         "R13",
         "the protocol of the store as a model, all states",
         "every property holds, every mutant is found",
-        &[unit("stowage_storage", &["model::"])],
+        &[unit("stowage_storage", &["model::", "faults::conformance"])],
     ),
     tests(
         "R14",
         "the threads of the store under many schedules",
         "every property holds, every mutant is found",
-        &[unit("stowage_storage", &["threads::"])],
+        &[unit("stowage_storage", &["faults::schedules"])],
     ),
     tests(
         "R15",
         "each crash point of docs/storage.md",
         "a test for each, every image recovers",
-        &[unit("stowage_storage", &["crash_points::"])],
+        &[unit("stowage_storage", &["faults::crash_points"])],
     ),
     tests(
         "S1",
@@ -204,9 +210,24 @@ pub const ALL: &[Check] = &[
         "0 bytes",
         &[component(&["isolation::"])],
     ),
-    tests("H1", "hosts on all kinds of routes", "as the table says", &[e2e(&["hosts::"])]),
-    tests("H2", "origins on all kinds of routes", "0 changes", &[e2e(&["hosts::"])]),
-    tests("H3", "no token or a wrong one, on every route", "401, in constant time", &[e2e(&["tokens::"])]),
+    tests(
+        "H1",
+        "hosts on all kinds of routes",
+        "as the table says",
+        &[e2e(&["hosts::"])],
+    ),
+    tests(
+        "H2",
+        "origins on all kinds of routes",
+        "0 changes",
+        &[e2e(&["hosts::"])],
+    ),
+    tests(
+        "H3",
+        "no token or a wrong one, on every route",
+        "401, in constant time",
+        &[e2e(&["tokens::"])],
+    ),
     tests(
         "H4",
         "malformed requests",
@@ -261,7 +282,12 @@ pub const ALL: &[Check] = &[
         "0 anomalies",
         &[unit("serializable", &[])],
     ),
-    absent("D3", "conflicts and commits of unknown outcome with a remote engine", "0 counted twice", ONE_ENGINE),
+    absent(
+        "D3",
+        "conflicts and commits of unknown outcome with a remote engine",
+        "0 counted twice",
+        ONE_ENGINE,
+    ),
     absent("D4", "a remote database is killed", "recovery within 5 s", ONE_ENGINE),
     tests(
         "D5",
@@ -281,8 +307,18 @@ pub const ALL: &[Check] = &[
         "within 10 s, 0 acknowledged lost, nothing to repair",
         long_checks::stop,
     ),
-    tests("F1", "random inputs of every parser", "0 findings", &[component(&["fuzz::"])]),
-    tests("F2", "the kept inputs of the fuzzers", "0 findings", &[component(&["fuzz::"])]),
+    tests(
+        "F1",
+        "random inputs of every parser",
+        "0 findings",
+        &[component(&["fuzz::"])],
+    ),
+    tests(
+        "F2",
+        "the kept inputs of the fuzzers",
+        "0 findings",
+        &[component(&["fuzz::"])],
+    ),
     tests(
         "F3",
         "arguments and results beside the generic values of wasmtime",

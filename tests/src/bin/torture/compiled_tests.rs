@@ -77,13 +77,17 @@ impl Runs {
 fn output(tests: &Tests) -> Outcome {
     let Some(program) = program(tests.program) else {
         let name = tests.program;
-        return Err(format!("the tests {name} are not compiled: run `make torture`, which compiles them"));
+        return Err(format!(
+            "the tests {name} are not compiled: run `make torture`, which compiles them"
+        ));
     };
     let mut command = Command::new(&program);
     command.args(tests.filters).args(["--nocapture", "--test-threads=1"]);
     // As cargo does: a test finds its files from the directory of its crate.
     command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
-    let ended = command.output().map_err(|error| format!("{}: {error}", program.display()))?;
+    let ended = command
+        .output()
+        .map_err(|error| format!("{}: {error}", program.display()))?;
     let text = String::from_utf8_lossy(&ended.stdout).into_owned();
     let errors = String::from_utf8_lossy(&ended.stderr).into_owned();
     if !ended.status.success() {
@@ -96,7 +100,10 @@ fn output(tests: &Tests) -> Outcome {
         return Err(format!("{}: {}: {}", tests.program, ended.status, failed.join(", ")));
     }
     if passed_tests(&text) == 0 {
-        return Err(format!("{}: no test has a name with {:?}", tests.program, tests.filters));
+        return Err(format!(
+            "{}: no test has a name with {:?}",
+            tests.program, tests.filters
+        ));
     }
     Ok(Output { text, errors })
 }

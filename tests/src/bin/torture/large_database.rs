@@ -63,7 +63,9 @@ async fn fill(data: &Path, wanted: u64) {
         let mut transaction = store.begin();
         for _ in 0..ROWS {
             let key = number.to_be_bytes();
-            transaction.put("fill", &key, noise(ROW_BYTES, number)).expect("a row within its bounds");
+            transaction
+                .put("fill", &key, noise(ROW_BYTES, number))
+                .expect("a row within its bounds");
             number += 1;
         }
         store.commit(transaction).await.expect("a disk with room");

@@ -14,7 +14,11 @@ use super::run::Task;
 pub fn kills(task: Task) -> BoxFuture<'static, Finding> {
     Box::pin(async move {
         let cycles = if task.short { 20 } else { 1000 };
-        let from = task.progress.as_ref().and_then(|kept| kept["cycles"].as_u64()).unwrap_or(0);
+        let from = task
+            .progress
+            .as_ref()
+            .and_then(|kept| kept["cycles"].as_u64())
+            .unwrap_or(0);
         let earlier = Counts::of(task.progress.as_ref());
         if from == 0 {
             kill::empty(&task.dir);
@@ -78,7 +82,11 @@ pub fn disk_full(task: Task) -> BoxFuture<'static, Finding> {
             Ok(seen) => seen,
             Err(reason) => return Finding::skipped(reason),
         };
-        let compaction = if seen.compacted { ", a compaction without room changes nothing" } else { "" };
+        let compaction = if seen.compacted {
+            ", a compaction without room changes nothing"
+        } else {
+            ""
+        };
         Finding::when(
             seen.resumed_ms <= 5000,
             format!(

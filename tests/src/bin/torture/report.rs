@@ -55,7 +55,10 @@ fn table(results: &Results) -> String {
 }
 
 fn row(check: &Check, last: Option<&Value>) -> String {
-    let text = |field: &str| last.map_or("", |line| line[field].as_str().unwrap_or_default()).replace('|', "\\|");
+    let text = |field: &str| {
+        last.map_or("", |line| line[field].as_str().unwrap_or_default())
+            .replace('|', "\\|")
+    };
     let (measured, verdict, date) = match (check.how, last) {
         (How::Absent(reason), _) => (reason.to_owned(), "left out", String::new()),
         (_, None) => (String::new(), "not run", String::new()),

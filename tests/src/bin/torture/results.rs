@@ -55,7 +55,11 @@ impl Finding {
 
     /// Passed if the condition holds.
     pub fn when(holds: bool, measured: impl Into<String>) -> Finding {
-        if holds { Finding::passed(measured) } else { Finding::failed(measured) }
+        if holds {
+            Finding::passed(measured)
+        } else {
+            Finding::failed(measured)
+        }
     }
 }
 
@@ -80,7 +84,9 @@ impl Results {
     /// All lines, oldest first. A line that was cut off by an interruption is left out.
     pub fn lines(&self) -> Vec<Value> {
         let text = fs::read_to_string(&self.file).unwrap_or_default();
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        text.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 
     /// The last result of a check, of whatever build.
@@ -167,7 +173,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let results = Results::in_dir(dir.path()).expect("a writable directory");
         let progress = json!({"done": 7});
-        results.keep_progress("R1", "b", "long", 1, &progress).expect("writable");
+        results
+            .keep_progress("R1", "b", "long", 1, &progress)
+            .expect("writable");
         assert_eq!(results.progress("R1", "b", "long", 1), Some(progress));
         assert_eq!(results.progress("R1", "other", "long", 1), None);
         assert!(!results.has_passed("R1", "b", "long"));

@@ -16,6 +16,9 @@ use super::catalogue::{self, Check, How};
 use super::compiled_tests::{self, Runs};
 use super::results::{Finding, Results, Verdict, today};
 
+/// The most characters of a line of the table.
+const MEASURED_CHARS: usize = 900;
+
 /// What a check of this program is given.
 #[derive(Clone)]
 pub struct Task {
@@ -62,7 +65,11 @@ pub fn run(arguments: &RunArguments, dir: &Path) -> anyhow::Result<ExitCode> {
         }
         eprintln!("{}: {}", check.id, check.title);
         let begun = Instant::now();
-        let finding = one(check, arguments, dir, &results, &build, form, &runtime, &mut runs);
+        let mut finding = one(check, arguments, dir, &results, &build, form, &runtime, &mut runs);
+        if finding.verdict == Verdict::Failed {
+            eprintln!("{}", finding.measured);
+        }
+        finding.measured = finding.measured.chars().take(MEASURED_CHARS).collect();
         let seconds = (begun.elapsed().as_secs_f64() * 10.0).round() / 10.0;
         let result = json!({
             "id": check.id, "passed": finding.verdict == Verdict::Passed, "measured": finding.measured,
