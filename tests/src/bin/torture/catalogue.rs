@@ -4,6 +4,7 @@ use anyhow::bail;
 
 use super::compiled_tests::Tests;
 use super::long_checks;
+use super::power_loss;
 use super::run::Native;
 
 /// How a check is made.
@@ -90,6 +91,13 @@ pub const ALL: &[Check] = &[
         "0 acknowledged lost, survivors are a prefix, 0 ghosts",
         long_checks::kills,
     ),
+    Check {
+        id: "R2",
+        title: "power loss under database and log, on a simulated disk, also while recovering",
+        target: "0 acknowledged lost, 0 failed opens",
+        how: How::Native(power_loss::seeds),
+        in_process: true,
+    },
     tests(
         "R3",
         "a disk error at every call of each kind",

@@ -8,6 +8,7 @@ mod catalogue;
 mod compiled_tests;
 mod large_database;
 mod long_checks;
+mod power_loss;
 mod report;
 mod results;
 mod run;
