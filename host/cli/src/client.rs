@@ -125,8 +125,8 @@ impl Client {
             source,
         };
         let mut request = Request::builder()
-            .uri(format!("{}{path}", self.prefix))
-            .header(HOST, &self.authority);
+            .uri(format!("{}{path}", self.address.prefix))
+            .header(HOST, &self.address.authority);
         if let Some(bearer) = &self.bearer {
             request = request.header(AUTHORIZATION, bearer);
         }
