@@ -17,13 +17,13 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-pub use backup::BackupArgs;
-pub use backups::BackupsArgs;
-pub use check::CheckArgs;
-pub use compact::CompactArgs;
-pub use dump::DumpArgs;
-pub use restore::RestoreArgs;
-pub use salvage::SalvageArgs;
+pub(crate) use backup::BackupArgs;
+pub(crate) use backups::BackupsArgs;
+pub(crate) use check::CheckArgs;
+pub(crate) use compact::CompactArgs;
+pub(crate) use dump::DumpArgs;
+pub(crate) use restore::RestoreArgs;
+pub(crate) use salvage::SalvageArgs;
 
 /// Back up, restore and check the database
 #[derive(Debug, Subcommand)]

@@ -38,14 +38,15 @@ async fn backups_are_made_by_a_schedule_and_the_newest_are_kept() {
         "2",
     ];
     let host = launch.clone().args(scheduled).start().await;
-    let mut seen = std::collections::BTreeSet::new();
+    let seen = std::cell::RefCell::new(std::collections::BTreeSet::new());
     eventually("three backups are made", || {
         let host = &host;
-        let seen = &mut seen;
+        let seen = &seen;
         async move {
             let backup = overview(host).await["backup"].clone();
             assert_eq!(backup["failure"], Value::Null, "{backup:#}");
             assert_eq!(backup["everySeconds"], 1);
+            let mut seen = seen.borrow_mut();
             seen.extend(backup["last"]["id"].as_str().map(str::to_owned));
             (seen.len() >= 3).then_some(())
         }
