@@ -45,6 +45,8 @@ mod db;
 mod demo;
 mod doctor;
 mod health;
+#[doc(hidden)]
+pub mod fuzz;
 mod hooks;
 pub mod journal;
 pub mod listen;

@@ -32,6 +32,8 @@ mod description;
 mod directory;
 mod error;
 mod exclusion;
+#[doc(hidden)]
+pub mod fuzz;
 mod hash;
 mod health;
 mod holds;

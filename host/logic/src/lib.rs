@@ -30,6 +30,8 @@ mod call;
 pub mod codec;
 mod deadline;
 mod engine;
+#[doc(hidden)]
+pub mod fuzz;
 mod imports;
 mod logic;
 mod printable;

@@ -14,6 +14,8 @@
 
 mod base64_bytes;
 mod capture;
+#[doc(hidden)]
+pub mod fuzz;
 mod line;
 mod no_services;
 mod reads;

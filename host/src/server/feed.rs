@@ -36,7 +36,7 @@ const MAX_KEYS: usize = 64;
 /// Clients may send little. At most one of our frames waits in the write buffer, behind the rest of
 /// what is smaller than `write_buffer_size`. So the buffer stays small, however many tasks a text
 /// has. The buffer is never given back, so it counts for idle connections too.
-fn config() -> WebSocketConfig {
+pub(super) fn config() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(4 << 10)
         .write_buffer_size(8 << 10)
@@ -88,7 +88,7 @@ pub(super) fn upgrade(shared: &Shared, mut request: Request<Incoming>, permit: C
 }
 
 /// The values of `key` in a query.
-fn keys(query: &str) -> Vec<String> {
+pub(super) fn keys(query: &str) -> Vec<String> {
     url::form_urlencoded::parse(query.as_bytes())
         .filter(|(name, _)| name == "key")
         .map(|(_, value)| value.into_owned())

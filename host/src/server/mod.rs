@@ -5,6 +5,7 @@ mod connection;
 mod descriptions;
 mod feed;
 pub(crate) mod files;
+pub(crate) mod fuzz;
 mod gate;
 mod guesses;
 mod hyper_refusal;

@@ -47,6 +47,8 @@ mod error;
 #[cfg(any(test, feature = "faults"))]
 pub mod faults;
 mod footprint;
+#[doc(hidden)]
+pub mod fuzz;
 mod history;
 mod import;
 mod inspect;

@@ -24,6 +24,8 @@ mod download;
 mod engine;
 mod feed;
 mod fetch;
+#[doc(hidden)]
+pub mod fuzz;
 mod incoming;
 mod kept_upload;
 mod limits;

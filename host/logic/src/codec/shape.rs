@@ -88,6 +88,34 @@ impl Shape {
         }
     }
 
+    /// A record of these fields.
+    pub(crate) fn record(fields: Vec<(String, Shape)>) -> Shape {
+        let field = |(name, shape): (String, Shape)| Field {
+            name: Name::new(&name),
+            shape,
+        };
+        Shape::Record(fields.into_iter().map(field).collect())
+    }
+
+    /// A variant of these cases.
+    pub(crate) fn variant(cases: Vec<(String, Option<Shape>)>) -> Shape {
+        let case = |(name, shape): (String, Option<Shape>)| Case {
+            name: Name::new(&name),
+            shape,
+        };
+        Shape::Variant(cases.into_iter().map(case).collect())
+    }
+
+    /// An enum of these cases.
+    pub(crate) fn enumeration(names: &[String]) -> Shape {
+        Shape::Enum(names.iter().map(|name| Name::new(name)).collect())
+    }
+
+    /// These flags.
+    pub(crate) fn flags(names: &[String]) -> Shape {
+        Shape::Flags(names.iter().map(|name| Name::new(name)).collect())
+    }
+
     /// Compiles a component type.
     ///
     /// # Errors

@@ -66,6 +66,19 @@ impl Documentation {
         Documentation { packages, interfaces }
     }
 
+    /// The interfaces that the text declares.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &InterfaceName> {
+        self.interfaces.keys()
+    }
+
+    /// The names of the functions and of the types of an interface.
+    pub(crate) fn declared(&self, name: &InterfaceName) -> (Vec<String>, Vec<String>) {
+        self.find_interface(name).map_or_else(Default::default, |(_, found)| {
+            let types = found.types.keys().cloned().collect();
+            (found.functions.keys().cloned().collect(), types)
+        })
+    }
+
     /// The comment of a package; empty if there is none.
     pub fn package(&self, package: &str) -> &str {
         self.packages

@@ -175,7 +175,7 @@ fn has_only_types(engine: &Engine, item: &ComponentItem) -> bool {
 }
 
 /// The WIT text that the build put into the module, from any of its core modules.
-fn wit_text(bytes: &[u8]) -> String {
+pub(crate) fn wit_text(bytes: &[u8]) -> String {
     let mut text = String::new();
     for payload in wasmparser::Parser::new(0).parse_all(bytes) {
         match payload {

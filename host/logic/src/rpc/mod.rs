@@ -3,7 +3,9 @@
 mod answer;
 mod body;
 mod envelope;
+mod fuzz;
 mod method_name;
 
 pub use answer::answer;
 pub use envelope::{Code, Envelope};
+pub(crate) use fuzz::check_request;

@@ -14,6 +14,7 @@ mod disposition;
 mod fields;
 mod file_body;
 mod form;
+pub(crate) mod fuzz;
 mod get;
 mod hook;
 mod password;

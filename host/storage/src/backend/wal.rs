@@ -253,6 +253,13 @@ impl Wal {
         }
     }
 
+    /// The bytes of the file.
+    pub(crate) fn contents(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; self.len];
+        self.disk.read(0, &mut bytes)?;
+        Ok(bytes)
+    }
+
     /// Truncates the file. The database holds all batches.
     pub(crate) fn empty(&mut self) -> io::Result<()> {
         self.end = 0;

@@ -73,12 +73,15 @@ impl Roots {
     pub(crate) fn open(config: &Config) -> io::Result<Roots> {
         fs::create_dir_all(&config.downloads_dir)?;
         fs::create_dir_all(&config.temp_dir)?;
-        let downloads = std::path::absolute(&config.downloads_dir)?;
-        let mut all = vec![downloads.clone()];
-        for root in &config.download_roots {
-            all.push(std::path::absolute(root)?);
-        }
-        Ok(Roots { downloads, all })
+        let more = config.download_roots.iter().map(std::path::absolute);
+        let more = more.collect::<io::Result<_>>()?;
+        Ok(Roots::of(std::path::absolute(&config.downloads_dir)?, more))
+    }
+
+    /// These directories, which need not exist. All paths are absolute.
+    pub(crate) fn of(downloads: PathBuf, more: Vec<PathBuf>) -> Roots {
+        let all = std::iter::once(downloads.clone()).chain(more).collect();
+        Roots { downloads, all }
     }
 
     /// The directory of a request. Absent: the directory of the platform. Relative: inside it.
