@@ -6,6 +6,7 @@
 mod deploy;
 mod descriptions;
 mod examples;
+mod fuzz;
 mod kit;
 mod kits;
 mod log;
