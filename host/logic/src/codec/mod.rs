@@ -19,6 +19,8 @@
 mod arguments;
 mod call;
 mod decode;
+#[cfg(test)]
+mod differential_tests;
 mod guest_bytes;
 #[cfg(test)]
 mod guest_tests;

@@ -12,7 +12,7 @@ use super::{Outcome, json};
 
 /// A component type.
 #[derive(Clone, Debug)]
-enum Ty {
+pub(super) enum Ty {
     Scalar(&'static str),
     List(Box<Ty>),
     Record(Vec<Ty>),
@@ -28,7 +28,7 @@ const SCALARS: [&str; 13] = [
     "bool", "s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64", "float32", "float64", "char", "string",
 ];
 
-fn types() -> impl Strategy<Value = Ty> {
+pub(super) fn types() -> impl Strategy<Value = Ty> {
     let leaf = prop_oneof![
         8 => prop::sample::select(&SCALARS[..]).prop_map(Ty::Scalar),
         1 => prop_oneof![1..4_usize, Just(256), Just(257)].prop_map(Ty::Enum),
@@ -53,7 +53,7 @@ fn name(i: usize) -> String {
     format!("n-{}{}", letter(i / 26), letter(i))
 }
 
-fn values(ty: &Ty) -> BoxedStrategy<Val> {
+pub(super) fn values(ty: &Ty) -> BoxedStrategy<Val> {
     let boxed = |ty: &Ty| values(ty).prop_map(Box::new);
     let payload = |ty: &Option<Box<Ty>>| match ty {
         Some(ty) => values(ty).prop_map(|v| Some(Box::new(v))).boxed(),
@@ -116,14 +116,14 @@ fn scalars(scalar: &str) -> BoxedStrategy<Val> {
 
 /// The text of types, in WAT.
 #[derive(Default)]
-struct Text {
+pub(super) struct Text {
     /// Definitions of the types that need a name: they are `t0`, `t1` and so on.
     definitions: Vec<String>,
 }
 
 impl Text {
     /// How a type is referred to.
-    fn of(&mut self, ty: &Ty) -> String {
+    pub(super) fn of(&mut self, ty: &Ty) -> String {
         let named = |count: usize| (0..count).map(|i| format!(" {:?}", name(i))).collect::<String>();
         let definition = match ty {
             Ty::Scalar(scalar) => return (*scalar).to_owned(),
@@ -157,14 +157,14 @@ impl Text {
     }
 
     /// One text for each definition, made of its number and itself.
-    fn each(&self, text: impl Fn(usize, &str) -> String) -> String {
+    pub(super) fn each(&self, text: impl Fn(usize, &str) -> String) -> String {
         let definitions = self.definitions.iter().enumerate();
         definitions.map(|(i, definition)| text(i, definition)).collect()
     }
 }
 
 /// The core values that a value of this type is, by the canonical ABI.
-fn flat(ty: &Ty) -> Vec<&'static str> {
+pub(super) fn flat(ty: &Ty) -> Vec<&'static str> {
     let cases = |cases: Vec<Vec<&'static str>>| {
         let mut joined = vec!["i32"];
         for case in cases {
@@ -193,10 +193,28 @@ fn flat(ty: &Ty) -> Vec<&'static str> {
     }
 }
 
-fn engine() -> Engine {
+pub(super) fn engine() -> Engine {
     let mut config = wasmtime::Config::new();
     config.cranelift_opt_level(OptLevel::None);
     Engine::new(&config).unwrap()
+}
+
+/// A `realloc` that gives memory from an address on. `$next` is the end of what it gave.
+pub(super) fn realloc(first: u32) -> String {
+    format!(
+        r#"(global $next (mut i32) (i32.const {first}))
+        (func (export "realloc") (param $old i32) (param $size i32) (param $align i32) (param $new i32)
+            (result i32)
+            (local $at i32)
+            (local.set $at (i32.and
+                (i32.add (global.get $next) (i32.sub (local.get $align) (i32.const 1)))
+                (i32.sub (i32.const 0) (local.get $align))))
+            (global.set $next (i32.add (local.get $at) (local.get $new)))
+            (memory.copy (local.get $at) (local.get $old)
+                (select (local.get $size) (local.get $new)
+                    (i32.lt_u (local.get $size) (local.get $new))))
+            local.get $at)"#
+    )
 }
 
 /// A function `f` that passes its argument to the host's `f` and returns what that returns.
@@ -219,6 +237,7 @@ fn echo(ty: &Ty, encoding: &str) -> String {
     };
     let declared = text.each(|i, text| format!(r#"(type $d{i} {text}) (export "t{i}" (type $t{i} (eq $d{i})))"#));
     let aliases = text.each(|i, _| format!(r#"(alias export $host "t{i}" (type $t{i}))"#));
+    let realloc = realloc(65536);
     let options = format!(
         r#"(memory (core memory $libc "memory")) (realloc (core func $libc "realloc")) string-encoding={encoding}"#
     );
@@ -228,18 +247,7 @@ fn echo(ty: &Ty, encoding: &str) -> String {
             {aliases}
             (core module $libc'
                 (memory (export "memory") 16)
-                (global $next (mut i32) (i32.const 65536))
-                (func (export "realloc") (param $old i32) (param $size i32) (param $align i32) (param $new i32)
-                    (result i32)
-                    (local $at i32)
-                    (local.set $at (i32.and
-                        (i32.add (global.get $next) (i32.sub (local.get $align) (i32.const 1)))
-                        (i32.sub (i32.const 0) (local.get $align))))
-                    (global.set $next (i32.add (local.get $at) (local.get $new)))
-                    (memory.copy (local.get $at) (local.get $old)
-                        (select (local.get $size) (local.get $new)
-                            (i32.lt_u (local.get $size) (local.get $new))))
-                    local.get $at))
+                {realloc})
             (core instance $libc (instantiate $libc'))
             (core func $lowered (canon lower (func $host "f") {options}))
             (core module $echo'
@@ -277,12 +285,12 @@ fn returning(ty: &Ty, value: u32, words: &[u32]) -> String {
     )
 }
 
-fn compile(engine: &Engine, text: &str) -> Component {
+pub(super) fn compile(engine: &Engine, text: &str) -> Component {
     Component::new(engine, text).unwrap_or_else(|error| panic!("{error:?}\n{text}"))
 }
 
 /// Instantiates a component. The host's `f` keeps its argument and returns it.
-fn instantiate(component: &Component) -> (Store<Option<Val>>, Func) {
+pub(super) fn instantiate(component: &Component) -> (Store<Option<Val>>, Func) {
     let engine = component.engine();
     let mut linker: Linker<Option<Val>> = Linker::new(engine);
     linker
@@ -300,13 +308,13 @@ fn instantiate(component: &Component) -> (Store<Option<Val>>, Func) {
     (store, function)
 }
 
-fn call(store: &mut Store<Option<Val>>, function: Func, arguments: &[Val]) -> wasmtime::Result<Outcome> {
+pub(super) fn call(store: &mut Store<Option<Val>>, function: Func, arguments: &[Val]) -> wasmtime::Result<Outcome> {
     let typed = function.typed::<Arguments<'_>, Outcome>(&*store)?;
     typed.call(store, Arguments(arguments))
 }
 
 /// What a function returned, as JSON: the value or the error of its result.
-fn parsed(returned: &Outcome) -> (bool, Option<Value>) {
+pub(super) fn parsed(returned: &Outcome) -> (bool, Option<Value>) {
     let (is_ok, text) = match returned {
         Outcome::Done(text) => (true, text),
         Outcome::Failed(failure) => (false, &failure.json),
@@ -316,7 +324,7 @@ fn parsed(returned: &Outcome) -> (bool, Option<Value>) {
 }
 
 /// The same of a `Val`.
-fn expected(value: &Val) -> (bool, Option<Value>) {
+pub(super) fn expected(value: &Val) -> (bool, Option<Value>) {
     // Numbers are read from their text, as in `parsed`: serde_json may round them.
     let read = |value: &Val| serde_json::from_str(&json(value).to_string()).unwrap();
     match value {
