@@ -17,6 +17,7 @@
 //! | [`careless_store`] | a store that ignores the conditions of puts |
 //! | [`metrics`], [`collector`] | the metrics of a server; what takes its traces and logs |
 //! | [`link`] | a slow link to a server |
+//! | [`malformed`], [`hostile_names`] | requests that no client sends; names that lead elsewhere |
 //! | [`tools`], [`usage`] | programs of others; what a process uses |
 //! | [`wait`], [`random`] | waiting with a bound, choices that can be made again |
 //! | [`torture`] | kills, full disks, damaged files, long load |
@@ -37,7 +38,9 @@ pub mod examples;
 pub mod feed;
 pub mod fixture;
 pub mod host;
+pub mod hostile_names;
 pub mod link;
+pub mod malformed;
 pub mod metrics;
 pub mod modules;
 pub mod nginx;
