@@ -6,7 +6,7 @@ TESTERS := probe changing
 COMPONENTS := $(MODULES) $(TESTERS)
 RUN_ARGS ?= --demo
 
-.PHONY: all build modules components console client target run test test-tools client-tools test-clients test-console screenshots test-faults record-examples api-docs lint deny bench bench-transfer torture dist test-dist clean
+.PHONY: all build modules components console client target run test test-tools client-tools test-clients test-console screenshots test-faults fuzz record-examples api-docs lint deny bench bench-transfer torture dist test-dist clean
 
 all: build
 
@@ -80,6 +80,13 @@ client-tools:
 # Many runs of downloads from a server that fails in every way, with a host that is killed.
 test-faults: build
 	STOWAGE_FAULT_RUNS=500 $(CARGO) test --release --locked --workspace --test e2e faults -- --nocapture
+
+# Fuzzes one target or all of them with coverage: `make fuzz T=wal SECONDS=60`. docs/fuzzing.md lists the
+# targets. What is found is kept in target/fuzz.
+T ?= all
+SECONDS ?= 60
+fuzz: modules
+	.ci/fuzz $(T) $(SECONDS)
 
 # The recording of the documented examples, after a change of what the modules do.
 record-examples: build
