@@ -2,7 +2,7 @@
 CARGO ?= cargo
 MODULES := favorites temp-files backups cloud-storage common transfers
 # And the modules that test the host from inside.
-TESTERS := probe changing
+TESTERS := probe changing hostile
 COMPONENTS := $(MODULES) $(TESTERS)
 RUN_ARGS ?= --demo
 

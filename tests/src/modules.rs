@@ -15,7 +15,7 @@ pub fn version(bytes: &[u8]) -> String {
 /// The file of a built module.
 pub fn module_file(name: &str) -> PathBuf {
     let dir = match name {
-        "probe" | "changing" => "modules-test",
+        "probe" | "changing" | "hostile" => "modules-test",
         _ => "modules",
     };
     target_dir().join(dir).join(format!("{name}.wasm"))

@@ -15,7 +15,7 @@ pub enum RecordingError {
     #[error("the recording cannot be read: {0}")]
     Io(#[from] io::Error),
     /// A later version of the program wrote it.
-    #[error("the recording has format {found}, and this version reads up to {FORMAT}")]
+    #[error("the recording has format {found}, this program knows format {FORMAT}; update this program")]
     FormatTooNew {
         /// Its format.
         found: u32,

@@ -6,12 +6,14 @@ use std::fmt;
 use stowage_storage::CommitError;
 use tokio::task::JoinError;
 
+use crate::engine::trap::TrapText;
+
 /// Why a call has no outcome. Nothing of it was kept, except that after a failed commit it is not
 /// known whether the commit became durable.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The module trapped.
-    #[error("the module trapped: {0:#}")]
+    #[error("the module trapped: {}", TrapText(.0))]
     Trap(#[source] wasmtime::Error),
     /// The module used up its processor time.
     #[error("the module used more than its time on the processor")]
@@ -29,7 +31,7 @@ pub enum CallError {
     #[error("other calls kept changing what this one read")]
     Contention,
     /// The module's start-up code failed, or the pool of instances is exhausted.
-    #[error("the instance could not be made: {0:#}")]
+    #[error("the instance could not be made: {}", TrapText(.0))]
     Instantiate(#[source] wasmtime::Error),
     /// The compiled module lacks a function that its type declares.
     #[error("the module has no export {0}")]

@@ -2,6 +2,8 @@
 
 use wasmtime::component::__internal::wasmtime_environ::component::VariantInfo;
 
+use crate::engine::limits::MAX_ANSWER_BYTES;
+
 /// Why bytes of the guest are not a value of their type.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InvalidValue {
@@ -17,6 +19,8 @@ pub(super) enum InvalidValue {
     NoUtf8(#[from] std::str::Utf8Error),
     #[error("a value is of a type without a JSON form")]
     Unsupported,
+    #[error("what the function returned is longer than {} MiB as JSON", MAX_ANSWER_BYTES >> 20)]
+    TooLong,
 }
 
 /// `len` bytes from `offset`.

@@ -11,6 +11,7 @@ use wasmtime::component::Lift;
 
 use super::guest_bytes::{InvalidValue, address_and_len, array, case, slice};
 use super::names::write_camel_case;
+use crate::engine::limits::MAX_ANSWER_BYTES;
 
 /// JSON text that is being written. Lists may share the bytes they point to, so a small memory can
 /// describe an endless text. The store's host call fuel pays for each byte of the text. This bounds
@@ -44,7 +45,17 @@ impl<'c, 'a> JsonText<'c, 'a> {
     fn pay(&mut self) -> Result<()> {
         let written = self.out.len() - self.paid_bytes;
         self.paid_bytes = self.out.len();
+        self.check_room(0)?;
         self.cx.consume_fuel(written)
+    }
+
+    /// # Errors
+    /// When the text would be too long with so many bytes more.
+    fn check_room(&self, more_bytes: usize) -> Result<(), InvalidValue> {
+        match self.out.len().saturating_add(more_bytes) > MAX_ANSWER_BYTES {
+            true => Err(InvalidValue::TooLong),
+            false => Ok(()),
+        }
     }
 
     /// Writes the value whose bytes these are.
@@ -92,27 +103,31 @@ impl<'c, 'a> JsonText<'c, 'a> {
             let (address, len) = address_and_len(bytes)?;
             self.cx.consume_fuel(len)?;
             let text = slice(self.memory, address, len)?;
-            self.text(std::str::from_utf8(text).map_err(InvalidValue::from)?);
+            self.text(std::str::from_utf8(text).map_err(InvalidValue::from)?)?;
         } else {
             let text = self.read_string(bytes)?;
-            self.text(&text);
+            self.text(&text)?;
         }
         Ok(())
     }
 
     /// Writes a string in quotes. One fast pass over the bytes finds whether it needs escapes. Most
     /// strings need none.
-    fn text(&mut self, text: &str) {
+    fn text(&mut self, text: &str) -> Result<(), InvalidValue> {
+        self.check_room(text.len())?;
         let needs_escape = text
             .bytes()
             .fold(false, |found, b| found | (b < 0x20) | (b == b'"') | (b == b'\\'));
         if needs_escape {
-            return self.scalar(text);
+            self.check_room(text.bytes().map(escaped_len).sum())?;
+            self.scalar(text);
+            return Ok(());
         }
         self.out.reserve(text.len() + 2);
         self.out.push(b'"');
         self.out.extend_from_slice(text.as_bytes());
         self.out.push(b'"');
+        Ok(())
     }
 
     /// The string whose address and length these bytes are, in the guest's encoding.
@@ -255,5 +270,14 @@ impl<'c, 'a> JsonText<'c, 'a> {
     fn key(&mut self, kebab: &str) {
         self.name(kebab);
         self.out.push(b':');
+    }
+}
+
+/// The bytes that a byte of a string may take in JSON.
+fn escaped_len(byte: u8) -> usize {
+    match byte {
+        0..0x20 => 6,
+        b'"' | b'\\' => 2,
+        _ => 1,
     }
 }

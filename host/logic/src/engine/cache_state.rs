@@ -62,6 +62,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_changed_bit_anywhere_is_noticed() {
+        let whole = [Sha256::digest(b"compiled code").as_slice(), b"compiled code"].concat();
+        assert_eq!(intact(&whole), Some(&b"compiled code"[..]));
+        for bit in 0..8 * whole.len() {
+            let mut damaged = whole.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(intact(&damaged), None, "bit {bit}");
+        }
+    }
+
+    #[test]
     fn damaged_files_are_told_and_others_counted() {
         let dir = tempfile::tempdir().expect("a directory");
         let whole = [Sha256::digest(b"code").as_slice(), b"code"].concat();

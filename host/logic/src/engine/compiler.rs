@@ -4,16 +4,19 @@
 //!
 //! A cache file is named by the module's version and the engine's compatibility hash. It begins
 //! with the SHA-256 of the rest. A damaged file is compiled again and never run.
-//! Compiled code is native code: the directory belongs to the user alone (0700), and nothing from
-//! elsewhere is put there.
+//! Compiled code is native code: the directory and its files belong to the user of this process, and
+//! nobody else may write to them. Otherwise they are not used.
 
 use std::fs;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-use std::io::Write as _;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -27,6 +30,9 @@ use super::version::Version;
 
 /// Components kept in memory. Going back and forth between versions then reads no file.
 const RECENT: usize = 8;
+
+/// The bits of a file's mode that let others than its owner write to it.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Compiles modules for one engine.
 pub(crate) struct Compiler {
@@ -150,12 +156,19 @@ impl Compiler {
     }
 
     fn read_cached(&self, file: &Path) -> Option<Component> {
-        let content = fs::read(file).ok()?;
+        let content = match read_private(file) {
+            Ok(content) => content,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::warn!(%error, file = %file.display(), "a compiled module is not used and is compiled again");
+                return None;
+            }
+        };
         let Some(compiled) = intact(&content) else {
             tracing::warn!(file = %file.display(), "a compiled module is damaged and is compiled again");
             return None;
         };
-        // SAFETY: the file is in a directory that only this user can write to. `write_cached` wrote
+        // SAFETY: only this user can write to the file and to its directory. `write_cached` wrote
         // it from the output of `precompile_component`, under a name that holds the module's hash
         // and the engine's compatibility hash. Its digest shows that it is still what was written.
         unsafe { Component::deserialize(&self.engine, compiled) }.ok()
@@ -163,22 +176,50 @@ impl Compiler {
 }
 
 /// Writes a cache file under a temporary name and renames it, so that a reader sees all or nothing.
-fn write_cached(file: &Path, compiled: &[u8]) -> std::io::Result<()> {
+fn write_cached(file: &Path, compiled: &[u8]) -> io::Result<()> {
     let temporary = file.with_extension(format!("{}.tmp", std::process::id()));
-    let mut out = fs::File::create(&temporary)?;
+    let mut out = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
     out.write_all(&Sha256::digest(compiled))?;
     out.write_all(compiled)?;
     out.sync_data()?;
     fs::rename(&temporary, file)
 }
 
-/// Makes a directory that only this user may enter.
-fn make_private_dir(dir: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(dir)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
+/// Reads a file that only this user can write to.
+fn read_private(file: &Path) -> io::Result<Vec<u8>> {
+    // Without these flags, a pipe would be waited for, and a link could lead to a file of others.
+    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    let opened = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(file)?;
+    let metadata = opened.metadata()?;
+    if !metadata.is_file() || !is_own(&metadata) || metadata.mode() & WRITABLE_BY_OTHERS != 0 {
+        return Err(io::Error::other(
+            "expected a file that only the user of this process can write to",
+        ));
     }
-    Ok(())
+    let mut content = Vec::new();
+    (&opened).read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// Makes a directory that only this user may enter.
+fn make_private_dir(dir: &Path) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    // Who owns it can change its mode back.
+    if !is_own(&fs::metadata(dir)?) {
+        return Err(io::Error::other("expected a directory of the user of this process"));
+    }
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
+}
+
+/// Whether the file belongs to the user of this process.
+fn is_own(metadata: &fs::Metadata) -> bool {
+    metadata.uid() == geteuid().as_raw()
 }

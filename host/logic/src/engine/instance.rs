@@ -7,7 +7,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 
 use super::active_call::ActiveCall;
 use super::limiter::{Limiter, ModuleMemory};
-use super::limits::Limits;
+use super::limits::{Limits, MAX_PASSED_BYTES};
 use super::state::State;
 use super::ticker::Activity;
 use super::wasi::world::World;
@@ -64,7 +64,8 @@ impl Instance {
             },
         );
         store.limiter(|state| &mut state.limiter);
-        store.set_hostcall_fuel(limits.host_bytes.try_into().unwrap_or(usize::MAX));
+        let passed_bytes = usize::try_from(limits.host_bytes).unwrap_or(usize::MAX);
+        store.set_hostcall_fuel(passed_bytes.min(MAX_PASSED_BYTES));
         // One tick at a time: a long run lets others have the thread in between.
         store.set_epoch_deadline(1);
         let activity = Arc::clone(activity);
@@ -108,6 +109,11 @@ impl Instance {
     /// Bytes of linear memory that the instance has.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.store.data().limiter.own_bytes
+    }
+
+    /// Handles of the host that the instance holds.
+    pub(crate) fn handles(&mut self) -> usize {
+        self.store.data_mut().table.iter_mut().count()
     }
 
     /// Why memory or a table was refused during the run.

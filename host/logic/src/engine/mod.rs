@@ -21,6 +21,7 @@ pub(crate) mod signature;
 pub(crate) mod state;
 pub(crate) mod stats;
 pub(crate) mod ticker;
+pub(crate) mod trap;
 pub(crate) mod typed;
 pub(crate) mod version;
 pub(crate) mod wasi;

@@ -9,6 +9,8 @@ use super::stats::{InstanceEnd, ModuleStats};
 
 /// An idle instance with more linear memory is not kept.
 const MAX_KEPT_BYTES: usize = 8 << 20;
+/// An idle instance with more handles of the host is not kept. A module that prints keeps a few.
+const MAX_KEPT_HANDLES: usize = 16;
 
 /// How long and how often an instance is used again.
 #[derive(Clone, Copy, Debug)]
@@ -60,12 +62,12 @@ impl Pool {
     }
 
     /// Keeps an instance for another call. It is dropped if it served its calls, has grown large,
-    /// or enough instances are idle.
-    pub(crate) fn put(&self, instance: Instance, reuse: &Reuse, stats: &ModuleStats) {
+    /// left many handles open, or enough instances are idle.
+    pub(crate) fn put(&self, mut instance: Instance, reuse: &Reuse, stats: &ModuleStats) {
         if instance.calls >= reuse.calls {
             return stats.count_dropped(InstanceEnd::Served, 1);
         }
-        if instance.memory_bytes() > MAX_KEPT_BYTES {
+        if instance.memory_bytes() > MAX_KEPT_BYTES || instance.handles() > MAX_KEPT_HANDLES {
             return stats.count_dropped(InstanceEnd::Large, 1);
         }
         let since = Instant::now();

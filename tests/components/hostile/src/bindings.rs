@@ -1,0 +1,14 @@
+//! The world `module`, generated from `wit/`.
+#![allow(missing_docs)]
+
+wit_bindgen::generate!({
+    path: [
+        "../../../wit/deps/host",
+        "wit/deps/wasi-io",
+        "wit/deps/wasi-clocks",
+        "wit/deps/wasi-random",
+        "wit",
+    ],
+    world: "hostile:tests/module",
+    generate_all,
+});
