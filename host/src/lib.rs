@@ -21,7 +21,7 @@
 //! | [`Services`] | what modules import: the cloud, transfers and the feed |
 //! | [`Hooks`], [`RowModules`] | the functions of modules that the cloud and transfers call |
 //! | [`serve`] | assembles the parts, and shuts them down in order |
-//! | [`settings`] | flags, environment, file |
+//! | [`settings`], `settings_file` | flags, environment, file; the file's faults |
 //! | [`listen`] | where a server listens: an address or a unix socket |
 //! | [`Arguments`] | the command line, and what runs each command |
 //! | [`doctor`] | `stowage doctor`: checks what a server needs |
@@ -58,6 +58,7 @@ pub mod serve;
 mod server;
 mod services;
 pub mod settings;
+mod settings_file;
 pub mod telemetry;
 mod traffic;
 

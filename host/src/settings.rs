@@ -11,6 +11,7 @@ use clap::{Args, FromArgMatches as _};
 use serde::Deserialize;
 
 use crate::listen::Listen;
+use crate::settings_file;
 use crate::telemetry::LogFormat;
 
 /// All settings; each is optional. In the TOML file, a setting is named as its flag, without `--`.
@@ -33,7 +34,7 @@ pub struct Settings {
     pub data: Option<PathBuf>,
     /// The cloud space: file:///DIR, memory:///, s3://BUCKET/PREFIX, gs://…, az://…, https://…
     /// [default: DATA/space]
-    #[arg(long, env = "STOWAGE_SPACE", value_name = "URL")]
+    #[arg(long, env = "STOWAGE_SPACE", value_name = "URL", value_parser = space)]
     pub space: Option<String>,
     /// A directory of NAME.wasm modules; they replace built-in modules of the same name
     #[arg(long, env = "STOWAGE_MODULES", value_name = "DIR")]
@@ -65,47 +66,47 @@ pub struct Settings {
     #[arg(long, env = "STOWAGE_NO_CONSOLE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub no_console: Option<bool>,
     /// Most connections; a further one takes the place of one that is idle [default: 1024]
-    #[arg(long, env = "STOWAGE_MAX_CONNECTIONS", value_name = "N")]
+    #[arg(long, env = "STOWAGE_MAX_CONNECTIONS", value_name = "N", value_parser = whole::<usize>(1, 1_000_000))]
     pub max_connections: Option<usize>,
     /// Seconds until a connection ends on which no whole request head came [default: 30]
-    #[arg(long, env = "STOWAGE_HEAD_SECONDS", value_name = "S")]
+    #[arg(long, env = "STOWAGE_HEAD_SECONDS", value_name = "S", value_parser = whole::<u64>(1, 86_400))]
     pub head_seconds: Option<u64>,
     /// Seconds in which a request's body must come; of a file, a part of it [default: 30]
-    #[arg(long, env = "STOWAGE_BODY_SECONDS", value_name = "S")]
+    #[arg(long, env = "STOWAGE_BODY_SECONDS", value_name = "S", value_parser = whole::<u64>(1, 86_400))]
     pub body_seconds: Option<u64>,
     /// Seconds until a connection ends whose client takes no byte of a response [default: 30]
-    #[arg(long, env = "STOWAGE_WRITE_SECONDS", value_name = "S")]
+    #[arg(long, env = "STOWAGE_WRITE_SECONDS", value_name = "S", value_parser = whole::<u64>(1, 86_400))]
     pub write_seconds: Option<u64>,
     /// Most calls that run at the same time; further ones wait [default: 128]
-    #[arg(long, env = "STOWAGE_MAX_CALLS", value_name = "N")]
+    #[arg(long, env = "STOWAGE_MAX_CALLS", value_name = "N", value_parser = whole::<usize>(1, 4096))]
     pub max_calls: Option<usize>,
     /// Most transfers that run at the same time, in each direction [default: 4]
-    #[arg(long, env = "STOWAGE_MAX_TRANSFERS", value_name = "N")]
+    #[arg(long, env = "STOWAGE_MAX_TRANSFERS", value_name = "N", value_parser = whole::<usize>(1, 256))]
     pub max_transfers: Option<usize>,
     /// Calls that one instance of a module serves; 0 for a new instance a call [default: 1000]
-    #[arg(long, env = "STOWAGE_REUSE", value_name = "N")]
+    #[arg(long, env = "STOWAGE_REUSE", value_name = "N", value_parser = whole::<u32>(0, 1_000_000))]
     pub reuse: Option<u32>,
     /// Milliseconds of processor time that a call may use [default: 5000]
-    #[arg(long, env = "STOWAGE_CPU_MS", value_name = "MS")]
+    #[arg(long, env = "STOWAGE_CPU_MS", value_name = "MS", value_parser = whole::<u64>(1, 3_600_000))]
     pub cpu_ms: Option<u64>,
     /// Milliseconds a call may take, its commit aside [default: 60000]
-    #[arg(long, env = "STOWAGE_WALL_MS", value_name = "MS")]
+    #[arg(long, env = "STOWAGE_WALL_MS", value_name = "MS", value_parser = whole::<u64>(1, 86_400_000))]
     pub wall_ms: Option<u64>,
     /// MiB of linear memory a module may use [default: 64]
-    #[arg(long, env = "STOWAGE_MEMORY_MIB", value_name = "MIB")]
+    #[arg(long, env = "STOWAGE_MEMORY_MIB", value_name = "MIB", value_parser = whole::<usize>(2, 4095))]
     pub memory_mib: Option<usize>,
     /// MiB of memory for the database's cache [default: 32]
-    #[arg(long, env = "STOWAGE_CACHE_MIB", value_name = "MIB")]
+    #[arg(long, env = "STOWAGE_CACHE_MIB", value_name = "MIB", value_parser = whole::<usize>(1, 1 << 20))]
     pub cache_mib: Option<usize>,
     /// MiB of memory for cached responses; 0 turns the cache off [default: 8]
-    #[arg(long, env = "STOWAGE_RESPONSE_CACHE_MIB", value_name = "MIB")]
+    #[arg(long, env = "STOWAGE_RESPONSE_CACHE_MIB", value_name = "MIB", value_parser = whole::<usize>(0, 1 << 20))]
     pub response_cache_mib: Option<usize>,
     /// Seconds that requests in flight may take when the server stops [default: 20]
-    #[arg(long, env = "STOWAGE_DRAIN_SECONDS", value_name = "S")]
+    #[arg(long, env = "STOWAGE_DRAIN_SECONDS", value_name = "S", value_parser = whole::<u64>(0, 86_400))]
     pub drain_seconds: Option<u64>,
     /// Seconds that the server goes on after SIGTERM while `/readyz` already says no, for a load
     /// balancer [default: 0]
-    #[arg(long, env = "STOWAGE_DRAIN_DELAY_SECONDS", value_name = "S")]
+    #[arg(long, env = "STOWAGE_DRAIN_DELAY_SECONDS", value_name = "S", value_parser = whole::<u64>(0, 600))]
     pub drain_delay_seconds: Option<u64>,
     /// How log lines look [default: text]
     #[arg(long, env = "STOWAGE_LOG_FORMAT", value_enum, value_name = "FORMAT")]
@@ -120,7 +121,7 @@ pub struct Settings {
     #[arg(long, env = "STOWAGE_BACKUP_TO", value_name = "PLACE")]
     pub backup_to: Option<String>,
     /// How many backups are kept; older ones are removed [default: all]
-    #[arg(long, env = "STOWAGE_BACKUP_KEEP", value_name = "N")]
+    #[arg(long, env = "STOWAGE_BACKUP_KEEP", value_name = "N", value_parser = whole::<usize>(1, 1_000_000))]
     pub backup_keep: Option<usize>,
 }
 
@@ -153,10 +154,14 @@ impl Settings {
     /// The settings of a TOML file.
     ///
     /// # Errors
-    /// Names the file, the line, the key and the expected value.
+    /// Names the file, the line, the column, the key and the expected value, of each fault on a line
+    /// of its own.
     pub fn read(file: &Path) -> anyhow::Result<Settings> {
         let text = std::fs::read_to_string(file).with_context(|| format!("the settings file {}", file.display()))?;
-        toml::from_str(&text).with_context(|| format!("the settings file {}", file.display()))
+        settings_file::parse(&text).map_err(|faults| {
+            let lines: Vec<_> = faults.lines(file.display()).collect();
+            anyhow::Error::msg(lines.join("\n"))
+        })
     }
 
     /// The names of the variables that hold settings.
@@ -236,6 +241,25 @@ impl Settings {
             backup_to: self.backup_to.or(other.backup_to),
             backup_keep: self.backup_keep.or(other.backup_keep),
         }
+    }
+}
+
+/// Takes a whole number of this range.
+fn whole<T: TryFrom<u64>>(least: u64, most: u64) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| {
+        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+        number
+            .and_then(|number| T::try_from(number).ok())
+            .ok_or_else(|| format!("expected a whole number from {least} to {most}"))
+    }
+}
+
+/// Takes the place of a space. Whether there is a space is found out when it is opened.
+fn space(text: &str) -> Result<String, String> {
+    let url = stowage_cli::space::space_url(text).ok().filter(|_| !text.is_empty());
+    match url.is_some_and(|url| url::Url::parse(&url).is_ok()) {
+        true => Ok(text.to_owned()),
+        false => Err("expected a directory or a URL like file:///DIR or s3://BUCKET/PREFIX".to_owned()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The check of the settings: flags, `STOWAGE_*` variables and the settings file.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::verdict::Verdict;
 use crate::serve::check_network;
@@ -39,11 +39,7 @@ fn examine(flags: Settings, config: Option<PathBuf>, variables: Vec<(OsString, O
     let file = match config.as_deref().map(Settings::read).transpose() {
         Ok(file) => file.unwrap_or_default(),
         Err(error) => {
-            errors.push(
-                config
-                    .as_deref()
-                    .map_or_else(String::new, |path| file_error(path, &error)),
-            );
+            errors.extend(format!("{error:#}").lines().map(str::to_owned));
             Settings::default()
         }
     };
@@ -86,22 +82,6 @@ fn is_other(name: &str) -> bool {
     })
 }
 
-/// What is wrong with a settings file, on one line: the file, the line in it, the fault.
-fn file_error(path: &Path, error: &anyhow::Error) -> String {
-    let Some(fault) = error.downcast_ref::<toml::de::Error>() else {
-        return format!("{error:#}");
-    };
-    let line = std::fs::read_to_string(path)
-        .ok()
-        .zip(fault.span())
-        .map(|(text, span)| {
-            let before = text.get(..span.start).unwrap_or_default();
-            before.matches('\n').count() + 1
-        });
-    let line = line.map_or_else(String::new, |line| format!(", line {line}"));
-    format!("{}{line}: {}", path.display(), fault.message())
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::verdict::Outcome;
@@ -141,12 +121,12 @@ mod tests {
                 &["STOWAGE_LISTEN", "nowhere"][..],
             ),
             (&[("STOWAGE_MAX_CALLS", "-1")], None, &["STOWAGE_MAX_CALLS", "-1"]),
+            (&[], Some("reuse = 1\n\nlisen = \"x\""), &["stowage.toml:3:1: lisen: "]),
             (
                 &[],
-                Some("reuse = 1\n\nlisen = \"x\""),
-                &["stowage.toml, line 3", "lisen"],
+                Some("reuse = \"many\""),
+                &["stowage.toml:1:9: reuse: expected a whole number from 0 to 1000000, found \"many\""],
             ),
-            (&[], Some("reuse = \"many\""), &["stowage.toml, line 1", "many"]),
             (&[("STOWAGE_LISTEN", "0.0.0.0:1")], None, &["0.0.0.0:1", "token"]),
             (&[("STOWAGE_CONFIG", "/nowhere/x.toml")], None, &["/nowhere/x.toml"]),
         ] {

@@ -37,7 +37,7 @@ impl Parts {
         config.download_roots = with_users_downloads(settings.download_root.clone());
         config.upload_roots = with_users_downloads(settings.upload_root.clone());
         if let Some(transfers) = settings.max_transfers {
-            config.max_active = transfers.clamp(1, 256);
+            config.max_active = transfers;
         }
         let transfers = Transfers::open(store.clone(), cloud.clone(), feed.clone(), config)
             .context("the transfers' records in the database")?;
@@ -72,16 +72,17 @@ fn logic_config(settings: &Settings, data: &DataDir) -> stowage_logic::Config {
         ..stowage_logic::Config::default()
     };
     if let Some(calls) = settings.max_calls {
-        config.concurrency = calls.clamp(1, 4096);
+        config.concurrency = calls;
     }
     if let Some(calls) = settings.reuse {
         config.reuse = Reuse {
+            // A new instance for each call serves one.
             calls: calls.max(1),
             ..config.reuse
         };
     }
     if let Some(mib) = settings.response_cache_mib {
-        config.response_cache_bytes = mib.min(1 << 20) << 20;
+        config.response_cache_bytes = mib << 20;
     }
     config
 }
@@ -96,7 +97,7 @@ pub(crate) fn limits(settings: &Settings) -> Limits {
         limits.wall = Duration::from_millis(ms);
     }
     if let Some(mib) = settings.memory_mib {
-        limits.memory_bytes = mib.clamp(2, 4095) << 20;
+        limits.memory_bytes = mib << 20;
     }
     limits
 }

@@ -59,7 +59,7 @@ impl DataDir {
     pub(super) fn open_store(&self, settings: &Settings) -> anyhow::Result<Store> {
         let mut config = stowage_storage::Config::default();
         if let Some(mib) = settings.cache_mib {
-            config.cache_size_bytes = mib.max(1) << 20;
+            config.cache_size_bytes = mib << 20;
         }
         Store::open(&self.path("stowage.redb"), config).with_context(|| {
             format!(

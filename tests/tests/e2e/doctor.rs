@@ -431,7 +431,7 @@ async fn a_bad_setting_is_found_with_its_source_and_a_bad_flag_is_wrong_usage() 
     let file = dir.path().join("stowage.toml");
     fs::write(&file, "listen = \"127.0.0.1:0\"\nreuse = \"often\"\n").unwrap();
     let output = look().env("STOWAGE_CONFIG", &file).run().await;
-    assert_found(&output, "settings", "error", &["stowage.toml, line 2", "often"]);
+    assert_found(&output, "settings", "error", &["stowage.toml:2:", "often"]);
     let output = look().args(["--listen", "0.0.0.0:0"]).run().await;
     assert_found(&output, "settings", "error", &["--token"]);
     let output = look().args(["--listen", "here"]).fails(2).await;

@@ -60,7 +60,7 @@ impl Scene {
 
     fn launch(&self, space: String) -> Launch {
         let launch = Launch::new(self.dir.path().join("data")).space(space);
-        launch.args(["--max-connections", "4096", "--max-transfers", "1000"])
+        launch.args(["--max-connections", "4096", "--max-transfers", "256"])
     }
 }
 
