@@ -42,6 +42,9 @@ pub struct Settings {
     /// A directory whose NAME.wasm modules go live when they are put there, while the server runs
     #[arg(long, env = "STOWAGE_WATCH_MODULES", value_name = "DIR")]
     pub watch_modules: Option<PathBuf>,
+    /// A directory of public keys, NAME.pub; then only modules that one of them signed go live
+    #[arg(long, env = "STOWAGE_MODULE_KEYS", value_name = "DIR")]
+    pub module_keys: Option<PathBuf>,
     /// Fill an empty space with demo files
     #[arg(long, env = "STOWAGE_DEMO", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub demo: Option<bool>,
@@ -214,6 +217,7 @@ impl Settings {
             space: self.space.or(other.space),
             modules: self.modules.or(other.modules),
             watch_modules: self.watch_modules.or(other.watch_modules),
+            module_keys: self.module_keys.or(other.module_keys),
             demo: self.demo.or(other.demo),
             token: self.token.or(other.token),
             allow_host: self.allow_host.or(other.allow_host),

@@ -9,6 +9,7 @@ pub use overview::{
     BackupFailure, BackupSummary, DataStatus, LastBackup, Overview, Second, Severity, SpaceStatus, Warning,
 };
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,10 @@ pub struct ModuleStatus {
     pub methods: Vec<String>,
     /// Its data version; none if it declares none.
     pub schema: Option<u32>,
+    /// The keys that signed it. Empty if modules did not have to be signed when it went live, and
+    /// for built-in modules.
+    #[serde(default)]
+    pub signed_by: Vec<String>,
     /// Its calls since this process loaded it.
     pub calls: Summary,
     /// Its probation, while it lasts.
@@ -139,7 +144,7 @@ pub struct CheckReport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckStep {
-    /// `compile`, `imports`, `exports`, `instantiate`, `self-test`, `schema`, `replay`.
+    /// `signature`, `compile`, `imports`, `exports`, `instantiate`, `self-test`, `schema`, `replay`.
     pub name: String,
     /// Whether it passed.
     pub passed: bool,
@@ -181,6 +186,9 @@ pub struct HistoryEntry {
     pub reason: Option<String>,
     /// Name and version of every module, in load order.
     pub modules: Vec<(String, String)>,
+    /// The keys that signed a module, by its name, for those whose signature was verified.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signed_by: BTreeMap<String, Vec<String>>,
 }
 
 /// The live modules.

@@ -162,6 +162,21 @@ mod tests {
     }
 
     #[test]
+    fn a_changed_bit_anywhere_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(dir.path().to_owned()).unwrap();
+        let module = b"\0asm\x0d\0\x01\0 and what follows";
+        let version = Version::of(module);
+        blobs.keep(&[(version, module)]).unwrap();
+        for bit in 0..8 * module.len() {
+            let mut damaged = module.to_vec();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            fs::write(blobs.file(version), damaged).unwrap();
+            assert!(blobs.read(version).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
     fn a_sweep_removes_unused_modules_and_leftovers_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         let blobs = Blobs::open(dir.path().to_owned()).unwrap();

@@ -15,6 +15,8 @@ pub(crate) struct Candidate {
     pub(crate) from: String,
     /// Its data version, once its check has asked for it.
     pub(crate) schema: Option<u32>,
+    /// The keys that signed it, if modules have to be signed.
+    pub(crate) signed_by: Vec<String>,
     /// When it was compiled, in milliseconds since 1970.
     pub(crate) since_ms: u64,
 }
@@ -30,6 +32,7 @@ impl Candidate {
             since_ms: 0,
             by: by.to_owned(),
             schema: self.schema,
+            signed_by: self.signed_by.clone(),
         }
     }
 }

@@ -7,6 +7,7 @@ use stowage_logic::{LoadError, Version};
 use stowage_storage::{BackendError, CommitError, Error, UpdateError};
 
 use super::api::CheckReport;
+use super::signature::SignatureError;
 
 /// Why the deployer did not do what was requested.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +92,14 @@ pub enum DeployError {
         /// Why not.
         source: LoadError,
     },
+    /// A module is not signed by a key of this server.
+    #[error("{from}: {reason}")]
+    Signature {
+        /// Where its bytes came from.
+        from: String,
+        /// What is wrong with its signature. The text has it, so it is no source.
+        reason: SignatureError,
+    },
     /// Bytes of modules could not be read or written.
     #[error("{}: {source}", path.display())]
     Bytes {
@@ -147,6 +156,7 @@ impl DeployError {
             DeployError::Refused { .. }
             | DeployError::NothingToRollBack { .. }
             | DeployError::Older { .. }
+            | DeployError::Signature { .. }
             | DeployError::Migration { .. }
             | DeployError::StillNeeded { .. } => 409,
             DeployError::Busy { .. } => 503,

@@ -75,6 +75,12 @@ impl From<Entry> for HistoryEntry {
             by: entry.by,
             action: entry.action.name().into(),
             reason: entry.reason,
+            signed_by: entry
+                .modules
+                .iter()
+                .filter(|m| !m.signed_by.is_empty())
+                .map(|m| (m.name.clone(), m.signed_by.clone()))
+                .collect(),
             modules: entry
                 .modules
                 .into_iter()
@@ -222,6 +228,7 @@ mod tests {
             since_ms: 1,
             by: "command".into(),
             schema: None,
+            signed_by: Vec::new(),
         }
     }
 

@@ -25,6 +25,8 @@
 //! | `change`, `live_set`, `history`, `rows` | the rows of a change |
 //! | `migration_record` | the progress of a migration |
 //! | `blobs` | the bytes of modules on disk |
+//! | `trust` | which modules may go live, if modules have to be signed |
+//! | `signature` | who signed a module; keys; signing |
 //! | `recordings` | the recording of calls that the admin API starts and stops |
 //! | `watched` | the directory whose modules go live by themselves |
 //! | `counts` | what the metrics tell about modules |
@@ -55,16 +57,19 @@ mod rollout;
 mod rows;
 mod serving;
 mod shared;
+pub mod signature;
 mod start;
 mod supervisor;
 mod swap;
 mod switch;
 mod trials;
+mod trust;
 pub mod watched;
 mod wire;
 
 pub use counts::{Counts, ShadowCounts, TrialCounts};
 pub use deployer::Deployer;
 pub use error::{DeployError, StorageError};
-pub use options::{CanaryOptions, PROBATION, Source, SwapOptions};
+pub use options::{BUILT_IN, CanaryOptions, PROBATION, Source, SwapOptions};
 pub use recordings::{Recordings, RecordingsError};
+pub use start::SignedModules;

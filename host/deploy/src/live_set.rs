@@ -32,6 +32,9 @@ pub(crate) struct LiveModule {
     pub(crate) by: String,
     /// The data version of its rows; none if it declares none.
     pub(crate) schema: Option<u32>,
+    /// The keys that signed it, if modules had to be signed when it went live.
+    #[serde(default)]
+    pub(crate) signed_by: Vec<String>,
 }
 
 /// A probation as it survives a restart.
@@ -126,6 +129,7 @@ mod tests {
             since_ms,
             by: "command".into(),
             schema: None,
+            signed_by: vec!["release".into()],
         };
         let mut set = LiveSet {
             modules: vec![module(0), module(7)],

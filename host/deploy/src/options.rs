@@ -15,6 +15,12 @@ const MAX_SOURCES: usize = 64;
 /// Most bytes of a module's name.
 const MAX_NAME_BYTES: usize = 64;
 
+/// What [`Source::from`] says of the modules inside the binary. Only those that a start brings are
+/// built-in, whatever a client says.
+pub const BUILT_IN: &str = "built-in";
+/// What [`Source::from`] says of bytes that a client sent.
+const UPLOAD: &str = "upload";
+
 /// A module that is to be checked or to go live.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
@@ -84,6 +90,14 @@ impl Default for CanaryOptions {
 }
 
 impl Source {
+    /// The source, without a claim to be built-in.
+    pub(crate) fn of_a_client(mut self) -> Source {
+        if self.from == BUILT_IN {
+            self.from = UPLOAD.to_owned();
+        }
+        self
+    }
+
     /// Checks the name and the size.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ impl Deployer {
     ///
     /// # Errors
     /// [`DeployError::NothingToRollBack`]; [`DeployError::Older`] if the data has been migrated
-    /// since.
+    /// since; [`DeployError::Signature`] if modules have to be signed and one is not.
     pub async fn rollback(&self, to: Option<u64>, by: &'static str) -> Result<SwapReport, DeployError> {
         let this = self.clone();
         run_detached(async move {
@@ -29,6 +29,7 @@ impl Deployer {
             let started = Instant::now();
             let entry = this.rollback_target(to)?;
             this.0.check_data_versions(&entry.modules)?;
+            this.verify_rollback(&entry).await?;
             let generation = entry.generation;
             let change = this.change_back_to(entry, by).await;
             let change = change.map_err(|error| DeployError::NothingToRollBack {
@@ -95,6 +96,24 @@ impl Deployer {
             return Err(nothing(format!("the modules of generation {to} are live already")));
         }
         Ok(entry)
+    }
+
+    /// Verifies the modules of an entry that are not live, also those that are still in memory.
+    async fn verify_rollback(&self, entry: &Entry) -> Result<(), DeployError> {
+        if !self.0.asks_for_signatures() {
+            return Ok(());
+        }
+        let live = self.0.serving().set.clone();
+        let is_live = |row: &LiveModule| {
+            live.module(&row.name)
+                .is_some_and(|module| module.version == row.version)
+        };
+        for row in entry.modules.iter().filter(|row| !is_live(row)) {
+            let bytes = self.0.bytes_of(row).await?;
+            let from = format!("{} {}", row.name, row.version);
+            self.0.verify_row(row, &from, &Arc::new(bytes)).await?;
+        }
+        Ok(())
     }
 
     /// The change that makes the modules of an entry of the history live again.

@@ -147,6 +147,7 @@ impl Serving {
             by: row.by.clone(),
             methods: methods(&table, &row.name),
             schema: row.schema,
+            signed_by: row.signed_by.clone(),
             calls: module.summary(),
             probation: self.probation_status(module),
             shadow: self.shadows.get(&row.name).map(Shadow::short_report),

@@ -12,15 +12,19 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use super::blobs::Blobs;
 use super::candidate::Candidate;
+use super::check;
 use super::clock::now_ms;
 use super::counts::ChangeCounts;
 use super::error::DeployError;
 use super::history::{self, Action, Entry};
 use super::live_set::{self, LiveModule};
 use super::migration_record::{self, RunningMigration};
+use super::options::BUILT_IN;
 use super::recordings::Recordings;
 use super::serving::Serving;
+use super::signature::SignatureError;
 use super::trials::Canary;
+use super::trust::{Trust, Trusted};
 
 /// Modules that are compiled or checked at the same time. Each may use a process and 4 GiB.
 const MAX_CHECKS: usize = 2;
@@ -34,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) logic: Logic,
     pub(crate) store: Store,
     pub(crate) blobs: Blobs,
+    trust: Trust,
     pub(crate) recordings: Recordings,
     /// Held by the change that is being made: one at a time.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -47,12 +52,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(logic: Logic, store: Store, blobs: Blobs) -> Shared {
+    pub(crate) fn new(logic: Logic, store: Store, blobs: Blobs, trust: Trust) -> Shared {
         Shared {
             recordings: Recordings::new(logic.clone()),
             logic,
             store,
             blobs,
+            trust,
             changing: tokio::sync::Mutex::default(),
             serving: Mutex::default(),
             migration: Mutex::default(),
@@ -79,6 +85,61 @@ impl Shared {
         self.logic.serve(self.recordings.observe(serving.generation()));
         drop(serving);
         self.watches_changed.notify_one();
+    }
+
+    /// Whether modules have to be signed.
+    pub(crate) fn asks_for_signatures(&self) -> bool {
+        self.trust.asks()
+    }
+
+    /// Finds out whether the bytes of a module that is to be checked may go live.
+    ///
+    /// # Errors
+    /// [`DeployError::Refused`] with the report of a check that ends with the signature.
+    pub(crate) async fn verify(
+        &self,
+        name: &str,
+        version: Version,
+        bytes: &Arc<Vec<u8>>,
+    ) -> Result<Trusted, DeployError> {
+        let refused = |error: SignatureError| DeployError::Refused {
+            report: check::unsigned(name, version, &error),
+        };
+        self.trusted(version, bytes).await?.map_err(refused)
+    }
+
+    /// Finds out whether the bytes of a module may go live.
+    async fn trusted(
+        &self,
+        version: Version,
+        bytes: &Arc<Vec<u8>>,
+    ) -> Result<Result<Trusted, SignatureError>, DeployError> {
+        if !self.trust.asks() {
+            return Ok(Ok(Trusted::Unasked));
+        }
+        let (trust, bytes) = (self.trust.clone(), Arc::clone(bytes));
+        run_blocking(move || Ok(trust.verify(version, &bytes))).await
+    }
+
+    /// Finds out whether the bytes of a row, which came from `from`, may go live. Built-in modules
+    /// of earlier programs are trusted as they were.
+    ///
+    /// # Errors
+    /// [`DeployError::Signature`].
+    pub(crate) async fn verify_row(
+        &self,
+        row: &LiveModule,
+        from: &str,
+        bytes: &Arc<Vec<u8>>,
+    ) -> Result<Trusted, DeployError> {
+        if row.source == BUILT_IN && self.trust.asks() {
+            return Ok(Trusted::BuiltIn);
+        }
+        let trusted = self.trusted(row.version, bytes).await?;
+        trusted.map_err(|reason| DeployError::Signature {
+            from: from.to_owned(),
+            reason,
+        })
     }
 
     /// Waits for a permit to compile or check a module.
@@ -154,13 +215,23 @@ impl Shared {
         if let Some(module) = self.serving().loaded(row) {
             return Ok(module);
         }
+        self.fetch_from_disk(row).await.map(|(module, _)| module)
+    }
+
+    /// The module that a row names, from disk, and why it is trusted.
+    pub(crate) async fn fetch_from_disk(&self, row: &LiveModule) -> Result<(Arc<Module>, Trusted), DeployError> {
+        let from = format!("{} {}", row.name, row.version);
+        let bytes = Arc::new(self.bytes_of(row).await?);
+        let trusted = self.verify_row(row, &from, &bytes).await?;
+        let loaded = self.logic.load(&row.name, Vec::clone(&bytes)).await;
+        let module = loaded.map_err(|source| DeployError::Load { from, source })?;
+        Ok((Arc::new(module), trusted))
+    }
+
+    /// The bytes of the module that a row names.
+    pub(crate) async fn bytes_of(&self, row: &LiveModule) -> Result<Vec<u8>, DeployError> {
         let (blobs, version) = (self.blobs.clone(), row.version);
-        let bytes = run_blocking(move || blobs.read(version)).await?;
-        let loaded = self.logic.load(&row.name, bytes).await;
-        loaded.map(Arc::new).map_err(|source| DeployError::Load {
-            from: format!("{} {}", row.name, row.version),
-            source,
-        })
+        run_blocking(move || blobs.read(version)).await
     }
 
     /// # Errors

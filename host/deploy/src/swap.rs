@@ -66,19 +66,23 @@ impl Deployer {
 
     /// Compiles a module, when a permit is free.
     pub(crate) async fn compile(&self, source: Source) -> Result<Candidate, DeployError> {
+        let source = source.of_a_client();
         let version = Version::of(&source.bytes);
         let _permit = self.0.check_permit(&source.name).await?;
         let bytes = Arc::new(source.bytes);
+        // The compiler sees only bytes that somebody answers for.
+        let trusted = self.0.verify(&source.name, version, &bytes).await?;
         let copy = Vec::clone(&bytes);
         let loaded = self.0.logic.load(&source.name, copy).await;
         let module = loaded.map_err(|error: LoadError| DeployError::Refused {
-            report: check::unloadable(&source.name, version, &error),
+            report: check::unloadable(&source.name, version, &trusted, &error),
         })?;
         Ok(Candidate {
             module: Arc::new(module),
             bytes,
             from: source.from,
             schema: None,
+            signed_by: trusted.keys(),
             since_ms: now_ms(),
         })
     }
@@ -92,14 +96,17 @@ impl Deployer {
         recording: Option<Vec<u8>>,
     ) -> Result<CheckOutcome, DeployError> {
         let before = self.0.serving().modules.clone();
-        let _permit = self.0.check_permit(&candidate.module.name).await?;
+        let module = &candidate.module;
+        let _permit = self.0.check_permit(&module.name).await?;
+        // Again: a key may have been removed since a trial began.
+        let trusted = self.0.verify(&module.name, module.version, &candidate.bytes).await?;
         Checker {
             logic: &self.0.logic,
             store: &self.0.store,
             before: &before,
             after,
         }
-        .examine(&candidate.module, candidate.bytes.len(), recording)
+        .examine(module, candidate.bytes.len(), &trusted, recording)
         .await
     }
 

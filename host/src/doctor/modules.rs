@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use stowage_cli::ByteSize;
 use stowage_deploy::Source;
+use stowage_deploy::signature::{KeyDir, PublicKeys, signers};
 use stowage_deploy::watched::Watched;
 use stowage_logic::{CacheState, Config, Logic, Version, inspect_cache};
 use stowage_recording::NoServices;
@@ -14,7 +15,7 @@ use stowage_storage::Store;
 
 use super::subject::Subject;
 use super::verdict::{Verdict, because};
-use crate::builtin::read_modules;
+use crate::builtin::{builtin_modules, read_modules};
 use crate::serve::limits;
 
 const STARTUP_ID: &str = "modules";
@@ -73,10 +74,21 @@ async fn directory(id: &'static str, dir: &Path, subject: &Subject) -> Verdict {
             );
         }
     };
+    let keys = subject.settings.module_keys.as_deref().map(KeyDir::open).transpose();
+    let keys = match keys.and_then(|keys| keys.map(|keys| keys.read()).transpose()) {
+        Ok(keys) => keys,
+        Err(error) => {
+            return Verdict::error(
+                id,
+                format!("--module-keys: {}", because(&error)),
+                "name a directory of public keys; `stowage module keygen` makes one",
+            );
+        }
+    };
     let count = modules.len();
     let mut faults = Vec::new();
     for (name, bytes) in modules {
-        if let Err(fault) = load(&logic, dir, &name, bytes).await {
+        if let Err(fault) = load(&logic, keys.as_ref(), dir, &name, bytes).await {
             faults.push(format!("{name}.wasm: {fault}"));
         }
     }
@@ -90,14 +102,21 @@ async fn directory(id: &'static str, dir: &Path, subject: &Subject) -> Verdict {
     }
 }
 
-/// What a load checks: the name, the bytes as a component, its imports, exports and start-up code.
-async fn load(logic: &Logic, dir: &Path, name: &str, bytes: Vec<u8>) -> Result<(), String> {
+/// What a load checks: the name, who signed it if that matters, the bytes as a component, its
+/// imports, exports and start-up code.
+async fn load(logic: &Logic, keys: Option<&PublicKeys>, dir: &Path, name: &str, bytes: Vec<u8>) -> Result<(), String> {
     let source = Source {
         name: name.to_owned(),
         bytes,
         from: dir.display().to_string(),
     };
     source.validate().map_err(|error| because(&error))?;
+    let is_built_in = || builtin_modules().iter().any(|(_, bytes)| *bytes == source.bytes);
+    if let Some(keys) = keys
+        && !is_built_in()
+    {
+        signers(&source.bytes, keys).map_err(|error| because(&error))?;
+    }
     let module = logic.load(name, source.bytes).await;
     let module = module.map_err(|error| because(&error))?;
     logic.instantiate(&module).await.map_err(|error| because(&error))

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use stowage_cloud::{Cloud, Space};
-use stowage_deploy::{Deployer, Source};
+use stowage_deploy::signature::KeyDir;
+use stowage_deploy::{BUILT_IN, Deployer, SignedModules, Source};
 use stowage_logic::{Limits, Logic, Reuse};
 use stowage_storage::Store;
 use stowage_transfer::{Feed, Transfers};
@@ -43,9 +44,16 @@ impl Parts {
             .context("the transfers' records in the database")?;
         let services = Services { cloud, transfers, feed };
         let logic = Logic::new(logic_config(settings, data), store.clone(), services.shared())?;
-        let deployer = Deployer::open(logic.clone(), store, data.path("modules"), startup_modules(settings)?)
-            .await
-            .context("the modules cannot be loaded")?;
+        let startup = startup_modules(settings)?;
+        let deployer = Deployer::open_signed(
+            logic.clone(),
+            store,
+            data.path("modules"),
+            startup,
+            signed_modules(settings)?,
+        )
+        .await
+        .context("the modules cannot be loaded")?;
         Ok(Parts {
             logic,
             services,
@@ -102,14 +110,33 @@ pub(crate) fn limits(settings: &Settings) -> Limits {
     limits
 }
 
+/// The keys that have to sign modules, if there are any.
+fn signed_modules(settings: &Settings) -> anyhow::Result<Option<SignedModules>> {
+    let Some(dir) = &settings.module_keys else {
+        return Ok(None);
+    };
+    let keys = KeyDir::open(dir).context("--module-keys")?;
+    tracing::info!(keys = %keys.path().display(), "only signed modules go live");
+    Ok(Some(SignedModules {
+        keys,
+        built_in: built_in_sources(),
+    }))
+}
+
+fn built_in_sources() -> Vec<Source> {
+    let source = |(name, bytes)| Source {
+        name,
+        bytes,
+        from: BUILT_IN.to_owned(),
+    };
+    builtin_modules().into_iter().map(source).collect()
+}
+
 /// The built-in modules and those of `--modules`. A module of the directory replaces the built-in
 /// one of its name; others are loaded last.
 fn startup_modules(settings: &Settings) -> anyhow::Result<Vec<Source>> {
     let source = |(name, bytes), from| Source { name, bytes, from };
-    let mut sources: Vec<Source> = builtin_modules()
-        .into_iter()
-        .map(|module| source(module, "built-in".into()))
-        .collect();
+    let mut sources = built_in_sources();
     if let Some(dir) = &settings.modules {
         for module in read_modules(dir)? {
             let from = dir.join(format!("{}.wasm", module.0)).display().to_string();

@@ -62,16 +62,20 @@ fn text(history: &[HistoryEntry]) -> String {
     show::table(&rows).join("\n")
 }
 
-/// The added and removed modules, as `+NAME VERSION` and `-NAME`. The oldest entry has all its
-/// modules.
+/// The added and removed modules, as `+NAME VERSION` and `-NAME`, with the keys that signed them.
+/// The oldest entry has all its modules.
 fn changes(entry: &HistoryEntry, before: Option<&HistoryEntry>) -> String {
     let old = before.map(|e| e.modules.as_slice()).unwrap_or_default();
     let came = entry.modules.iter().filter(|module| !old.contains(module));
     let went = old
         .iter()
         .filter(|(name, _)| !entry.modules.iter().any(|(n, _)| n == name));
+    let signed = |name: &String| match entry.signed_by.get(name) {
+        Some(keys) => format!(" (signed by {})", printable(&keys.join(", "))),
+        None => String::new(),
+    };
     let parts: Vec<String> = came
-        .map(|(name, version)| format!("+{} {}", printable(name), show::version(version)))
+        .map(|(name, version)| format!("+{} {}{}", printable(name), show::version(version), signed(name)))
         .chain(went.map(|(name, _)| format!("-{}", printable(name))))
         .collect();
     if parts.is_empty() {
@@ -97,10 +101,15 @@ mod tests {
                 .iter()
                 .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
                 .collect(),
+            signed_by: [("c".to_owned(), vec!["release".to_owned(), "ops".to_owned()])].into(),
         };
         let (first, second) = (entry(1, &[("a", "11"), ("b", "22")]), entry(2, &[("a", "33")]));
         assert_eq!(changes(&second, Some(&first)), "+a 33, -b");
         assert_eq!(changes(&first, None), "+a 11, +b 22");
+        assert_eq!(
+            changes(&entry(3, &[("c", "44")]), None),
+            "+c 44 (signed by release, ops)"
+        );
         assert_eq!(changes(&first, Some(&first)), "-");
         assert!(text(&[second, first]).lines().nth(1).expect("a row").starts_with("2 "));
     }

@@ -11,13 +11,16 @@ mod check;
 mod dev;
 mod file;
 mod history;
+mod keygen;
 mod list;
 mod live;
 mod log;
 mod new;
 mod shadow;
 mod show;
+mod sign;
 mod swap;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -30,12 +33,15 @@ pub use check::CheckArgs;
 pub use dev::{CrateError, DevArgs};
 pub use file::{FileError, ModuleFile};
 pub use history::HistoryArgs;
+pub use keygen::KeygenArgs;
 pub use list::ListArgs;
 pub use live::{AbortArgs, PromoteArgs, RollbackArgs, UnloadArgs};
 pub use log::LogArgs;
 pub use new::{BUILTIN_MODULES, ModuleName, NameError, NewArgs};
 pub use shadow::ShadowArgs;
+pub use sign::SignArgs;
 pub use swap::SwapArgs;
+pub use verify::VerifyArgs;
 
 use super::API_ERROR;
 
@@ -64,6 +70,12 @@ pub enum ModuleCommand {
     History(HistoryArgs),
     /// Show what was logged about a module: what it prints, its traps, its swaps
     Log(LogArgs),
+    /// Make a key that signs modules
+    Keygen(KeygenArgs),
+    /// Sign a module
+    Sign(SignArgs),
+    /// Tell which keys signed a module
+    Verify(VerifyArgs),
     /// Write the crate of a new module
     New(NewArgs),
     /// Build the crate of a module and swap it in, on every save; ctrl-c ends
@@ -88,6 +100,9 @@ impl ModuleCommand {
             Self::Unload(args) => args.run().await,
             Self::History(args) => args.run().await,
             Self::Log(args) => args.run().await,
+            Self::Keygen(args) => args.run().await,
+            Self::Sign(args) => args.run().await,
+            Self::Verify(args) => args.run().await,
             Self::New(args) => args.run().await,
             Self::Dev(args) => args.run().await,
         };

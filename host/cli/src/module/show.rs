@@ -116,6 +116,7 @@ pub(super) fn modules(list: &ModuleList) -> String {
         text.push('\n');
         text.push_str(&line);
         let beside = [
+            signed_by(&module.signed_by),
             module.probation.as_ref().map(probation),
             module.shadow.as_ref().map(shadow_line),
             module.canary.as_ref().map(canary_line),
@@ -130,6 +131,10 @@ pub(super) fn modules(list: &ModuleList) -> String {
         let _ = write!(text, "\ndraining: {} {}", printable(&old.name), version(&old.version));
     }
     text
+}
+
+fn signed_by(keys: &[String]) -> Option<String> {
+    (!keys.is_empty()).then(|| format!("signed by {}", printable(&keys.join(", "))))
 }
 
 fn probation(status: &ProbationStatus) -> String {
@@ -265,6 +270,7 @@ mod tests {
             by: "command".into(),
             methods: vec!["a".into(), "b".into()],
             schema: Some(1),
+            signed_by: vec!["release".into()],
             calls: Summary {
                 calls: 7,
                 remembered: 3,
@@ -298,6 +304,7 @@ mod tests {
                 "generation 12",
                 "MODULE     VERSION       SIZE     SINCE                 BY       CALLS  AGAIN  ERRORS  TRAPS  LATE  P50     P99     METHODS  SOURCE",
                 "favorites  0123456789ab  4.15 KB  2025-04-08T09:29:47Z  command  7      3      0       0      0     120 µs  1.2 ms  2        /x/?[2J.wasm",
+                "  signed by release",
                 "  on probation until 2025-04-08T09:30:47Z: 5 calls, 1 failed and 0 answered an error where the version before does not",
                 "draining: favorites ffffffffffff",
             ]

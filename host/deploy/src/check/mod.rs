@@ -4,7 +4,7 @@ mod exports;
 mod replay;
 mod report;
 
-pub(crate) use report::{not_begun, unloadable};
+pub(crate) use report::{not_begun, unloadable, unsigned};
 
 use std::sync::Arc;
 
@@ -16,9 +16,10 @@ use crate::change::PendingMigration;
 use crate::error::DeployError;
 use crate::lifecycle::{self, UncommittedStep};
 use crate::live_set;
+use crate::trust::Trusted;
 use exports::compare_exports;
 use replay::replay_recording;
-use report::{forceable_step, imports_allowed, report, step};
+use report::{forceable_step, imports_allowed, report, signed, step};
 
 /// What a check found out.
 pub(crate) struct CheckOutcome {
@@ -93,14 +94,16 @@ impl Checker<'_> {
         &self,
         module: &Arc<Module>,
         size: usize,
+        trusted: &Trusted,
         recording: Option<Vec<u8>>,
     ) -> Result<CheckOutcome, DeployError> {
         let functions = module.exports.len();
-        let mut steps = vec![
+        let mut steps: Vec<_> = signed(trusted).into_iter().collect();
+        steps.extend([
             step("compile", true, vec![format!("{size} bytes, {functions} functions")]),
             imports_allowed(),
             compare_exports(module, self.before, self.after),
-        ];
+        ]);
         let data = live_set::data_version(&mut self.store.begin(), &module.name)?;
         let mut schema = None;
         match self.logic.instantiate(module).await {

@@ -4,6 +4,8 @@ use stowage_logic::{LoadError, Version};
 
 use crate::api::{CheckReport, CheckStep};
 use crate::error::DeployError;
+use crate::signature::SignatureError;
+use crate::trust::Trusted;
 
 /// Most lines of a step; the others are counted.
 const MAX_LINES: usize = 200;
@@ -46,8 +48,23 @@ pub(super) fn report(name: &str, version: Version, steps: Vec<CheckStep>) -> Che
     }
 }
 
+/// The step of a module that is signed by these keys; none if modules need no signature.
+pub(crate) fn signed(trusted: &Trusted) -> Option<CheckStep> {
+    let line = match trusted {
+        Trusted::Unasked => return None,
+        Trusted::BuiltIn => "a built-in module of this program".to_owned(),
+        Trusted::Signed(keys) => format!("signed by {}", keys.join(", ")),
+    };
+    Some(step("signature", true, vec![line]))
+}
+
+/// The report of a module that is not signed by a key of this server.
+pub(crate) fn unsigned(name: &str, version: Version, error: &SignatureError) -> CheckReport {
+    report(name, version, vec![step("signature", false, vec![error.to_string()])])
+}
+
 /// The report of a module that could not be loaded.
-pub(crate) fn unloadable(name: &str, version: Version, error: &LoadError) -> CheckReport {
+pub(crate) fn unloadable(name: &str, version: Version, trusted: &Trusted, error: &LoadError) -> CheckReport {
     let compiled = step("compile", true, vec!["a component".into()]);
     let failed = |name: &str| step(name, false, vec![error.to_string()]);
     let steps = match error {
@@ -57,7 +74,7 @@ pub(crate) fn unloadable(name: &str, version: Version, error: &LoadError) -> Che
             vec![compiled, imports_allowed(), failed("exports")]
         }
     };
-    report(name, version, steps)
+    report(name, version, signed(trusted).into_iter().chain(steps).collect())
 }
 
 /// The report of a check that did not begin.

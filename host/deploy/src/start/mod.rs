@@ -5,10 +5,13 @@
 //! comes again unchanged changes nothing, so that swaps, rollbacks and unloads survive. A changed
 //! file goes live. A changed built-in module goes live if the live one is built-in too. A live
 //! module whose bytes are lost is replaced by its latest version that loads.
+//!
+//! If modules have to be signed, a live module that no key signs any more counts as lost. Its
+//! replacement is signed or built-in. A new module of this start that is not signed ends the start.
 
 mod plan;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,7 +30,37 @@ use crate::migration::undo;
 use crate::migration_record as record;
 use crate::options::{Source, validate};
 use crate::shared::{Shared, run_blocking};
+use crate::signature::KeyDir;
+use crate::trust::{Trust, Trusted};
 use plan::{BY, PlannedModule, StartupModule, find, plan};
+
+/// What makes modules go live only if they are signed.
+#[derive(Debug)]
+pub struct SignedModules {
+    /// The keys. One of them has to have signed each module that is not built-in.
+    pub keys: KeyDir,
+    /// The built-in modules. One serves in place of a live module of its name that no key signs any
+    /// more.
+    pub built_in: Vec<Source>,
+}
+
+/// The modules that a program starts with.
+struct Startup {
+    modules: Vec<StartupModule>,
+    /// Built-in modules in place of others of their name, if modules have to be signed.
+    built_in: Vec<StartupModule>,
+}
+
+impl Startup {
+    fn trusted(&self) -> BTreeSet<Version> {
+        let modules = self.modules.iter().filter(|s| s.is_built_in());
+        modules.chain(&self.built_in).map(|s| s.version).collect()
+    }
+
+    fn find(&self, row: &LiveModule) -> Option<&StartupModule> {
+        find(&self.modules, row).or_else(|| find(&self.built_in, row))
+    }
+}
 
 /// A module that the start has loaded.
 struct LoadedModule {
@@ -45,12 +78,32 @@ impl Deployer {
     /// When a module of `startup` that is to be live does not load, when storage fails, and, at the
     /// first start, when the migration of a module fails.
     pub async fn open(logic: Logic, store: Store, dir: PathBuf, startup: Vec<Source>) -> Result<Deployer, DeployError> {
+        Deployer::open_signed(logic, store, dir, startup, None).await
+    }
+
+    /// [`Deployer::open`], and with `signed` only signed modules go live from now on.
+    ///
+    /// # Errors
+    /// As [`Deployer::open`]; [`DeployError::Signature`] if a module of `startup` that is to be live
+    /// and was not is not signed.
+    pub async fn open_signed(
+        logic: Logic,
+        store: Store,
+        dir: PathBuf,
+        startup: Vec<Source>,
+        signed: Option<SignedModules>,
+    ) -> Result<Deployer, DeployError> {
         if !startup.is_empty() {
             validate(&startup)?;
         }
-        let startup: Vec<_> = startup.into_iter().map(StartupModule::new).collect();
+        let (keys, built_in) = signed.map_or((None, Vec::new()), |signed| (Some(signed.keys), signed.built_in));
+        let startup = Startup {
+            modules: startup.into_iter().map(StartupModule::new).collect(),
+            built_in: built_in.into_iter().map(StartupModule::new).collect(),
+        };
         let blobs = run_blocking(move || Blobs::open(dir)).await?;
-        let deployer = Deployer(Arc::new(Shared::new(logic, store, blobs)));
+        let trust = Trust::new(keys, startup.trusted());
+        let deployer = Deployer(Arc::new(Shared::new(logic, store, blobs, trust)));
         let shared = &deployer.0;
         shared.end_migration(&startup).await?;
         let stored = live_set::read(&mut shared.store.begin()).unwrap_or_else(|error| {
@@ -65,12 +118,13 @@ impl Deployer {
 
 impl Shared {
     /// Finishes or undoes the migration that the previous process did not finish.
-    async fn end_migration(&self, startup: &[StartupModule]) -> Result<(), DeployError> {
+    async fn end_migration(&self, startup: &Startup) -> Result<(), DeployError> {
         if let Some(row) = record::unfinished(&self.store)? {
             let set = row.change.set.clone();
             tracing::warn!("a migration was interrupted");
-            let loading = set.modules.iter().map(|m| self.load_version(m, find(startup, m)));
+            let loading = set.modules.iter().map(|m| self.load_version(m, startup.find(m)));
             let modules = future::try_join_all(loading).await;
+            let modules = modules.map(|modules| modules.into_iter().map(|(module, _)| module).collect());
             if let Some(reason) = self.resume_migration(row, modules).await? {
                 for module in set.modules.into_iter().filter(|m| m.since_ms == 0) {
                     let reason = format!("its migration was interrupted and could not be finished: {reason}");
@@ -83,7 +137,7 @@ impl Shared {
 
     /// Serves the stored set with the changes of this start, or without them if they cannot be
     /// migrated.
-    async fn begin(&self, startup: &[StartupModule], stored: Option<LiveSet>) -> Result<(), DeployError> {
+    async fn begin(&self, startup: &Startup, stored: Option<LiveSet>) -> Result<(), DeployError> {
         let Some(stored) = stored else {
             return self.begin_with(startup, LiveSet::default(), true).await;
         };
@@ -97,10 +151,10 @@ impl Shared {
     }
 
     /// Serves `stored`; with `take_new`, new modules of `startup` go live.
-    async fn begin_with(&self, startup: &[StartupModule], stored: LiveSet, take_new: bool) -> Result<(), DeployError> {
-        let planned = plan(startup, &stored, take_new);
+    async fn begin_with(&self, startup: &Startup, stored: LiveSet, take_new: bool) -> Result<(), DeployError> {
+        let planned = plan(&startup.modules, &stored, take_new);
         let bytes = |rows: Vec<&LiveModule>| {
-            let startup = rows.into_iter().filter_map(|row| find(startup, row));
+            let startup = rows.into_iter().filter_map(|row| startup.find(row));
             startup.map(|s| (s.version, Arc::clone(&s.bytes))).collect()
         };
         // The disk syncs what is planned while the modules are loaded.
@@ -108,7 +162,11 @@ impl Shared {
         let ((loaded, reasons), _) = future::try_join(self.load_planned(&planned, startup), keeping).await?;
         // A module in place of one that is lost was not planned. The others are there already.
         self.keep(bytes(loaded.iter().map(|l| &l.row).collect())).await?;
-        let versions: BTreeMap<_, _> = startup.iter().map(|s| (s.source.name.clone(), s.version)).collect();
+        let versions: BTreeMap<_, _> = startup
+            .modules
+            .iter()
+            .map(|s| (s.source.name.clone(), s.version))
+            .collect();
         let is_same = loaded
             .iter()
             .map(|l| (&*l.row.name, l.row.version))
@@ -136,14 +194,14 @@ impl Shared {
     async fn load_planned(
         &self,
         planned: &[PlannedModule<'_>],
-        startup: &[StartupModule],
+        startup: &Startup,
     ) -> Result<(Vec<LoadedModule>, Vec<String>), DeployError> {
         let mut loaded = Vec::with_capacity(planned.len());
         let mut reasons = Vec::new();
         let loading = planned.iter().map(|p| self.load_version(&p.row, p.startup));
         for (planned, result) in planned.iter().zip(future::join_all(loading).await) {
             match result {
-                Ok(module) => loaded.push(self.with_data_version(planned, module).await?),
+                Ok((module, trusted)) => loaded.push(self.with_data_version(planned, module, trusted).await?),
                 // A new module of this start has to load.
                 Err(error) if planned.is_new => return Err(error),
                 Err(error) => {
@@ -178,13 +236,17 @@ impl Shared {
                 }
             }
         }
-        if let Some(startup) = startup.filter(|startup| *startup != set.startup) {
+        let (rows, modules): (Vec<_>, Vec<_>) = loaded.into_iter().map(|l| (l.row, l.module)).unzip();
+        let startup = startup.unwrap_or_else(|| set.startup.clone());
+        // The rows differ if other keys signed the modules than those that are noted.
+        if startup != set.startup || rows != set.modules {
             set.startup = startup;
+            set.modules = rows;
             self.store
                 .update::<_, DeployError>(|tx| live_set::write(tx, &set))
                 .await?;
         }
-        self.publish(set, loaded.into_iter().map(|l| l.module).collect(), None);
+        self.publish(set, modules, None);
         Ok(())
     }
 
@@ -202,17 +264,18 @@ impl Shared {
         &self,
         row: &LiveModule,
         startup: Option<&StartupModule>,
-    ) -> Result<Arc<Module>, DeployError> {
+    ) -> Result<(Arc<Module>, Trusted), DeployError> {
         let Some(startup) = startup else {
-            return self.fetch(row).await;
+            return self.fetch_from_disk(row).await;
         };
+        let trusted = self.verify_row(row, &startup.source.from, &startup.bytes).await?;
         let loaded = self.logic.load(&row.name, Vec::clone(&startup.bytes)).await;
         let module = loaded.map_err(|source| DeployError::Load {
             from: startup.source.from.clone(),
             source,
         })?;
         tracing::info!(module = %row.name, version = %module.version, functions = module.exports.len(), "loaded");
-        Ok(Arc::new(module))
+        Ok((Arc::new(module), trusted))
     }
 
     /// Asks a new module for its data version, and whether the stored rows have to be migrated to
@@ -221,8 +284,12 @@ impl Shared {
         &self,
         planned: &PlannedModule<'_>,
         module: Arc<Module>,
+        trusted: Trusted,
     ) -> Result<LoadedModule, DeployError> {
         let mut row = planned.row.clone();
+        if trusted != Trusted::Unasked {
+            row.signed_by = trusted.keys();
+        }
         if !planned.is_new {
             return Ok(LoadedModule {
                 row,
@@ -249,16 +316,18 @@ impl Shared {
 
     /// What serves in place of a live module that is lost: its latest other version that loads and
     /// fits the data, else the module of its name in `startup`, else nothing. The text says which.
+    /// If modules have to be signed, each of these is.
     async fn replacement_of(
         &self,
         lost: &LiveModule,
-        startup: &[StartupModule],
+        startup: &Startup,
     ) -> Result<(Option<LoadedModule>, String), DeployError> {
         let data = live_set::data_version(&mut self.store.begin(), &lost.name)?;
         let fits = |row: &LiveModule| row.version != lost.version && row.schema.unwrap_or(0) == data;
         for mut row in history::versions_of(&self.store, &lost.name)?.into_iter().filter(fits) {
-            match self.load_version(&row, find(startup, &row)).await {
-                Ok(module) => {
+            match self.load_version(&row, startup.find(&row)).await {
+                Ok((module, trusted)) => {
+                    row.signed_by = trusted.keys();
                     row.since_ms = 0;
                     row.by = BY.to_owned();
                     let reason = format!("version {} serves instead", row.version);
@@ -270,17 +339,19 @@ impl Shared {
                 }
             }
         }
-        let Some(startup) = startup.iter().find(|s| s.source.name == lost.name) else {
-            return Ok((None, "no other version of it is left".into()));
-        };
-        let planned = PlannedModule::new(startup);
-        let loaded = match self.load_version(&planned.row, planned.startup).await {
-            Ok(module) => self.with_data_version(&planned, module).await,
-            Err(error) => Err(error),
-        };
-        Ok(match loaded {
-            Ok(loaded) => (Some(loaded), format!("{} serves instead", startup.source.from)),
-            Err(error) => (None, format!("no other version of it is left ({error})")),
-        })
+        let mut reason = "no other version of it is left".to_owned();
+        let same_name = |s: &&StartupModule| s.source.name == lost.name;
+        for startup in startup.modules.iter().chain(&startup.built_in).filter(same_name) {
+            let planned = PlannedModule::new(startup);
+            let loaded = match self.load_version(&planned.row, planned.startup).await {
+                Ok((module, trusted)) => self.with_data_version(&planned, module, trusted).await,
+                Err(error) => Err(error),
+            };
+            match loaded {
+                Ok(loaded) => return Ok((Some(loaded), format!("{} serves instead", startup.source.from))),
+                Err(error) => reason = format!("no other version of it is left ({error})"),
+            }
+        }
+        Ok((None, reason))
     }
 }

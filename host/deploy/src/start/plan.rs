@@ -5,10 +5,8 @@ use std::sync::Arc;
 use stowage_logic::Version;
 
 use crate::live_set::{LiveModule, LiveSet};
-use crate::options::Source;
+use crate::options::{BUILT_IN, Source};
 
-/// What [`Source::from`] says of the modules inside the binary.
-const BUILT_IN: &str = "built-in";
 /// Who asks for the changes of a start, as the history shows it.
 pub(super) const BY: &str = "start";
 
@@ -29,7 +27,7 @@ impl StartupModule {
         }
     }
 
-    fn is_built_in(&self) -> bool {
+    pub(super) fn is_built_in(&self) -> bool {
         self.source.from == BUILT_IN
     }
 
@@ -42,6 +40,7 @@ impl StartupModule {
             since_ms: 0,
             by: BY.to_owned(),
             schema: None,
+            signed_by: Vec::new(),
         }
     }
 }

@@ -126,6 +126,7 @@ fn what_the_host_did_to_versions_is_told_for_a_day() {
         action: action.into(),
         reason: reason.map(str::to_owned),
         modules: Vec::new(),
+        signed_by: Default::default(),
     };
     let history = [
         entry("rollback", NOW - HOUR_MS, Some("3 of 9 calls failed")),
