@@ -261,6 +261,23 @@ fn c9_while_the_store_is_closed() {
     point.outcomes(&engine, &[after(1..=3), after(1..=4)]);
 }
 
+/// The sync of a record fails, but the record is on the disk. The close flushes the batches before
+/// it, and the power fails before the log is truncated. The record has the next batch, and is not
+/// where the replay looks for it. That is no damage.
+#[test]
+fn c9_while_the_store_is_closed_after_a_batch_failed() {
+    let mut point = Point::new("C9 after a failed batch");
+    let engine = engine();
+    commit(&engine, 1..=1);
+    engine.begin(Call::Apply(short(2)));
+    engine.run_to(Stop::SyncLog);
+    engine.go(Role::Committer, Stop::SyncLog, Go::FailLate);
+    assert!(engine.finish().is_err());
+    engine.begin(Call::Reopen);
+    engine.run_to(Stop::TruncateLog);
+    point.outcomes_until_return(&engine, &[after(1..=1)]);
+}
+
 #[test]
 fn c10_during_recovery() {
     let mut point = Point::new("C10");
