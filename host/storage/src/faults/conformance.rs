@@ -258,10 +258,7 @@ impl Pair {
             predicted(&state.live),
             "all of the log is kept"
         );
-        let mut allowed: BTreeSet<Rows> = disk::images(&state.durable, &state.live)
-            .iter()
-            .map(predicted)
-            .collect();
+        let mut allowed: BTreeSet<Rows> = state.images().iter().map(predicted).collect();
         if let Phase::Bypassing(write, Bypassing::Flushed) = state.phase {
             allowed.insert(disk::after(&state.visible, write));
         }

@@ -54,7 +54,7 @@ impl Protocol {
         }
         let unknown = state.unknown.iter().copied().chain(state.in_flight());
         let allowed: Vec<_> = unknown.map(|write| disk::after(&state.visible, write)).collect();
-        disk::images(&state.durable, &state.live).iter().all(|image| {
+        state.images().iter().all(|image| {
             let found = disk::replay(&state.database, image, self.mutant);
             let rows = disk::overlay(&state.database.rows, &found.updates);
             rows == state.visible || allowed.contains(&rows)
@@ -84,7 +84,7 @@ impl Protocol {
     /// that were flushed since.
     fn has_no_gap(&self, state: &State) -> bool {
         let file = state.database.file;
-        disk::images(&state.durable, &state.live).iter().all(|image| {
+        state.images().iter().all(|image| {
             let last = disk::replay(&state.database, image, self.mutant).batch;
             let is_later =
                 |slot: &Slot| matches!(slot, Slot::Whole(found) if found.file == file && found.batch > last + 1);

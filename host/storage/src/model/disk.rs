@@ -45,24 +45,35 @@ pub(crate) struct Replayed {
     pub(crate) updates: Memtable,
 }
 
-/// Every log that a power loss may leave. Each slot that was not synced holds what it held, what
-/// was written, or a part of the record that was written.
-pub(crate) fn images(durable: &Log, live: &Log) -> Vec<Log> {
+/// What a slot held between the last sync and the latest write: half, slot and contents.
+pub(crate) type Superseded = (usize, usize, Slot);
+
+/// Every log that a power loss may leave. Each slot holds what was synced, or what any later write
+/// wrote, or a part of a record that was written.
+pub(crate) fn images(durable: &Log, superseded: &[Superseded], live: &Log) -> Vec<Log> {
     let mut images = vec![*durable];
     for half in 0..2 {
         for slot in 0..RECORDS {
-            let (before, after) = (durable[half][slot], live[half][slot]);
-            if before == after {
-                continue;
+            let between = superseded
+                .iter()
+                .filter(|(in_half, at, _)| (*in_half, *at) == (half, slot));
+            let written = between.map(|(.., held)| *held).chain([live[half][slot]]);
+            let mut versions = vec![durable[half][slot]];
+            for version in written {
+                let torn = match version {
+                    Slot::Whole(record) if version != durable[half][slot] => Slot::Torn(record),
+                    other => other,
+                };
+                for version in [version, torn] {
+                    if !versions.contains(&version) {
+                        versions.push(version);
+                    }
+                }
             }
-            let torn = match after {
-                Slot::Whole(record) => Some(Slot::Torn(record)),
-                Slot::Absent | Slot::Zero | Slot::Torn(_) => None,
-            };
-            let others: Vec<Log> = [Some(after), torn]
+            let changed = versions.split_off(1);
+            let others: Vec<Log> = changed
                 .into_iter()
-                .flatten()
-                .flat_map(|changed| images.iter().map(move |image| with(image, half, slot, changed)))
+                .flat_map(|version| images.iter().map(move |image| with(image, half, slot, version)))
                 .collect();
             images.extend(others);
         }

@@ -1,20 +1,19 @@
 //! The faults of the world: power losses, kills, errors of the disk.
 
 use super::action::Action;
-use super::disk::{self, Database, Slot};
+use super::disk::{Database, Slot};
 use super::state::{
     Bypassing, Closing, CrashPoints, Flusher, KEYS, Logging, Memtable, Opening, Phase, Protocol, State,
 };
-use super::step::write_record;
+use super::step::next_record;
 
 impl Protocol {
     /// What the world may do next.
     pub(crate) fn faults(&self, state: &State, faults: &mut Vec<Action>) {
         let is_up = !matches!(state.phase, Phase::Down { .. });
-        let has_unsynced = state.durable != state.live;
+        let has_unsynced = state.durable != state.live || !state.superseded.is_empty();
         if state.crashes < self.bounds.crashes && (is_up || has_unsynced) {
-            let images = disk::images(&state.durable, &state.live);
-            faults.extend(images.into_iter().map(Action::LosePower));
+            faults.extend(state.images().into_iter().map(Action::LosePower));
             if is_up && has_unsynced {
                 faults.push(Action::Kill);
             }
@@ -49,6 +48,7 @@ impl Protocol {
             Action::LosePower(log) => {
                 crash(state);
                 (state.durable, state.live) = (log, log);
+                state.superseded.clear();
             }
             Action::ReplaceDatabase => {
                 state.database = Database::default();
@@ -68,16 +68,14 @@ impl Protocol {
             Phase::Logging(_, Logging::Fits) => {
                 // A part of the record is in the page cache, or nothing.
                 if has_effect && state.live[state.half][state.end] != Slot::Absent {
-                    write_record(state);
-                    if let Slot::Whole(record) = state.live[state.half][state.end] {
-                        state.live[state.half][state.end] = Slot::Torn(record);
-                    }
+                    let record = next_record(state);
+                    state.write(state.half, state.end, Slot::Torn(record));
                 }
                 self.close(state, true);
             }
             Phase::Logging(_, Logging::Written) => {
                 if has_effect {
-                    state.durable = state.live;
+                    state.sync();
                 }
                 self.close(state, true);
             }

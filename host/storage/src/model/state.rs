@@ -1,6 +1,6 @@
 //! A state of the protocol: the files, the memory of the process, and what its callers know.
 
-use super::disk::{Database, Log, Slot};
+use super::disk::{self, Database, Log, Slot, Superseded};
 
 /// Keys of the store.
 pub(crate) const KEYS: usize = 3;
@@ -112,6 +112,8 @@ pub(crate) struct State {
     pub(crate) database: Database,
     /// What was synced of the log.
     pub(crate) durable: Log,
+    /// What later writes wrote there, and was overwritten before a sync.
+    pub(crate) superseded: Vec<Superseded>,
     /// What a read of the log returns.
     pub(crate) live: Log,
 
@@ -234,6 +236,7 @@ impl State {
         Self {
             database: Database::default(),
             durable: Log::default(),
+            superseded: Vec::new(),
             live: Log::default(),
             phase: Phase::Down {
                 crashed_at: CrashPoints::default(),
@@ -252,6 +255,26 @@ impl State {
             errors: 0,
             files: 0,
         }
+    }
+
+    /// Every log that a power loss may leave now.
+    pub(crate) fn images(&self) -> Vec<Log> {
+        disk::images(&self.durable, &self.superseded, &self.live)
+    }
+
+    /// Writes into the log, without a sync.
+    pub(super) fn write(&mut self, half: usize, slot: usize, contents: Slot) {
+        let held = std::mem::replace(&mut self.live[half][slot], contents);
+        let superseded = (half, slot, held);
+        if held != contents && held != self.durable[half][slot] && !self.superseded.contains(&superseded) {
+            self.superseded.push(superseded);
+        }
+    }
+
+    /// Makes the log durable.
+    pub(super) fn sync(&mut self) {
+        self.durable = self.live;
+        self.superseded.clear();
     }
 
     /// Whether snapshots can be read.

@@ -1,7 +1,7 @@
 //! The steps of the protocol.
 
 use super::action::Action;
-use super::disk::{self, Database, Log, Record, Slot};
+use super::disk::{self, Database, Record, Slot};
 use super::fault::{abandon, end_process};
 use super::state::{
     Bypassing, Closing, Flusher, KEYS, Logging, Memtable, Mutant, Opening, Phase, Protocol, RECORDS, State, keys,
@@ -93,15 +93,19 @@ impl Protocol {
             }
             Action::FreezeByAge => freeze(&mut state),
             Action::Grow => {
-                for slot in &mut state.live[state.half] {
-                    if *slot == Slot::Absent {
-                        *slot = Slot::Zero;
+                for slot in 0..RECORDS {
+                    if state.live[state.half][slot] == Slot::Absent {
+                        state.write(state.half, slot, Slot::Zero);
                     }
                 }
             }
-            Action::WriteRecord => write_record(&mut state),
+            Action::WriteRecord => {
+                let record = next_record(&state);
+                state.write(state.half, state.end, Slot::Whole(record));
+                log_step(&mut state, Logging::Written);
+            }
             Action::SyncRecord => {
-                state.durable = state.live;
+                state.sync();
                 log_step(&mut state, Logging::Synced);
             }
             Action::OwnChunk => self.own_chunk(&mut state),
@@ -112,7 +116,9 @@ impl Protocol {
             Action::Close => self.close(&mut state, false),
             Action::CloseDatabase => closing_step(&mut state, Closing::DatabaseClosed),
             Action::Truncate => {
-                state.live = Log::default();
+                for (half, slot) in (0..2).flat_map(|half| (0..RECORDS).map(move |slot| (half, slot))) {
+                    state.write(half, slot, Slot::Absent);
+                }
                 let next = match self.mutant {
                     Some(Mutant::LogTruncatedBeforeFlush) if keys(&state.active) > 0 => Closing::Flush { chunk: 0 },
                     _ => Closing::Truncated,
@@ -154,7 +160,7 @@ impl Protocol {
             unreachable!("only what was replayed is synced")
         };
         if self.mutant != Some(Mutant::RecoveryWithoutSync) {
-            state.durable = state.live;
+            state.sync();
         }
         state.phase = Phase::Opening(match self.mutant {
             Some(Mutant::RecoveryWithoutFlush) => {
@@ -347,16 +353,16 @@ fn freeze(state: &mut State) {
     (state.half, state.end) = (1 - state.half, 0);
 }
 
-pub(super) fn write_record(state: &mut State) {
+/// The record of the batch that is being committed.
+pub(super) fn next_record(state: &State) -> Record {
     let Phase::Logging(write, _) = state.phase else {
         unreachable!("only a batch for the log is written there")
     };
-    state.live[state.half][state.end] = Slot::Whole(Record {
+    Record {
         file: state.database.file,
         batch: state.batch + 1,
         write,
-    });
-    log_step(state, Logging::Written);
+    }
 }
 
 fn publish(state: &mut State) {
