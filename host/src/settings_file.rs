@@ -126,7 +126,7 @@ pub(crate) fn expected(error: &clap::Error) -> Option<String> {
 /// The value, for a reason that does not have it.
 fn found(reason: &str, value: &toml::Value) -> String {
     let text = value.to_string();
-    let is_told = reason.contains(text.trim_matches('"'));
+    let is_told = reason.starts_with("invalid type") || reason.starts_with("invalid value");
     match is_told || text.len() > 100 || matches!(value, toml::Value::Table(_) | toml::Value::Array(_)) {
         true => String::new(),
         false => format!(", found {text}"),

@@ -32,3 +32,8 @@ pub async fn module(name: &str) -> Kit {
 pub fn probe() -> KitBuilder {
     Kit::builder().file(target_dir().join("modules-test/probe.wasm"))
 }
+
+/// The settings of a kit with the module that attacks the host. Its wire module is `tests`.
+pub fn hostile() -> KitBuilder {
+    Kit::builder().file(target_dir().join("modules-test/hostile.wasm"))
+}

@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "what goes wrong in a test ends it")]
 
+mod compiled;
 mod deploy;
 mod descriptions;
 mod examples;
 mod fuzz;
+mod isolation;
 mod kit;
 mod kits;
 mod log;

@@ -2,13 +2,7 @@
 #![allow(missing_docs)]
 
 wit_bindgen::generate!({
-    path: [
-        "../../../wit/deps/host",
-        "wit/deps/wasi-io",
-        "wit/deps/wasi-clocks",
-        "wit/deps/wasi-random",
-        "wit",
-    ],
+    path: ["../../../wit/deps/host", "wit"],
     world: "hostile:tests/module",
     generate_all,
 });

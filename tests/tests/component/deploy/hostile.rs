@@ -424,6 +424,46 @@ async fn a_module_that_imports_a_file_system_is_always_refused() {
     scene.healthy().await;
 }
 
+/// A module whose start-up code never ends.
+const ENDLESS_START: &str = r#"(component
+    (core module $m
+        (func $start (loop (br 0)))
+        (start $start)
+        (func (export "f") (result i32) i32.const 7))
+    (core instance $i (instantiate $m))
+    (func $f (result u32) (canon lift (core func $i "f")))
+    (instance $work (export "label" (func $f)))
+    (export "changing:tests/work@1.0.0" (instance $work)))"#;
+
+#[tokio::test]
+async fn start_up_code_that_never_ends_is_refused_in_time() {
+    let mut scene = Scene::new().await;
+    let started = std::time::Instant::now();
+    let refused = scene
+        .stage
+        .deployer
+        .swap(
+            vec![named("changing", wat::parse_str(ENDLESS_START).unwrap())],
+            forced(),
+        )
+        .await;
+    let took = started.elapsed();
+    let Err(DeployError::Refused { report }) = refused else {
+        panic!("{refused:?}");
+    };
+    let failed = report
+        .steps
+        .iter()
+        .find(|step| !step.passed && !step.forceable)
+        .unwrap();
+    assert_eq!(failed.name, "instantiate", "{report:#?}");
+    scene.healthy().await;
+    println!(
+        "scorecard: S2 start function: refused after {} ms, of which 100 are its processor time",
+        took.as_millis()
+    );
+}
+
 #[tokio::test]
 async fn a_self_test_that_waits_in_the_host_is_refused_in_time() {
     let mut scene = Scene::new().await;

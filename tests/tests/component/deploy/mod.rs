@@ -4,6 +4,7 @@ mod check;
 mod hostile;
 mod migration;
 mod shadow;
+mod signed;
 mod stage;
 mod start;
 mod swap;

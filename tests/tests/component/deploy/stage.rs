@@ -1,12 +1,13 @@
 //! A deployer on a database in a file, with a running supervisor.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use stowage_deploy::api::HistoryEntry;
-use stowage_deploy::{DeployError, Deployer, Source, SwapOptions};
+use stowage_deploy::signature::KeyDir;
+use stowage_deploy::{DeployError, Deployer, SignedModules, Source, SwapOptions};
 use stowage_logic::{Config, Logic, rpc};
 use stowage_storage::Store;
 use stowage_tests::changing::Behaviour;
@@ -34,6 +35,17 @@ impl Stage {
         Stage::with(config(), initial).await
     }
 
+    /// A first start where only modules go live that a key of this directory signed. `initial` are
+    /// built-in too.
+    pub async fn signed(keys: &Path, initial: Vec<Source>) -> Stage {
+        let dir = tempfile::tempdir().unwrap();
+        SpaceFixture::create(&dir.path().join("space"));
+        let signed = Some((keys.to_owned(), initial.clone()));
+        Stage::start(dir, stowage_storage::Config::default(), config(), initial, signed)
+            .await
+            .unwrap()
+    }
+
     pub async fn with(config: Config, initial: Vec<Source>) -> Stage {
         Stage::storing(stowage_storage::Config::default(), config, initial).await
     }
@@ -42,7 +54,7 @@ impl Stage {
     pub async fn storing(storage: stowage_storage::Config, config: Config, initial: Vec<Source>) -> Stage {
         let dir = tempfile::tempdir().unwrap();
         SpaceFixture::create(&dir.path().join("space"));
-        Stage::start(dir, storage, config, initial).await.unwrap()
+        Stage::start(dir, storage, config, initial, None).await.unwrap()
     }
 
     async fn start(
@@ -50,13 +62,19 @@ impl Stage {
         storage: stowage_storage::Config,
         config: Config,
         initial: Vec<Source>,
+        signed: Option<(PathBuf, Vec<Source>)>,
     ) -> Result<Stage, DeployError> {
         let root = dir.path();
         let store = Store::open(&root.join("stowage.redb"), storage).unwrap();
         let services = services(root, &store).await;
         let logic = Logic::new(config, store.clone(), services.shared()).unwrap();
         let guard = COMPILING.lock().await;
-        let deployer = Deployer::open(logic.clone(), store.clone(), root.join("modules"), initial).await?;
+        let modules = root.join("modules");
+        let signed = signed.map(|(keys, built_in)| SignedModules {
+            keys: KeyDir::open(&keys).unwrap(),
+            built_in,
+        });
+        let deployer = Deployer::open_signed(logic.clone(), store.clone(), modules, initial, signed).await?;
         drop(guard);
         let stop = CancellationToken::new();
         let supervisor = tokio::spawn(deployer.clone().run(stop.clone()));
@@ -73,6 +91,16 @@ impl Stage {
     /// Stops everything as at the end of the process, and starts the next process with these
     /// modules.
     pub async fn restart(self, initial: Vec<Source>) -> Stage {
+        self.restart_with(initial, None).await.unwrap()
+    }
+
+    /// [`Stage::restart`], and from now on only modules go live that a key of the directory signed.
+    /// The built-in modules come with the path.
+    pub async fn restart_with(
+        self,
+        initial: Vec<Source>,
+        signed: Option<(PathBuf, Vec<Source>)>,
+    ) -> Result<Stage, DeployError> {
         let Stage {
             logic,
             deployer,
@@ -87,7 +115,7 @@ impl Stage {
         store.close().await;
         drop(store);
         let storage = stowage_storage::Config::default();
-        Stage::start(dir, storage, config(), initial).await.unwrap()
+        Stage::start(dir, storage, config(), initial, signed).await
     }
 
     /// The path of the file with the bytes of a version.
