@@ -20,10 +20,13 @@ use super::descriptions::Description;
 use super::feed;
 use super::files::is_files;
 use super::gate::Gate;
+use super::guesses::Caller;
 use super::hyper_refusal::EnvelopedRefusals;
+use super::listener::Peer;
 use super::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::admin::is_admin;
 use crate::console::is_console;
+use crate::listen::Endpoint;
 use crate::response::{HttpResponse, json_response, refusal};
 use stowage_logic::rpc::Envelope;
 
@@ -52,10 +55,12 @@ pub(crate) fn connection(data: &[u8]) {
 /// What a connection answers to these bytes.
 async fn exchange(data: &[u8]) -> Vec<u8> {
     let (client, server) = tokio::io::duplex(PIPE_BYTES);
-    let gate = Arc::new(Gate::new(([127, 0, 0, 1], 8787).into(), &[], &[], None));
+    let endpoint = Endpoint::Http(([127, 0, 0, 1], 8787).into());
+    let gate = Arc::new(Gate::new(&endpoint, &[], &[], None));
+    let caller = Arc::new(Caller::new(Peer::User(0)));
     let service = service_fn(move |request: Request<Incoming>| {
-        let gate = Arc::clone(&gate);
-        async move { Ok::<_, Infallible>(answer(&gate, request).await) }
+        let (gate, caller) = (Arc::clone(&gate), Arc::clone(&caller));
+        async move { Ok::<_, Infallible>(answer(&gate, request, &caller).await) }
     });
     let stream = EnvelopedRefusals::new(server, Arc::default());
     let serve = async {
@@ -76,12 +81,12 @@ async fn exchange(data: &[u8]) -> Vec<u8> {
 }
 
 /// What the server does with a request up to the call of a module.
-async fn answer(gate: &Gate, request: Request<Incoming>) -> HttpResponse {
+async fn answer(gate: &Gate, request: Request<Incoming>, caller: &Caller) -> HttpResponse {
     let path = request.uri().path().to_owned();
     let checked = match &path {
-        path if is_admin(path) => gate.check_admin(&request),
-        path if is_console(request.method(), path) => gate.check_console(&request),
-        _ => gate.check(&request),
+        path if is_admin(path) => gate.check_admin(&request, caller),
+        path if is_console(request.method(), path) => gate.check_console(&request, caller),
+        _ => gate.check(&request, caller),
     };
     if let Err(refused) = checked {
         return refusal(refused.status(), &refused.to_string());

@@ -94,9 +94,9 @@ fn any_file(bytes: &[u8]) {
     let in_order: Vec<u64> = (1..).take(batches.len()).collect();
     assert_eq!(batches, in_order, "batches follow one another");
     assert!(updated_bytes <= bytes.len(), "an update is a part of the file");
-    if let Ok(last) = replayed {
+    if let Ok(replay) = replayed {
         assert_eq!(
-            last,
+            replay.last,
             batches.len() as u64,
             "the last batch is the last that was passed on"
         );
@@ -122,6 +122,7 @@ fn damaged_log(choices: &mut Choices<'_>) {
         if wal.fit() != RecordFit::CurrentHalf {
             break;
         }
+        wal.make_room().expect("memory takes it");
         wal.write().expect("memory takes it");
         written.insert(batch, updates);
         if choices.is_empty() {
@@ -156,8 +157,8 @@ fn returned(bytes: &[u8], after: u64) -> BTreeMap<u64, Updates> {
             .map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec)));
         found.insert(batch, owned.collect());
     });
-    if let Ok(last) = replayed {
-        assert_eq!(last, next);
+    if let Ok(replay) = replayed {
+        assert_eq!(replay.last, next);
     }
     found
 }
