@@ -94,7 +94,7 @@ impl Wal {
                 let later = self
                     .records(&bytes)
                     .map(|(found, _)| found)
-                    .filter(|found| *found > batch);
+                    .filter(|found| *found > batch + 1);
                 return Ok(Replay {
                     last: batch,
                     later: later.min(),
@@ -274,8 +274,9 @@ impl Wal {
 pub(crate) struct Replay {
     /// The last batch.
     pub(crate) last: u64,
-    /// A whole record of a later batch, which does not follow on `last`. A record is written only
-    /// after the one before is durable, so something between was damaged after it was written.
+    /// A whole record whose batch is more than one above `last`. One above may be of a batch that
+    /// failed, behind batches that were flushed since. A record is written only after the one
+    /// before is durable, so something between was damaged after it was written.
     pub(crate) later: Option<u64>,
 }
 

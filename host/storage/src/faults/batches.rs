@@ -12,7 +12,7 @@ use crate::model::state::{KEYS, RECORDS, Rows, Write};
 pub(super) type Updates = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 /// Keys that stand for one key of the model.
-const SPREAD: usize = 16;
+pub(super) const SPREAD: usize = 16;
 /// Bytes of a stored key.
 const KEY_BYTES: usize = 5;
 /// Bytes of all values of a batch that goes to the log.

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use redb::StorageBackend;
 
+use super::batches::SPREAD;
 use super::disk::{Attached, Disk, Name};
-use crate::backend::flusher::{CHUNK_KEYS, FlushMode};
+use crate::backend::flusher::FlushMode;
 use crate::backend::redb::{FIRST_RETRY, HEAL_INTERVAL, Opener, RedbBackend};
 use crate::backend::{Backend as _, BackendSnapshot};
 use crate::error::{BackendError, OpenError};
@@ -194,7 +195,7 @@ pub(super) fn opener<D: StorageBackend, W: StorageBackend>(
         half_bytes,
         fill_bytes: half_bytes,
         flush_mode: FlushMode::Thread,
-        chunk_keys: CHUNK_KEYS,
+        chunk_keys: SPREAD,
         first_retry: FIRST_RETRY,
         heal_interval: HEAL_INTERVAL,
     }

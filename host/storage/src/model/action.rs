@@ -11,11 +11,11 @@ pub(crate) enum Action {
     CreateTables,
     /// `Wal::open` and `Wal::replay`.
     Replay,
-    /// `Wal::sync` in `OpenFiles::recover`.
+    /// `Wal::sync` in `OpenFiles::new`.
     SyncReplayed,
-    /// A commit of `flusher::flush` in `OpenFiles::recover`.
+    /// `flusher::flush` in `OpenFiles::new`, which is one transaction.
     RecoveryChunk,
-    /// The rest of `OpenFiles::recover`, and `Committer::publish`.
+    /// `OpenFiles::start`, and `Committer::publish`.
     Serve,
 
     /// `Committer::commit` calls `OpenFiles::apply`, which calls `finish_flush`. The record fits

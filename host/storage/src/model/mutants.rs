@@ -96,8 +96,8 @@ fn a_memtable_that_is_dropped_early_hides_what_was_published() {
 }
 
 #[test]
-fn a_recovery_that_flushes_unsynced_records_returns_a_part_of_a_batch() {
-    let (names, actions) = counterexample(Mutant::RecoveryWithoutSync);
+fn a_recovery_that_flushes_unsynced_records_in_chunks_returns_a_part_of_a_batch() {
+    let (names, actions) = counterexample(Mutant::RecoveryInChunks);
     assert!(names.contains(&RECOVERS));
     assert!(
         actions.contains(&Action::Kill),

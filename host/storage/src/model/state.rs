@@ -53,8 +53,8 @@ pub(crate) enum Mutant {
     ChecksumIgnored,
     /// Replay takes the records of another database.
     IdentityIgnored,
-    /// Recovery flushes records that only the page cache may hold.
-    RecoveryWithoutSync,
+    /// Recovery flushes records that only the page cache may hold, and in several transactions.
+    RecoveryInChunks,
     /// Recovery leaves the records in the log, and the next records overwrite them.
     RecoveryWithoutFlush,
     /// The frozen memtable is dropped before its flush has ended.
@@ -166,7 +166,7 @@ pub(crate) enum Opening {
     Database,
     /// The records that count are in a memtable. The log is synced next.
     Replayed { updates: Memtable, batch: u8 },
-    /// The memtable is flushed in chunks.
+    /// The memtable is flushed in one transaction.
     Flush { updates: Memtable, batch: u8, chunk: u8 },
     /// The database holds everything.
     Recovered { batch: u8 },

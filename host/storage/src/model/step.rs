@@ -159,7 +159,7 @@ impl Protocol {
         let Phase::Opening(Opening::Replayed { updates, batch }) = state.phase else {
             unreachable!("only what was replayed is synced")
         };
-        if self.mutant != Some(Mutant::RecoveryWithoutSync) {
+        if self.mutant != Some(Mutant::RecoveryInChunks) {
             state.sync();
         }
         state.phase = Phase::Opening(match self.mutant {
@@ -179,15 +179,21 @@ impl Protocol {
         let Phase::Opening(Opening::Flush { updates, batch, chunk }) = state.phase else {
             unreachable!("only recovery flushes a recovered memtable")
         };
-        let is_done = disk::flush_chunk(&mut state.database, &updates, chunk, batch, self.mutant);
-        state.phase = Phase::Opening(match is_done {
-            true => Opening::Recovered { batch },
-            false => Opening::Flush {
-                updates,
-                batch,
-                chunk: chunk + 1,
-            },
-        });
+        if self.mutant == Some(Mutant::RecoveryInChunks) {
+            let is_done = disk::flush_chunk(&mut state.database, &updates, chunk, batch, self.mutant);
+            state.phase = Phase::Opening(match is_done {
+                true => Opening::Recovered { batch },
+                false => Opening::Flush {
+                    updates,
+                    batch,
+                    chunk: chunk + 1,
+                },
+            });
+            return;
+        }
+        state.database.rows = disk::overlay(&state.database.rows, &updates);
+        state.database.batch = batch;
+        state.phase = Phase::Opening(Opening::Recovered { batch });
     }
 
     /// The recovered state is what callers see from now on.
