@@ -118,7 +118,7 @@ async fn calls_traps_and_swaps_move_the_counts() {
     for _ in 0..2 {
         assert_eq!(host.code("tests/work", json!({"key": "k"})).await, 500);
     }
-    assert_eq!(host.code("tests/work", json!({"key": 7})).await, 600);
+    assert_eq!(host.code("tests/work", json!({"key": []})).await, 600);
     assert_eq!(host.code("noSuchMethod", json!({})).await, 300);
     assert_eq!(host.code("anotherOne", json!({})).await, 300);
     let two = Metrics::of(host).await;
@@ -170,7 +170,8 @@ async fn commits_connections_and_refusals_move_the_counts() {
     }
     // The second answer comes from the response cache.
     for _ in 0..2 {
-        host.ok("getImFavoriteFolders", json!({"page": 1, "pageSize": 1})).await;
+        host.ok("getImBackupsFolderList", json!({"page": 1, "pageSize": 1}))
+            .await;
     }
     let _feed = Feed::connect(host, &["key"]).await;
     let foreign = http::Request::get("/x").header("host", "evil.example");
@@ -189,7 +190,10 @@ async fn commits_connections_and_refusals_move_the_counts() {
     assert!(grown("stowage_connections_accepted_total", &[]) >= 8.0);
     assert_eq!(grown("stowage_refused_requests_total", &[("reason", "host")]), 1.0);
     assert_eq!(
-        grown("stowage_cached_responses_total", &[("method", "getImFavoriteFolders")]),
+        grown(
+            "stowage_cached_responses_total",
+            &[("method", "getImBackupsFolderList")]
+        ),
         1.0
     );
     assert_eq!(grown("stowage_requests_total", &[("code", "200")]), 7.0);
