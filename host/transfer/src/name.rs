@@ -25,11 +25,12 @@ pub(crate) fn safe(name: &str, fallback: &str) -> String {
         .map(|c| if "<>:\"|?*".contains(c) { '_' } else { c })
         .collect();
     let trimmed = cleaned.trim().trim_end_matches(['.', ' ']);
-    let mut name = if trimmed.is_empty() { fallback } else { trimmed }.to_owned();
-    if is_device(&name) {
-        name.insert(0, '_');
+    let name = fit(if trimmed.is_empty() { fallback } else { trimmed }, MOST_BYTES);
+    // A name may become that of a device when it is cut.
+    match is_device(&name) {
+        true => fit(&format!("_{name}"), MOST_BYTES),
+        false => name,
     }
-    fit(&name, MOST_BYTES)
 }
 
 /// The name with ` (number)` before its extension. With 0, the name itself.
@@ -71,13 +72,18 @@ fn split(name: &str) -> (&str, &str) {
     }
 }
 
+/// Cuts a name to this many bytes. It is never empty.
 fn fit(name: &str, most: usize) -> String {
     if name.len() <= most {
         return name.to_owned();
     }
     let (stem, extension) = split(name);
     let end = stem.floor_char_boundary(most - extension.len());
-    format!("{}{extension}", stem[..end].trim_end_matches(['.', ' ']))
+    let fitting = format!("{}{extension}", stem[..end].trim_end_matches(['.', ' ']));
+    match fitting.is_empty() {
+        true => "_".to_owned(),
+        false => fitting,
+    }
 }
 
 #[cfg(test)]
@@ -122,6 +128,17 @@ mod tests {
             assert!(numbered.len() <= 255 && numbered.ends_with(&format!(" ({number}).jpg")));
         }
         assert!(temporary(&name, "task", "stowage-part").len() <= 255);
+    }
+
+    /// A fuzzer found names that had nothing left, or were a device, after they were cut.
+    #[test]
+    fn a_cut_name_is_a_name_and_no_device() {
+        let spaces = " ".repeat(300);
+        assert_eq!(safe(&format!(".{spaces}{{"), "H"), "_");
+        assert_eq!(safe(&format!("NUL{spaces}x"), "H"), "_NUL");
+        let device = safe(&format!("con.{}", "x".repeat(400)), "H");
+        assert!(device.starts_with("_con.") && device.len() == 255, "{device}");
+        assert_eq!(numbered(&format!(".{}{{", " ".repeat(250)), 1), "_ (1)");
     }
 
     #[test]
