@@ -12,6 +12,10 @@
 //! changed. So two programs that store the same chunk do no harm.
 
 use std::collections::HashMap;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
@@ -84,6 +88,12 @@ impl Target {
             &*scheme,
             "file" | "s3" | "s3a" | "gs" | "az" | "azure" | "abfs" | "abfss" | "adl"
         );
+        if create && let Some(folder) = folder_of(url) {
+            make_private(&folder).map_err(|error| Error::Url {
+                url: shown(url),
+                reason: format!("the folder cannot be made: {error}"),
+            })?;
+        }
         let place = match is_known {
             true => Place::open(url, create).map_err(|error| (shown(url), error.to_string())),
             false => Err((shown(url), "expected a folder, or s3://…, gs://… or az://…".to_owned())),
@@ -334,6 +344,18 @@ fn is_id(id: &str) -> bool {
 /// The path of an object, whose name is made of plain letters here.
 fn path(object: &str) -> Path {
     Path::from(object)
+}
+
+/// The folder that a URL names.
+fn folder_of(url: &str) -> Option<PathBuf> {
+    let url = Url::parse(url).ok().filter(|url| url.scheme() == "file")?;
+    url.to_file_path().ok()
+}
+
+/// Makes a folder that is missing, for this user only: backups hold what people wrote. One that is
+/// there keeps its mode.
+fn make_private(folder: &std::path::Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 fn shown(url: &str) -> String {

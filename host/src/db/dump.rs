@@ -69,8 +69,11 @@ impl DumpArgs {
                 }
             }
         }
-        io::stdout().flush().context("stdout")?;
-        Ok(ExitCode::SUCCESS)
+        match io::stdout().flush() {
+            // Whoever read it has read enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+            flushed => flushed.context("stdout").map(|()| ExitCode::SUCCESS),
+        }
     }
 }
 

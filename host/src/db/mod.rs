@@ -17,13 +17,13 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-pub(crate) use backup::BackupArgs;
-pub(crate) use backups::BackupsArgs;
-pub(crate) use check::CheckArgs;
-pub(crate) use compact::CompactArgs;
-pub(crate) use dump::DumpArgs;
-pub(crate) use restore::RestoreArgs;
-pub(crate) use salvage::SalvageArgs;
+use backup::BackupArgs;
+use backups::BackupsArgs;
+use check::CheckArgs;
+use compact::CompactArgs;
+use dump::DumpArgs;
+use restore::RestoreArgs;
+use salvage::SalvageArgs;
 
 /// Back up, restore and check the database
 #[derive(Debug, Subcommand)]

@@ -113,9 +113,8 @@ async fn a_place_that_cannot_be_used_says_why() {
     assert!(missing.stderr.contains("there is no database"), "{missing}");
     assert!(!dir.path().join("no-data").exists());
 
-    // Files of backups are for this user only where the place is a folder of ours.
-    let mode = fs::metadata(dir.path().join("place")).unwrap().permissions().mode();
-    assert!(mode & 0o400 != 0, "{mode:o}");
+    let mode = fs::metadata(&place).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o700, "a folder of backups is for this user only");
 }
 
 /// What a restore makes is for this user only.
