@@ -43,10 +43,11 @@ async fn a_new_instance_finds_nothing_of_the_calls_before_it() {
     }
     // Also when many instances take and leave their memory at once.
     for _ in 0..5 {
-        let calls = (0..16).map(|n| async {
+        let kit = &kit;
+        let calls = (0..16).map(|n| async move {
             match n % 2 {
                 0 => drop(kit.data("tests/remember", json!({"text": SECRET})).await),
-                _ => assert_eq!(found(&kit).await, 0),
+                _ => assert_eq!(found(kit).await, 0),
             }
         });
         join_all(calls.map(Box::pin)).await;

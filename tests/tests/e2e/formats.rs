@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use redb::{ReadableTable as _, TableDefinition};
+use redb::TableDefinition;
 use serde_json::{Value, json};
 use stowage_tests::admin::Admin;
 use stowage_tests::changing::{changing, plain};
