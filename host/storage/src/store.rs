@@ -251,7 +251,7 @@ impl Store {
     pub fn service_state(&self) -> ServiceState {
         ServiceState {
             closed: self.0.queue.lock().is_none(),
-            failed: !self.0.shared.published.load().in_service,
+            failed: !self.0.shared.published.load_full().in_service,
             busy: self.0.shared.counters.busy(),
         }
     }
