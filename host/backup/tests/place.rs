@@ -196,7 +196,7 @@ async fn what_did_not_change_is_stored_once() {
         .into_iter()
         .map(|b| b.id)
         .collect();
-    assert_eq!(ids, [&first.id, &second.id, &third.id]);
+    assert_eq!(ids, [first.id.clone(), second.id.clone(), third.id.clone()]);
     for manifest in [&first, &third] {
         let found = restored(&scene.target(), Some(&manifest.id), &scene.path(&manifest.id)).await;
         let expected: Vec<_> = manifest.tables.iter().map(|table| table.summary.clone()).collect();
@@ -234,7 +234,7 @@ async fn old_backups_go_and_what_the_others_name_stays() {
         .into_iter()
         .map(|b| b.id)
         .collect();
-    assert_eq!(kept, [&foreign.id, &ids[3], &ids[4]]);
+    assert_eq!(kept, [foreign.id.clone(), ids[3].clone(), ids[4].clone()]);
     for id in &kept {
         restored(&scene.target(), Some(id), &scene.path(id)).await;
     }
