@@ -132,6 +132,8 @@ fn message_pack(bytes: &[u8]) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use stowage_storage::Store;
+
     use super::*;
     use crate::rows::Kind;
     use serde_json::json;
