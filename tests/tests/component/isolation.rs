@@ -78,7 +78,8 @@ async fn a_reused_instance_keeps_what_the_module_keeps_and_no_more_than_its_call
 async fn handles_that_a_call_leaves_open_do_not_harm_the_next() {
     let kit = reusing(1000).await;
     for _ in 0..10 {
-        assert_eq!(kit.data("tests/keepHandles", json!({"count": 900})).await, 900);
+        // Each takes two of the 1000 places in the host's table.
+        assert_eq!(kit.data("tests/keepHandles", json!({"count": 400})).await, 400);
     }
     assert_eq!(kit.json("tests/keepHandles", json!({"count": 2000})).await["code"], 500);
     // A few handles, as a module that prints has them, do not cost the instance.
