@@ -147,6 +147,8 @@ async fn a_module_is_signed_and_verified_on_the_command_line() {
         "{warned}"
     );
 
+    fs::set_permissions(scene.key("release"), fs::Permissions::from_mode(0o600)).unwrap();
+
     let no_module = fixture::file(scene.dir.path(), "x.wasm", "no module");
     let release = scene.key("release");
     for failed in [
