@@ -126,7 +126,10 @@ pub(crate) fn expected(error: &clap::Error) -> Option<String> {
 /// The value, for a reason that does not have it.
 fn found(reason: &str, value: &toml::Value) -> String {
     let text = value.to_string();
-    let is_told = reason.starts_with("invalid type") || reason.starts_with("invalid value");
+    let is_told = ["invalid type", "invalid value"]
+        .iter()
+        .any(|start| reason.starts_with(start));
+    let is_told = is_told || reason.contains("found ");
     match is_told || text.len() > 100 || matches!(value, toml::Value::Table(_) | toml::Value::Array(_)) {
         true => String::new(),
         false => format!(", found {text}"),
@@ -158,8 +161,8 @@ mod tests {
 
     /// A value for each setting that has a rule of its own, and what is told about wrong ones.
     const WRONG: [(&str, &str, &str); 21] = [
-        ("listen", "\"nowhere\"", "invalid"),
-        ("listen", "8787", "invalid"),
+        ("listen", "\"nowhere\"", "nowhere"),
+        ("listen", "8787", "8787"),
         ("space", "\"s3:// bucket\"", "expected a directory or a URL"),
         ("space", "\"\"", "expected a directory or a URL"),
         ("demo", "\"perhaps\"", "perhaps"),
