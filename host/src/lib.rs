@@ -44,9 +44,9 @@ mod console;
 mod db;
 mod demo;
 mod doctor;
-mod health;
 #[doc(hidden)]
 pub mod fuzz;
+mod health;
 mod hooks;
 pub mod journal;
 pub mod listen;

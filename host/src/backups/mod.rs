@@ -76,12 +76,7 @@ pub(crate) enum StartError {
 impl Backups {
     /// The backups of what `source` has, which are counted for metrics. All of them end when `stop`
     /// is cancelled.
-    pub(crate) fn new(
-        source: Source,
-        schedule: Option<Schedule>,
-        counts: Counts,
-        stop: CancellationToken,
-    ) -> Backups {
+    pub(crate) fn new(source: Source, schedule: Option<Schedule>, counts: Counts, stop: CancellationToken) -> Backups {
         Backups(Arc::new(Inner {
             source,
             schedule,

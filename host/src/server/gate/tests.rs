@@ -354,7 +354,8 @@ fn metrics_need_the_token_of_the_api_or_that_of_the_admin_api() {
     let admin = AdminToken::open(&dir.path().join("admin.token")).unwrap();
     let text = std::fs::read_to_string(dir.path().join("admin.token")).unwrap();
     let bearer = |token: &str| format!("Bearer {}", token.trim_end());
-    let ask = |gate: &Gate, token: &str| gate.check_metrics(&request(&[OURS, ("authorization", &bearer(token))]), &caller());
+    let ask =
+        |gate: &Gate, token: &str| gate.check_metrics(&request(&[OURS, ("authorization", &bearer(token))]), &caller());
     let closed = gate(Some("secret")).with_admin(&admin);
     assert_eq!(closed.check_metrics(&request(&[OURS]), &caller()), Err(Refused::Token));
     assert_eq!(ask(&closed, "wrong"), Err(Refused::Token));
@@ -363,5 +364,8 @@ fn metrics_need_the_token_of_the_api_or_that_of_the_admin_api() {
     let open = gate(None).with_admin(&admin);
     assert_eq!(open.check_metrics(&request(&[OURS]), &caller()), Ok(()));
     // Without an admin token, no token is one.
-    assert_eq!(gate(Some("secret")).check_metrics(&request(&[OURS]), &caller()), Err(Refused::Token));
+    assert_eq!(
+        gate(Some("secret")).check_metrics(&request(&[OURS]), &caller()),
+        Err(Refused::Token)
+    );
 }

@@ -21,7 +21,9 @@ use super::layers::Layers;
 use super::memtable::Memtable;
 use super::read_errors::ReadErrors;
 use super::wal::{HALF_BYTES, RecordFit, Wal};
-use super::{ApplyError, Backend, BackendLoad, BackendSnapshot, CheckpointState, KeyUpdate, Visit, format, new_database};
+use super::{
+    ApplyError, Backend, BackendLoad, BackendSnapshot, CheckpointState, KeyUpdate, Visit, format, new_database,
+};
 use crate::error::{BackendError, OpenError};
 
 /// Bytes of flushed memtables that are kept for old snapshots, for each byte of a log half.

@@ -17,15 +17,15 @@ mod engine;
 mod errors;
 #[cfg(test)]
 mod gate;
+pub mod power_loss;
 #[cfg(test)]
 mod schedules;
 #[cfg(test)]
 mod stops;
 #[cfg(test)]
-mod trace;
-pub mod power_loss;
-#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trace;
 
 /// Opens a store on a simulated disk.
 #[cfg(test)]
