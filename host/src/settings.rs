@@ -157,8 +157,8 @@ impl Settings {
     /// The settings of a TOML file.
     ///
     /// # Errors
-    /// Names the file, the line, the column, the key and the expected value, of each fault on a line
-    /// of its own.
+    /// Names the file, the line, the column, the key and the expected value, of each fault on a
+    /// line of its own.
     pub fn read(file: &Path) -> anyhow::Result<Settings> {
         let text = std::fs::read_to_string(file).with_context(|| format!("the settings file {}", file.display()))?;
         settings_file::parse(&text).map_err(|faults| {

@@ -144,7 +144,8 @@ pub struct CheckReport {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckStep {
-    /// `signature`, `compile`, `imports`, `exports`, `instantiate`, `self-test`, `schema`, `replay`.
+    /// `signature`, `compile`, `imports`, `exports`, `instantiate`, `self-test`, `schema`,
+    /// `replay`.
     pub name: String,
     /// Whether it passed.
     pub passed: bool,

@@ -8,8 +8,8 @@
 //!
 //! A session of the console is one more credential for both, for the server's own pages only.
 //!
-//! Tokens and secrets are compared by their SHA-256. How long that takes says how the hashes differ,
-//! which tells nothing about the token. Wrong tokens are counted, see `guesses.rs`.
+//! Tokens and secrets are compared by their SHA-256. How long that takes says how the hashes
+//! differ, which tells nothing about the token. Wrong tokens are counted, see `guesses.rs`.
 
 use std::sync::Arc;
 

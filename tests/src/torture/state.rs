@@ -114,8 +114,8 @@ impl World {
         panic!("the totals changed during each of {READS} reads");
     }
 
-    /// Reads everything while other writers go on. Only the totals of this one are compared with its
-    /// rows: those of the others change between two calls.
+    /// Reads everything while other writers go on. Only the totals of this one are compared with
+    /// its rows: those of the others change between two calls.
     ///
     /// # Panics
     /// When a read fails, or a row is there twice.

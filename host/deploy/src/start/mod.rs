@@ -84,8 +84,8 @@ impl Deployer {
     /// [`Deployer::open`], and with `signed` only signed modules go live from now on.
     ///
     /// # Errors
-    /// As [`Deployer::open`]; [`DeployError::Signature`] if a module of `startup` that is to be live
-    /// and was not is not signed.
+    /// As [`Deployer::open`]; [`DeployError::Signature`] if a module of `startup` that is to be
+    /// live and was not is not signed.
     pub async fn open_signed(
         logic: Logic,
         store: Store,

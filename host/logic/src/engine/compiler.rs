@@ -4,8 +4,8 @@
 //!
 //! A cache file is named by the module's version and the engine's compatibility hash. It begins
 //! with the SHA-256 of the rest. A damaged file is compiled again and never run.
-//! Compiled code is native code: the directory and its files belong to the user of this process, and
-//! nobody else may write to them. Otherwise they are not used.
+//! Compiled code is native code: the directory and its files belong to the user of this process,
+//! and nobody else may write to them. Otherwise they are not used.
 
 use std::fs;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};

@@ -8,8 +8,8 @@ use crate::scheduler::tick::TICK;
 pub const MAX_MODULE_BYTES: usize = 64 << 20;
 /// The longest answer of a call, as JSON. Its bytes exist twice for a moment.
 pub(crate) const MAX_ANSWER_BYTES: usize = 16 << 20;
-/// Most bytes that a module passes to the host at once, in one host call or as its answer. An answer
-/// counts twice: as it lies in the module's memory, and as JSON.
+/// Most bytes that a module passes to the host at once, in one host call or as its answer. An
+/// answer counts twice: as it lies in the module's memory, and as JSON.
 pub(crate) const MAX_PASSED_BYTES: usize = 40 << 20;
 /// How long a module may take to compile.
 pub(crate) const MAX_COMPILE_TIME: Duration = Duration::from_secs(60);

@@ -14,8 +14,8 @@ use crate::server::Answering;
 /// Why a body ends early.
 pub(crate) type PieceError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The bytes of a blob, or a long text. If they turn out to be wrong, the body fails before its last
-/// byte, and the connection is cut off.
+/// The bytes of a blob, or a long text. If they turn out to be wrong, the body fails before its
+/// last byte, and the connection is cut off.
 pub(crate) struct FileBody {
     pieces: BoxStream<'static, Result<Bytes, PieceError>>,
     _turn: OwnedSemaphorePermit,
