@@ -71,9 +71,12 @@ impl MirroredRow {
     }
 }
 
+/// Two keys that a row implies; each may be none.
+pub(crate) type Implied = (Option<Vec<u8>>, Option<Vec<u8>>);
+
 /// The keys that follow from a row of the mirror: the one of its blob, and the one of a stray.
 /// `None` if it is malformed.
-pub(crate) fn implied(key: &[u8], value: &[u8]) -> Option<(Option<Vec<u8>>, Option<Vec<u8>>)> {
+pub(crate) fn implied(key: &[u8], value: &[u8]) -> Option<Implied> {
     if !matches!(value.len(), 16 | 48) {
         return None;
     }
