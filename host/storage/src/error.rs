@@ -67,7 +67,11 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The file was written by a newer version.
-    #[error("{} has format {found}, but this version supports only {supported}: use a newer version", path.display())]
+    #[error(
+        "{} has format {found}, but this version reads only formats 1 to {supported}: use a newer version of the \
+         program, or restore a backup that this version can read",
+        path.display()
+    )]
     FormatTooNew {
         /// The file.
         path: PathBuf,

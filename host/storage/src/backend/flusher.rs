@@ -10,6 +10,7 @@ use redb::Database;
 
 use super::database::FlushTransaction;
 use super::memtable::Memtable;
+use super::mutants::{self, Mutant};
 use crate::error::BackendError;
 use crate::sync::mpsc::{self, Receiver, SyncSender};
 use crate::sync::thread::{self, JoinHandle};
@@ -244,6 +245,7 @@ fn write_chunk(
         *last_key = memtable.read_chunk(last_key.as_ref(), chunk_keys, |updates| transaction.write(updates))?;
         match last_key {
             None => transaction.commit_batch(last_batch).map(|()| true),
+            Some(_) if mutants::has(Mutant::BatchInFirstChunk) => transaction.commit_batch(last_batch).map(|()| false),
             Some(_) => transaction.commit().map(|()| false),
         }
     };

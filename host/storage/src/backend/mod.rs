@@ -8,6 +8,7 @@ pub(crate) mod format;
 mod layers;
 pub(crate) mod memory;
 mod memtable;
+pub(crate) mod mutants;
 pub(crate) mod new_database;
 pub(crate) mod overlay;
 pub(crate) mod page_layout;

@@ -30,6 +30,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::{Mutex, RwLock};
 use redb::{BackendError as LockError, StorageBackend};
 
+use super::mutants::{self, Mutant};
 use super::page_layout::{
     GROUP_PAGES, HEAD_BYTES, HEAD_COPY_OFFSET, HEADER_BYTES, HeadState, PAGE, PAGE_BYTES, PagesError, REDB_MAGIC,
     head_bytes, logical_len, parse_head, parts, physical_len, physical_offset, sums_offset,
@@ -218,10 +219,15 @@ impl CheckedPages {
             let pages = sums.dirty.iter().map(|group| (*group, sums.page_of(*group)));
             pages.collect::<Vec<_>>()
         };
+        if mutants::has(Mutant::ChecksumsAfterSync) {
+            self.disk.sync_data()?;
+        }
         for (group, bytes) in &dirty {
             self.disk.write(sums_offset(*group), bytes)?;
         }
-        self.disk.sync_data()?;
+        if !mutants::has(Mutant::ChecksumsAfterSync) {
+            self.disk.sync_data()?;
+        }
         let mut sums = loaded.sums.write();
         for (group, bytes) in &dirty {
             if sums.page_of(*group) == *bytes {

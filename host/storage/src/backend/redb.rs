@@ -19,6 +19,7 @@ use super::database::{DatabaseSnapshot, FlushTransaction};
 use super::flusher::{self, CHUNK_KEYS, FlushMode, Flusher};
 use super::layers::Layers;
 use super::memtable::Memtable;
+use super::mutants::{self, Mutant};
 use super::read_errors::ReadErrors;
 use super::wal::{HALF_BYTES, RecordFit, Wal};
 use super::{
@@ -340,13 +341,22 @@ impl OpenFiles {
     /// because a page is damaged or the disk is full, both are read as they are.
     fn new(path: &Path, opener: &Opener) -> Result<Self, OpenError> {
         let (db, log) = open_both(path, opener)?;
+        // What was read must be what a power loss leaves. Otherwise a truncation may be undone, and
+        // bring back a record whose sync had failed, after readers saw a state without it.
+        if !mutants::has(Mutant::OpeningWithoutSync) {
+            let synced = log.wal.sync();
+            synced.map_err(|error| format::not_read(path, error.into()))?;
+        }
         if log.batch == log.flushed_batch {
             return Self::start(path, opener, db, log, None);
         }
-        // A killed process may have written records that are not durable, and a failed sync may
-        // never make them so. In one transaction, the database gets all of a batch or nothing.
-        let synced = log.wal.sync().map_err(BackendError::from);
-        match synced.and_then(|()| flusher::flush(&db, &log.recovered, log.batch, usize::MAX)) {
+        // After a sync that failed, this one may have succeeded without making a record durable. In
+        // one transaction, the database gets all of a batch or nothing.
+        let chunk_keys = match mutants::has(Mutant::RecoveryInChunks) {
+            false => usize::MAX,
+            true => opener.chunk_keys,
+        };
+        match flusher::flush(&db, &log.recovered, log.batch, chunk_keys) {
             Ok(()) => {
                 let log = Log {
                     flushed_batch: log.batch,
@@ -359,6 +369,9 @@ impl OpenFiles {
                 // An error of the disk makes redb refuse everything until it is opened again.
                 drop((db, log));
                 let (db, log) = open_both(path, opener)?;
+                // What readers see from now on must stay.
+                let rewritten = log.wal.rewrite();
+                rewritten.map_err(|error| format::not_read(path, error.into()))?;
                 tracing::error!(path = %path.display(), %error, "the storage takes no writes");
                 Self::start(path, opener, db, log, Some(error))
             }
@@ -424,6 +437,10 @@ impl OpenFiles {
         match self.wal.fit() {
             RecordFit::TooLong => self.apply_to_database(batch, updates)?,
             RecordFit::CurrentHalf if !is_full && !self.is_due() => self.log(batch, updates)?,
+            RecordFit::NextHalf if self.frozen.is_some() && mutants::has(Mutant::HalfOverwrittenEarly) => {
+                self.wal.turn_over();
+                self.log(batch, updates)?;
+            }
             RecordFit::CurrentHalf | RecordFit::NextHalf => {
                 // Backpressure: if batches come faster than they are flushed, they wait here.
                 self.wait_for_flush()?;

@@ -27,6 +27,7 @@ use memchr::memmem;
 use redb::StorageBackend;
 
 use super::KeyUpdate;
+use super::mutants::{self, Mutant};
 
 /// Bytes before the body of a record.
 pub(crate) const HEADER_BYTES: usize = 24;
@@ -84,8 +85,8 @@ impl Wal {
             let before = batch;
             for start in [0, self.half_bytes] {
                 let mut rest = bytes.get(start..).unwrap_or_default();
-                while let Some((body, after)) = self.parse(rest, batch + 1) {
-                    batch += 1;
+                while let Some((body, after)) = self.parse(rest, next_batch(rest, batch)) {
+                    batch = next_batch(rest, batch);
                     apply(batch, &Updates(body).collect::<Vec<_>>());
                     rest = after;
                 }
@@ -202,12 +203,29 @@ impl Wal {
         self.zero_up_to(self.end + self.record.len())
     }
 
-    /// Makes durable what another process may have left in the file.
+    /// Makes durable what can be read, if no sync has failed.
     ///
     /// # Errors
     /// If the disk fails.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.disk.sync_data()
+    }
+
+    /// Makes durable what can be read, also after a sync that failed: the system takes what it did
+    /// not write then for written, and only a new write helps.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub(crate) fn rewrite(&self) -> io::Result<()> {
+        let bytes = self.read_all()?;
+        // Zeros are no record.
+        let parts = bytes.chunks(GROWTH_BYTES).enumerate();
+        let mut parts = parts.filter(|(_, part)| part.iter().any(|byte| *byte != 0));
+        match parts.try_for_each(|(n, part)| self.disk.write((n * GROWTH_BYTES) as u64, part)) {
+            // A file system that copies what is overwritten has no space for it. A sync must do.
+            Err(error) if error.kind() != io::ErrorKind::StorageFull => Err(error),
+            _ => self.disk.sync_data(),
+        }
     }
 
     /// Writes the record where [`Wal::make_room`] made room, and makes it durable.
@@ -222,7 +240,9 @@ impl Wal {
         self.record[..4].copy_from_slice(&crc.to_le_bytes());
         let start = self.half * self.half_bytes;
         self.disk.write((start + self.end) as u64, &self.record)?;
-        self.disk.sync_data()?;
+        if !mutants::has(Mutant::ReplyBeforeSync) {
+            self.disk.sync_data()?;
+        }
         self.end += len;
         Ok(())
     }
@@ -266,6 +286,15 @@ impl Wal {
         self.len = 0;
         self.zeroed = [0; 2];
         self.disk.set_len(0)
+    }
+}
+
+/// The batch of the record that counts after `batch`.
+fn next_batch(bytes: &[u8], batch: u64) -> u64 {
+    let found = bytes.get(16..HEADER_BYTES).and_then(|mut bytes| take_u64(&mut bytes));
+    match found {
+        Some(later) if later > batch && mutants::has(Mutant::ReplayAcceptsGap) => later,
+        _ => batch + 1,
     }
 }
 

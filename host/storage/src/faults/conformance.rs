@@ -93,7 +93,21 @@ impl Pair {
                 engine.go(Role::Committer, Stop::OpenLog, Go::Succeed);
             }
             Action::SyncReplayed | Action::SyncRecord => engine.go(Role::Committer, Stop::SyncLog, Go::Succeed),
-            Action::RecoveryChunk | Action::OwnChunk | Action::WriteLong => self.commit(Role::Committer, Go::Succeed),
+            Action::RecoveryFlush | Action::OwnChunk | Action::WriteLong => self.commit(Role::Committer, Go::Succeed),
+            Action::RefuseFlush => {
+                self.commit(Role::Committer, Go::FailFull);
+                // Both files are opened again.
+                engine.run_to(Stop::OpenLog);
+                engine.go(Role::Committer, Stop::OpenLog, Go::Succeed);
+            }
+            Action::RewriteLog => {
+                engine.go(Role::Committer, Stop::WriteRecord, Go::Succeed);
+                engine.go(Role::Committer, Stop::SyncLog, Go::Succeed);
+            }
+            Action::Retry => {
+                self.snapshots.clear();
+                self.engine.begin(Call::Maintain);
+            }
             Action::FlusherChunk => self.commit(Role::Flusher, Go::Succeed),
             Action::Serve | Action::Publish => self.returns(),
             Action::BeginShort | Action::BeginLong => self.begin(before, action),
@@ -136,7 +150,7 @@ impl Pair {
     /// A commit of the database. If it fails, then at its first sync without an effect, or at the
     /// last one with it.
     fn commit(&self, role: Role, go: Go) {
-        if go != Go::Fail {
+        if matches!(go, Go::Succeed | Go::FailLate) {
             for _ in 1..commit_syncs() {
                 self.engine.go(role, Stop::SyncDatabase, Go::Succeed);
             }
@@ -183,6 +197,10 @@ impl Pair {
             Phase::Logging(_, Logging::Fits) if before.live[before.half][before.end] == Slot::Absent => Stop::GrowLog,
             Phase::Logging(_, Logging::Fits) => Stop::WriteRecord,
             Phase::Logging(..) | Phase::Opening(Opening::Replayed { .. }) => Stop::SyncLog,
+            Phase::Opening(Opening::Refused { .. }) => {
+                self.engine.go(Role::Committer, Stop::WriteRecord, Go::Succeed);
+                Stop::SyncLog
+            }
             _ => return self.commit(Role::Committer, failure(has_effect)),
         };
         self.engine.go(Role::Committer, stop, failure(has_effect));
@@ -311,7 +329,12 @@ fn walk(seed: u64, mutant: Option<Mutant>) -> Pair {
         if steps.len() > 1 && random.below(8) > 0 {
             steps.retain(|step| *step != Action::Close);
         }
-        let offered = if !faults.is_empty() && random.below(20) == 0 {
+        // What has seldom an occasion is taken often.
+        let one_in = match faults.contains(&Action::RefuseFlush) {
+            true => 3,
+            false => 20,
+        };
+        let offered = if !faults.is_empty() && random.below(one_in) == 0 {
             faults
         } else {
             steps
@@ -354,7 +377,7 @@ fn kind(action: &Action) -> String {
 }
 
 /// The number of kinds of actions: the walks take all.
-const KINDS: usize = 28;
+const KINDS: usize = 31;
 
 #[test]
 fn the_real_backend_follows_the_shortest_way_to_each_crash_point() {

@@ -278,6 +278,26 @@ fn c9_while_the_store_is_closed_after_a_batch_failed() {
     point.outcomes_until_return(&engine, &[after(1..=1)]);
 }
 
+/// The sync of the first record of a half fails, but the record is on the disk. A power loss undoes
+/// the truncation of the log: the record counts again. Nobody may have seen a state without it.
+#[test]
+fn c9_while_the_store_is_closed_after_the_first_batch_of_a_half_failed() {
+    let mut point = Point::new("C9 after a failed batch at the start of a half");
+    let engine = engine();
+    engine.call(Call::Apply(long(1))).unwrap();
+    engine.begin(Call::Apply(short(2)));
+    engine.run_to(Stop::SyncLog);
+    engine.go(Role::Committer, Stop::SyncLog, Go::Fail);
+    assert!(engine.finish().is_err());
+    engine.begin(Call::Reopen);
+    engine.run_to(Stop::OpenLog);
+    point.outcomes(&engine, &[after(1..=1), after(1..=2)]);
+    engine.run_to(Stop::SyncLog);
+    point.outcomes(&engine, &[after(1..=1), after(1..=2)]);
+    engine.go(Role::Committer, Stop::SyncLog, Go::Succeed);
+    point.outcomes_until_return(&engine, &[after(1..=1)]);
+}
+
 #[test]
 fn c10_during_recovery() {
     let mut point = Point::new("C10");
@@ -306,12 +326,9 @@ fn c10_during_recovery() {
     }
 }
 
-/// A process was killed between the write of a record and its fsync, so that the record was in the
-/// page cache alone. Recovery flushed it, and the power failed between two chunks: the record was
-/// gone, and a part of its batch stayed.
-#[test]
-fn c10_during_recovery_of_a_record_that_was_never_synced() {
-    let mut point = Point::new("C10 after a kill at C2");
+/// The next process after a kill between the write of a record and its fsync, so that the record is
+/// in the page cache alone. It has read both files.
+fn killed_before_the_fsync() -> Engine {
     let engine = engine();
     commit(&engine, 1..=1);
     engine.begin(Call::Apply(short(2)));
@@ -319,9 +336,60 @@ fn c10_during_recovery_of_a_record_that_was_never_synced() {
     let engine = engine.kill();
     engine.begin(Call::Open);
     engine.run_to(Stop::SyncLog);
+    engine
+}
+
+#[test]
+fn c10_during_recovery_of_a_record_that_was_never_synced() {
+    let mut point = Point::new("C10 after a kill at C2");
+    let engine = killed_before_the_fsync();
     point.outcomes(&engine, &[after(1..=1), after(1..=2)]);
     engine.go(Role::Committer, Stop::SyncLog, Go::Succeed);
     point.outcomes_until_return(&engine, &[after(1..=2)]);
+}
+
+/// The sync of the recovery fails, and the next one succeeds without having written the record.
+/// Recovery once flushed in chunks: the record was gone, and a part of its batch stayed.
+#[test]
+fn c10_during_recovery_of_a_record_that_no_sync_makes_durable() {
+    let mut point = Point::new("C10 after a kill at C2 and a failed sync");
+    let engine = killed_before_the_fsync();
+    engine.go(Role::Committer, Stop::SyncLog, Go::Fail);
+    assert!(engine.finish().is_err());
+    engine.begin(Call::Open);
+    engine.run_to(Stop::SyncLog);
+    point.outcomes(&engine, &[after(1..=1), after(1..=2)]);
+    engine.go(Role::Committer, Stop::SyncLog, Go::Succeed);
+    for _ in 0..commit_syncs() {
+        engine.run_to(Stop::SyncDatabase);
+        point.outcomes(&engine, &[after(1..=1), after(1..=2)]);
+        engine.go(Role::Committer, Stop::SyncDatabase, Go::Succeed);
+    }
+    point.outcomes_until_return(&engine, &[after(1..=2)]);
+}
+
+/// The disk is full as well, so the record is served from memory. It must stay.
+#[test]
+fn c10_during_recovery_of_such_a_record_without_space_for_a_flush() {
+    let mut point = Point::new("C10 after a kill at C2 and a failed sync, on a full disk");
+    let engine = killed_before_the_fsync();
+    engine.go(Role::Committer, Stop::SyncLog, Go::Fail);
+    assert!(engine.finish().is_err());
+    engine.begin(Call::Open);
+    engine.run_to(Stop::SyncLog);
+    engine.go(Role::Committer, Stop::SyncLog, Go::Succeed);
+    engine.go(Role::Committer, Stop::SyncDatabase, Go::FailFull);
+    engine.run_to(Stop::WriteRecord);
+    point.outcomes(&engine, &[after(1..=1), after(1..=2)]);
+    engine.run_to(Stop::SyncLog);
+    point.outcomes(&engine, &[after(1..=1), after(1..=2)]);
+    engine.go(Role::Committer, Stop::SyncLog, Go::Succeed);
+    point.outcomes_until_return(&engine, &[after(1..=2)]);
+    // The next flush succeeds.
+    engine.begin(Call::Maintain);
+    point.outcomes_until_return(&engine, &[after(1..=2)]);
+    commit(&engine, 3..=3);
+    point.outcomes(&engine, &[after(1..=3)]);
 }
 
 #[test]

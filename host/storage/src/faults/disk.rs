@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -84,6 +85,8 @@ struct File {
     durable: Vec<u8>,
     /// Changes since the last sync.
     unsynced: Vec<Change>,
+    /// Changes that a failed sync did not write. They can be read, and no later sync writes them.
+    dropped: Vec<Change>,
 }
 
 /// How much of a failed write is there.
@@ -146,6 +149,16 @@ impl Disk {
         state.is_off = false;
     }
 
+    /// Whether the power is off.
+    pub(crate) fn is_off(&self) -> bool {
+        self.state.lock().is_off
+    }
+
+    /// Forgets that an operation has failed.
+    pub(crate) fn forgive(&self) {
+        self.state.lock().has_failed = false;
+    }
+
     /// Whether an operation has failed.
     pub(crate) fn has_failed(&self) -> bool {
         self.state.lock().has_failed
@@ -197,21 +210,18 @@ impl Disk {
         self.state.lock().files[name as usize] = File {
             live: bytes.clone(),
             durable: bytes,
-            unsynced: vec![],
+            ..File::default()
         };
     }
 }
 
 impl File {
     fn after_power_loss(&self, random: &mut Random, sector: usize, survivors: u64) -> Self {
-        let lengths = self
-            .unsynced
-            .iter()
-            .filter(|change| matches!(change, Change::SetLen(_)))
-            .count();
+        let changes = || self.dropped.iter().chain(&self.unsynced);
+        let lengths = changes().filter(|change| matches!(change, Change::SetLen(_))).count();
         let mut lengths_left = random.below(lengths as u64 + 1);
         let mut image = self.durable.clone();
-        for change in &self.unsynced {
+        for change in changes() {
             match change {
                 Change::SetLen(_) if lengths_left == 0 => {}
                 Change::SetLen(len) => {
@@ -233,16 +243,20 @@ impl File {
         Self {
             live: image.clone(),
             durable: image,
-            unsynced: vec![],
+            ..Self::default()
         }
     }
 
     fn sync(&mut self) {
         for change in self.unsynced.drain(..) {
             match change {
-                Change::SetLen(len) => self.durable.resize(len, 0),
+                Change::SetLen(len) => {
+                    self.dropped.retain(|dropped| dropped.is_write_before(len));
+                    self.durable.resize(len, 0);
+                }
                 Change::Write(offset, bytes) => {
                     let end = offset + bytes.len();
+                    self.dropped.retain(|dropped| !dropped.writes_into(offset..end));
                     if end > self.durable.len() {
                         self.durable.resize(end, 0);
                     }
@@ -260,6 +274,24 @@ impl File {
         }
         self.live[offset..end].copy_from_slice(data);
         self.unsynced.push(Change::Write(offset, data.to_vec()));
+    }
+}
+
+impl Change {
+    fn range(&self) -> Option<Range<usize>> {
+        match self {
+            Self::Write(offset, bytes) => Some(*offset..offset + bytes.len()),
+            Self::SetLen(_) => None,
+        }
+    }
+
+    fn is_write_before(&self, len: usize) -> bool {
+        self.range().is_some_and(|range| range.end <= len)
+    }
+
+    fn writes_into(&self, other: Range<usize>) -> bool {
+        self.range()
+            .is_some_and(|range| range.start < other.end && other.start < range.end)
     }
 }
 
@@ -357,7 +389,13 @@ impl StorageBackend for Attached {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.0.state.lock();
-        state.work(self.1, Kind::Sync).map_err(|(error, _)| error)?;
+        if let Err((error, _)) = state.work(self.1, Kind::Sync) {
+            if !state.is_off {
+                let file = &mut state.files[self.1 as usize];
+                file.dropped.append(&mut file.unsynced);
+            }
+            return Err(error);
+        }
         if state.liar != Some(self.1) {
             state.files[self.1 as usize].sync();
         }

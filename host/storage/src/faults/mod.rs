@@ -19,6 +19,9 @@ mod errors;
 mod gate;
 pub mod power_loss;
 #[cfg(test)]
+mod mutants;
+pub mod power_loss;
+#[cfg(test)]
 mod schedules;
 #[cfg(test)]
 mod stops;

@@ -2,7 +2,8 @@
 //!
 //! A run is a random history on a simulated disk. The power fails at a random operation, also
 //! while the store recovers from the failure before. Each time, the disk keeps what was synced, and
-//! any part of what was not. The same seed gives the same run: the flusher takes its steps between
+//! any part of what was not. A sync may also fail alone: what it did not write, no later sync
+//! writes. The same seed gives the same run: the flusher takes its steps between
 //! those of the caller.
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::disk::{Disk, Name};
+use super::disk::{Disk, Fault, Kind, Name};
 use crate::backend::flusher::FlushMode;
 use crate::backend::redb::{Opener, RedbBackend};
 use crate::backend::{Backend as _, BackendSnapshot};
@@ -30,6 +31,8 @@ pub struct PowerLoss {
     pub crashes: u32,
     /// How many of them were while the store recovered.
     pub crashes_in_recovery: u32,
+    /// How often a sync failed alone, and the files were opened again.
+    pub failed_syncs: u32,
 }
 
 /// Runs one seed, and checks after each crash that
@@ -235,6 +238,9 @@ impl Run {
         if !self.one_in(5) {
             self.fail_soon(most);
         }
+        if self.one_in(3) {
+            self.fail_a_sync();
+        }
         for _ in 0..1 + self.random.below(60) {
             let done = match self.random.below(20) {
                 0 | 1 => backend.maintain().map(drop).map_err(|error| error.to_string()),
@@ -255,11 +261,32 @@ impl Run {
             match done {
                 Ok(()) if self.one_in(12) => self.check_rows(&backend)?,
                 Ok(()) => {}
-                Err(_) if self.disk.has_failed() => return Ok(()),
-                Err(error) => return Err(format!("it fails without a fault: {error}")),
+                Err(error) if !self.disk.has_failed() => return Err(format!("it fails without a fault: {error}")),
+                Err(_) if self.disk.is_off() => return Ok(()),
+                Err(_) => {
+                    if backend.reopen().is_err() {
+                        return Ok(());
+                    }
+                    self.counts.failed_syncs += 1;
+                    self.disk.forgive();
+                    self.check_recovery(&backend)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Makes one of the next syncs fail.
+    fn fail_a_sync(&mut self) {
+        let name = [Name::Database, Name::Wal][self.random.below(2) as usize];
+        self.disk.fail(Fault {
+            name,
+            kind: Kind::Sync,
+            after: self.random.below(12),
+            error: std::io::ErrorKind::Other,
+            is_lasting: false,
+            is_short: false,
+        });
     }
 
     /// Writes a batch.

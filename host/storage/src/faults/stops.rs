@@ -36,8 +36,10 @@ pub(super) enum Stop {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Go {
     Succeed,
-    /// It fails without an effect.
+    /// It fails without an effect. What a sync did not write then, no later sync writes.
     Fail,
+    /// The same, because the disk is full.
+    FailFull,
     /// It fails, but it had an effect: a sync all, a write half.
     FailLate,
 }
@@ -158,7 +160,12 @@ impl Stepped {
             }
             (_, change) => change,
         };
-        if go != Go::Fail {
+        let done = match (go, change) {
+            (Go::Succeed | Go::FailLate, change) => Some(change),
+            (Go::Fail | Go::FailFull, Change::Sync) if !state.is_dead => Some(Change::FailedSync),
+            (Go::Fail | Go::FailFull, _) => None,
+        };
+        if let Some(change) = done {
             change.apply(&self.file)?;
             state.trace.push(Operation {
                 name: self.name,
@@ -167,10 +174,7 @@ impl Stepped {
         }
         drop(state);
         self.shared.changed.notify_all();
-        match go {
-            Go::Succeed => Ok(()),
-            Go::Fail | Go::FailLate => Err(io::Error::other("as planned")),
-        }
+        result(go)
     }
 
     /// Whether the last operation on this file changed its length.
@@ -219,6 +223,14 @@ impl StorageBackend for Stepped {
     }
 }
 
+fn result(go: Go) -> io::Result<()> {
+    match go {
+        Go::Succeed => Ok(()),
+        Go::Fail | Go::FailLate => Err(io::Error::other("as planned")),
+        Go::FailFull => Err(io::ErrorKind::StorageFull.into()),
+    }
+}
+
 /// What a call returned: the new state, if there is one.
 pub(super) type Returned = Result<Option<Arc<dyn BackendSnapshot>>, BackendError>;
 
@@ -236,10 +248,7 @@ pub(super) fn stepped(disk: &Arc<Disk>, shared: &Arc<Shared>, half_bytes: usize)
     let open_log = move || {
         let (_, go) = shared.stop(Stop::OpenLog);
         shared.changed.notify_all();
-        match go {
-            Go::Succeed => Ok(wal()),
-            Go::Fail | Go::FailLate => Err(io::Error::other("as planned")),
-        }
+        result(go).map(|()| wal())
     };
     trace::opener(stepped(Name::Database), open_log, half_bytes)
 }

@@ -282,17 +282,19 @@ async fn a_failing_disk_loses_no_answered_commit(half_bytes: usize) {
 #[test]
 fn power_losses_under_both_files_lose_no_acknowledged_batch() {
     let seeds = 2000;
-    let (mut batches, mut crashes, mut in_recovery) = (0, 0, 0);
+    let (mut batches, mut crashes, mut in_recovery, mut failed_syncs) = (0, 0, 0, 0);
     for seed in 0..seeds {
         let run = power_loss::run(seed).unwrap_or_else(|problem| panic!("{problem}"));
         batches += run.acknowledged;
         crashes += run.crashes;
         in_recovery += run.crashes_in_recovery;
+        failed_syncs += run.failed_syncs;
     }
     assert!(in_recovery > 100, "{in_recovery} crashes in recovery");
+    assert!(failed_syncs > 100, "{failed_syncs} failed syncs");
     println!(
         "scorecard: R2 {seeds} seeds, {batches} batches acknowledged, {crashes} crashes, \
-         {in_recovery} in recovery, 0 lost"
+         {in_recovery} in recovery, {failed_syncs} failed syncs, 0 lost"
     );
 }
 
@@ -311,6 +313,12 @@ fn many_power_losses_under_both_files_lose_no_acknowledged_batch() {
                 println!("{problem}");
                 failed += 1;
             }
+        }
+        if (seed + 1) % 1000 == 0 {
+            println!(
+                "{} seeds, {batches} batches acknowledged, {crashes} crashes, {failed} failed",
+                seed + 1 - first
+            );
         }
     }
     println!(

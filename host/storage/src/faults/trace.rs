@@ -5,13 +5,14 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use redb::StorageBackend;
 
 use super::batches::SPREAD;
 use super::disk::{Attached, Disk, Name};
 use crate::backend::flusher::FlushMode;
-use crate::backend::redb::{FIRST_RETRY, HEAL_INTERVAL, Opener, RedbBackend};
+use crate::backend::redb::{HEAL_INTERVAL, Opener, RedbBackend};
 use crate::backend::{Backend as _, BackendSnapshot};
 use crate::error::{BackendError, OpenError};
 use crate::random::Random;
@@ -24,6 +25,8 @@ pub(super) enum Change {
     Write(u64, Vec<u8>),
     SetLen(u64),
     Sync,
+    /// A sync that failed. No later one makes durable what was written before it.
+    FailedSync,
 }
 
 impl Change {
@@ -32,6 +35,7 @@ impl Change {
             Self::Write(offset, bytes) => file.write(*offset, bytes),
             Self::SetLen(len) => file.set_len(*len),
             Self::Sync => file.sync_data(),
+            Self::FailedSync => Ok(()),
         }
     }
 }
@@ -125,9 +129,14 @@ impl Trace {
     }
 
     fn is_durable(&self, at: usize) -> bool {
-        let Operation { name, .. } = &self.0[at];
-        let is_sync = |later: &Operation| same(later.name, *name) && matches!(later.change, Change::Sync);
-        self.0[at..].iter().any(is_sync)
+        let Operation { name, change } = &self.0[at];
+        let mut later = self.0[at..].iter().filter(|later| same(later.name, *name));
+        let is_synced = later.find_map(|later| match later.change {
+            Change::Sync => Some(true),
+            Change::FailedSync => Some(false),
+            Change::Write(..) | Change::SetLen(_) => None,
+        });
+        matches!(change, Change::FailedSync) || is_synced == Some(true)
     }
 
     /// The disk after a power loss.
@@ -196,7 +205,7 @@ pub(super) fn opener<D: StorageBackend, W: StorageBackend>(
         fill_bytes: half_bytes,
         flush_mode: FlushMode::Thread,
         chunk_keys: SPREAD,
-        first_retry: FIRST_RETRY,
+        first_retry: Duration::ZERO,
         heal_interval: HEAL_INTERVAL,
     }
 }

@@ -14,9 +14,13 @@ pub(crate) enum Action {
     /// `Wal::sync` in `OpenFiles::new`.
     SyncReplayed,
     /// `flusher::flush` in `OpenFiles::new`, which is one transaction.
-    RecoveryChunk,
+    RecoveryFlush,
+    /// `Wal::rewrite` in `OpenFiles::new`, after a flush that was refused.
+    RewriteLog,
     /// `OpenFiles::start`, and `Committer::publish`.
     Serve,
+    /// `RedbBackend::retry_flush` opens the files again.
+    Retry,
 
     /// `Committer::commit` calls `OpenFiles::apply`, which calls `finish_flush`. The record fits
     /// the current half, or the other one.
@@ -57,10 +61,13 @@ pub(crate) enum Action {
     /// The process ends, or `RedbBackend::reopen` goes on.
     Closed,
 
-    /// The next disk operation of the committer fails. It had an effect, or none.
+    /// The next disk operation of the committer fails. It had an effect, or none. What a sync did
+    /// not write then, no later sync writes.
     Fail { has_effect: bool },
     /// The next commit of the flusher fails. It had an effect, or none.
     FailFlusher { has_effect: bool },
+    /// The database cannot take what only the log holds: it has no space, or a damaged page.
+    RefuseFlush,
     /// The process is killed. What it wrote is still in the page cache.
     Kill,
     /// The machine stops, and the disk holds this log.

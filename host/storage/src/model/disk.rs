@@ -52,33 +52,36 @@ pub(crate) type Superseded = (usize, usize, Slot);
 /// wrote, or a part of a record that was written.
 pub(crate) fn images(durable: &Log, superseded: &[Superseded], live: &Log) -> Vec<Log> {
     let mut images = vec![*durable];
-    for half in 0..2 {
-        for slot in 0..RECORDS {
-            let between = superseded
-                .iter()
-                .filter(|(in_half, at, _)| (*in_half, *at) == (half, slot));
-            let written = between.map(|(.., held)| *held).chain([live[half][slot]]);
-            let mut versions = vec![durable[half][slot]];
-            for version in written {
-                let torn = match version {
-                    Slot::Whole(record) if version != durable[half][slot] => Slot::Torn(record),
-                    other => other,
-                };
-                for version in [version, torn] {
-                    if !versions.contains(&version) {
-                        versions.push(version);
-                    }
+    for (half, slot) in slots() {
+        let between = superseded
+            .iter()
+            .filter(|(in_half, at, _)| (*in_half, *at) == (half, slot));
+        let written = between.map(|(.., held)| *held).chain([live[half][slot]]);
+        let mut versions = vec![durable[half][slot]];
+        for version in written {
+            let torn = match version {
+                Slot::Whole(record) if version != durable[half][slot] => Slot::Torn(record),
+                other => other,
+            };
+            for version in [version, torn] {
+                if !versions.contains(&version) {
+                    versions.push(version);
                 }
             }
-            let changed = versions.split_off(1);
-            let others: Vec<Log> = changed
-                .into_iter()
-                .flat_map(|version| images.iter().map(move |image| with(image, half, slot, version)))
-                .collect();
-            images.extend(others);
         }
+        let changed = versions.split_off(1);
+        let others: Vec<Log> = changed
+            .into_iter()
+            .flat_map(|version| images.iter().map(move |image| with(image, half, slot, version)))
+            .collect();
+        images.extend(others);
     }
     images
+}
+
+/// All slots of a log.
+pub(crate) fn slots() -> impl Iterator<Item = (usize, usize)> {
+    (0..2).flat_map(|half| (0..RECORDS).map(move |slot| (half, slot)))
 }
 
 fn with(log: &Log, half: usize, slot: usize, changed: Slot) -> Log {

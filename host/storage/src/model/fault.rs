@@ -22,6 +22,9 @@ impl Protocol {
             if works_on_disk(&state.phase) {
                 faults.extend([false, true].map(|has_effect| Action::Fail { has_effect }));
             }
+            if matches!(state.phase, Phase::Opening(Opening::Flush { .. })) {
+                faults.push(Action::RefuseFlush);
+            }
             if matches!(state.flusher, Flusher::Flushes { .. }) {
                 faults.extend([false, true].map(|has_effect| Action::FailFlusher { has_effect }));
             }
@@ -42,13 +45,18 @@ impl Protocol {
                 }
                 state.flusher = Flusher::Failed;
             }
-            Action::Kill => {
-                crash(state);
+            Action::RefuseFlush => {
+                state.errors += 1;
+                if let Phase::Opening(Opening::Flush { updates, batch, .. }) = state.phase {
+                    state.phase = Phase::Opening(Opening::Refused { updates, batch });
+                }
             }
+            Action::Kill => crash(state),
             Action::LosePower(log) => {
                 crash(state);
                 (state.durable, state.live) = (log, log);
                 state.superseded.clear();
+                state.dropped = Default::default();
             }
             Action::ReplaceDatabase => {
                 state.database = Database::default();
@@ -74,20 +82,26 @@ impl Protocol {
                 self.close(state, true);
             }
             Phase::Logging(_, Logging::Written) => {
-                if has_effect {
-                    state.sync();
+                match has_effect {
+                    true => state.sync(),
+                    false => state.fail_to_sync(),
                 }
                 self.close(state, true);
             }
             _ => {
                 // redb refuses to go on after an error, so that nothing can be flushed.
-                if has_effect {
-                    match state.phase {
-                        Phase::Bypassing(_, Bypassing::Flushed) => self.write_long(state),
-                        Phase::Opening(Opening::Replayed { .. }) => self.sync_replayed(state),
-                        Phase::Opening(Opening::Flush { .. }) => self.recovery_chunk(state),
-                        _ => self.own_chunk(state),
+                match state.phase {
+                    Phase::Opening(Opening::Replayed { .. }) if !has_effect => state.fail_to_sync(),
+                    Phase::Opening(Opening::Refused { .. }) if !has_effect => {
+                        state.rewrite();
+                        state.fail_to_sync();
                     }
+                    _ if !has_effect => {}
+                    Phase::Bypassing(_, Bypassing::Flushed) => self.write_long(state),
+                    Phase::Opening(Opening::Replayed { .. }) => self.sync_replayed(state),
+                    Phase::Opening(Opening::Flush { .. }) => self.recovery_flush(state),
+                    Phase::Opening(Opening::Refused { .. }) => self.rewrite_log(state),
+                    _ => self.own_chunk(state),
                 }
                 abandon(state);
             }
@@ -101,7 +115,7 @@ fn works_on_disk(phase: &Phase) -> bool {
         phase,
         Phase::Logging(_, Logging::Fits | Logging::Written)
             | Phase::Bypassing(_, Bypassing::Flush { .. } | Bypassing::Flushed)
-            | Phase::Opening(Opening::Replayed { .. } | Opening::Flush { .. })
+            | Phase::Opening(Opening::Replayed { .. } | Opening::Flush { .. } | Opening::Refused { .. })
             | Phase::Closing {
                 step: Closing::Flush { .. },
                 ..

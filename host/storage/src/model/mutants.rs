@@ -14,6 +14,10 @@ fn counterexample(mutant: Mutant) -> (Vec<&'static str>, Vec<Action>) {
         errors: 0,
         replacements: 1,
     };
+    counterexample_within(bounds, mutant)
+}
+
+fn counterexample_within(bounds: Bounds, mutant: Mutant) -> (Vec<&'static str>, Vec<Action>) {
     let protocol = Protocol {
         bounds,
         mutant: Some(mutant),
@@ -95,12 +99,36 @@ fn a_memtable_that_is_dropped_early_hides_what_was_published() {
     assert!(counterexample(Mutant::MemtableDroppedEarly).0.contains(&IS_SEEN));
 }
 
+/// Few writes, and disk operations that fail.
+const FAILING: Bounds = Bounds {
+    writes: 2,
+    crashes: 2,
+    errors: 2,
+    replacements: 0,
+};
+
+const FAILED: Action = Action::Fail { has_effect: false };
+
+/// A sync failed, and the log was truncated. A power loss undid the truncation, and the record whose
+/// sync had failed was there, after a state without it had been served.
 #[test]
-fn a_recovery_that_flushes_unsynced_records_in_chunks_returns_a_part_of_a_batch() {
-    let (names, actions) = counterexample(Mutant::RecoveryInChunks);
+fn a_log_that_is_not_synced_when_it_is_opened_changes_later() {
+    let (names, actions) = counterexample_within(FAILING, Mutant::OpeningWithoutSync);
     assert!(names.contains(&RECOVERS));
-    assert!(
-        actions.contains(&Action::Kill),
-        "a power loss alone leaves no unsynced record"
-    );
+    assert!(actions.contains(&Action::Truncate) || actions.contains(&Action::Kill));
+}
+
+/// After a sync that failed, the next one succeeds without having written anything.
+#[test]
+fn a_recovery_that_flushes_in_chunks_returns_a_part_of_a_batch_after_a_failed_sync() {
+    let (names, actions) = counterexample_within(FAILING, Mutant::RecoveryInChunks);
+    assert!(names.contains(&RECOVERS));
+    assert!(actions.contains(&FAILED) && actions.contains(&Action::RecoveryFlush));
+}
+
+#[test]
+fn a_log_that_is_served_without_a_flush_is_lost_later_unless_it_is_written_again() {
+    let (names, actions) = counterexample_within(FAILING, Mutant::ReadOnlyWithoutRewrite);
+    assert!(names.contains(&RECOVERS));
+    assert!(actions.contains(&FAILED) && actions.contains(&Action::RefuseFlush));
 }

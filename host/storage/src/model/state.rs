@@ -1,6 +1,6 @@
 //! A state of the protocol: the files, the memory of the process, and what its callers know.
 
-use super::disk::{self, Database, Log, Slot, Superseded};
+use super::disk::{self, Database, Log, Slot, Superseded, slots};
 
 /// Keys of the store.
 pub(crate) const KEYS: usize = 3;
@@ -53,8 +53,13 @@ pub(crate) enum Mutant {
     ChecksumIgnored,
     /// Replay takes the records of another database.
     IdentityIgnored,
-    /// Recovery flushes records that only the page cache may hold, and in several transactions.
+    /// Recovery flushes its records in several transactions.
     RecoveryInChunks,
+    /// An opening does not sync the log that it has read.
+    OpeningWithoutSync,
+    /// What the log alone holds is served while the database takes no writes. The log is synced,
+    /// but not written again after a sync that failed.
+    ReadOnlyWithoutRewrite,
     /// Recovery leaves the records in the log, and the next records overwrite them.
     RecoveryWithoutFlush,
     /// The frozen memtable is dropped before its flush has ended.
@@ -116,6 +121,8 @@ pub(crate) struct State {
     pub(crate) superseded: Vec<Superseded>,
     /// What a read of the log returns.
     pub(crate) live: Log,
+    /// Slots that a failed sync did not write. The page cache has them, and takes them for written.
+    pub(crate) dropped: [[bool; RECORDS]; 2],
 
     pub(crate) phase: Phase,
     /// The half that is filled, and its next slot.
@@ -152,6 +159,8 @@ pub(crate) enum Phase {
     Opening(Opening),
     /// It waits for a request.
     Idle,
+    /// What only the log holds is served from memory. Commits are refused.
+    ReadOnly,
     /// It commits a batch that goes to the log.
     Logging(Write, Logging),
     /// It commits a batch that goes to the database.
@@ -166,10 +175,12 @@ pub(crate) enum Opening {
     Database,
     /// The records that count are in a memtable. The log is synced next.
     Replayed { updates: Memtable, batch: u8 },
-    /// The memtable is flushed in one transaction.
+    /// The memtable is flushed in one transaction, unless an error is built in.
     Flush { updates: Memtable, batch: u8, chunk: u8 },
-    /// The database holds everything.
-    Recovered { batch: u8 },
+    /// The database cannot take it. The log is written again and synced next.
+    Refused { updates: Memtable, batch: u8 },
+    /// Everything is durable. What the database does not hold is in the active memtable.
+    Recovered { batch: u8, is_read_only: bool },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -238,6 +249,7 @@ impl State {
             durable: Log::default(),
             superseded: Vec::new(),
             live: Log::default(),
+            dropped: Default::default(),
             phase: Phase::Down {
                 crashed_at: CrashPoints::default(),
             },
@@ -269,17 +281,38 @@ impl State {
         if held != contents && held != self.durable[half][slot] && !self.superseded.contains(&superseded) {
             self.superseded.push(superseded);
         }
+        self.dropped[half][slot] = false;
     }
 
-    /// Makes the log durable.
+    /// Makes the log durable, without what the page cache takes for written.
     pub(super) fn sync(&mut self) {
-        self.durable = self.live;
-        self.superseded.clear();
+        for (half, slot) in slots() {
+            if !self.dropped[half][slot] {
+                self.durable[half][slot] = self.live[half][slot];
+            }
+        }
+        let dropped = self.dropped;
+        self.superseded.retain(|(half, slot, _)| dropped[*half][*slot]);
+    }
+
+    /// A sync fails, and writes nothing.
+    pub(super) fn fail_to_sync(&mut self) {
+        for (half, slot) in slots() {
+            self.dropped[half][slot] |= self.durable[half][slot] != self.live[half][slot];
+        }
+    }
+
+    /// Writes again what the log holds.
+    pub(super) fn rewrite(&mut self) {
+        self.dropped = Default::default();
     }
 
     /// Whether snapshots can be read.
     pub(crate) fn is_in_service(&self) -> bool {
-        matches!(self.phase, Phase::Idle | Phase::Logging(..) | Phase::Bypassing(..))
+        matches!(
+            self.phase,
+            Phase::Idle | Phase::ReadOnly | Phase::Logging(..) | Phase::Bypassing(..)
+        )
     }
 
     /// The write that is being committed and that no snapshot sees yet.
@@ -287,7 +320,7 @@ impl State {
         match self.phase {
             Phase::Logging(write, step) => (step != Logging::Published).then_some(write),
             Phase::Bypassing(write, step) => (step != Bypassing::Published).then_some(write),
-            Phase::Down { .. } | Phase::Opening(_) | Phase::Idle | Phase::Closing { .. } => None,
+            Phase::Down { .. } | Phase::Opening(_) | Phase::Idle | Phase::ReadOnly | Phase::Closing { .. } => None,
         }
     }
 
@@ -345,7 +378,7 @@ impl State {
                 points.insert_if(!matches!(step, Opening::Database), CrashPoint::C10);
                 points.insert_if(self.database.file == 0 || self.database.batch == 0, CrashPoint::C11);
             }
-            Phase::Down { .. } | Phase::Idle | Phase::Logging(..) => {}
+            Phase::Down { .. } | Phase::Idle | Phase::ReadOnly | Phase::Logging(..) => {}
         }
         points
     }

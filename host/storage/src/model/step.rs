@@ -1,7 +1,7 @@
 //! The steps of the protocol.
 
 use super::action::Action;
-use super::disk::{self, Database, Record, Slot};
+use super::disk::{self, Database, Record, Slot, slots};
 use super::fault::{abandon, end_process};
 use super::state::{
     Bypassing, Closing, Flusher, KEYS, Logging, Memtable, Mutant, Opening, Phase, Protocol, RECORDS, State, keys,
@@ -15,9 +15,11 @@ impl Protocol {
             Phase::Opening(Opening::Database) if state.database.file == 0 => steps.push(Action::CreateTables),
             Phase::Opening(Opening::Database) => steps.push(Action::Replay),
             Phase::Opening(Opening::Replayed { .. }) => steps.push(Action::SyncReplayed),
-            Phase::Opening(Opening::Flush { .. }) => steps.push(Action::RecoveryChunk),
+            Phase::Opening(Opening::Flush { .. }) => steps.push(Action::RecoveryFlush),
+            Phase::Opening(Opening::Refused { .. }) => steps.push(Action::RewriteLog),
             Phase::Opening(Opening::Recovered { .. }) => steps.push(Action::Serve),
             Phase::Idle => self.idle_steps(state, steps),
+            Phase::ReadOnly => steps.push(Action::Retry),
             Phase::Logging(_, step) => self.logging_steps(state, step, steps),
             Phase::Bypassing(_, step) => match step {
                 Bypassing::Waits => steps.extend(is_flushed(state).then_some(Action::Release)),
@@ -79,8 +81,10 @@ impl Protocol {
             }
             Action::Replay => self.replay(&mut state),
             Action::SyncReplayed => self.sync_replayed(&mut state),
-            Action::RecoveryChunk => self.recovery_chunk(&mut state),
-            Action::Serve => self.serve(&mut state),
+            Action::RecoveryFlush => self.recovery_flush(&mut state),
+            Action::RewriteLog => self.rewrite_log(&mut state),
+            Action::Serve => serve(&mut state),
+            Action::Retry => abandon(&mut state),
             Action::BeginShort => self.begin(&mut state, false),
             Action::BeginLong => self.begin(&mut state, true),
             Action::Release => self.release(&mut state),
@@ -116,7 +120,7 @@ impl Protocol {
             Action::Close => self.close(&mut state, false),
             Action::CloseDatabase => closing_step(&mut state, Closing::DatabaseClosed),
             Action::Truncate => {
-                for (half, slot) in (0..2).flat_map(|half| (0..RECORDS).map(move |slot| (half, slot))) {
+                for (half, slot) in slots() {
                     state.write(half, slot, Slot::Absent);
                 }
                 let next = match self.mutant {
@@ -136,6 +140,7 @@ impl Protocol {
             }
             Action::Fail { .. }
             | Action::FailFlusher { .. }
+            | Action::RefuseFlush
             | Action::Kill
             | Action::LosePower(_)
             | Action::ReplaceDatabase => self.suffer(&mut state, action),
@@ -145,72 +150,79 @@ impl Protocol {
 
     fn replay(&self, state: &mut State) {
         let found = disk::replay(&state.database, &state.live, self.mutant);
-        let next = match found.batch > state.database.batch {
-            true => Opening::Replayed {
-                updates: found.updates,
-                batch: found.batch,
-            },
-            false => Opening::Recovered { batch: found.batch },
-        };
-        state.phase = Phase::Opening(next);
+        state.phase = Phase::Opening(Opening::Replayed {
+            updates: found.updates,
+            batch: found.batch,
+        });
     }
 
     pub(super) fn sync_replayed(&self, state: &mut State) {
         let Phase::Opening(Opening::Replayed { updates, batch }) = state.phase else {
             unreachable!("only what was replayed is synced")
         };
-        if self.mutant != Some(Mutant::RecoveryInChunks) {
+        if self.mutant != Some(Mutant::OpeningWithoutSync) {
             state.sync();
         }
-        state.phase = Phase::Opening(match self.mutant {
-            Some(Mutant::RecoveryWithoutFlush) => {
+        state.phase = Phase::Opening(match batch > state.database.batch {
+            true if self.mutant == Some(Mutant::RecoveryWithoutFlush) => {
                 state.active = updates;
-                Opening::Recovered { batch }
+                Opening::Recovered {
+                    batch,
+                    is_read_only: false,
+                }
             }
-            _ => Opening::Flush {
+            true => Opening::Flush {
                 updates,
                 batch,
                 chunk: 0,
             },
+            false => Opening::Recovered {
+                batch,
+                is_read_only: false,
+            },
         });
     }
 
-    pub(super) fn recovery_chunk(&self, state: &mut State) {
+    pub(super) fn recovery_flush(&self, state: &mut State) {
         let Phase::Opening(Opening::Flush { updates, batch, chunk }) = state.phase else {
-            unreachable!("only recovery flushes a recovered memtable")
+            unreachable!("only what was replayed is flushed")
         };
-        if self.mutant == Some(Mutant::RecoveryInChunks) {
-            let is_done = disk::flush_chunk(&mut state.database, &updates, chunk, batch, self.mutant);
-            state.phase = Phase::Opening(match is_done {
-                true => Opening::Recovered { batch },
-                false => Opening::Flush {
-                    updates,
-                    batch,
-                    chunk: chunk + 1,
-                },
-            });
-            return;
-        }
-        state.database.rows = disk::overlay(&state.database.rows, &updates);
-        state.database.batch = batch;
-        state.phase = Phase::Opening(Opening::Recovered { batch });
+        let is_done = match self.mutant {
+            Some(Mutant::RecoveryInChunks) => {
+                disk::flush_chunk(&mut state.database, &updates, chunk, batch, self.mutant)
+            }
+            _ => {
+                state.database.rows = disk::overlay(&state.database.rows, &updates);
+                state.database.batch = batch;
+                true
+            }
+        };
+        state.phase = Phase::Opening(match is_done {
+            true => Opening::Recovered {
+                batch,
+                is_read_only: false,
+            },
+            false => Opening::Flush {
+                updates,
+                batch,
+                chunk: chunk + 1,
+            },
+        });
     }
 
-    /// The recovered state is what callers see from now on.
-    fn serve(&self, state: &mut State) {
-        let Phase::Opening(Opening::Recovered { batch }) = state.phase else {
-            unreachable!("only what is recovered can serve")
+    pub(super) fn rewrite_log(&self, state: &mut State) {
+        let Phase::Opening(Opening::Refused { updates, batch }) = state.phase else {
+            unreachable!("only what the database refused is written again")
         };
-        state.flushed = state.database.rows;
-        let recovered = disk::overlay(&state.flushed, &state.active);
-        if recovered != state.visible {
-            state.visible = recovered;
-            // One of them was durable. All the others had the same batch number, and are gone.
-            state.unknown.clear();
+        if self.mutant != Some(Mutant::ReadOnlyWithoutRewrite) {
+            state.rewrite();
         }
-        state.batch = batch;
-        (state.half, state.end) = (0, 0);
-        state.phase = Phase::Idle;
+        state.sync();
+        state.active = updates;
+        state.phase = Phase::Opening(Opening::Recovered {
+            batch,
+            is_read_only: true,
+        });
     }
 
     fn begin(&self, state: &mut State, is_long: bool) {
@@ -341,6 +353,20 @@ impl Protocol {
             _ => {}
         }
     }
+}
+
+/// The recovered state is what callers see from now on.
+fn serve(state: &mut State) {
+    let Phase::Opening(Opening::Recovered { batch, is_read_only }) = state.phase else {
+        unreachable!("only what is recovered can serve")
+    };
+    state.flushed = state.database.rows;
+    state.visible = disk::overlay(&state.flushed, &state.active);
+    // What was not recovered is gone: callers may have seen that.
+    state.unknown.clear();
+    state.batch = batch;
+    (state.half, state.end) = (0, 0);
+    state.phase = if is_read_only { Phase::ReadOnly } else { Phase::Idle };
 }
 
 /// Whether the result of the flush is in the channel.
