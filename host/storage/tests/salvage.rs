@@ -7,7 +7,9 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use stowage_storage::{Config, Gap, Import, OpenError, Row, RowValue, SalvageReport, Salvaged, Store, salvage, verify};
+use stowage_storage::{
+    Config, Gap, Import, KeyRange, OpenError, Row, RowValue, SalvageReport, Salvaged, Store, salvage, verify,
+};
 use tempfile::TempDir;
 
 const PAGE_BYTES: usize = 4096;

@@ -330,11 +330,9 @@ fn walk(seed: u64, mutant: Option<Mutant>) -> Pair {
             steps.retain(|step| *step != Action::Close);
         }
         // What has seldom an occasion is taken often.
-        let one_in = match faults.contains(&Action::RefuseFlush) {
-            true => 3,
-            false => 20,
-        };
-        let offered = if !faults.is_empty() && random.below(one_in) == 0 {
+        let offered = if faults.contains(&Action::RefuseFlush) && random.below(3) == 0 {
+            vec![Action::RefuseFlush]
+        } else if !faults.is_empty() && random.below(20) == 0 {
             faults
         } else {
             steps

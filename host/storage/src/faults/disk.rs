@@ -85,7 +85,7 @@ struct File {
     durable: Vec<u8>,
     /// Changes since the last sync.
     unsynced: Vec<Change>,
-    /// Changes that a failed sync did not write. They can be read, and no later sync writes them.
+    /// Writes that a failed sync did not do. They can be read, and no later sync does them.
     dropped: Vec<Change>,
 }
 
@@ -391,8 +391,11 @@ impl StorageBackend for Attached {
         let mut state = self.0.state.lock();
         if let Err((error, _)) = state.work(self.1, Kind::Sync) {
             if !state.is_off {
+                // The length is metadata, which the system does not forget.
                 let file = &mut state.files[self.1 as usize];
-                file.dropped.append(&mut file.unsynced);
+                let (dropped, kept) = file.unsynced.drain(..).partition(|change| change.range().is_some());
+                file.unsynced = kept;
+                file.dropped.extend::<Vec<_>>(dropped);
             }
             return Err(error);
         }

@@ -17,7 +17,6 @@ mod engine;
 mod errors;
 #[cfg(test)]
 mod gate;
-pub mod power_loss;
 #[cfg(test)]
 mod mutants;
 pub mod power_loss;

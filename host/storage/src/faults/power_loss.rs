@@ -117,7 +117,9 @@ impl Run {
             }
             self.crash();
             for _ in 0..self.random.below(3) {
-                self.fail_soon(24);
+                // In the opening, or in the flush of recovery.
+                let most = [24, 100][self.random.below(2) as usize];
+                self.fail_soon(most);
                 let opened = self.open()?;
                 self.counts.crashes_in_recovery += u32::from(opened.is_none());
                 if let Some(mut backend) = opened
@@ -129,6 +131,7 @@ impl Run {
                 self.crash();
             }
         }
+        self.disk.heal();
         let mut backend = self.reopen()?;
         for _ in 0..3 {
             self.write(&mut backend)
@@ -156,16 +159,34 @@ impl Run {
     /// Ends this life of the disk.
     fn crash(&mut self) {
         self.counts.crashes += 1;
-        let after = match self.random.below(8) {
-            0 => self.disk.after_kill(),
-            _ => self.disk.after_power_loss(&mut self.random),
+        let is_kill = self.one_in(4);
+        let after = match is_kill {
+            true => self.disk.after_kill(),
+            false => self.disk.after_power_loss(&mut self.random),
         };
         self.disk = Arc::new(after);
         self.lie();
+        // A killed process leaves what is not synced. A sync that fails then has much to forget.
+        if is_kill && self.one_in(2) {
+            self.fail_a_sync(Name::Wal, 1);
+        }
     }
 
-    /// Opens the store and checks all rows. `None` if the power failed meanwhile.
+    /// Opens the store and checks all rows. If a sync fails alone, it is opened again. `None` if
+    /// the power failed meanwhile.
     fn open(&mut self) -> Result<Option<RedbBackend>, String> {
+        let opened = self.open_once()?;
+        match opened.is_none() && !self.disk.is_off() {
+            true => {
+                self.counts.failed_syncs += 1;
+                self.disk.forgive();
+                self.open_once()
+            }
+            false => Ok(opened),
+        }
+    }
+
+    fn open_once(&mut self) -> Result<Option<RedbBackend>, String> {
         let (database, wal, space) = (Arc::clone(&self.disk), Arc::clone(&self.disk), Arc::clone(&self.disk));
         let opener = Opener {
             database: Box::new(move || Ok(Box::new(database.attach(Name::Database)))),
@@ -239,7 +260,8 @@ impl Run {
             self.fail_soon(most);
         }
         if self.one_in(3) {
-            self.fail_a_sync();
+            let name = [Name::Database, Name::Wal][self.random.below(2) as usize];
+            self.fail_a_sync(name, 12);
         }
         for _ in 0..1 + self.random.below(60) {
             let done = match self.random.below(20) {
@@ -264,25 +286,30 @@ impl Run {
                 Err(error) if !self.disk.has_failed() => return Err(format!("it fails without a fault: {error}")),
                 Err(_) if self.disk.is_off() => return Ok(()),
                 Err(_) => {
-                    if backend.reopen().is_err() {
+                    // What could not be read while the power is off counts as damaged.
+                    if backend.reopen().is_err() || self.disk.is_off() {
                         return Ok(());
                     }
                     self.counts.failed_syncs += 1;
                     self.disk.forgive();
                     self.check_recovery(&backend)?;
+                    if self.one_in(2) {
+                        // The power fails before the next write.
+                        return Ok(());
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    /// Makes one of the next syncs fail.
-    fn fail_a_sync(&mut self) {
-        let name = [Name::Database, Name::Wal][self.random.below(2) as usize];
+    /// Makes one of the next syncs of a file fail.
+    fn fail_a_sync(&mut self, name: Name, most: u64) {
+        let after = self.random.below(most);
         self.disk.fail(Fault {
             name,
             kind: Kind::Sync,
-            after: self.random.below(12),
+            after,
             error: std::io::ErrorKind::Other,
             is_lasting: false,
             is_short: false,
