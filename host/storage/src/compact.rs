@@ -7,7 +7,8 @@ use redb::Database;
 
 use crate::backend::database::DatabaseSnapshot;
 use crate::backend::new_database::{self, NewDatabase};
-use crate::backend::redb::{RedbBackend, file_opener};
+use crate::backend::opener::file_opener;
+use crate::backend::redb::RedbBackend;
 use crate::backend::wal::HALF_BYTES;
 use crate::backend::{Backend as _, BackendSnapshot as _, format};
 use crate::error::{BackendError, OpenError};

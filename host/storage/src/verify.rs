@@ -15,7 +15,7 @@ use crate::backend::format::{self, FORMAT_VERSION, Format, UNCHECKED_FORMAT};
 use crate::backend::pages::CheckedPages;
 use crate::backend::scratch::Scratch;
 use crate::backend::wal::{HALF_BYTES, Wal};
-use crate::backend::{BackendSnapshot as _, redb::file_opener};
+use crate::backend::{BackendSnapshot as _, opener::file_opener};
 use crate::error::{BackendError, OpenError};
 use crate::row::{self, RowValue};
 

@@ -16,7 +16,8 @@ use super::batches::{self, HALF_BYTES};
 use super::disk::Disk;
 use super::stops::{Go, Returned, Role, Shared, State, Stop, stepped};
 use super::trace::Trace;
-use crate::backend::redb::{Opener, RedbBackend};
+use crate::backend::opener::Opener;
+use crate::backend::redb::RedbBackend;
 use crate::backend::{ApplyError, Backend as _, KeyUpdate};
 use crate::error::BackendError;
 

@@ -39,7 +39,7 @@ fn open_disk(
     use std::sync::Arc;
 
     let (database, wal, space) = (Arc::clone(disk), Arc::clone(disk), Arc::clone(disk));
-    let opener = crate::backend::redb::Opener {
+    let opener = crate::backend::opener::Opener {
         database: Box::new(move || Ok(Box::new(database.attach(disk::Name::Database)))),
         wal: Box::new(move || Ok(Box::new(wal.attach(disk::Name::Wal)))),
         has_space: Box::new(move || space.check_space()),

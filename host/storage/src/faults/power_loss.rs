@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use super::disk::{Disk, Fault, Kind, Name};
 use crate::backend::flusher::FlushMode;
-use crate::backend::redb::{Opener, RedbBackend};
+use crate::backend::opener::Opener;
+use crate::backend::redb::RedbBackend;
 use crate::backend::{Backend as _, BackendSnapshot};
 use crate::random::Random;
 use crate::stored;

@@ -12,7 +12,7 @@ use redb::StorageBackend;
 use super::disk::{Attached, Disk, Name};
 use super::trace::{self, Change, Operation, Trace};
 use crate::backend::BackendSnapshot;
-use crate::backend::redb::Opener;
+use crate::backend::opener::Opener;
 use crate::error::BackendError;
 
 /// A test that waits longer has found a deadlock.

@@ -11,11 +11,11 @@ pub(crate) enum Action {
     CreateTables,
     /// `Wal::open` and `Wal::replay`.
     Replay,
-    /// `Wal::sync` in `OpenFiles::new`.
+    /// `Wal::sync` in `recovery::recover`.
     SyncReplayed,
-    /// `flusher::flush` in `OpenFiles::new`, which is one transaction.
+    /// `flusher::flush` in `recovery::recover`, which is one transaction.
     RecoveryFlush,
-    /// `Wal::rewrite` in `OpenFiles::new`, after a flush that was refused.
+    /// `Wal::rewrite` in `recovery::recover`, after a flush that was refused.
     RewriteLog,
     /// `OpenFiles::start`, and `Committer::publish`.
     Serve,
