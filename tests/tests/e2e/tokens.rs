@@ -24,14 +24,17 @@ const TOKEN: &str = "a-Token-of-30-characters-4f9c2";
 enum Asks {
     Token,
     AdminToken,
-    /// The page of the console and the begin of a session: a link is their credential.
+    /// One of both.
+    EitherToken,
+    /// The page of the console and the begin of a session: a link is their credential. Probes, which
+    /// tell nothing of what is stored.
     Nothing,
 }
-use Asks::{AdminToken, Nothing, Token};
+use Asks::{AdminToken, EitherToken, Nothing, Token};
 
 /// Routes whose paths are in the source, and what each asks for. The methods of the API come from
 /// its description.
-const ROUTES: [(&str, &str, Asks); 29] = [
+const ROUTES: [(&str, &str, Asks); 36] = [
     ("GET", "/ws", Token),
     ("GET", "/openapi.json", Token),
     ("GET", "/asyncapi.json", Token),
@@ -59,6 +62,13 @@ const ROUTES: [(&str, &str, Asks); 29] = [
     ("POST", "/admin/modules/rollback", AdminToken),
     ("POST", "/admin/modules/unload", AdminToken),
     ("POST", "/admin/console/link", AdminToken),
+    ("GET", "/admin/backup", AdminToken),
+    ("POST", "/admin/backup", AdminToken),
+    ("GET", "/admin/db/check", AdminToken),
+    ("GET", "/admin/db/dump", AdminToken),
+    ("GET", "/metrics", EitherToken),
+    ("GET", "/healthz", Nothing),
+    ("GET", "/readyz", Nothing),
     ("GET", "/console/info", Nothing),
     ("GET", "/console", Nothing),
 ];
@@ -175,6 +185,7 @@ async fn each_route_asks_for_its_token() {
         let (right, other) = match asks {
             Token => (TOKEN, admin.as_str()),
             AdminToken => (admin.as_str(), TOKEN),
+            EitherToken => (TOKEN, "another"),
             Nothing => {
                 assert_ne!(status(&host, method, path, None).await, 401, "{shown}");
                 continue;
