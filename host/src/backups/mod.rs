@@ -234,20 +234,25 @@ impl Inner {
                 ended.error = Some(error.to_string());
             }
             Err(error) => {
-                tracing::warn!(to = ended.to, error = %chain(&error), "the backup failed");
-                self.counts.failed();
-                state.failure = Some(BackupFailure {
-                    at: ended.until,
-                    to: ended.to.clone(),
-                    message: chain(&error),
-                    attempts: 1,
-                });
+                self.failed(&mut state, &ended.to, &error);
                 ended.error = Some(chain(&error));
             }
         }
         state.last = Some(ended);
         drop(state);
         self.ended.send_modify(|count| *count += 1);
+    }
+
+    /// Notes an attempt that failed.
+    fn failed(&self, state: &mut State, to: &str, error: &Error) {
+        tracing::warn!(to, error = %chain(error), "the backup failed");
+        self.counts.failed();
+        state.failure = Some(BackupFailure {
+            at: now_ms(),
+            to: to.to_owned(),
+            message: chain(error),
+            attempts: 1,
+        });
     }
 }
 

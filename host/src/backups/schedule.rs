@@ -7,7 +7,7 @@ use stowage_deploy::api::LastBackup;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{Backups, StartError, chain};
+use super::{Backups, StartError, State};
 use crate::console::now_ms;
 
 /// The wait after the first attempt that failed; it doubles with each further one.
@@ -49,6 +49,12 @@ impl Schedule {
         &self.shown
     }
 
+    /// When the next backup is due after one more attempt that failed.
+    fn after_failure(&self, state: &mut State) -> u64 {
+        state.failures = state.failures.saturating_add(1);
+        now_ms() + ms(self.retry(state.failures))
+    }
+
     /// The wait after so many attempts that failed.
     fn retry(&self, failures: u32) -> Duration {
         let doubled = FIRST_RETRY.saturating_mul(1 << failures.saturating_sub(1).min(16));
@@ -84,9 +90,10 @@ impl Backups {
                 }
                 Err(StartError::Busy { .. }) => now_ms(),
                 Err(StartError::Stopping) => return,
-                Err(error @ StartError::Place(_)) => {
-                    tracing::warn!(to = schedule.shown, error = %chain(&error), "the backup failed");
-                    now_ms() + ms(schedule.retry(1))
+                Err(StartError::Place(error)) => {
+                    let mut state = self.0.state.lock();
+                    self.0.failed(&mut state, &schedule.shown, &error);
+                    schedule.after_failure(&mut state)
                 }
             };
         }
@@ -127,10 +134,7 @@ impl Backups {
                 state.failures = 0;
                 next
             }
-            None => {
-                state.failures = state.failures.saturating_add(1);
-                now_ms() + ms(schedule.retry(state.failures))
-            }
+            None => schedule.after_failure(&mut state),
         }
     }
 }

@@ -37,6 +37,9 @@ impl Transfers {
         task_id: &str,
         change: TaskChange,
     ) -> Result<Option<Staged>, StorageError> {
+        if check_task_id(task_id).is_err() {
+            return Ok(None);
+        }
         match table::number(tx, task_id)? {
             Some(id) => stage(tx, id, task_id, change),
             None => Ok(None),

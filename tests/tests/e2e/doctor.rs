@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use stowage_storage::{Config, Store};
 use stowage_tests::careless_store::CarelessStore;
 use stowage_tests::cli::{Cli, CliOutput};
 use stowage_tests::fixture::SpaceFixture;
@@ -19,7 +20,7 @@ use tempfile::TempDir;
 const OF_THE_MACHINE: [&str; 4] = ["disk", "file-system", "sync", "open-files"];
 
 /// All checks, in the order in which they are told.
-const ALL: [&str; 16] = [
+const ALL: [&str; 17] = [
     "settings",
     "data-directory",
     "admin-token",
@@ -31,6 +32,7 @@ const ALL: [&str; 16] = [
     "server",
     "database",
     "port",
+    "tls",
     "space",
     "modules",
     "watched-modules",
@@ -144,7 +146,7 @@ async fn all_is_well_beside_a_running_server_and_after_its_end() {
     let output = look().run().await;
     assert_well(&output);
     assert_found(&output, "server", "ok", &["no server"]);
-    assert_found(&output, "database", "ok", &["format 1", "closed in order"]);
+    assert_found(&output, "database", "ok", &["format 2", "closed in order"]);
     assert_found(&output, "compiled-modules", "ok", &[]);
     assert!(contents(&data) == before, "a look changes nothing");
 }
@@ -253,7 +255,7 @@ async fn a_server_file_that_a_killed_server_left_is_found() {
 #[tokio::test]
 async fn a_process_that_has_the_database_open_and_is_no_server_is_found() {
     let (_dir, data) = stopped().await;
-    let open = redb::Database::open(data.join("stowage.redb")).unwrap();
+    let open = Store::open(&data.join("stowage.redb"), Config::default()).unwrap();
     let pid = std::process::id();
     let look = async || doctor(&data).args(["--listen", "127.0.0.1:0"]).run().await;
     assert_found(&look().await, "server", "warning", &[&format!("process {pid} (")]);
@@ -264,7 +266,7 @@ async fn a_process_that_has_the_database_open_and_is_no_server_is_found() {
     )
     .unwrap();
     assert_found(&look().await, "server", "error", &["gives no answer", "127.0.0.1:1"]);
-    drop(open);
+    open.close().await;
 }
 
 #[tokio::test]
@@ -272,14 +274,15 @@ async fn a_database_of_a_newer_version_or_of_another_program_is_found() {
     let (_dir, data) = stopped().await;
     let file = data.join("stowage.redb");
     let look = async || doctor(&data).args(["--listen", "127.0.0.1:0"]).run().await;
+    fs::remove_file(&file).unwrap();
     {
-        let db = redb::Database::open(&file).unwrap();
+        let db = redb::Database::create(&file).unwrap();
         let write = db.begin_write().unwrap();
         let meta = redb::TableDefinition::<&str, u64>::new("meta");
-        write.open_table(meta).unwrap().insert("format", 2).unwrap();
+        write.open_table(meta).unwrap().insert("format", 99).unwrap();
         write.commit().unwrap();
     }
-    assert_found(&look().await, "database", "error", &["format 2", "newer"]);
+    assert_found(&look().await, "database", "error", &["format 99", "newer"]);
     fs::write(&file, vec![7; 10_000]).unwrap();
     assert_found(
         &look().await,

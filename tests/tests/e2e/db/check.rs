@@ -187,7 +187,7 @@ async fn a_check_beside_calls_finds_nothing() {
             if end.load(Ordering::Relaxed) {
                 break;
             }
-            let name = format!("folder {n}");
+            let name = format!("another folder {n}");
             scene.host.ok("createImFavoriteFolder", json!({"name": name})).await;
         }
     };
