@@ -37,7 +37,7 @@ impl Metrics {
         let request = wire::request(Method::GET, host.address(), "/metrics").body(Full::new(Bytes::new()));
         let reply = wire::send(host.address(), request.expect("a path")).await;
         assert_eq!(reply.status, 200, "{:?}", reply.body);
-        Metrics::parse(&String::from_utf8(reply.body.to_vec()).expect("metrics are UTF-8"))
+        Metrics::parse(std::str::from_utf8(&reply.body).expect("metrics are UTF-8"))
     }
 
     /// Reads metrics. A parser of others checks the format; this one is for values.

@@ -128,8 +128,7 @@ impl Process {
         let mut lines = self.stdout.clone();
         // An error says that the stream has ended. It may have printed before.
         let _ = lines.wait_for(|lines| !lines.is_empty()).await;
-        let first = self.stdout.borrow().front().cloned();
-        first
+        self.stdout.borrow().front().cloned()
     }
 
     /// Waits until `found` gives a value for the lines of stdout.

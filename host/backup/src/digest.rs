@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn rows_that_differ_in_anything_have_other_digests() {
-        let rows: [&[(&[u8], Kind, &[u8])]; 6] = [
+        type Sample<'a> = (&'a [u8], Kind, &'a [u8]);
+        let rows: [&[Sample<'_>]; 6] = [
             &[],
             &[(b"ab", Kind::Value, b"c")],
             &[(b"a", Kind::Value, b"bc")],

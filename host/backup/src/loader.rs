@@ -19,7 +19,7 @@ impl Loader {
     /// Adds a row. It is fastest in the order of tables and keys.
     pub(crate) fn push(&mut self, table: &str, row: Row<'_>) -> Result<(), Error> {
         // The form of a chunk's rows was checked: a counter has 8 bytes.
-        let Some(value) = row.to_stored() else { return Ok(()) };
+        let Some(value) = row.stored() else { return Ok(()) };
         let row = StoredRow {
             table,
             key: row.key,

@@ -41,7 +41,7 @@ impl Row<'_> {
     }
 
     /// The form that storage takes. `None` for a counter that has not 8 bytes.
-    pub(crate) fn to_stored(&self) -> Option<RowValue<'_>> {
+    pub(crate) fn stored(&self) -> Option<RowValue<'_>> {
         match self.kind {
             Kind::Value => Some(RowValue::Value(self.value)),
             Kind::Counter => self.counter().map(RowValue::Counter),

@@ -9,25 +9,20 @@ use stowage_deploy::watched::Watched;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::backups::Backups;
 use crate::health::Health;
 use crate::hooks::Hooks;
-use crate::metrics::Metrics;
-use crate::overview::Overview;
 use crate::services::Services;
 
 /// The tasks by name. Each ends after `stop` is cancelled.
 pub(super) struct Jobs(Vec<(&'static str, JoinHandle<()>)>);
 
 impl Jobs {
+    /// The tasks of transfers, the space and modules. Others are added.
     pub(super) fn start(
         hooks: Arc<Hooks>,
         services: &Services,
         deployer: Deployer,
         watched: Option<Watched>,
-        overview: Overview,
-        metrics: Metrics,
-        backups: Backups,
         stop: &CancellationToken,
     ) -> Jobs {
         let cloud = {
@@ -41,9 +36,6 @@ impl Jobs {
             jobs.push(("watched directory", tokio::spawn(watching)));
         }
         jobs.push(("module supervisor", tokio::spawn(deployer.run(stop.clone()))));
-        jobs.push(("backups", tokio::spawn(backups.run(stop.clone()))));
-        jobs.push(("overview", tokio::spawn(overview.run(stop.clone()))));
-        jobs.push(("metrics", tokio::spawn(metrics.run(stop.clone()))));
         Jobs(jobs)
     }
 

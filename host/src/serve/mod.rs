@@ -136,16 +136,10 @@ pub async fn run(settings: Settings, journal: Journal, exports: Exports) -> anyh
         config.body_timeout,
         stop.clone(),
     );
-    let mut jobs = Jobs::start(
-        hooks,
-        &services,
-        deployer.clone(),
-        watched,
-        overview,
-        metrics.clone(),
-        backups.clone(),
-        &stop,
-    );
+    let mut jobs = Jobs::start(hooks, &services, deployer.clone(), watched, &stop);
+    jobs.add("backups", tokio::spawn(backups.clone().run(stop.clone())));
+    jobs.add("overview", tokio::spawn(overview.run(stop.clone())));
+    jobs.add("metrics", tokio::spawn(metrics.clone().run(stop.clone())));
 
     data.announce(endpoint, bound.tls.as_ref().map(Tls::fingerprint).as_deref())?;
     if let Some(tls) = bound.tls.clone() {

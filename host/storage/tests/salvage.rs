@@ -18,6 +18,7 @@ const RECORD_HEADER_BYTES: usize = 24;
 
 type Place = (String, Vec<u8>);
 type Rows = BTreeMap<Place, Vec<u8>>;
+type Strays = Vec<(Place, Vec<u8>)>;
 
 fn place() -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -34,7 +35,7 @@ fn owned(row: Row<'_>) -> (Place, Vec<u8>) {
 }
 
 /// What is salvaged of a store: its rows after the log, its stray rows, and the report.
-fn salvaged(path: &Path) -> Result<(Rows, Vec<(Place, Vec<u8>)>, SalvageReport), OpenError> {
+fn salvaged(path: &Path) -> Result<(Rows, Strays, SalvageReport), OpenError> {
     let (mut rows, mut strays) = (Rows::new(), vec![]);
     let report = salvage(path, |found| match found {
         Salvaged::Row(row) => rows.extend([owned(row)]),

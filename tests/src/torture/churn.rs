@@ -71,7 +71,7 @@ async fn change(host: &TestHost, from: u64, changes: u64, deletes: bool) {
         let mut connection = Client::new(address);
         for n in (client..changes).step_by(usize::try_from(CLIENTS).unwrap_or(1)) {
             let unique = format!("favourite {}", n % LIVE);
-            if deletes && n / LIVE % 2 == 0 {
+            if deletes && (n / LIVE).is_multiple_of(2) {
                 connection
                     .ok("transferApi/deleteImFavorites", json!({ "uniques": [unique] }))
                     .await;

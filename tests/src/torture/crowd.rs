@@ -100,7 +100,7 @@ pub(super) async fn write(mut writer: Writer, address: SocketAddr, shared: Arc<S
             }
         }
         rounds += 1;
-        if rounds % 200 == 0 {
+        if rounds.is_multiple_of(200) {
             // It learns which uploads have ended, and forgets the downloads that have.
             let world = World::read_beside_others(&mut client, writer.number).await;
             if let Err(lost) = writer.compare(&world) {

@@ -182,9 +182,8 @@ pub fn same_as_space(world: &World, space: &SpaceFixture) -> Result<u64, String>
             };
             for field in FIELDS {
                 let (here, there) = (&row[field], &there[field]);
-                let comparable =
-                    !here.is_null() && !there.is_null() && !(field == "type" && collection == "storage-files");
-                if comparable && here != there {
+                let is_left_out = here.is_null() || there.is_null() || field == "type" && collection == "storage-files";
+                if !is_left_out && here != there {
                     return Err(format!(
                         "{field} of {collection} {id}: {here} here, {there} in the space"
                     ));

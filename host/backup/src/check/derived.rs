@@ -99,7 +99,7 @@ impl Scope {
         let tables = DERIVED_TABLES
             .into_iter()
             .enumerate()
-            .filter(|(_, table)| table.of.iter().all(|name| is_kept(name)));
+            .filter(|(_, table)| table.of.iter().all(is_kept));
         Ok(Scope {
             tables: tables.collect(),
             collections: kept,

@@ -133,7 +133,7 @@ fn parse(slot: &Slot, file: u8, batch: u8, mutant: Option<Mutant>) -> Option<(Re
 /// and one of the others. Every third write removes the first key.
 pub(crate) fn update(write: Write, key: usize) -> Option<Option<Write>> {
     match key {
-        0 if write % 3 == 0 => Some(None),
+        0 if write.is_multiple_of(3) => Some(None),
         0 => Some(Some(write)),
         _ => (key == 1 + usize::from(write) % 2).then_some(Some(write)),
     }

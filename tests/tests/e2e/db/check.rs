@@ -141,7 +141,7 @@ async fn each_planted_inconsistency_is_found() {
         let data = scene.dir.path().join("copy");
         copy(launch.data(), &data);
         let store = Store::open(&data.join("stowage.redb"), Config::default()).unwrap();
-        store.update(|tx| plant(tx)).await.unwrap();
+        store.update(plant).await.unwrap();
         store.close().await;
         let report = db(["check", "--json"], &data).fails(1).await.json();
         let findings = report["findings"].as_array().unwrap();
