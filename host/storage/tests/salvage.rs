@@ -100,7 +100,7 @@ async fn all_rows_of_undamaged_pages_are_salvaged_and_lost_ranges_are_reported()
             let told = report.gaps.iter().any(|gap| is_inside(gap, place));
             assert!(told, "page {page}: the loss of {place:?} is not in {:?}", report.gaps);
         }
-        // Below a lost branch, the rows of whole pages are stray ones. Only those of one page are gone.
+        // Below a lost branch, rows of whole pages are stray ones. Only those of one page are gone.
         let lost = missing.iter().filter(|(place, value)| {
             let is_stray = |(at, found): &(Place, Vec<u8>)| at == *place && found == *value;
             !strays.iter().any(is_stray)

@@ -26,8 +26,8 @@ enum Asks {
     AdminToken,
     /// One of both.
     EitherToken,
-    /// The page of the console and the begin of a session: a link is their credential. Probes, which
-    /// tell nothing of what is stored.
+    /// The page of the console and the begin of a session: a link is their credential. And probes:
+    /// they tell nothing of what is stored.
     Nothing,
 }
 use Asks::{AdminToken, EitherToken, Nothing, Token};

@@ -109,7 +109,7 @@ const FAILING: Bounds = Bounds {
 
 const FAILED: Action = Action::Fail { has_effect: false };
 
-/// A sync failed, and the log was truncated. A power loss undid the truncation, and the record whose
+/// A sync failed, and the log was truncated. A power loss undid the truncation. The record whose
 /// sync had failed was there, after a state without it had been served.
 #[test]
 fn a_log_that_is_not_synced_when_it_is_opened_changes_later() {
