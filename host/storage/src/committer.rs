@@ -363,34 +363,40 @@ impl Committer {
         }
     }
 
-    /// Begins or continues a checkpoint, if somebody waits for one.
+    /// Begins or continues a checkpoint, if somebody waits for one. Those who asked while it was
+    /// made get the next one: nothing else may come that would begin it.
     fn go_on_with_checkpoints(&mut self) {
-        if self.checkpoints.current.is_empty() {
-            self.checkpoints.current = std::mem::take(&mut self.checkpoints.next);
-        }
-        if self.checkpoints.current.is_empty() || self.broken.is_some() {
-            self.end_checkpoints(self.broken.as_ref().map(|(error, _)| error.clone()));
-            return;
-        }
-        let backend = &mut self.backend;
-        match catch_unwind(AssertUnwindSafe(|| backend.checkpoint())) {
-            Ok(Ok(None)) => {}
-            Ok(Ok(Some(CheckpointState { state, batch }))) => {
-                for reply in self.checkpoints.current.drain(..) {
-                    // Who asked may have gone.
-                    let state = Arc::clone(&state);
-                    let _ = reply.send(Ok(CheckpointState { state, batch }));
-                }
+        loop {
+            if self.checkpoints.current.is_empty() {
+                self.checkpoints.current = std::mem::take(&mut self.checkpoints.next);
             }
-            Ok(Err(ApplyError::Refused(error))) => self.end_checkpoints(Some(error)),
-            Ok(Err(ApplyError::Failed(error))) => drop(self.fail(error)),
-            Err(_) => drop(self.fail(BackendError::Failed("a checkpoint panicked".into()))),
+            if self.checkpoints.current.is_empty() {
+                return;
+            }
+            if let Some((error, _)) = &self.broken {
+                self.end_checkpoints(error.clone());
+                continue;
+            }
+            let backend = &mut self.backend;
+            match catch_unwind(AssertUnwindSafe(|| backend.checkpoint())) {
+                // It waits for a flush, after which maintenance is due.
+                Ok(Ok(None)) => return,
+                Ok(Ok(Some(CheckpointState { state, batch }))) => {
+                    for reply in self.checkpoints.current.drain(..) {
+                        // Who asked may have gone.
+                        let state = Arc::clone(&state);
+                        let _ = reply.send(Ok(CheckpointState { state, batch }));
+                    }
+                }
+                Ok(Err(ApplyError::Refused(error))) => self.end_checkpoints(error),
+                Ok(Err(ApplyError::Failed(error))) => drop(self.fail(error)),
+                Err(_) => drop(self.fail(BackendError::Failed("a checkpoint panicked".into()))),
+            }
         }
     }
 
     /// Tells those who wait that the checkpoint failed.
-    fn end_checkpoints(&mut self, error: Option<BackendError>) {
-        let error = error.unwrap_or(BackendError::Closed);
+    fn end_checkpoints(&mut self, error: BackendError) {
         for reply in self.checkpoints.current.drain(..) {
             let _ = reply.send(Err(error.clone()));
         }
@@ -417,7 +423,7 @@ impl Committer {
     /// Makes all reads fail, and all open transactions conflict: it is unknown whether the disk
     /// holds the failed batch.
     fn retire(&mut self, error: BackendError) {
-        self.end_checkpoints(Some(error.clone()));
+        self.end_checkpoints(error.clone());
         self.sequence += 1;
         self.history.reset(self.sequence);
         self.versions.clear(self.sequence);

@@ -13,6 +13,7 @@ use crate::backend::format::{self, FORMAT_VERSION, Format, UNCHECKED_FORMAT};
 use crate::backend::pages::CheckedPages;
 use crate::backend::wal::{HALF_BYTES, Wal};
 use crate::error::OpenError;
+use crate::log_file;
 
 /// Memory for pages of the database. Only its tables' heads are read.
 const CACHE_BYTES: usize = 1 << 20;
@@ -107,13 +108,10 @@ fn open(
 
 /// The batches of the log that the database does not hold.
 fn waiting_batches(db: &ReadOnlyDatabase, path: &Path) -> Result<u64, crate::BackendError> {
-    let file = match File::open(path.with_extension("wal")) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        Err(error) => return Err(error.into()),
+    let Some(disk) = log_file::open(path)? else {
+        return Ok(0);
     };
     let (file_id, flushed) = format::identity(db)?;
-    let disk = FileBackend::new(file).map_err(io::Error::other)?;
     let wal = Wal::open(Box::new(disk), file_id, HALF_BYTES)?;
     let replay = wal.replay(flushed, |_, _| {})?;
     Ok(replay.last.saturating_sub(flushed))

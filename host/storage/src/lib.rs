@@ -53,6 +53,7 @@ mod history;
 mod import;
 mod inspect;
 mod keys;
+mod log_file;
 mod merge;
 #[cfg(test)]
 mod model;

@@ -11,6 +11,7 @@ use crate::backend::tree::{Met, Tree};
 use crate::backend::wal::{HALF_BYTES, Wal};
 use crate::backend::{format, scratch::Scratch};
 use crate::error::OpenError;
+use crate::log_file;
 use crate::row::{self, Row};
 use crate::stored;
 
@@ -208,12 +209,9 @@ fn salvage_log(
     report: &mut SalvageReport,
     sink: &mut dyn FnMut(Salvaged<'_>),
 ) -> io::Result<()> {
-    let file = match File::open(path.with_extension("wal")) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
+    let Some(log) = log_file::open(path)? else {
+        return Ok(());
     };
-    let log = FileBackend::new(file).map_err(io::Error::other)?;
     let Some((file_id, batch)) = Tree::identity(disk)? else {
         return Ok(());
     };

@@ -1,13 +1,11 @@
 //! A check of everything that the files of a store hold.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 
 use crate::backend::database::DatabaseSnapshot;
@@ -17,6 +15,7 @@ use crate::backend::scratch::Scratch;
 use crate::backend::wal::{HALF_BYTES, Wal};
 use crate::backend::{BackendSnapshot as _, opener::file_opener};
 use crate::error::{BackendError, OpenError};
+use crate::log_file;
 use crate::row::{self, RowValue};
 
 /// Memory for pages.
@@ -182,18 +181,13 @@ struct LogState {
 
 fn read_log(db: &Database, path: &Path) -> Result<LogState, BackendError> {
     let (file_id, flushed) = format::identity(db)?;
-    let file = match File::open(path.with_extension("wal")) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(LogState {
-                flushed,
-                last: flushed,
-                later: None,
-            });
-        }
-        Err(error) => return Err(error.into()),
+    let Some(disk) = log_file::open(path)? else {
+        return Ok(LogState {
+            flushed,
+            last: flushed,
+            later: None,
+        });
     };
-    let disk = FileBackend::new(file).map_err(io::Error::other)?;
     let wal = Wal::open(Box::new(disk), file_id, HALF_BYTES)?;
     let replay = wal.replay(flushed, |_, _| {})?;
     Ok(LogState {

@@ -4,9 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use stowage_storage::{BackendError, Config, Import, Row, RowValue, Salvaged, Store, compact, salvage, verify};
+use stowage_storage::{
+    BackendError, Config, Import, Row, RowValue, Salvaged, Store, compact, inspect, salvage, verify,
+};
 use tempfile::TempDir;
 
 type Rows = BTreeMap<(String, Vec<u8>), Vec<u8>>;
@@ -86,6 +90,61 @@ async fn a_checkpoint_stays_as_it_was_while_everything_changes() {
     );
     store.close().await;
     assert!(matches!(store.checkpoint().await, Err(BackendError::Closed)));
+}
+
+#[tokio::test]
+async fn the_files_of_a_store_are_private() {
+    let (_dir, path) = place();
+    let store = Store::open(&path, Config::default()).unwrap();
+    fill(&store, 0, 10).await;
+    store.close().await;
+    for file in [path.clone(), path.with_extension("wal")] {
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    }
+}
+
+/// Opening a pipe would wait for its writer forever.
+#[tokio::test]
+async fn a_pipe_in_place_of_the_log_is_an_error() {
+    let (_dir, path) = place();
+    let store = Store::open(&path, Config::default()).unwrap();
+    fill(&store, 0, 10).await;
+    store.close().await;
+    let log = path.with_extension("wal");
+    std::fs::remove_file(&log).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&log).status().unwrap();
+    assert!(made.success());
+    for told in [
+        format!("{:?}", verify(&path)),
+        format!("{:?}", salvage(&path, |_| {})),
+        format!("{:?}", inspect(&path)),
+    ] {
+        assert!(told.contains("expected a regular file"), "{told}");
+    }
+}
+
+/// Those who ask while a checkpoint waits for its flush get the next one, although nothing is
+/// written any more.
+#[tokio::test]
+async fn checkpoints_that_overlap_all_end() {
+    let (_dir, path) = place();
+    let store = Store::open(&path, Config::default()).unwrap();
+    for round in 0..5 {
+        fill(&store, 3000 * round, 3000 * (round + 1)).await;
+        let asked = (0..12).map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_micros(500 * n)).await;
+                store.checkpoint().await.map(|checkpoint| checkpoint.batch())
+            })
+        });
+        for asking in asked.collect::<Vec<_>>() {
+            let ended = tokio::time::timeout(Duration::from_secs(30), asking).await;
+            ended.expect("it ends without another commit").unwrap().unwrap();
+        }
+    }
+    store.close().await;
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use redb::backends::FileBackend;
@@ -35,7 +36,13 @@ impl NewDatabase {
     /// If the file exists, or cannot be created.
     pub(crate) fn create(path: &Path) -> Result<Self, BackendError> {
         let mut options = File::options();
-        let file = options.read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)?;
         if file.metadata()?.len() > 0 {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file exists").into());
         }
