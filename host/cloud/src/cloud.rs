@@ -164,7 +164,7 @@ impl Cloud {
         self.state.wake.notify_one();
     }
 
-    /// Publishes what is staged, in order, until `shutdown`. During an outage it retries with a
+    /// Publishes what is staged until `shutdown`. During an outage it retries with a
     /// backoff. The next run publishes the rest, also in another process.
     pub async fn run(&self, sink: Arc<dyn RowSink>, shutdown: impl Future<Output = ()>) {
         tokio::select! {
