@@ -19,7 +19,6 @@ use super::error::DeployError;
 use super::history::{self, Action, Entry};
 use super::live_set::{self, LiveModule};
 use super::migration_record::{self, RunningMigration};
-use super::options::BUILT_IN;
 use super::recordings::Recordings;
 use super::serving::Serving;
 use super::signature::SignatureError;
@@ -121,8 +120,8 @@ impl Shared {
         run_blocking(move || Ok(trust.verify(version, &bytes))).await
     }
 
-    /// Finds out whether the bytes of a row, which came from `from`, may go live. Built-in modules
-    /// of earlier programs are trusted as they were.
+    /// Finds out whether the bytes of a row, which came from `from`, may go live. What the row says
+    /// of its source is no proof: it may come from a backup that somebody else wrote.
     ///
     /// # Errors
     /// [`DeployError::Signature`].
@@ -132,9 +131,6 @@ impl Shared {
         from: &str,
         bytes: &Arc<Vec<u8>>,
     ) -> Result<Trusted, DeployError> {
-        if row.source == BUILT_IN && self.trust.asks() {
-            return Ok(Trusted::BuiltIn);
-        }
         let trusted = self.trusted(row.version, bytes).await?;
         trusted.map_err(|reason| DeployError::Signature {
             from: from.to_owned(),
