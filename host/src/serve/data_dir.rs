@@ -61,12 +61,8 @@ impl DataDir {
         if let Some(mib) = settings.cache_mib {
             config.cache_size_bytes = mib << 20;
         }
-        Store::open(&self.path("stowage.redb"), config).with_context(|| {
-            format!(
-                "the database of --data {}; another server may be running on it",
-                self.root.display()
-            )
-        })
+        Store::open(&self.path("stowage.redb"), config)
+            .with_context(|| format!("the database of --data {}", self.root.display()))
     }
 
     /// Opens the space of the settings, or the one in the data directory. A space that somebody
