@@ -23,7 +23,6 @@ use std::time::Duration;
 use http::header::CONTENT_TYPE;
 use http::{Method, Request, StatusCode};
 use http_body_util::Either;
-use hyper::body::Incoming;
 use stowage_deploy::Deployer;
 use stowage_storage::Store;
 use tokio::sync::Semaphore;
@@ -36,6 +35,7 @@ use crate::console::Console;
 use crate::journal::Journal;
 use crate::overview::Overview;
 use crate::response::{HttpResponse, is_media_type};
+use crate::server::Body;
 use crate::server::files::FileResponse;
 use parameters::Parameters;
 use problem::Problem;
@@ -90,7 +90,7 @@ struct AdminRequest {
     route: Route,
     method: Method,
     parameters: Parameters,
-    body: Incoming,
+    body: Body,
 }
 
 impl Admin {
@@ -128,7 +128,7 @@ impl Admin {
     }
 
     /// Answers a request that has passed the gate.
-    pub(crate) async fn respond(&self, request: Request<Incoming>) -> FileResponse {
+    pub(crate) async fn respond(&self, request: Request<Body>) -> FileResponse {
         let handled = match AdminRequest::parse(request) {
             Ok(request) => match request.route {
                 Route::DatabaseCheck => self.check_database(request).await,
@@ -184,7 +184,7 @@ impl Admin {
 
     /// Reads module bytes, then runs a change with them as [`Admin::run_change`] does. A permit
     /// bounds the memory of all uploads; it is held until the change has ended.
-    async fn run_upload<F>(&self, body: Incoming, change: impl FnOnce(Vec<u8>) -> F) -> Result<HttpResponse, Problem>
+    async fn run_upload<F>(&self, body: Body, change: impl FnOnce(Vec<u8>) -> F) -> Result<HttpResponse, Problem>
     where
         F: Future<Output = Result<HttpResponse, Problem>> + Send + 'static,
     {
@@ -208,7 +208,7 @@ impl Admin {
 
 impl AdminRequest {
     /// Finds the route, and checks the method, the query and the content type.
-    fn parse(request: Request<Incoming>) -> Result<AdminRequest, Problem> {
+    fn parse(request: Request<Body>) -> Result<AdminRequest, Problem> {
         let (head, body) = request.into_parts();
         let Some(route) = Route::of(head.uri.path()) else {
             let message = "no such route; docs/admin.md lists all of them";

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use stowage_logic::MAX_MODULE_BYTES;
 use tokio::time::timeout;
 
 use super::parameters::Parameters;
 use super::problem::Problem;
+use crate::server::Body;
 use stowage_deploy::Source;
 
 /// Most bytes of a body with modules. One module may have half of them.
@@ -118,7 +118,7 @@ fn too_large(name: &str) -> Problem {
 }
 
 /// Reads a body of at most `limit` bytes.
-pub(super) async fn read(mut body: Incoming, limit: usize) -> Result<Vec<u8>, Problem> {
+pub(super) async fn read(mut body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     loop {
         let frame = timeout(READ_TIMEOUT, body.frame())

@@ -24,13 +24,13 @@ use http::header::{
 };
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
 use serde::Deserialize;
 use stowage_deploy::api::ConsoleLink;
 use tokio::time::timeout;
 
 use crate::listen::Endpoint;
 use crate::response::{HttpResponse, bearer, json_response};
+use crate::server::Body;
 use assets::{Assets, INDEX};
 use links::Links;
 use session::Session;
@@ -38,10 +38,10 @@ use session::Session;
 const FOLDER: &str = "/console/";
 /// Where sessions begin.
 pub(crate) const SESSION_PATH: &str = "/console/session";
-/// Most bytes of a body.
-const MAX_BODY_BYTES: usize = 4 << 10;
-/// How long a body may take.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most bytes of a body. It has a secret and not much else.
+const MAX_BODY_BYTES: usize = 1 << 10;
+/// How long a body may take. It is read before its secret is known to be right.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -110,7 +110,7 @@ impl Console {
     }
 
     /// Answers a request that has passed the gate.
-    pub(crate) async fn respond(&self, request: Request<Incoming>) -> HttpResponse {
+    pub(crate) async fn respond(&self, request: Request<Body>) -> HttpResponse {
         let host = request.headers().get(HOST).cloned();
         let handled = match (request.method(), request.uri().path()) {
             (&Method::POST, SESSION_PATH) => self.session(request).await,
@@ -141,7 +141,7 @@ impl Console {
     }
 
     /// Begins a session, or renews one.
-    async fn session(&self, request: Request<Incoming>) -> Result<HttpResponse, Problem> {
+    async fn session(&self, request: Request<Body>) -> Result<HttpResponse, Problem> {
         let (head, body) = request.into_parts();
         let body = timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect())
             .await

@@ -12,13 +12,12 @@ use http::header::{
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
 
 use super::descriptions::Description;
 use super::files::{FileResponse, is_files};
 use super::gate::Refused;
 use super::guesses::{Caller, Credential};
-use super::{Connection, Shared, feed};
+use super::{Body, Connection, Shared, feed};
 use crate::admin;
 use crate::console::{SESSION_PATH, WrongSecret, is_console};
 use crate::health::is_health;
@@ -36,7 +35,7 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 
 pub(super) async fn respond(
     shared: Arc<Shared>,
-    request: Request<Incoming>,
+    request: Request<Body>,
     connection: &Connection,
 ) -> Result<FileResponse, Infallible> {
     let mut response = answer(&shared, request, connection).await;
@@ -57,7 +56,7 @@ fn protect(headers: &mut HeaderMap) {
     }
 }
 
-async fn answer(shared: &Shared, request: Request<Incoming>, connection: &Connection) -> FileResponse {
+async fn answer(shared: &Shared, request: Request<Body>, connection: &Connection) -> FileResponse {
     let (method, path) = (request.method(), request.uri().path());
     if is_health(method, path) || is_metrics(method, path) {
         return observe(shared, request, &connection.caller).await.map(Either::Left);
@@ -105,7 +104,7 @@ fn retried_later(mut response: HttpResponse, refused: Refused) -> HttpResponse {
 }
 
 /// The health of the server, and its metrics.
-async fn observe(shared: &Shared, request: Request<Incoming>, caller: &Caller) -> HttpResponse {
+async fn observe(shared: &Shared, request: Request<Body>, caller: &Caller) -> HttpResponse {
     let is_metrics = is_metrics(request.method(), request.uri().path());
     let checked = match is_metrics {
         true => shared.gate.check_metrics(&request, caller),
@@ -132,7 +131,7 @@ fn allow_origin(response: &mut FileResponse, origin: Option<HeaderValue>) {
 }
 
 /// The console. Without one, nothing is there.
-async fn console(shared: &Shared, request: Request<Incoming>, caller: &Caller) -> HttpResponse {
+async fn console(shared: &Shared, request: Request<Body>, caller: &Caller) -> HttpResponse {
     if let Err(refused) = shared.gate.check_console(&request, caller) {
         shared.traffic.refusals.count(refused.name());
         tracing::debug!(%refused, "a request to the console was refused");
@@ -158,7 +157,7 @@ async fn console(shared: &Shared, request: Request<Incoming>, caller: &Caller) -
 }
 
 /// Everything but the console, the admin API and files.
-async fn route(shared: &Shared, request: Request<Incoming>, connection: &Connection) -> HttpResponse {
+async fn route(shared: &Shared, request: Request<Body>, connection: &Connection) -> HttpResponse {
     if let Some(description) = Description::at(request.uri().path())
         && matches!(*request.method(), Method::GET | Method::HEAD)
     {
@@ -186,7 +185,7 @@ async fn route(shared: &Shared, request: Request<Incoming>, connection: &Connect
     }
 }
 
-async fn api(shared: &Shared, uri: Uri, body: Incoming, span: &Span) -> HttpResponse {
+async fn api(shared: &Shared, uri: Uri, body: Body, span: &Span) -> HttpResponse {
     let limit = shared.config.body_bytes;
     let deadline = Instant::now() + shared.config.body_timeout;
     let body = pin!(Limited::new(body, limit).collect());

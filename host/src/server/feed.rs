@@ -7,7 +7,6 @@ use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::header::{HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL};
 use http::{Request, StatusCode};
-use hyper::body::Incoming;
 use hyper_tungstenite::tungstenite::protocol::frame::Frame;
 use hyper_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use hyper_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
@@ -17,7 +16,7 @@ use stowage_transfer::{Connection, Fragment};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{ConnectionPermit, Shared, gate};
+use super::{Body, ConnectionPermit, Shared, gate};
 use crate::response::{HttpResponse, refusal};
 
 /// The longest time between two pings of the server.
@@ -45,7 +44,7 @@ pub(super) fn config() -> WebSocketConfig {
         .max_frame_size(Some(16 << 10))
 }
 
-pub(super) fn upgrade(shared: &Shared, mut request: Request<Incoming>, permit: ConnectionPermit) -> HttpResponse {
+pub(super) fn upgrade(shared: &Shared, mut request: Request<Body>, permit: ConnectionPermit) -> HttpResponse {
     if !hyper_tungstenite::is_upgrade_request(&request) {
         return refusal(StatusCode::UPGRADE_REQUIRED, "expected a websocket handshake");
     }

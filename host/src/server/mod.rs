@@ -1,6 +1,7 @@
 //! HTTP/1.1: accepts, limits and drains connections. Each request passes the gate and goes on to
 //! the API, the admin API, files or the feed.
 
+mod body;
 mod connection;
 mod descriptions;
 mod feed;
@@ -14,6 +15,7 @@ mod seat;
 mod stream;
 mod tls;
 
+pub(crate) use body::Body;
 pub(crate) use gate::Gate;
 pub(crate) use listener::Listener;
 pub(crate) use seat::Answering;
@@ -24,7 +26,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use http::Request;
 use http_body_util::Either;
+use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -257,10 +261,11 @@ async fn serve(http: Builder, stream: Stream, connection: Arc<Connection>, seat:
     let stream = EnvelopedRefusals::new(stream, Arc::clone(&sends_files));
     let service = {
         let (shared, seat) = (Arc::clone(shared), Arc::clone(seat));
-        service_fn(move |request| {
+        service_fn(move |request: Request<Incoming>| {
             let (shared, connection) = (Arc::clone(&shared), Arc::clone(&connection));
             let sends_files = Arc::clone(&sends_files);
             let answering = seat.answering();
+            let request = request.map(|body| Body::new(body, Arc::clone(&seat)));
             async move {
                 // Boxed: the future is large, and hyper moves the future of each request.
                 let answer = Box::pin(connection::respond(shared, request, &connection)).await;

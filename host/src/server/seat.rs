@@ -2,8 +2,9 @@
 //!
 //! Clients that hold connections without a request must not keep others out. If there is no free
 //! seat, the connection that has been idle longest loses its own. A connection is idle if no
-//! request of it is being answered and no response waits for its client. One whose request head
-//! has not arrived whole is idle too: so clients that send heads slowly only push out each other.
+//! request of it is being answered and no response waits for its client. One that waits for the
+//! rest of a request's head or body is idle too: so clients that send slowly only push out each
+//! other.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,9 +41,12 @@ pub(super) struct Seat {
     begun: Instant,
     /// Requests that are being answered.
     answering: AtomicUsize,
+    /// Bodies of requests that are waited for.
+    receiving: AtomicUsize,
     /// Whether bytes wait for the client.
     writing: AtomicBool,
-    /// Milliseconds from the server's start until it became idle.
+    /// Milliseconds from the server's start until it became idle, or until the body that is waited
+    /// for last went on.
     idle_since: AtomicU64,
     /// Cancelled when another connection needs the seat.
     lost: CancellationToken,
@@ -84,6 +88,7 @@ impl Seats {
         let seat = Arc::new(Seat {
             begun: self.0.begun,
             answering: AtomicUsize::new(0),
+            receiving: AtomicUsize::new(0),
             writing: AtomicBool::new(false),
             idle_since: AtomicU64::new(since(self.0.begun)),
             lost: CancellationToken::new(),
@@ -133,15 +138,28 @@ impl Seat {
         Answering(Arc::clone(self))
     }
 
+    /// Counts a body as being waited for until the result is dropped.
+    pub(super) fn receiving(self: &Arc<Self>) -> Receiving {
+        self.receiving.fetch_add(1, Ordering::Relaxed);
+        Receiving(Arc::clone(self))
+    }
+
+    /// The connection has not been idle until now.
+    pub(super) fn refresh(&self) {
+        self.idle_since.store(since(self.begun), Ordering::Relaxed);
+    }
+
     /// Says whether bytes wait for the client.
     pub(super) fn set_writing(&self, writing: bool) {
         if self.writing.swap(writing, Ordering::Relaxed) && !writing {
-            self.idle_since.store(since(self.begun), Ordering::Relaxed);
+            self.refresh();
         }
     }
 
     fn is_idle(&self) -> bool {
-        !self.is_answering() && !self.writing.load(Ordering::Relaxed)
+        let answering = self.answering.load(Ordering::Relaxed);
+        // A request whose body is waited for is being answered, but nothing is done for it.
+        answering <= self.receiving.load(Ordering::Relaxed) && !self.writing.load(Ordering::Relaxed)
     }
 }
 
@@ -151,8 +169,17 @@ pub(crate) struct Answering(Arc<Seat>);
 impl Drop for Answering {
     fn drop(&mut self) {
         let seat = &self.0;
-        seat.idle_since.store(since(seat.begun), Ordering::Relaxed);
+        seat.refresh();
         seat.answering.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Counts a body while it is waited for.
+pub(super) struct Receiving(Arc<Seat>);
+
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        self.0.receiving.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

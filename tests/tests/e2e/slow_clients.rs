@@ -33,6 +33,7 @@ enum Slow {
     HeadDrips,
     BodyDrips,
     FileDrips,
+    SessionDrips,
     IdleAfterARequest,
     Handshake,
     /// A websocket that answers no ping.
@@ -52,6 +53,12 @@ impl Slow {
             Slow::BodyDrips => (format!("{CALL}Content-Length: 100000\r\n\r\n"), true),
             Slow::FileDrips => (
                 "PUT /files?platform=3&name=x HTTP/1.1\r\nHost: ADDRESS\r\nContent-Length: 100000\r\n\r\n".to_owned(),
+                true,
+            ),
+            Slow::SessionDrips => (
+                "POST /console/session HTTP/1.1\r\nHost: ADDRESS\r\nOrigin: http://ADDRESS\r\n\
+                 Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+                    .to_owned(),
                 true,
             ),
             Slow::IdleAfterARequest => (format!("{CALL}Content-Length: {}\r\n\r\n{BODY}", BODY.len()), false),
@@ -277,6 +284,54 @@ async fn a_new_client_takes_the_connection_of_one_that_is_idle() {
         }
     })
     .await;
+}
+
+/// Sends a file of 500 KiB in 5 seconds, and returns the status of the answer.
+async fn steady_upload(address: SocketAddr) -> String {
+    const PIECES: usize = 50;
+    let piece = [0; 10 << 10];
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "PUT /files?platform=3&name=steady HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        PIECES * piece.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut times = interval(Duration::from_millis(100));
+    for _ in 0..PIECES {
+        times.tick().await;
+        stream.write_all(&piece).await.unwrap();
+    }
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).await.unwrap();
+    reply.lines().next().unwrap_or_default().to_owned()
+}
+
+/// Clients that sent bodies slowly kept everybody else out until their time was over.
+#[tokio::test]
+async fn slow_bodies_keep_neither_a_new_client_out_nor_a_steady_upload() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["--max-connections", "32", "--body-seconds", "3600"];
+    let host = Launch::new(dir.path()).args(args).start().await;
+    let address = host.address();
+    let upload = tokio::spawn(steady_upload(address));
+    let mut slow = JoinSet::new();
+    for kind in [Slow::BodyDrips, Slow::FileDrips, Slow::SessionDrips] {
+        for _ in 0..40 {
+            slow.spawn(kind.run(address));
+        }
+    }
+    for _ in 0..50 {
+        timed_call(&host).await;
+    }
+    within("slow bodies make room", async {
+        while slow.len() > 32 {
+            slow.join_next().await;
+        }
+    })
+    .await;
+    let status = within("the end of the upload", upload).await.unwrap();
+    assert_eq!(status, "HTTP/1.1 200 OK");
+    timed_call(&host).await;
 }
 
 #[tokio::test]
