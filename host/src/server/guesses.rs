@@ -70,9 +70,14 @@ struct Wrong {
 }
 
 impl Guesses {
+    /// Whether the last such credential of a caller was right.
+    pub(crate) fn knows(&self, credential: Credential, caller: &Caller) -> bool {
+        caller.known(credential).load(Ordering::Relaxed)
+    }
+
     /// How long no credential of a caller is looked at. `None` if one may be tried now.
     pub(crate) fn pause(&self, credential: Credential, caller: &Caller) -> Option<Duration> {
-        if caller.known(credential).load(Ordering::Relaxed) {
+        if self.knows(credential, caller) {
             return None;
         }
         let wrong = self.0.lock().get(&(credential, caller.peer)).copied()?;

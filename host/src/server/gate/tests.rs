@@ -369,3 +369,34 @@ fn metrics_need_the_token_of_the_api_or_that_of_the_admin_api() {
         Err(Refused::Token)
     );
 }
+
+#[test]
+fn guesses_at_the_metrics_pause_the_admin_token_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let admin = AdminToken::open(&dir.path().join("admin.token")).unwrap();
+    let right = std::fs::read_to_string(dir.path().join("admin.token")).unwrap();
+    let gate = gate(Some("secret")).with_admin(&admin);
+    let ask = |caller: &Caller, token: &str| {
+        let bearer = format!("Bearer {}", token.trim_end());
+        gate.check_metrics(&request(&[OURS, ("authorization", &bearer)]), caller)
+    };
+    let (known, guesser) = (caller(), caller());
+    assert_eq!(ask(&known, &right), Ok(()));
+    for number in 0..10 {
+        assert_eq!(ask(&guesser, &format!("wrong {number}")), Err(Refused::Token));
+    }
+    for token in [&right, "secret", "wrong"] {
+        assert!(matches!(ask(&guesser, token), Err(Refused::Paused { .. })), "{token}");
+    }
+    assert_eq!(ask(&known, &right), Ok(()), "it has given the right one before");
+
+    // The same after guesses at the admin API.
+    let guesser = Caller::new(Peer::User(1));
+    for number in 0..10 {
+        let bearer = format!("Bearer wrong {number}");
+        let asked = gate.check_admin(&request(&[OURS, ("authorization", &bearer)]), &guesser);
+        assert_eq!(asked, Err(Refused::AdminToken));
+    }
+    assert!(matches!(ask(&guesser, &right), Err(Refused::Paused { .. })));
+    assert_eq!(ask(&guesser, "secret"), Ok(()), "another credential");
+}
