@@ -1,7 +1,7 @@
 //! The socket of a server, and who is at the other end of a connection.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use tokio::net::{TcpListener, UnixListener};
 
@@ -18,7 +18,8 @@ pub(crate) enum Listener {
 /// Who is at the other end, as far as wrong tokens are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Peer {
-    /// An address. Of IPv6, the network of one household: its last 64 bits are zero.
+    /// An address. Of IPv6, the network of one household: its last 64 bits are zero. This machine
+    /// has many addresses, 127.0.0.1 stands for all of them that are loopback.
     Address(IpAddr),
     /// A user of this machine, by number.
     User(u32),
@@ -29,6 +30,7 @@ pub(crate) enum Peer {
 impl Peer {
     fn of(address: IpAddr) -> Peer {
         Peer::Address(match address.to_canonical() {
+            address if address.is_loopback() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V4(address) => address.into(),
             IpAddr::V6(address) => IpAddr::from((u128::from(address) >> 64 << 64).to_be_bytes()),
         })
@@ -74,5 +76,15 @@ mod tests {
         assert_ne!(peer("2001:db8:1:2::1"), peer("2001:db8:1:3::1"));
         assert_ne!(peer("192.168.1.2"), peer("192.168.1.3"));
         assert_eq!(peer("::ffff:192.168.1.2"), peer("192.168.1.2"));
+    }
+
+    #[test]
+    fn this_machine_is_one_peer() {
+        let peer = |text: &str| Peer::of(text.parse().expect("an address"));
+        for address in ["127.0.0.2", "127.255.255.254", "::1", "::ffff:127.0.0.3"] {
+            assert_eq!(peer(address), peer("127.0.0.1"), "{address}");
+        }
+        assert_ne!(peer("128.0.0.1"), peer("127.0.0.1"));
+        assert_ne!(peer("::2"), peer("::1"));
     }
 }
