@@ -50,10 +50,16 @@ pub(super) fn bind(path: &Path) -> anyhow::Result<(UnixListener, SocketFile)> {
     // A name of its own first: the socket appears at its path when it can be used, and replaces a
     // stale one in one step.
     let temporary = temporary(path);
-    if look(&temporary).is_ok_and(|found| found == Found::Stale) {
-        fs::remove_file(&temporary).with_context(|| format!("{} is left over", temporary.display()))?;
+    let shown = temporary.display();
+    match look(&temporary).with_context(|| format!("{shown} is in the way"))? {
+        Found::Nothing => {}
+        Found::Stale => fs::remove_file(&temporary).with_context(|| format!("{shown} is left over"))?,
+        Found::Live => anyhow::bail!("{shown} is in the way: another server listens there; choose another path"),
     }
-    let bound = listen(&temporary).and_then(|listener| {
+    let socket = made(&temporary).with_context(|| format!("the socket {shown} cannot be made"))?;
+    // From here on the file is this one, so that it may be removed.
+    let bound = (|| {
+        let listener = socket.listen(BACKLOG).context("the socket cannot listen")?;
         let private = fs::Permissions::from_mode(0o600);
         fs::set_permissions(&temporary, private).context("the mode of the socket")?;
         let file = fs::symlink_metadata(&temporary).context("the new socket")?;
@@ -64,20 +70,21 @@ pub(super) fn bind(path: &Path) -> anyhow::Result<(UnixListener, SocketFile)> {
             inode: file.ino(),
         };
         Ok((listener, file))
-    });
+    })();
     if bound.is_err() {
         let _ = fs::remove_file(&temporary);
     }
     bound
 }
 
-fn listen(path: &Path) -> anyhow::Result<UnixListener> {
+/// A socket with a file where none was.
+fn made(path: &Path) -> anyhow::Result<UnixSocket> {
     let socket = UnixSocket::new_stream().context("a unix socket")?;
     // On Linux the file gets the mode that the socket has when it is bound: nobody else can connect
     // before the mode of the file is set.
     fchmod(&socket, Mode::RUSR | Mode::WUSR).context("the mode of the socket")?;
-    socket.bind(path).context("the socket cannot be made")?;
-    socket.listen(BACKLOG).context("the socket cannot listen")
+    socket.bind(path)?;
+    Ok(socket)
 }
 
 /// A name beside a socket, no longer than its own.
@@ -199,6 +206,28 @@ mod tests {
         assert_eq!(look(&path).expect("looked"), Found::Live);
         drop(second);
         assert_eq!(look(&path).expect("looked"), Found::Nothing);
+    }
+
+    #[tokio::test]
+    async fn a_file_with_the_temporary_name_is_not_touched() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("stowage.sock");
+        let temporary = temporary(&path);
+        fs::write(&temporary, "x").expect("writable");
+        let said = refused(&path);
+        assert!(
+            said.contains(&format!("{} is in the way", temporary.display())) && said.contains("choose another path"),
+            "{said}"
+        );
+        assert_eq!(fs::read(&temporary).expect("there"), b"x");
+        fs::remove_file(&temporary).expect("removed");
+        let live = std::os::unix::net::UnixListener::bind(&temporary).expect("bound");
+        assert!(refused(&path).contains("is in the way"), "{}", refused(&path));
+        assert_eq!(look(&temporary).expect("looked"), Found::Live);
+        // One that is left over is replaced.
+        drop(live);
+        drop(bind(&path).expect("bound"));
+        assert_eq!(fs::read_dir(dir.path()).expect("readable").count(), 0);
     }
 
     #[tokio::test]

@@ -128,6 +128,22 @@ async fn the_socket_of_a_dead_server_is_replaced_and_that_of_a_live_one_is_not()
     is_served(&host).await;
 }
 
+/// The socket is made under a temporary name: a dot and the number of the process, as far as the
+/// name of the socket is long.
+#[tokio::test]
+async fn a_file_with_the_temporary_name_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let files: Vec<_> = (1..10).map(|digit| dir.path().join(format!(".{digit}"))).collect();
+    for file in &files {
+        fs::write(file, "mine").unwrap();
+    }
+    let refused = launch(dir.path(), &dir.path().join("s")).refused().await;
+    assert!(refused.stderr.contains("is in the way"), "{refused}");
+    for file in &files {
+        assert_eq!(fs::read_to_string(file).unwrap(), "mine");
+    }
+}
+
 #[tokio::test]
 async fn a_socket_that_cannot_be_made_says_why() {
     let dir = tempfile::tempdir().unwrap();
