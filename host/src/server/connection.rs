@@ -17,7 +17,8 @@ use super::descriptions::Description;
 use super::files::{FileResponse, is_files};
 use super::gate::Refused;
 use super::guesses::{Caller, Credential};
-use super::{Body, Connection, Shared, feed};
+use super::hyper_refusal::TOO_MANY_HEADERS;
+use super::{Body, Connection, MAX_HEAD_BYTES, Shared, feed};
 use crate::admin;
 use crate::console::{SESSION_PATH, WrongSecret, is_console};
 use crate::health::is_health;
@@ -38,9 +39,22 @@ pub(super) async fn respond(
     request: Request<Body>,
     connection: &Connection,
 ) -> Result<FileResponse, Infallible> {
-    let mut response = answer(&shared, request, connection).await;
+    let mut response = match is_too_large(request.headers()) {
+        true => refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, TOO_MANY_HEADERS).map(Either::Left),
+        false => answer(&shared, request, connection).await,
+    };
     protect(response.headers_mut());
     Ok(response)
+}
+
+/// Whether headers have more bytes than they may have. Hyper stops to read a head at this limit,
+/// but not within the piece that passes it.
+fn is_too_large(headers: &HeaderMap) -> bool {
+    // With the colon, a space and the end of the line.
+    let sizes = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4);
+    sizes.sum::<usize>() > MAX_HEAD_BYTES
 }
 
 /// What every response says to browsers, unless its route has said something else: take the type

@@ -3,6 +3,9 @@
 //! If hyper cannot read the head of a request, it writes a response head without a body and closes
 //! the connection. It has no hook for that. The server's own refusals always have a body, so that a
 //! refusal of hyper is recognized by its `content-length: 0`.
+//!
+//! The two largest lengths that a body can be given have a meaning of their own in hyper, which
+//! refuses them as it refuses a head that is too large. The client is told that its body is.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -17,12 +20,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// What hyper writes for an empty body.
 const EMPTY_BODY: &str = "\r\ncontent-length: 0\r\n";
 
+/// What the lengths that hyper refuses begin with.
+const ENDLESS: &[u8] = b"184467440737095516";
+
+/// What is said to a request with more headers than there may be.
+pub(super) const TOO_MANY_HEADERS: &str = "request: expected at most 64 headers and 64 KiB of them";
+
 /// A stream that adds an envelope to hyper's refusals.
 pub(super) struct EnvelopedRefusals<S> {
     stream: S,
     /// Set when the connection sends a file. A piece of a file may look like a refusal, so nothing
     /// is recognized from then on.
     sends_files: Arc<AtomicBool>,
+    /// Whether the next bytes that come begin a request.
+    begins: bool,
+    /// Whether the first bytes of the request have a length that hyper refuses.
+    endless: bool,
     /// What is being written in place of hyper's refusal.
     refusal: Option<Refusal>,
 }
@@ -37,6 +50,8 @@ impl<S> EnvelopedRefusals<S> {
         EnvelopedRefusals {
             stream,
             sends_files,
+            begins: true,
+            endless: false,
             refusal: None,
         }
     }
@@ -45,22 +60,30 @@ impl<S> EnvelopedRefusals<S> {
     fn enveloped(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         match self.sends_files.load(Ordering::Relaxed) {
             true => None,
-            false => enveloped(bytes),
+            false => enveloped(bytes, self.endless),
         }
     }
 }
 
-/// If these bytes are a refusal of hyper, the same refusal with an envelope.
-fn enveloped(bytes: &[u8]) -> Option<Vec<u8>> {
+/// If these bytes are a refusal of hyper, the same refusal with an envelope. A request with an
+/// endless body is refused because of that.
+fn enveloped(bytes: &[u8], endless: bool) -> Option<Vec<u8>> {
     if !bytes.starts_with(b"HTTP/1.") || bytes.get(8..10) != Some(b" 4") {
         return None;
     }
     let head = str::from_utf8(bytes).ok().filter(|head| head.ends_with("\r\n\r\n"))?;
-    let (status, headers) = head.split_once(EMPTY_BODY)?;
+    let (mut status, headers) = head.split_once(EMPTY_BODY)?;
+    let changed;
     let message = match StatusCode::from_bytes(bytes.get(9..12)?).ok()? {
         StatusCode::BAD_REQUEST => "request: expected a head of HTTP/1.1",
         StatusCode::URI_TOO_LONG => "request: expected a path of at most 64 KiB",
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "request: expected at most 64 headers and 64 KiB of them",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE if endless => {
+            let (_, others) = status.split_once("\r\n").unwrap_or_default();
+            changed = format!("HTTP/1.1 413 Payload Too Large\r\n{others}");
+            status = &changed;
+            "body: its Content-Length is more than any body may have"
+        }
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => TOO_MANY_HEADERS,
         _ => return None,
     };
     let body = Envelope::failure(Code::OTHER, message).into_json();
@@ -74,7 +97,14 @@ fn enveloped(bytes: &[u8]) -> Option<Vec<u8>> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for EnvelopedRefusals<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        if self.begins {
+            let came = &buffer.filled()[before..];
+            self.endless = came.windows(ENDLESS.len()).any(|bytes| bytes == ENDLESS);
+            self.begins = false;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -83,6 +113,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for EnvelopedRefusals<S> {
         if self.refusal.is_none() {
             self.refusal = self.enveloped(bytes).map(|bytes| Refusal { bytes, written: 0 });
         }
+        self.begins = true;
         let EnvelopedRefusals { stream, refusal, .. } = &mut *self;
         let Some(Refusal { bytes: ours, written }) = refusal else {
             return Pin::new(stream).poll_write(cx, bytes);
@@ -105,7 +136,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for EnvelopedRefusals<S> {
         let first = bytes.iter().find(|slice| !slice.is_empty());
         match first {
             Some(first) if self.refusal.is_some() || self.enveloped(first).is_some() => self.poll_write(cx, first),
-            _ => Pin::new(&mut self.stream).poll_write_vectored(cx, bytes),
+            _ => {
+                self.begins = true;
+                Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+            }
         }
     }
 
@@ -161,6 +195,31 @@ mod tests {
         );
         assert!(!head.contains(EMPTY_BODY), "{head}");
         assert!(body.starts_with(r#"{"code":700,"message":"request: "#), "{body}");
+    }
+
+    #[tokio::test]
+    async fn an_endless_body_is_named() {
+        let refusal = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        for (sent, first, named) in [
+            (
+                "Content-Length: 18446744073709551615",
+                "HTTP/1.1 413 Payload Too Large",
+                "body: ",
+            ),
+            ("X: y", "HTTP/1.1 431 Request Header Fields Too Large", "request: "),
+        ] {
+            let (stream, mut peer) = tokio::io::duplex(4096);
+            let mut stream = EnvelopedRefusals::new(stream, Arc::default());
+            peer.write_all(sent.as_bytes()).await.expect("it fits");
+            let mut read = [0; 100];
+            assert_eq!(stream.read(&mut read).await.expect("readable"), sent.len());
+            stream.write_all(refusal.as_bytes()).await.expect("it fits");
+            drop(stream);
+            let mut all = String::new();
+            peer.read_to_string(&mut all).await.expect("text");
+            assert!(all.starts_with(&format!("{first}\r\nconnection: close\r\n")), "{all}");
+            assert!(all.contains(&format!("\"message\":\"{named}")), "{all}");
+        }
     }
 
     #[tokio::test]

@@ -393,6 +393,20 @@ async fn what_is_too_large_is_refused_and_takes_no_memory() {
         &[431],
     )
     .await;
+    // A little below the limit, and a little above it.
+    for (len, expected) in [(63 << 10, 200), (65 << 10, 431), (70_000, 431)] {
+        let head = CALL.replace("ADDRESS", &address.to_string());
+        let large = "x".repeat(len);
+        sent(
+            format!("{head}X: {large}\r\nContent-Length: {}\r\n\r\n{BODY}", BODY.len()).into(),
+            &[expected],
+        )
+        .await;
+    }
+    for length in ["18446744073709551614", "18446744073709551615"] {
+        let head = CALL.replace("ADDRESS", &address.to_string());
+        sent(format!("{head}Content-Length: {length}\r\n\r\n").into(), &[413]).await;
+    }
     let before = usage::resident_bytes(host.pid());
     usage::forget_peak(host.pid());
     for _ in 0..20 {
