@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use http::uri::Authority;
 use tokio::net::TcpListener;
 
 use super::unix_socket::{self, SocketFile};
@@ -80,10 +81,12 @@ pub(crate) fn check(settings: &Settings) -> anyhow::Result<()> {
             "--allow-origin {origin:?}: expected SCHEME://HOST[:PORT]; null and * cannot be allowed"
         );
     }
-    anyhow::ensure!(
-        settings.allow_host.iter().flatten().all(|host| !host.trim().is_empty()),
-        "--allow-host: expected HOST[:PORT], found an empty text"
-    );
+    for host in settings.allow_host.iter().flatten() {
+        anyhow::ensure!(
+            is_host(host.trim()),
+            "--allow-host {host:?}: expected HOST[:PORT], as clients send it in Host"
+        );
+    }
     for (name, seconds) in [
         ("--head-seconds", settings.head_seconds),
         ("--body-seconds", settings.body_seconds),
@@ -95,6 +98,14 @@ pub(crate) fn check(settings: &Settings) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Whether a Host header can have this value.
+fn is_host(text: &str) -> bool {
+    text.parse::<Authority>().is_ok_and(|authority| match authority.port() {
+        Some(port) => format!("{}:{port}", authority.host()) == text,
+        None => authority.host() == text,
+    })
 }
 
 /// What a careful operator would change, for the log.
@@ -248,6 +259,7 @@ mod tests {
             "token = \"short\"",
             "listen = \"0.0.0.0:1\"\ntoken = \"0123456789abcdef\"",
             "tls-cert = \"c\"\ntls-key = \"k\"",
+            "allow-host = [\"stowage.test\", \"stowage.test:8443\", \"10.0.0.1\", \"[::1]:80\", \" spaces.test \"]",
             "head-seconds = 1\nbody-seconds = 86400\nwrite-seconds = 5",
         ] {
             check(&settings(text)).unwrap_or_else(|error| panic!("{text}: {error:#}"));
@@ -273,6 +285,15 @@ mod tests {
                 ["unix socket", "TLS"],
             ),
             ("allow-origin = [\"*\"]", ["--allow-origin", "SCHEME://HOST"]),
+            ("allow-host = [\"\"]", ["--allow-host", "HOST[:PORT]"]),
+            (
+                "allow-host = [\"http://x\"]",
+                ["--allow-host \"http://x\"", "HOST[:PORT]"],
+            ),
+            ("allow-host = [\"x\", \"a b\"]", ["--allow-host \"a b\"", "HOST[:PORT]"]),
+            ("allow-host = [\"x/\"]", ["--allow-host", "HOST[:PORT]"]),
+            ("allow-host = [\"x:http\"]", ["--allow-host", "HOST[:PORT]"]),
+            ("allow-host = [\"me@x\"]", ["--allow-host", "HOST[:PORT]"]),
             ("head-seconds = 0", ["--head-seconds", "1 to 86400"]),
             ("write-seconds = 86401", ["--write-seconds", "1 to 86400"]),
         ] {
