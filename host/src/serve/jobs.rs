@@ -63,20 +63,24 @@ pub(super) fn stop_on_signal(stop: CancellationToken, health: Health, delay: Dur
     tokio::spawn(async move {
         let mut signalled = async || {
             tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
             }
         };
-        signalled().await;
+        let name = signalled().await;
         health.drain();
-        tokio::select! {
+        match delay.as_secs() {
+            0 => tracing::info!("{name}: the server stops"),
+            seconds => tracing::info!("{name}: the server is not ready from now on, and stops in {seconds} s"),
+        }
+        let name = tokio::select! {
             () = tokio::time::sleep(delay) => {
                 stop.cancel();
-                signalled().await;
+                signalled().await
             }
-            () = signalled() => {}
-        }
-        tracing::warn!("a second signal: the server ends before everything is finished");
+            name = signalled() => name,
+        };
+        tracing::warn!("a second signal, {name}: the server ends before everything is finished");
         std::process::exit(130);
     });
     Ok(())

@@ -95,6 +95,8 @@ async fn a_server_that_is_about_to_stop_says_so_while_it_still_answers() {
     assert_eq!(names(&ready["reasons"]), ["draining"]);
     assert_eq!(ask(&host, Method::GET, "/healthz").await.status, 200);
     host.ok("getImFavoriteFolders", json!({"page": 1, "pageSize": 1})).await;
+    let said = "SIGTERM: the server is not ready from now on, and stops in 600 s";
+    assert!(host.log().contains(said), "{}", host.log());
     // A second signal ends it at once.
     host.terminate();
     assert_eq!(host.ended().await.code(), Some(130), "{}", host.log());
