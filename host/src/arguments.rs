@@ -1,9 +1,11 @@
 //! The command line: all commands, and what runs them.
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use stowage_cli::{ApiCommand, CallArgs, ConsoleArgs, ModuleCommand, RecordArgs, ReplayArgs, SpaceCommand, WatchArgs};
 
 use crate::completions::CompletionsArgs;
@@ -28,6 +30,43 @@ pub struct Arguments {
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Arguments {
+    /// The arguments of this process. If they are wrong, it says so and ends the process.
+    pub fn of_process() -> Arguments {
+        let words: Vec<_> = std::env::args_os().collect();
+        let is_set = |name: &OsStr| std::env::var_os(name).is_some();
+        Arguments::try_parse_from(&words).unwrap_or_else(|error| with_variable(error, &words, is_set).exit())
+    }
+}
+
+/// The error, with the variable that a wrong value comes from: else it blames a flag that nobody
+/// gave.
+fn with_variable(mut error: clap::Error, words: &[OsString], is_set: impl Fn(&OsStr) -> bool) -> clap::Error {
+    let Some(ContextValue::String(shown)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    let flag = shown.split_whitespace().next().unwrap_or_default().to_owned();
+    let is_given = words.iter().filter_map(|word| word.to_str()).any(|word| {
+        let rest = word.strip_prefix(&flag);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    });
+    let root = Arguments::command();
+    let arguments = root.get_subcommands().flat_map(clap::Command::get_arguments);
+    let variable = arguments
+        .filter(|argument| {
+            argument
+                .get_long()
+                .is_some_and(|long| flag.strip_prefix("--") == Some(long))
+        })
+        .find_map(clap::Arg::get_env)
+        .filter(|name| !is_given && is_set(name));
+    if let Some(name) = variable {
+        let tip = format!("the value comes from the variable {}", name.to_string_lossy());
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
 }
 
 /// The commands.
@@ -153,8 +192,6 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     /// Each command of the tree that a person sees, with the words that lead to it.
@@ -185,6 +222,29 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_wrong_value_of_a_variable_names_the_variable() {
+        let parsed = ["stowage", "serve", "--max-calls", "many"];
+        let told = |words: &[&str], is_set: bool| {
+            let error = Arguments::try_parse_from(parsed).expect_err("no number");
+            let words: Vec<_> = words.iter().map(OsString::from).collect();
+            with_variable(error, &words, |name| is_set && name == "STOWAGE_MAX_CALLS").to_string()
+        };
+        let said = told(&["stowage", "serve"], true);
+        assert!(
+            said.contains("--max-calls") && said.contains("STOWAGE_MAX_CALLS"),
+            "{said}"
+        );
+        for (words, is_set) in [
+            (&parsed[..], true),
+            (&["stowage", "serve", "--max-calls=many"][..], true),
+            (&["stowage", "serve"][..], false),
+        ] {
+            let said = told(words, is_set);
+            assert!(!said.contains("STOWAGE_MAX_CALLS"), "{said}");
+        }
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use stowage::journal::Journal;
 use stowage::{Arguments, completions, telemetry};
 use tokio::runtime::{Builder, Runtime};
@@ -32,7 +31,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let result = run(Arguments::parse(), &runtime);
+    let result = run(Arguments::of_process(), &runtime);
     // A thread that blocks in the file system must not keep the process alive.
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     match result {
