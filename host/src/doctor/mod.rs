@@ -39,6 +39,8 @@ use std::process::ExitCode;
 use clap::Args;
 use stowage_cli::{API_ERROR, output};
 
+pub(crate) use settings::unknown_variables;
+
 use crate::settings::Settings;
 use subject::Subject;
 use verdict::{Diagnosis, Outcome, Verdict};

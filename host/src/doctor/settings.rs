@@ -1,6 +1,6 @@
 //! The check of the settings: flags, `STOWAGE_*` variables and the settings file.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use super::verdict::Verdict;
@@ -47,12 +47,7 @@ fn examine(flags: Settings, config: Option<PathBuf>, variables: Vec<(OsString, O
     if let Err(error) = check_network(&settings) {
         errors.push(format!("{error:#}"));
     }
-    let known = Settings::variables();
-    let unknown: Vec<_> = variables
-        .iter()
-        .filter_map(|(name, _)| name.to_str())
-        .filter(|name| name.starts_with("STOWAGE_") && !is_other(name) && known.iter().all(|known| known != name))
-        .collect();
+    let unknown = unknown_variables(variables.iter().map(|(name, _)| name.as_os_str()));
     let from = config.map_or_else(
         || "from flags and variables".to_owned(),
         |config| format!("from flags, variables and {}", config.display()),
@@ -73,6 +68,15 @@ fn examine(flags: Settings, config: Option<PathBuf>, variables: Vec<(OsString, O
         Verdict::ok(ID, from)
     };
     (settings, verdict)
+}
+
+/// Those of these variables that look like a setting and are none.
+pub(crate) fn unknown_variables<'a>(names: impl Iterator<Item = &'a OsStr>) -> Vec<&'a str> {
+    let known = Settings::variables();
+    names
+        .filter_map(OsStr::to_str)
+        .filter(|name| name.starts_with("STOWAGE_") && !is_other(name) && known.iter().all(|known| known != name))
+        .collect()
 }
 
 fn is_other(name: &str) -> bool {

@@ -12,6 +12,7 @@ pub(crate) use network::{check as check_network, files_needed, listen as listen_
 pub(crate) use space::explained as explain_space_error;
 pub(crate) use unix_socket::{Found as FoundSocket, check as check_socket_path, look as look_at_socket};
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ use crate::admin::{Admin, AdminToken, Parts as AdminParts};
 use crate::backups::{Backups, Schedule};
 use crate::console::{Console, Sessions};
 use crate::demo;
+use crate::doctor::unknown_variables;
 use crate::health::Health;
 use crate::hooks::{Hooks, RowModules};
 use crate::journal::Journal;
@@ -55,6 +57,7 @@ const MAX_DRAIN_DELAY: u64 = 600;
 pub async fn run(settings: Settings, journal: Journal, exports: Exports) -> anyhow::Result<()> {
     network::check(&settings)?;
     network::advise(&settings);
+    warn_of_variables();
     let schedule = backup_schedule(&settings)?;
     let data = DataDir::open(&settings)?;
     let watched = settings
@@ -182,6 +185,18 @@ pub async fn run(settings: Settings, journal: Journal, exports: Exports) -> anyh
     backups.drained().await;
     store.close().await;
     Ok(())
+}
+
+/// Tells the variables that were meant to be settings. They change nothing.
+fn warn_of_variables() {
+    let names: Vec<_> = std::env::vars_os().map(|(name, _)| name).collect();
+    let unknown = unknown_variables(names.iter().map(OsString::as_os_str));
+    if !unknown.is_empty() {
+        tracing::warn!(
+            "no setting is called {}; check the variable for a typing error, `stowage serve --help` lists all of them",
+            unknown.join(", ")
+        );
+    }
 }
 
 /// The schedule of backups, if there is one.
