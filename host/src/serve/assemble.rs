@@ -138,7 +138,7 @@ fn startup_modules(settings: &Settings) -> anyhow::Result<Vec<Source>> {
     let source = |(name, bytes), from| Source { name, bytes, from };
     let mut sources = built_in_sources();
     if let Some(dir) = &settings.modules {
-        for module in read_modules(dir)? {
+        for module in read_modules(dir).context("--modules")? {
             let from = dir.join(format!("{}.wasm", module.0)).display().to_string();
             match sources.iter_mut().find(|s| s.name == module.0) {
                 Some(replaced) => *replaced = source(module, from),

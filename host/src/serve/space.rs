@@ -42,6 +42,9 @@ pub(crate) fn explained(error: Error, url: &str) -> anyhow::Error {
         Error::NewerFormat { found } => anyhow::anyhow!(
             "the space at {place} has format {found}, this program knows format {FORMAT}; update this program"
         ),
+        Error::Url { url, reason } => anyhow::anyhow!(
+            "--space {url}: {reason}; expected a directory, file:///DIR, s3://BUCKET/PREFIX, gs://…, az://… or https://…"
+        ),
         error => anyhow::Error::new(error).context(format!("the space at {place}")),
     }
 }
@@ -70,6 +73,12 @@ mod tests {
         let text = refused(Some("{\"format\": 1, \"tot")).await;
         assert!(
             text.contains("space.json") && text.contains("restore") && !text.contains("init"),
+            "{text}"
+        );
+        let store = Store::in_memory(stowage_storage::Config::default());
+        let text = open("ftp://x", false, &store).await.expect_err("no space").to_string();
+        assert!(
+            text.starts_with("--space ftp://x: ") && text.contains("file:///DIR, s3://BUCKET/PREFIX, gs://"),
             "{text}"
         );
         let text = refused(Some("{\"format\": 7}")).await;

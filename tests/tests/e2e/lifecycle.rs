@@ -141,7 +141,12 @@ async fn a_wrong_setting_is_named() {
         (vec!["--config", "/no/such/file.toml"], "/no/such/file.toml"),
         (vec!["--space", "nowhere"], "nowhere"),
         (vec!["--space", "file:///no/such/space"], "/no/such/space"),
-        (vec!["--modules", "/no/such/modules"], "/no/such/modules"),
+        (
+            vec!["--modules", "/no/such/modules"],
+            "--modules: the module directory /no/such/modules",
+        ),
+        (vec!["--space", "ftp://x"], "--space ftp://x"),
+        (vec!["--allow-host", "http://x"], "--allow-host \"http://x\""),
     ] {
         let mut serve = Cli::new(["serve"]).data(&data).args(&args);
         // A flag given twice is another error.
@@ -152,6 +157,27 @@ async fn a_wrong_setting_is_named() {
         assert!(refused.status != 0 && refused.stderr.contains(named), "{refused}");
         assert!(refused.stdout.is_empty(), "{refused}");
     }
+    let serve = Cli::new(["serve"]).data(&data).env("STOWAGE_MAX_CALLS", "many");
+    let refused = serve.run().await;
+    assert!(
+        refused.status != 0 && refused.stderr.contains("--max-calls") && refused.stderr.contains("STOWAGE_MAX_CALLS"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_variable_that_is_no_setting_is_a_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = Launch::new(dir.path()).env("STOWAGE_LISEN", "x").start().await;
+    let log = host.log();
+    let line = log
+        .lines()
+        .find(|line| line.contains("STOWAGE_LISEN"))
+        .unwrap_or_default();
+    assert!(
+        line.contains("WARN") && line.contains("no setting is called STOWAGE_LISEN;"),
+        "{log}"
+    );
 }
 
 #[tokio::test]
