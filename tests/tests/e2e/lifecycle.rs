@@ -105,7 +105,7 @@ async fn a_second_server_on_the_same_data_is_refused() {
     let refused = Launch::new(scene.host.data()).refused().await;
     let data = scene.host.data().display().to_string();
     assert!(
-        refused.stderr.contains(&data) && refused.stderr.contains("another server"),
+        refused.stderr.contains(&data) && refused.stderr.contains("in use by another process"),
         "{refused}"
     );
     scene.host.init().await;
