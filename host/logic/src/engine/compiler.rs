@@ -4,6 +4,7 @@
 //!
 //! A cache file is named by the module's version and the engine's compatibility hash. It begins
 //! with the SHA-256 of the rest. A damaged file is compiled again and never run.
+//! The files that were used last are kept, 64 of them and 512 MiB at most.
 //! Compiled code is native code: the directory and its files belong to the user of this process,
 //! and nobody else may write to them. Otherwise they are not used.
 
@@ -21,6 +22,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::cache_limit;
 use super::cache_state::intact;
 use super::compile_process;
 use super::error::CompileError;
@@ -114,6 +116,11 @@ impl Compiler {
         {
             tracing::warn!(%error, file = %file.display(), "a compiled module was not kept");
         }
+        if let Some(dir) = &self.cache
+            && let Err(error) = cache_limit::trim(dir)
+        {
+            tracing::warn!(%error, dir = %dir.display(), "compiled modules of old versions were not removed");
+        }
         // SAFETY: the bytes come from `precompile_component` of an engine with the same
         // configuration, here or in a child that is this same program.
         unsafe { Component::deserialize(&self.engine, &compiled) }.map_err(CompileError::Invalid)
@@ -206,6 +213,7 @@ fn read_private(file: &Path) -> io::Result<Vec<u8>> {
     }
     let mut content = Vec::new();
     (&opened).read_to_end(&mut content)?;
+    cache_limit::touch(&opened);
     Ok(content)
 }
 

@@ -1,6 +1,7 @@
 //! Modules in wasmtime: compiled, checked, instantiated, limited.
 
 pub(crate) mod active_call;
+mod cache_limit;
 pub(crate) mod cache_state;
 pub(crate) mod compile_process;
 pub(crate) mod compiler;
