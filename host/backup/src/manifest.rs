@@ -12,7 +12,7 @@ use crate::hash::ContentHash;
 /// The format of manifests and of what they name.
 pub const FORMAT: u64 = 1;
 /// The most bytes of a manifest as JSON: a chunk takes about 110, so this is enough for 300 GB.
-const MAX_BYTES: u64 = 256 << 20;
+pub(crate) const MAX_BYTES: u64 = 256 << 20;
 
 /// A backup: everything that a restore needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

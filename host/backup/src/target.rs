@@ -27,7 +27,7 @@ use url::Url;
 
 use crate::error::Error;
 use crate::hash::ContentHash;
-use crate::manifest::{FORMAT, Manifest, ManifestError};
+use crate::manifest::{self, FORMAT, Manifest, ManifestError};
 
 /// The object that tells a place of backups from others.
 const PLACE: &str = "stowage-backups.json";
@@ -139,13 +139,8 @@ impl Target {
     /// # Errors
     /// [`Error::NoBackups`], [`Error::NewerFormat`], [`Error::Store`].
     pub async fn check(&self) -> Result<(), Error> {
-        let bytes = match self.place.store().get(&path(PLACE)).await {
-            Ok(got) if got.meta.size <= MAX_PLACE_BYTES => got.bytes().await,
-            Ok(_) => return Err(self.damaged(PLACE, "it is too long")),
-            Err(StoreError::NotFound { .. }) => return Err(self.no_backups()),
-            Err(error) => Err(error),
-        };
-        let bytes = bytes.map_err(|error| self.failed(PLACE, &error))?;
+        let got = self.get(PLACE).await?.ok_or_else(|| self.no_backups())?;
+        let bytes = self.bytes_of(PLACE, got, MAX_PLACE_BYTES).await?;
         let PlaceFile { format } = serde_json::from_slice(&bytes).map_err(|error| self.damaged(PLACE, error))?;
         self.check_format(PLACE, format)
     }
@@ -230,6 +225,12 @@ impl Target {
         let Some(got) = self.get(object).await? else {
             return Err(self.damaged(object, "it is missing"));
         };
+        self.bytes_of(object, got, limit_bytes).await
+    }
+
+    /// The bytes of an object that was found. Anybody may have put it there, so it is not taken
+    /// into memory before its length is known.
+    async fn bytes_of(&self, object: &str, got: object_store::GetResult, limit_bytes: u64) -> Result<Bytes, Error> {
         if got.meta.size > limit_bytes {
             return Err(self.damaged(object, format!("it has more than {limit_bytes} bytes")));
         }
@@ -308,7 +309,7 @@ impl Target {
         }
         let object = manifest_object(id);
         let got = self.get(&object).await?.ok_or_else(missing)?;
-        let bytes = got.bytes().await.map_err(|error| self.failed(&object, &error))?;
+        let bytes = self.bytes_of(&object, got, manifest::MAX_BYTES).await?;
         match Manifest::decode(&bytes) {
             Ok(manifest) if manifest.id == id => Ok(manifest),
             Ok(_) => Err(self.damaged(&object, "it is the manifest of another backup")),

@@ -530,3 +530,25 @@ async fn a_place_of_something_else_is_left_alone() {
     }
     source.store.close().await;
 }
+
+/// Whoever writes to the place must not be able to fill the memory of the server.
+#[tokio::test]
+async fn an_object_that_is_too_long_is_damaged_and_not_read() {
+    let scene = Scene::new();
+    let source = scene.source("data");
+    let made = backed_up(&source, &scene.target()).await.manifest;
+    source.store.close().await;
+    let sparse = |object: &str| {
+        let file = fs::File::create(scene.path("place").join(object)).unwrap();
+        file.set_len(200 << 30).unwrap();
+    };
+    let id = "20261201T021738Z-412-9f2c01ab";
+    sparse(&format!("backups/{id}"));
+    let listing = list(&scene.target()).await.unwrap();
+    assert_eq!((listing.backups.len(), listing.unreadable.len()), (1, 1));
+    assert_eq!(listing.unreadable[0].id, id);
+    assert_eq!(choose(&scene.target(), Some(&made.id)).await.unwrap(), made);
+    sparse("stowage-backups.json");
+    let listing = list(&scene.target()).await;
+    assert!(matches!(listing, Err(Error::Damaged { .. })), "{listing:?}");
+}
