@@ -116,7 +116,7 @@ pub async fn back_up(
     let pruned = match options.keep {
         Some(keep) => {
             progress.begin(Phase::Pruning);
-            let pruned = prune(target, &host, keep, options.grace, stop).await;
+            let pruned = prune(target, &host, keep, Some(&manifest.id), options.grace, stop).await;
             Some(pruned.map_err(Arc::new))
         }
         None => None,
@@ -301,7 +301,7 @@ fn new_id(at_ms: u64) -> String {
     format!("{time}-{:03}-{}", at_ms % 1000, &random[..8])
 }
 
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

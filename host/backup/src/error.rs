@@ -49,6 +49,17 @@ pub enum Error {
         /// The newest backup of each host.
         newest: String,
     },
+    /// A backup is of the future, and none was chosen.
+    #[error(
+        "{id} at {place} has a time of the future, so the newest backup is not known: check the clock of this machine; \
+         if it is right, choose a backup with --id; `stowage db backups {place}` lists all of them"
+    )]
+    OfFuture {
+        /// The URL of the backups, without credentials.
+        place: String,
+        /// The identifier.
+        id: String,
+    },
     /// A newer program made the backups.
     #[error("{object} at {place} has format {found}, and this program knows format {known}; use a newer program")]
     NewerFormat {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::backup::now_ms;
 use crate::error::Error;
 use crate::manifest::{Host, Manifest, Stored};
 use crate::target::Target;
@@ -87,7 +88,8 @@ pub async fn list(target: &Target) -> Result<Listing, Error> {
     Ok(listing)
 }
 
-/// The time of the newest backup of a host, in milliseconds since 1970. `None` if it has none.
+/// The time of the newest backup of a host, in milliseconds since 1970. `None` if it has none. One
+/// of the future does not count: else no backup would be due until its time comes.
 ///
 /// # Errors
 /// [`Error::Store`].
@@ -98,6 +100,12 @@ pub async fn newest_of(target: &Target, host: &Host) -> Result<Option<u64>, Erro
     }
     for id in target.ids().await?.into_iter().rev() {
         match target.manifest(&id).await {
+            Ok(manifest) if manifest.host == *host && manifest.is_of_future(now_ms()) => {
+                tracing::warn!(
+                    id,
+                    "a backup of the future does not count; remove it if a clock was wrong"
+                );
+            }
             Ok(manifest) if manifest.host == *host => return Ok(Some(manifest.at)),
             Err(error @ Error::Store { .. }) => return Err(error),
             _ => {}
@@ -109,26 +117,33 @@ pub async fn newest_of(target: &Target, host: &Host) -> Result<Option<u64>, Erro
 /// The manifest of a backup: the named one, or the newest if all are of one host.
 ///
 /// # Errors
-/// [`Error::NoBackups`], [`Error::SeveralHosts`], and those of [`Target::manifest`].
+/// [`Error::NoBackups`], [`Error::SeveralHosts`], [`Error::OfFuture`], and those of
+/// [`Target::manifest`].
 pub async fn choose(target: &Target, id: Option<&str>) -> Result<Manifest, Error> {
     target.check().await?;
     if let Some(id) = id {
         return target.manifest(id).await;
     }
-    let mut newest: Vec<Manifest> = Vec::new();
+    let (mut newest, mut of_future): (Vec<Manifest>, _) = (Vec::new(), None);
     for id in target.ids().await?.into_iter().rev() {
         match target.manifest(&id).await {
+            Ok(manifest) if manifest.is_of_future(now_ms()) => of_future = of_future.or(Some(id)),
             Ok(manifest) if newest.iter().all(|known| known.host != manifest.host) => newest.push(manifest),
             Ok(_) | Err(Error::NoSuchBackup { .. }) => {}
             // A damaged newest backup must not be passed over in silence.
             Err(error) => return Err(error),
         }
     }
-    match newest.len() {
-        0 => Err(Error::NoBackups {
+    match (newest.len(), of_future) {
+        // Whoever restores must know, and not get an old state in silence, or one of a wrong clock.
+        (0 | 1, Some(id)) => Err(Error::OfFuture {
+            place: target.name().to_owned(),
+            id,
+        }),
+        (0, None) => Err(Error::NoBackups {
             place: target.name().to_owned(),
         }),
-        1 => Ok(newest.remove(0)),
+        (1, None) => Ok(newest.remove(0)),
         _ => Err(Error::SeveralHosts {
             place: target.name().to_owned(),
             newest: newest

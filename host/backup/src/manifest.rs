@@ -14,6 +14,11 @@ pub const FORMAT: u64 = 1;
 /// The most bytes of a manifest as JSON: a chunk takes about 110, so this is enough for 300 GB.
 pub(crate) const MAX_BYTES: u64 = 256 << 20;
 
+/// The last millisecond of the year 9999, since 1970. Later times have no text.
+const MAX_TIME_MS: u64 = 253_402_300_799_999;
+/// How far two clocks may differ.
+const CLOCK_ERROR_MS: u64 = 5 * 60 * 1000;
+
 /// A backup: everything that a restore needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -119,6 +124,8 @@ pub(crate) enum ManifestError {
     Compression,
     #[error("it is no manifest: {0}")]
     Json(String),
+    #[error("its time is after the year 9999")]
+    Time,
     #[error("it has format {0}")]
     Newer(u64),
 }
@@ -149,7 +156,17 @@ impl Manifest {
         if format > FORMAT {
             return Err(ManifestError::Newer(format));
         }
-        serde_json::from_slice(&json).map_err(wrong)
+        let manifest: Manifest = serde_json::from_slice(&json).map_err(wrong)?;
+        match manifest.at.max(manifest.finished) > MAX_TIME_MS {
+            true => Err(ManifestError::Time),
+            false => Ok(manifest),
+        }
+    }
+
+    /// Whether its time has not come yet: the clock of its host was wrong, or that of this machine
+    /// is, or somebody else wrote it. Then it is not known whether it is the newest.
+    pub(crate) fn is_of_future(&self, now_ms: u64) -> bool {
+        self.at > now_ms.saturating_add(CLOCK_ERROR_MS)
     }
 
     /// The names of all chunks, some more than once.
@@ -215,5 +232,39 @@ pub(crate) mod tests {
             ..manifest
         };
         assert_eq!(Manifest::decode(&newer.encode()), Err(ManifestError::Newer(2)));
+    }
+
+    #[test]
+    fn a_time_that_has_no_text_is_refused() {
+        let sample = sample("1", &[]);
+        let with = |at, finished| {
+            let manifest = Manifest {
+                at,
+                finished,
+                ..sample.clone()
+            };
+            Manifest::decode(&manifest.encode())
+        };
+        let last = std::time::UNIX_EPOCH + std::time::Duration::from_millis(MAX_TIME_MS);
+        assert_eq!(
+            humantime::format_rfc3339_millis(last).to_string(),
+            "9999-12-31T23:59:59.999Z"
+        );
+        assert!(with(MAX_TIME_MS, MAX_TIME_MS).is_ok());
+        for (at, finished) in [(MAX_TIME_MS + 1, 0), (0, MAX_TIME_MS + 1), (u64::MAX, u64::MAX)] {
+            assert_eq!(with(at, finished), Err(ManifestError::Time));
+        }
+    }
+
+    #[test]
+    fn a_backup_is_of_the_future_when_no_two_clocks_differ_so_much() {
+        let sample = sample("1", &[]);
+        assert!(!sample.is_of_future(sample.at) && !sample.is_of_future(0));
+        let later = Manifest {
+            at: CLOCK_ERROR_MS + 8,
+            ..sample
+        };
+        assert!(later.is_of_future(7) && !later.is_of_future(8));
+        assert!(!later.is_of_future(u64::MAX));
     }
 }

@@ -1,6 +1,6 @@
 //! Removing old backups, and what no backup names.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,9 @@ pub struct Pruned {
 /// Keeps the newest `keep` backups of a host, at least one, and removes its older ones. Then
 /// removes what no backup names and what is older than `grace`. Backups of other hosts stay.
 ///
+/// The backup `made` is one of those to keep, whatever a clock said. One of the future stays and is
+/// none of them: else it would take the place of each new one until its time comes.
+///
 /// # Errors
 /// [`Error::Store`], [`Error::Lost`] if others took it for dead, [`Error::Cancelled`] after `stop`
 /// is cancelled.
@@ -39,6 +42,7 @@ pub async fn prune(
     target: &Target,
     host: &Host,
     keep: usize,
+    made: Option<&str>,
     grace: Duration,
     stop: &CancellationToken,
 ) -> Result<Pruned, Error> {
@@ -48,6 +52,7 @@ pub async fn prune(
         target,
         host,
         mark: &mark,
+        made,
     };
     let pruned = tokio::select! {
         pruned = prune.run(keep.max(1), grace, alone) => pruned,
@@ -61,6 +66,8 @@ struct Prune<'a> {
     target: &'a Target,
     host: &'a Host,
     mark: &'a Mark,
+    /// The backup that was made a moment ago.
+    made: Option<&'a str>,
 }
 
 /// What the backups name.
@@ -73,7 +80,10 @@ struct Named {
 impl Prune<'_> {
     async fn run(&self, keep: usize, grace: Duration, alone: bool) -> Result<Pruned, Error> {
         let mut pruned = Pruned::default();
-        let (mut own, mut named, mut unreadable) = (BTreeMap::new(), Named::default(), None);
+        let (mut named, mut unreadable) = (Named::default(), None);
+        // How many may still be kept.
+        let mut left = keep - usize::from(self.made.is_some());
+        let now_ms = u64::try_from(self.mark.written_ms().await?).unwrap_or_default();
         // The newest first, so that those to be removed are known when they come.
         for id in self.target.ids().await?.into_iter().rev() {
             let manifest = match self.target.manifest(&id).await {
@@ -87,13 +97,15 @@ impl Prune<'_> {
                 }
                 Err(error) => return Err(error),
             };
-            let is_own = manifest.host == *self.host;
-            if is_own && own.len() >= keep {
-                pruned.backups.push(id);
-                continue;
-            }
-            if is_own {
-                own.insert(id, ());
+            if manifest.host == *self.host && self.made != Some(&*id) {
+                if manifest.is_of_future(now_ms) {
+                    tracing::warn!(id, "a backup of the future is kept; remove it if a clock was wrong");
+                } else if left == 0 {
+                    pruned.backups.push(id);
+                    continue;
+                } else {
+                    left -= 1;
+                }
             }
             named.chunks.extend(manifest.chunks());
             named.files.extend(manifest.files.iter().map(|file| file.hash));

@@ -7,11 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use stowage_backup::{
-    ContentHash, DATABASE, Error, Host, Made, Options, Progress, Pruned, Source, TableSummary, Target, back_up, choose,
-    host, list, prune, restore, summaries,
+    ContentHash, DATABASE, Error, Host, Made, Manifest, Options, Progress, Pruned, Source, TableSummary, Target,
+    back_up, choose, host, list, newest_of, prune, restore, summaries,
 };
 use stowage_storage::{Config, Error as StorageError, Store};
 use tempfile::TempDir;
@@ -93,7 +93,7 @@ async fn put(store: &Store, table: &str, rows: std::ops::Range<u32>, seed: u8) {
 }
 
 async fn swept(scene: &Scene, by: &Host, keep: usize, grace: Duration) -> Result<Pruned, Error> {
-    prune(&scene.target(), by, keep, grace, &CancellationToken::new()).await
+    prune(&scene.target(), by, keep, None, grace, &CancellationToken::new()).await
 }
 
 fn named(folder: &str, end: &str, bytes: &[u8]) -> String {
@@ -551,4 +551,88 @@ async fn an_object_that_is_too_long_is_damaged_and_not_read() {
     sparse("stowage-backups.json");
     let listing = list(&scene.target()).await;
     assert!(matches!(listing, Err(Error::Damaged { .. })), "{listing:?}");
+}
+
+/// Makes the newest backup one of another time, as a wrong clock does.
+fn set_time(scene: &Scene, manifest: &Manifest, to: SystemTime) -> String {
+    let backups = scene.path("place/backups");
+    let at = u64::try_from(to.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let time = humantime::format_rfc3339_seconds(to).to_string();
+    let time: String = time.chars().filter(char::is_ascii_alphanumeric).collect();
+    let moved = Manifest {
+        id: format!("{time}-000-00000000"),
+        at,
+        finished: at,
+        ..manifest.clone()
+    };
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    serde_json::to_writer(&mut encoder, &moved).unwrap();
+    fs::write(backups.join(&moved.id), encoder.finish().unwrap()).unwrap();
+    fs::remove_file(backups.join(&manifest.id)).unwrap();
+    moved.id
+}
+
+async fn ids(scene: &Scene) -> Vec<String> {
+    let listed = list(&scene.target()).await.unwrap();
+    assert_eq!(listed.unreadable, []);
+    listed.backups.into_iter().map(|backup| backup.id).collect()
+}
+
+#[tokio::test]
+async fn a_backup_of_the_future_takes_the_place_of_no_other() {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let scene = Scene::new();
+    let source = scene.source("data");
+    put(&source.store, "rows", 0..100, 1).await;
+    let by = host(&source.data);
+    let wrong = backed_up(&source, &scene.target()).await.manifest;
+    let wrong = set_time(&scene, &wrong, SystemTime::now() + 40 * DAY);
+    // Nothing else is there.
+    let chosen = choose(&scene.target(), None).await;
+    assert!(
+        matches!(&chosen, Err(Error::OfFuture { id, .. }) if *id == wrong),
+        "{chosen:?}"
+    );
+    assert_eq!(newest_of(&scene.target(), &by).await.unwrap(), None);
+
+    let options = Options {
+        keep: Some(1),
+        grace: Duration::ZERO,
+    };
+    for round in 0..3 {
+        put(&source.store, "rows", 0..100, round).await;
+        let made = try_back_up(&source, &scene.target(), options).await.unwrap();
+        assert_eq!(
+            ids(&scene).await,
+            [made.manifest.id.clone(), wrong.clone()],
+            "round {round}"
+        );
+        let newest = newest_of(&scene.target(), &by).await.unwrap();
+        assert_eq!(newest, Some(made.manifest.at));
+    }
+    // Which one is the newest is for a person to say.
+    let chosen = choose(&scene.target(), None).await;
+    assert!(
+        matches!(&chosen, Err(Error::OfFuture { id, .. }) if *id == wrong),
+        "{chosen:?}"
+    );
+    restored(&scene.target(), Some(&wrong), &scene.path("restored")).await;
+    source.store.close().await;
+}
+
+/// A clock that is behind must not remove the backup that it has just made.
+#[tokio::test]
+async fn the_backup_that_was_made_is_kept_although_others_seem_newer() {
+    let scene = Scene::new();
+    let source = scene.source("data");
+    let newer = backed_up(&source, &scene.target()).await.manifest;
+    let newer = set_time(&scene, &newer, SystemTime::now() + Duration::from_secs(60));
+    let options = Options {
+        keep: Some(1),
+        grace: Duration::ZERO,
+    };
+    let made = try_back_up(&source, &scene.target(), options).await.unwrap();
+    assert_eq!(made.pruned.unwrap().unwrap().backups, [newer]);
+    assert_eq!(ids(&scene).await, [made.manifest.id]);
+    source.store.close().await;
 }
