@@ -111,10 +111,18 @@ pub enum Error {
     #[error("the backup was cancelled; what it has stored is used by the next one")]
     Cancelled,
     /// The data directory of a restore is not empty.
-    #[error("{} is not empty; restore into a new directory, and start the server with --data on it", path.display())]
+    #[error("{} is not empty; name a new directory, and start the server with --data on it", path.display())]
     NotEmpty {
         /// The directory.
         path: PathBuf,
+    },
+    /// The place where a restore works has something else.
+    #[error("{}: {reason}; a restore works there: move it away, or restore into another directory", path.display())]
+    Draft {
+        /// The directory.
+        path: PathBuf,
+        /// What is there.
+        reason: &'static str,
     },
     /// Another restore works on the same directory.
     #[error("another restore into this directory is running, in {}", path.display())]

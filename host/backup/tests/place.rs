@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "what goes wrong in a test ends it")]
 
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -470,7 +471,7 @@ async fn a_restore_needs_an_empty_directory_for_itself() {
     // Another restore works on it, and then it died.
     let busy = scene.path("busy");
     let draft = scene.path(".busy.restore");
-    fs::create_dir(&draft).unwrap();
+    fs::DirBuilder::new().mode(0o700).create(&draft).unwrap();
     fs::write(draft.join("leftover"), b"x").unwrap();
     let lock = fs::File::create(draft.join("restore.lock")).unwrap();
     lock.lock().unwrap();
