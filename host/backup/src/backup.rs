@@ -53,6 +53,8 @@ pub struct Options {
     pub keep: Option<usize>,
     /// How old an object must be that is removed because no backup names it.
     pub grace: Duration,
+    /// Whether the place must have backups. Otherwise it is made one, if nothing else is there.
+    pub is_known: bool,
 }
 
 impl Default for Options {
@@ -60,6 +62,7 @@ impl Default for Options {
         Options {
             keep: None,
             grace: GRACE,
+            is_known: false,
         }
     }
 }
@@ -99,9 +102,13 @@ pub async fn back_up(
     progress: &Arc<Progress>,
     stop: &CancellationToken,
 ) -> Result<Made, Error> {
-    stop.run_until_cancelled(target.prepare())
-        .await
-        .ok_or(Error::Cancelled)??;
+    let preparing = async {
+        match options.is_known {
+            true => target.check().await,
+            false => target.prepare().await,
+        }
+    };
+    stop.run_until_cancelled(preparing).await.ok_or(Error::Cancelled)??;
     let host = host(&source.data);
     let mark = Mark::of_backup(target, &host, stop).await?;
     let run = Run {

@@ -51,16 +51,30 @@ struct Line<'a> {
     value: Value,
 }
 
+/// The tables of a checkpoint, or only the named one. Blocks.
+///
+/// # Errors
+/// [`Error::NoSuchTable`], [`Error::Read`].
+pub fn tables(rows: &Checkpoint, table: Option<&str>) -> Result<Vec<String>, Error> {
+    let mut tables = rows.tables()?;
+    if let Some(table) = table {
+        tables.retain(|name| name == table);
+        if tables.is_empty() {
+            return Err(Error::NoSuchTable {
+                table: table.to_owned(),
+            });
+        }
+    }
+    Ok(tables)
+}
+
 /// Passes all rows of a checkpoint as text to `write`, in blocks of whole lines, until it returns
 /// false. With `table`, only the rows of that table. Blocks.
 ///
 /// # Errors
-/// [`Error::Read`].
+/// [`Error::NoSuchTable`], [`Error::Read`].
 pub fn dump(rows: &Checkpoint, table: Option<&str>, mut write: impl FnMut(Vec<u8>) -> bool) -> Result<(), Error> {
-    let mut tables = rows.tables()?;
-    if let Some(table) = table {
-        tables.retain(|name| name == table);
-    }
+    let tables = tables(rows, table)?;
     let mut block = Vec::new();
     for table in tables {
         let ended = rows.walk_table(&table, |row| {

@@ -72,7 +72,18 @@ pub enum Error {
         /// The format of this program.
         known: u64,
     },
-    /// An object of the backups is missing or is not what was written.
+    /// An object of the backups is missing.
+    #[error(
+        "{object} of the backups at {place} is missing; choose an older backup with --id, or restore the object from a copy of \
+         the backups"
+    )]
+    Missing {
+        /// The URL of the backups, without credentials.
+        place: String,
+        /// The object.
+        object: String,
+    },
+    /// An object of the backups is not what was written.
     #[error(
         "{object} of the backups at {place} is damaged ({reason}); choose an older backup with --id, or restore the object from a \
          copy of the backups"
@@ -149,6 +160,12 @@ pub enum Error {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// No row has this table.
+    #[error("there is no table {table:?}: no row is in it")]
+    NoSuchTable {
+        /// Its name.
+        table: String,
     },
     /// The database could not be opened.
     #[error(transparent)]

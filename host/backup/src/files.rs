@@ -88,13 +88,14 @@ pub(crate) fn staged_path(hash: ContentHash) -> String {
     file_path(STAGING, "", hash)
 }
 
-/// The place in a data directory of a file that a manifest names. `None` for a path that a backup
-/// never has: a manifest of somebody else must not lead out of the directory.
-pub(crate) fn place(data: &Path, path: &str) -> Option<PathBuf> {
+/// The place in a data directory of a file that a manifest names, and the hash that its name says.
+/// `None` for a path that a backup never has: a manifest of somebody else must not lead out of the
+/// directory.
+pub(crate) fn place(data: &Path, path: &str) -> Option<(PathBuf, ContentHash)> {
     let (folder, name) = path.split_once('/')?;
     let (_, end) = FOLDERS.into_iter().find(|(known, _)| *known == folder)?;
     let hash: ContentHash = name.strip_suffix(end)?.parse().ok()?;
-    Some(data.join(folder).join(format!("{hash}{end}")))
+    Some((data.join(folder).join(format!("{hash}{end}")), hash))
 }
 
 #[cfg(test)]
@@ -136,7 +137,7 @@ mod tests {
         let (data, hash) = (Path::new("/data"), ContentHash::of(b"x"));
         for (folder, end) in FOLDERS {
             let path = file_path(folder, end, hash);
-            assert_eq!(place(data, &path), Some(data.join(&path)));
+            assert_eq!(place(data, &path), Some((data.join(&path), hash)));
         }
         for path in [
             "",

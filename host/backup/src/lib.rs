@@ -19,7 +19,7 @@
 //! | `check` | what each table means, and what must hold between them |
 //! | `dump` | rows as text |
 //! | `salvage` | what can be read of a damaged data directory |
-//! | `target`, `marks`, `prune`, `listing` | the place: its objects, who works there, old backups |
+//! | `target`, `folder`, `marks`, `prune`, `listing` | the place: its objects, who works there, old backups |
 
 #![warn(unreachable_pub)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -34,6 +34,7 @@ mod dump;
 mod error;
 mod file_upload;
 mod files;
+mod folder;
 mod hash;
 mod listing;
 mod live_modules;
@@ -52,13 +53,13 @@ mod uploads;
 
 pub use background::in_background;
 pub use backup::{GRACE, Made, Options, Source, back_up, host};
-pub use dump::dump;
+pub use dump::{dump, tables};
 pub use error::Error;
 pub use files::DATABASE;
 pub use hash::{ContentHash, NotAHash};
 pub use listing::{Listed, Listing, Unreadable, choose, list, newest_of};
 pub use manifest::{FORMAT, File, Host, Manifest, Skipped, Stored, Table, TableSummary};
-pub use place_url::place_url;
+pub use place_url::{check_outside, place_url};
 pub use progress::{Phase, Progress, Snapshot};
 pub use prune::{Pruned, prune};
 pub use restore::{restore, summaries};

@@ -20,10 +20,8 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::hash::ContentHash;
 use crate::manifest::Host;
-use crate::target::Target;
+use crate::target::{MARKS, Target, file_name};
 
-/// The folder of marks.
-const MARKS: &str = "marks";
 /// How the name of a backup's mark begins; the name of its host follows.
 const BACKUP: &str = "backup-";
 /// How the name of a prune's mark begins.
@@ -163,14 +161,11 @@ impl Mark {
             now_ms: i64::MIN,
             marks: Vec::new(),
         };
-        for meta in self.target.list(MARKS).await? {
-            let written_ms = meta.last_modified.timestamp_millis();
-            let object: &str = meta.location.as_ref();
-            match meta.location.filename() {
-                _ if object == self.object => others.now_ms = written_ms,
-                Some(name) if is_of_host(name, host) => self.target.remove(object).await?,
-                Some(name) => others.marks.push((name.to_owned(), written_ms)),
-                None => {}
+        for (object, present) in self.target.list(MARKS).await? {
+            match file_name(&object) {
+                _ if object == self.object => others.now_ms = present.written_ms,
+                name if is_of_host(name, host) => self.target.remove(&object).await?,
+                name => others.marks.push((name.to_owned(), present.written_ms)),
             }
         }
         match others.now_ms {

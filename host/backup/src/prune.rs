@@ -1,6 +1,7 @@
 //! Removing old backups, and what no backup names.
 
 use std::collections::HashSet;
+use std::io;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::Error;
 use crate::hash::ContentHash;
 use crate::manifest::Host;
-use crate::marks::Mark;
+use crate::marks::{Mark, STALE_MS};
 use crate::target::{Kind, Target};
 
 /// Objects that are removed between two looks for the mark.
@@ -121,8 +122,25 @@ impl Prune<'_> {
         if pruned.postponed.is_none() {
             self.sweep(Kind::Chunk, &named.chunks, grace, &mut pruned).await?;
             self.sweep(Kind::File, &named.files, grace, &mut pruned).await?;
+            self.sweep_parts(&mut pruned).await?;
         }
         Ok(pruned)
+    }
+
+    /// Removes what programs were writing to a folder that died since then.
+    async fn sweep_parts(&self, pruned: &mut Pruned) -> Result<(), Error> {
+        let now_ms = self.mark.written_ms().await?;
+        for (path, len_bytes) in self.target.parts(now_ms.saturating_sub(STALE_MS)).await? {
+            match tokio::fs::remove_file(&path).await {
+                Ok(()) => {
+                    pruned.objects += 1;
+                    pruned.bytes += len_bytes;
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(Error::file(&path)(error)),
+            }
+        }
+        Ok(())
     }
 
     /// Removes the objects of a kind that no backup names.

@@ -3,6 +3,7 @@
 //! Everything is written into a directory beside the new one. After it was compared with the
 //! manifest it gets its name. So a restore that fails or is killed leaves no data directory.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write as _;
 use std::ops::ControlFlow;
@@ -26,7 +27,7 @@ use crate::loader::Loader;
 use crate::manifest::{File, Manifest, TableSummary};
 use crate::progress::{Phase, Progress};
 use crate::rows::Moment as _;
-use crate::target::{Kind, Target};
+use crate::target::{self, Kind, Target};
 
 /// Chunks that are read at once.
 const READS: usize = 8;
@@ -40,6 +41,7 @@ const WAITING: usize = 4;
 /// rows are not those of the backup. After an error nothing is there.
 pub async fn restore(target: &Target, manifest: &Manifest, data: &Path, progress: &Arc<Progress>) -> Result<(), Error> {
     progress.begin(Phase::Preparing);
+    check_files(target, manifest)?;
     let draft = Draft::begin(data)?;
     progress.begin(Phase::Rows);
     restore_rows(target, manifest, &draft.path().join(DATABASE), progress).await?;
@@ -141,14 +143,34 @@ fn load(loader: &mut Loader, mut chunks: mpsc::Receiver<LoadedChunk>) -> Result<
     Ok(())
 }
 
+/// Fails unless a manifest names files that a data directory may have, each once.
+fn check_files(target: &Target, manifest: &Manifest) -> Result<(), Error> {
+    let wrong = |file: &File, reason| {
+        let reason = format!("the file {:?} {reason}", file.path);
+        Err(target.damaged(&target::manifest_object(&manifest.id), reason))
+    };
+    let mut paths = HashSet::new();
+    for file in &manifest.files {
+        match files::place(Path::new(""), &file.path) {
+            None => return wrong(file, "is none of a backup"),
+            Some((_, named)) if named != file.hash => return wrong(file, "has another hash than its name says"),
+            Some(_) if !paths.insert(&file.path) => return wrong(file, "is named twice"),
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// Writes one file, whose bytes are checked.
 async fn restore_file(target: &Target, file: &File, data: &Path, progress: &Progress) -> Result<(), Error> {
     let object = Kind::File.object(file.hash);
-    let place = files::place(data, &file.path)
-        .ok_or_else(|| target.damaged("the manifest", format!("{:?} is no file of a backup", file.path)))?;
-    let Some(got) = target.get(&object).await? else {
-        return Err(target.damaged(&object, "it is missing"));
-    };
+    let place = data.join(&file.path);
+    let got = target.get(&object).await?.ok_or_else(|| target.missing(&object))?;
+    // Before the disk is full of it.
+    if got.meta.size != file.size {
+        let reason = format!("it has {} bytes, and the backup says {}", got.meta.size, file.size);
+        return Err(target.damaged(&object, reason));
+    }
     let mut out = fs::File::options()
         .write(true)
         .create_new(true)

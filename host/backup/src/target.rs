@@ -20,19 +20,23 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use object_store::path::Path;
-use object_store::{Error as StoreError, ObjectMeta, ObjectStoreExt as _, PutMode};
+use object_store::{Error as StoreError, ObjectStoreExt as _, PutMode};
 use serde::{Deserialize, Serialize};
 use stowage_cloud::{Place, explain_store_error};
 use url::Url;
 
 use crate::error::Error;
+use crate::folder::{self, Found};
 use crate::hash::ContentHash;
 use crate::manifest::{self, FORMAT, Manifest, ManifestError};
+use crate::place_url::folder_of;
 
 /// The object that tells a place of backups from others.
 const PLACE: &str = "stowage-backups.json";
 /// The folder of manifests.
 const BACKUPS: &str = "backups";
+/// The folder of marks.
+pub(crate) const MARKS: &str = "marks";
 /// The most bytes of the object [`PLACE`].
 const MAX_PLACE_BYTES: u64 = 4 << 10;
 
@@ -128,6 +132,13 @@ impl Target {
         }
     }
 
+    pub(crate) fn missing(&self, object: &str) -> Error {
+        Error::Missing {
+            place: self.name().to_owned(),
+            object: object.to_owned(),
+        }
+    }
+
     fn no_backups(&self) -> Error {
         Error::NoBackups {
             place: self.name().to_owned(),
@@ -165,6 +176,11 @@ impl Target {
         match self.check().await {
             Err(Error::NoBackups { .. }) => {}
             checked => return checked,
+        }
+        if let Some(folder) = self.place.directory()
+            && !folder.is_dir()
+        {
+            return Err(self.no_backups());
         }
         let mut listed = self.place.store().list(None);
         if let Some(found) = listed
@@ -213,6 +229,14 @@ impl Target {
 
     /// Reads an object. `None` if it does not exist.
     pub(crate) async fn get(&self, object: &str) -> Result<Option<object_store::GetResult>, Error> {
+        // Opening a pipe would wait for a writer, and a device never ends.
+        if let Some(folder) = self.place.directory()
+            && tokio::fs::metadata(folder.join(object))
+                .await
+                .is_ok_and(|found| !found.is_file())
+        {
+            return Err(self.damaged(object, "it is no regular file"));
+        }
         match self.place.store().get(&path(object)).await {
             Ok(got) => Ok(Some(got)),
             Err(StoreError::NotFound { .. }) => Ok(None),
@@ -222,9 +246,7 @@ impl Target {
 
     /// The bytes of an object of at most `limit_bytes`.
     pub(crate) async fn read(&self, object: &str, limit_bytes: u64) -> Result<Bytes, Error> {
-        let Some(got) = self.get(object).await? else {
-            return Err(self.damaged(object, "it is missing"));
-        };
+        let got = self.get(object).await?.ok_or_else(|| self.missing(object))?;
         self.bytes_of(object, got, limit_bytes).await
     }
 
@@ -245,41 +267,92 @@ impl Target {
         }
     }
 
-    /// The objects below a folder.
-    pub(crate) async fn list(&self, folder: &str) -> Result<Vec<ObjectMeta>, Error> {
-        match self.place.store().list(Some(&path(folder))).try_collect().await {
-            Ok(listed) => Ok(listed),
-            Err(StoreError::NotFound { .. }) => Ok(Vec::new()),
-            Err(error) => Err(self.failed(folder, &error)),
+    /// Passes the objects below a folder to `take`, with their names.
+    async fn each(&self, folder: &str, mut take: impl FnMut(&str, Present)) -> Result<(), Error> {
+        if let Some(root) = self.place.directory() {
+            let take = |found: Found| match found.is_part {
+                true => {}
+                false => take(&found.object, found.present),
+            };
+            return self.walk(root, folder, take).await;
         }
+        let mut listed = self.place.store().list(Some(&path(folder)));
+        loop {
+            match listed.try_next().await {
+                Ok(Some(meta)) => {
+                    let present = Present {
+                        len_bytes: meta.size,
+                        written_ms: meta.last_modified.timestamp_millis(),
+                    };
+                    take(meta.location.as_ref(), present);
+                }
+                Ok(None) | Err(StoreError::NotFound { .. }) => return Ok(()),
+                Err(error) => return Err(self.failed(folder, &error)),
+            }
+        }
+    }
+
+    /// Passes the files below a folder of a place on this machine to `take`. The lists of the store
+    /// end at the first name that no object can have.
+    async fn walk(&self, root: &std::path::Path, folder: &str, mut take: impl FnMut(Found)) -> Result<(), Error> {
+        let mut folders = vec![folder.to_owned()];
+        while let Some(folder) = folders.pop() {
+            let (root, name) = (root.to_owned(), folder.clone());
+            let read = tokio::task::spawn_blocking(move || folder::read(&root, &name)).await;
+            let read = read.map_err(|_| Error::Panicked)?.map_err(|error| {
+                let error = StoreError::Generic {
+                    store: "LocalFileSystem",
+                    source: Box::new(error),
+                };
+                self.failed(&folder, &error)
+            })?;
+            read.files.into_iter().for_each(&mut take);
+            // No object is deeper than `chunks/XX/SHA256`, and a link may lead round in a circle.
+            if !folder.contains('/') {
+                folders.extend(read.folders);
+            }
+        }
+        Ok(())
+    }
+
+    /// The files that programs were writing which died since then, and their bytes. An object in a
+    /// folder is written as `NAME#NUMBER` first.
+    pub(crate) async fn parts(&self, before_ms: i64) -> Result<Vec<(PathBuf, u64)>, Error> {
+        let mut parts = Vec::new();
+        let Some(root) = self.place.directory() else {
+            return Ok(parts);
+        };
+        for folder in [Kind::Chunk.folder(), Kind::File.folder(), BACKUPS, MARKS] {
+            let take = |found: Found| {
+                if found.is_part && found.present.written_ms < before_ms {
+                    parts.push((root.join(found.object), found.present.len_bytes));
+                }
+            };
+            self.walk(root, folder, take).await?;
+        }
+        Ok(parts)
+    }
+
+    /// The objects below a folder, with their names.
+    pub(crate) async fn list(&self, folder: &str) -> Result<Vec<(String, Present)>, Error> {
+        let mut listed = Vec::new();
+        self.each(folder, |object, present| listed.push((object.to_owned(), present)))
+            .await?;
+        Ok(listed)
     }
 
     /// The objects of a kind. Others in their folder are left out.
     pub(crate) async fn present(&self, kind: Kind) -> Result<HashMap<ContentHash, Present>, Error> {
         let mut present = HashMap::new();
-        let folder = path(kind.folder());
-        let mut listed = self.place.store().list(Some(&folder));
-        loop {
-            match listed.try_next().await {
-                Ok(Some(meta)) => {
-                    let Some(hash) = meta.location.filename().and_then(|name| name.parse().ok()) else {
-                        continue;
-                    };
-                    let object: &str = meta.location.as_ref();
-                    if object == kind.object(hash) {
-                        present.insert(
-                            hash,
-                            Present {
-                                len_bytes: meta.size,
-                                written_ms: meta.last_modified.timestamp_millis(),
-                            },
-                        );
-                    }
-                }
-                Ok(None) | Err(StoreError::NotFound { .. }) => return Ok(present),
-                Err(error) => return Err(self.failed(kind.folder(), &error)),
+        self.each(kind.folder(), |object, there| {
+            if let Ok(hash) = file_name(object).parse()
+                && object == kind.object(hash)
+            {
+                present.insert(hash, there);
             }
-        }
+        })
+        .await?;
+        Ok(present)
     }
 
     /// The identifiers of all backups, oldest first.
@@ -288,7 +361,7 @@ impl Target {
             .list(BACKUPS)
             .await?
             .iter()
-            .filter_map(|meta| meta.location.filename().map(str::to_owned))
+            .map(|(object, _)| file_name(object).to_owned())
             .filter(|id| is_id(id))
             .collect();
         ids.sort();
@@ -333,7 +406,7 @@ impl Target {
 /// Bytes that are sent at once of an object that is too long for memory.
 pub(crate) const PART_BYTES: usize = 8 << 20;
 
-fn manifest_object(id: &str) -> String {
+pub(crate) fn manifest_object(id: &str) -> String {
     format!("{BACKUPS}/{id}")
 }
 
@@ -342,15 +415,14 @@ fn is_id(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
+/// The last part of an object's name.
+pub(crate) fn file_name(object: &str) -> &str {
+    object.rsplit('/').next().unwrap_or_default()
+}
+
 /// The path of an object, whose name is made of plain letters here.
 fn path(object: &str) -> Path {
     Path::from(object)
-}
-
-/// The folder that a URL names.
-fn folder_of(url: &str) -> Option<PathBuf> {
-    let url = Url::parse(url).ok().filter(|url| url.scheme() == "file")?;
-    url.to_file_path().ok()
 }
 
 /// Makes a folder that is missing, for this user only: backups hold what people wrote. One that is

@@ -217,6 +217,7 @@ async fn old_backups_go_and_what_the_others_name_stays() {
     let options = Options {
         keep: Some(2),
         grace: Duration::ZERO,
+        ..Options::default()
     };
     let mut ids = Vec::new();
     for round in 0..5 {
@@ -270,6 +271,7 @@ async fn backups_and_prunes_at_one_place_never_lose_a_chunk() {
                 let options = Options {
                     keep: Some(1),
                     grace: Duration::ZERO,
+                    ..Options::default()
                 };
                 match try_back_up(&source, &scene.target(), options).await {
                     Ok(Made { pruned, .. }) => {
@@ -403,7 +405,12 @@ async fn damage_at_the_place_is_named_and_leaves_nothing_half_restored() {
             let restoring = restore(&scene.target(), &manifest, &data, &Arc::new(Progress::default())).await;
             let name = object.rsplit('/').next().unwrap();
             match restoring {
-                Err(Error::Damaged { object, .. }) => assert!(object.ends_with(name), "{damage}: {object}"),
+                Err(Error::Damaged { object, .. }) if damage != "missing" => {
+                    assert!(object.ends_with(name), "{damage}: {object}");
+                }
+                Err(Error::Missing { object, .. }) if damage == "missing" => {
+                    assert!(object.ends_with(name), "{object}")
+                }
                 other => panic!("{damage} {object}: {other:?}"),
             }
             assert!(!data.exists(), "{damage} {object}");
@@ -599,6 +606,7 @@ async fn a_backup_of_the_future_takes_the_place_of_no_other() {
     let options = Options {
         keep: Some(1),
         grace: Duration::ZERO,
+        ..Options::default()
     };
     for round in 0..3 {
         put(&source.store, "rows", 0..100, round).await;
@@ -631,9 +639,145 @@ async fn the_backup_that_was_made_is_kept_although_others_seem_newer() {
     let options = Options {
         keep: Some(1),
         grace: Duration::ZERO,
+        ..Options::default()
     };
     let made = try_back_up(&source, &scene.target(), options).await.unwrap();
     assert_eq!(made.pruned.unwrap().unwrap().backups, [newer]);
     assert_eq!(ids(&scene).await, [made.manifest.id]);
+    source.store.close().await;
+}
+
+#[tokio::test]
+async fn a_manifest_that_lies_about_files_is_refused_before_anything_is_written() {
+    let scene = Scene::new();
+    let source = scene.source("data");
+    put(&source.store, "rows", 0..100, 1).await;
+    fs::write(source.data.join(named("temp", "", b"one")), b"one").unwrap();
+    fs::write(source.data.join(named("temp", "", b"other")), b"other").unwrap();
+    let made = backed_up(&source, &scene.target()).await.manifest;
+    source.store.close().await;
+    let data = scene.path("restored");
+    let refused = async |change: &dyn Fn(&mut Manifest), what: &str| {
+        let mut manifest = made.clone();
+        change(&mut manifest);
+        let restoring = restore(&scene.target(), &manifest, &data, &Arc::new(Progress::default())).await;
+        match restoring {
+            Err(Error::Damaged { reason, .. }) => assert!(reason.contains(what), "{reason}"),
+            other => panic!("{what}: {other:?}"),
+        }
+        assert!(!data.exists());
+    };
+    refused(
+        &|manifest| manifest.files[0].hash = manifest.files[1].hash,
+        "another hash",
+    )
+    .await;
+    refused(&|manifest| manifest.files.push(manifest.files[0].clone()), "twice").await;
+    refused(
+        &|manifest| manifest.files[0].path = "../outside".into(),
+        "none of a backup",
+    )
+    .await;
+    refused(&|manifest| manifest.files[0].size = 1, "bytes").await;
+    restored(&scene.target(), None, &data).await;
+}
+
+/// Opening a pipe waits until somebody writes to it.
+#[tokio::test]
+async fn a_pipe_at_the_place_is_damage_and_no_wait() {
+    let scene = Scene::new();
+    let source = scene.source("data");
+    backed_up(&source, &scene.target()).await;
+    source.store.close().await;
+    let pipe = |object: &str| {
+        let path = scene.path("place").join(object);
+        fs::remove_file(&path).ok();
+        let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
+        assert!(made.success());
+    };
+    let within = async |id: Option<&str>| {
+        let choosing = async { choose(&scene.target(), id).await };
+        tokio::time::timeout(Duration::from_secs(20), choosing).await.unwrap()
+    };
+    pipe("backups/pipe");
+    let chosen = within(Some("pipe")).await;
+    assert!(matches!(chosen, Err(Error::Damaged { .. })), "{chosen:?}");
+    pipe("stowage-backups.json");
+    let chosen = within(None).await;
+    assert!(matches!(chosen, Err(Error::Damaged { .. })), "{chosen:?}");
+}
+
+#[tokio::test]
+async fn what_a_killed_backup_was_writing_is_removed_some_day() {
+    let scene = Scene::new();
+    let source = scene.source("data");
+    put(&source.store, "rows", 0..100, 1).await;
+    backed_up(&source, &scene.target()).await;
+    let chunk = scene.objects("chunks").remove(0);
+    let parts = [format!("{chunk}#1"), format!("{chunk}#2")];
+    let backups = scene.path("place/backups").join("20261201T021738Z-412-9f2c01ab#7");
+    for path in parts.iter().map(Path::new).chain([&*backups]) {
+        fs::write(path, b"half").unwrap();
+    }
+    let old = SystemTime::now() - Duration::from_secs(2 * 60 * 60);
+    for path in [Path::new(&parts[0]), &backups] {
+        fs::File::options()
+            .write(true)
+            .open(path)
+            .unwrap()
+            .set_modified(old)
+            .unwrap();
+    }
+    let pruned = swept(&scene, &host(&source.data), 1, Duration::ZERO).await.unwrap();
+    assert_eq!((pruned.objects, pruned.bytes, pruned.backups.len()), (2, 8, 0));
+    assert!(!Path::new(&parts[0]).exists() && !backups.exists());
+    assert!(Path::new(&parts[1]).exists(), "it may still be written");
+    assert!(Path::new(&chunk).exists());
+    source.store.close().await;
+}
+
+#[tokio::test]
+async fn a_name_that_no_object_has_makes_nothing_fail() {
+    let scene = Scene::new();
+    let source = scene.source("data");
+    put(&source.store, "rows", 0..100, 1).await;
+    backed_up(&source, &scene.target()).await;
+    for folder in ["backups", "chunks", "marks", "files"] {
+        let folder = scene.path("place").join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("line\nbreak"), b"x").unwrap();
+    }
+    let options = Options {
+        keep: Some(1),
+        grace: Duration::ZERO,
+        ..Options::default()
+    };
+    let made = try_back_up(&source, &scene.target(), options).await.unwrap();
+    assert_eq!(made.pruned.unwrap().unwrap().postponed, None);
+    assert_eq!(ids(&scene).await, [made.manifest.id]);
+    source.store.close().await;
+}
+
+/// A disk that is not mounted: the folder below is empty, or missing.
+#[tokio::test]
+async fn a_known_place_that_is_empty_gets_no_backup() {
+    let scene = Scene::new();
+    let source = scene.source("data");
+    let options = Options {
+        is_known: true,
+        ..Options::default()
+    };
+    let made = try_back_up(&source, &scene.target(), options).await;
+    assert!(matches!(made, Err(Error::NoBackups { .. })), "{made:?}");
+    let place = scene.path("place");
+    assert_eq!(fs::read_dir(&place).unwrap().count(), 0);
+    fs::remove_dir(&place).unwrap();
+    let missing = Target::open(&format!("file://{}", place.display()), false).unwrap();
+    let made = try_back_up(&source, &missing, Options::default()).await;
+    assert!(matches!(made, Err(Error::NoBackups { .. })), "{made:?}");
+    assert!(!place.exists());
+
+    backed_up(&source, &scene.target()).await;
+    try_back_up(&source, &scene.target(), options).await.unwrap();
     source.store.close().await;
 }
