@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use parking_lot::Mutex;
-use stowage_backup::{Error, Listed, Made, Options, Progress, Source, Target, back_up};
+use stowage_backup::{Error, Listed, Made, Options, Progress, Source, Target, back_up, check_outside};
 use stowage_deploy::api::{BackupFailure, BackupSummary, LastBackup};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,8 @@ struct State {
     /// Attempts of the schedule that failed since then.
     failures: u32,
     next_ms: Option<u64>,
+    /// Whether the place of the schedule had backups since the server started.
+    is_known: bool,
 }
 
 struct Running {
@@ -93,7 +95,13 @@ impl Backups {
     /// # Errors
     /// [`StartError`].
     pub(crate) fn start(&self, url: &str, keep: Option<usize>) -> Result<u64, StartError> {
+        check_outside(url, &self.0.source.data)?;
         let target = Target::open(url, true)?;
+        self.begin(target, keep, false)
+    }
+
+    /// Begins a backup to a place. If it `is_known`, it must have backups.
+    fn begin(&self, target: Target, keep: Option<usize>, is_known: bool) -> Result<u64, StartError> {
         let inner = Arc::clone(&self.0);
         let (number, progress, cancel) = {
             let mut state = inner.state.lock();
@@ -123,6 +131,7 @@ impl Backups {
                 tokio::spawn(async move {
                     let options = Options {
                         keep,
+                        is_known,
                         ..Options::default()
                     };
                     back_up(&inner.source, &target, options, &progress, &cancel).await

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use stowage_backup::{Target, host, newest_of};
-use stowage_deploy::api::LastBackup;
-use tokio::time::sleep;
+use stowage_backup::{Error, Target, host, newest_of};
+use stowage_deploy::api::{BackupFailure, LastBackup};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Backups, StartError, State};
+use super::{Backups, StartError, State, chain};
 use crate::console::now_ms;
 
 /// The wait after the first attempt that failed; it doubles with each further one.
@@ -16,6 +16,10 @@ const FIRST_RETRY: Duration = Duration::from_secs(30);
 const LONGEST_RETRY: Duration = Duration::from_secs(60 * 60);
 /// The longest time that is slept at once: a clock that is set changes when the next one is due.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// The longest look for the newest backup.
+const LOOK_LIMIT: Duration = Duration::from_secs(120);
+/// How far two clocks may differ.
+const CLOCK_ERROR: Duration = Duration::from_secs(5 * 60);
 
 /// When backups are made, and where they go.
 #[derive(Clone, Debug)]
@@ -75,14 +79,14 @@ impl Backups {
             .unwrap_or_default();
         loop {
             self.0.state.lock().next_ms = Some(due_ms);
-            if stop.run_until_cancelled(until(due_ms)).await.is_none() {
+            if stop.run_until_cancelled(until(due_ms, schedule.every)).await.is_none() {
                 return;
             }
             // One that a person began counts as well, but may go elsewhere.
             if stop.run_until_cancelled(self.idle()).await.is_none() {
                 return;
             }
-            due_ms = match self.start(&schedule.url, schedule.keep) {
+            due_ms = match self.start_scheduled(&schedule) {
                 Ok(number) => {
                     // It ends soon after the stop.
                     self.idle().await;
@@ -99,22 +103,47 @@ impl Backups {
         }
     }
 
+    /// Begins a backup of the schedule. The folder was made at the start of the server: if it is
+    /// missing now, or has no backups any more, its disk is not mounted, and a backup to the disk
+    /// below would seem to be one.
+    fn start_scheduled(&self, schedule: &Schedule) -> Result<u64, StartError> {
+        let target = Target::open(&schedule.url, false)?;
+        let is_known = self.0.state.lock().is_known;
+        self.begin(target, schedule.keep, is_known)
+    }
+
     /// When the first backup is due.
     async fn first_due(&self, schedule: &Schedule) -> u64 {
-        let newest = match Target::open(&schedule.url, true) {
-            Ok(target) => newest_of(&target, &host(&self.0.source.data)).await,
-            Err(error) => Err(error),
+        let (url, data) = (schedule.url.clone(), self.0.source.data.clone());
+        // In a task of its own: a disk that hangs makes it wait in the middle.
+        let looking = tokio::spawn(async move {
+            let opened = tokio::task::spawn_blocking(move || Target::open(&url, false)).await;
+            let target = opened.map_err(|_| Error::Panicked)??;
+            newest_of(&target, &host(&data)).await
+        });
+        // A place that does not answer must not keep the first attempt from being made.
+        let newest = match timeout(LOOK_LIMIT, looking).await {
+            Ok(looked) => looked.unwrap_or(Err(Error::Panicked)).map_err(|error| chain(&error)),
+            Err(_) => Err(format!("it did not answer for {} s", LOOK_LIMIT.as_secs())),
         };
         match newest {
             Ok(Some(at)) => {
                 self.0.counts.found(UNIX_EPOCH + Duration::from_millis(at));
-                self.0.state.lock().last_good = Some(LastBackup { id: None, at });
+                let mut state = self.0.state.lock();
+                state.last_good = Some(LastBackup { id: None, at });
+                state.is_known = true;
                 at.saturating_add(ms(schedule.every))
             }
             Ok(None) => now_ms(),
-            // The first attempt tells what is wrong.
+            // A warning until the first attempt succeeds, which may take long to fail.
             Err(error) => {
-                tracing::debug!(%error, "the newest backup is not known");
+                tracing::warn!(to = schedule.shown, error, "the newest backup is not known");
+                self.0.state.lock().failure = Some(BackupFailure {
+                    at: now_ms(),
+                    to: schedule.shown.clone(),
+                    message: format!("the newest backup is not known: {error}"),
+                    attempts: 1,
+                });
                 now_ms()
             }
         }
@@ -132,6 +161,7 @@ impl Backups {
             Some(backup) => {
                 let next = backup.at.saturating_add(ms(schedule.every));
                 state.failures = 0;
+                state.is_known = true;
                 next
             }
             None => schedule.after_failure(&mut state),
@@ -140,13 +170,26 @@ impl Backups {
 }
 
 /// Sleeps until a time of the wall clock.
-async fn until(due_ms: u64) {
+async fn until(due_ms: u64, every: Duration) {
     loop {
-        let left = Duration::from_millis(due_ms.saturating_sub(now_ms()));
+        let left = left(due_ms, now_ms(), every);
         if left.is_zero() {
             return;
         }
         sleep(left.min(LONGEST_SLEEP)).await;
+    }
+}
+
+/// The time that is left until a backup is due. None is due later than after the time of the
+/// schedule: then the clock was set back, and it is due now.
+fn left(due_ms: u64, now_ms: u64, every: Duration) -> Duration {
+    let left = Duration::from_millis(due_ms.saturating_sub(now_ms));
+    match left > every.saturating_add(CLOCK_ERROR) {
+        true => {
+            tracing::warn!("the next backup was due too late, because the clock was set; it is made now");
+            Duration::ZERO
+        }
+        false => left,
     }
 }
 
@@ -157,6 +200,17 @@ fn ms(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_a_backup_due() {
+        let hour = Duration::from_secs(60 * 60);
+        assert_eq!(left(5_000, 2_000, hour), Duration::from_secs(3));
+        assert_eq!(left(5_000, 6_000, hour), Duration::ZERO);
+        let late = ms(hour + CLOCK_ERROR);
+        assert_eq!(left(late, 0, hour), hour + CLOCK_ERROR);
+        assert_eq!(left(late + 1, 0, hour), Duration::ZERO);
+        assert_eq!(left(u64::MAX, 0, hour), Duration::ZERO);
+    }
 
     #[test]
     fn attempts_that_fail_become_rarer_to_a_bound() {

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use http::Method;
 use indicatif::ProgressBar;
 use serde::Deserialize;
 use serde_json::json;
-use stowage_backup::{Listed, Made, Options, Phase, Progress, Snapshot, Target, back_up, place_url};
+use stowage_backup::{Listed, Made, Options, Phase, Progress, Snapshot, Target, back_up, check_outside, place_url};
 use stowage_cli::module::AdminClient;
 use stowage_cli::{API_ERROR, AdminArgs, ByteSize, output};
 use tokio::time::sleep;
@@ -37,7 +38,7 @@ pub struct BackupArgs {
     #[command(flatten)]
     pub admin: AdminArgs,
     /// Where it goes: a folder, or s3://BUCKET/PREFIX, gs://…, az://…
-    #[arg(value_name = "TO")]
+    #[arg(value_name = "TO", value_parser = NonEmptyStringValueParser::new())]
     pub to: String,
     /// Keep the newest N backups of this host, this one included, and remove its older ones
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -152,6 +153,7 @@ async fn from_files(
     keep: Option<usize>,
     bar: &ProgressBar,
 ) -> anyhow::Result<EndedBackup> {
+    check_outside(url, &source.data)?;
     let target = Target::open(url, true)?;
     let progress = Arc::new(Progress::default());
     let stop = CancellationToken::new();

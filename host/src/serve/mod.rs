@@ -14,11 +14,12 @@ pub(crate) use unix_socket::{Found as FoundSocket, check as check_socket_path, l
 
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use stowage_backup::{Source, place_url};
+use stowage_backup::{Source, check_outside, place_url};
 use stowage_cli::data_dir::ADMIN_TOKEN_FILE;
 use stowage_cloud::Space;
 use stowage_deploy::api::ConsoleLink;
@@ -58,8 +59,8 @@ pub async fn run(settings: Settings, journal: Journal, exports: Exports) -> anyh
     network::check(&settings)?;
     network::advise(&settings);
     warn_of_variables();
-    let schedule = backup_schedule(&settings)?;
     let data = DataDir::open(&settings)?;
+    let schedule = backup_schedule(&settings, &data.root)?;
     let watched = settings
         .watch_modules
         .as_deref()
@@ -200,7 +201,7 @@ fn warn_of_variables() {
 }
 
 /// The schedule of backups, if there is one.
-fn backup_schedule(settings: &Settings) -> anyhow::Result<Option<Schedule>> {
+fn backup_schedule(settings: &Settings, data: &Path) -> anyhow::Result<Option<Schedule>> {
     let Some(every) = settings.backup_every else {
         anyhow::ensure!(
             settings.backup_to.is_none() && settings.backup_keep.is_none(),
@@ -212,7 +213,9 @@ fn backup_schedule(settings: &Settings) -> anyhow::Result<Option<Schedule>> {
     let to = to.context("--backup-every needs --backup-to, a folder or s3://…, gs://…, az://…")?;
     let keep = settings.backup_keep;
     anyhow::ensure!(keep != Some(0), "--backup-keep 0: expected at least 1");
-    let schedule = Schedule::new(every.0, place_url(to)?, keep).context("--backup-to")?;
+    let url = place_url(to).context("--backup-to")?;
+    check_outside(&url, data).context("--backup-to")?;
+    let schedule = Schedule::new(every.0, url, keep).context("--backup-to")?;
     Ok(Some(schedule))
 }
 
