@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 use http_body_util::Either;
 use serde_json::json;
 use stowage_backup::check::{Depth, check};
-use stowage_backup::{dump, in_background};
+use stowage_backup::{Error as DatabaseError, dump, in_background, tables};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -100,6 +100,12 @@ impl Admin {
         let rows = self.store.checkpoint().await;
         let rows =
             rows.map_err(|error| Problem::internal(format!("the database cannot be read: {}", chain(&error))))?;
+        let looking = tokio::task::spawn_blocking(move || (tables(&rows, table.as_deref()).map(drop), rows, table));
+        let (found, rows, table) = looking.await.map_err(|panic| Problem::internal(panic.to_string()))?;
+        found.map_err(|error| match error {
+            DatabaseError::NoSuchTable { .. } => Problem::new(StatusCode::NOT_FOUND, error.to_string()),
+            error => Problem::internal(format!("the database cannot be read: {}", chain(&error))),
+        })?;
         let work = move || {
             let dumped = dump(&rows, table.as_deref(), |block| {
                 sender.blocking_send(Ok(Bytes::from(block))).is_ok()

@@ -10,14 +10,17 @@ use stowage_cli::{AdminArgs, ByteSize, output};
 use stowage_storage::compact;
 
 use super::backup::progress_bar;
-use super::reach::{Reach, check_database};
+use super::reach::{Reach, check_database, without_server};
 
 /// Rewrite the database without unused space; the server must be stopped
 ///
 /// All rows are copied into a new file, which then takes the place of the old one. So a crash or a
 /// full disk loses nothing.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  stowage db compact\n  stowage db compact --data ./data --json")]
+#[command(
+    mut_args = without_server,
+    after_help = "Examples:\n  stowage db compact\n  stowage db compact --data ./data --json"
+)]
 pub struct CompactArgs {
     /// Which data directory
     #[command(flatten)]

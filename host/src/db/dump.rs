@@ -5,15 +5,16 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use stowage_backup::dump;
-use stowage_cli::AdminArgs;
+use stowage_backup::{Error, dump};
+use stowage_cli::{API_ERROR, AdminArgs, output};
 use url::form_urlencoded;
 
 use super::reach::{Reach, open};
 
 /// Print all rows as text, one JSON object a line
 ///
-/// The rows are those of one moment. Values that are JSON or MessagePack are decoded.
+/// The rows are those of one moment. Values that are JSON or MessagePack are decoded. Exit status:
+/// 0 success, 1 the server refused or there is no such table, 2 any other failure.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stowage db dump > rows.ndjson
@@ -64,6 +65,10 @@ impl DumpArgs {
                 });
                 let dumped = dumping.await.context("the dump panicked")?;
                 source.store.close().await;
+                if let Err(error @ Error::NoSuchTable { .. }) = &dumped {
+                    eprintln!("stowage: {}", output::printable(&error.to_string()));
+                    return Ok(ExitCode::from(API_ERROR));
+                }
                 if let Some(error) = dumped? {
                     return Err(error).context("stdout");
                 }

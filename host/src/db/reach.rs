@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use clap::Arg;
 use http::Method;
 use serde::de::IgnoredAny;
 use stowage_backup::{DATABASE, Source};
@@ -25,6 +26,15 @@ pub(super) fn data_dir(args: &AdminArgs) -> anyhow::Result<PathBuf> {
     let data = args.data.clone().or_else(default_data_dir);
     let data = data.context("no data directory is known: name one with --data DIR, or a server with --server URL")?;
     std::path::absolute(&data).with_context(|| format!("--data {}", data.display()))
+}
+
+/// Hides the options that name a server, for a command that needs a stopped one. They are taken all
+/// the same: their variables may be set, and a server that runs is told better with its token.
+pub(super) fn without_server(arg: Arg) -> Arg {
+    match arg.get_id().as_str() {
+        "server" | "ca" | "admin_token" => arg.hide(true),
+        _ => arg,
+    }
 }
 
 impl Reach {

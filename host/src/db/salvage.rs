@@ -9,7 +9,7 @@ use stowage_backup::{STRAY_ROWS, Salvage, salvage};
 use stowage_cli::{API_ERROR, AdminArgs, output};
 
 use super::backup::progress_bar;
-use super::reach::{Reach, check_database};
+use super::reach::{Reach, check_database, without_server};
 
 /// Save what can be read of a damaged data directory into a new one
 ///
@@ -17,6 +17,7 @@ use super::reach::{Reach, check_database};
 /// nothing was lost, 1 something was, 2 any other failure.
 #[derive(Debug, Args)]
 #[command(
+    mut_args = without_server,
     after_help = "Examples:\n  stowage db salvage --to ./saved\n  stowage db salvage --data ./data --to ./saved --json"
 )]
 pub struct SalvageArgs {

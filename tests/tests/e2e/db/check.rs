@@ -235,7 +235,8 @@ async fn rows_are_printed_as_text_from_a_server_and_from_files() {
             .contains(r#""key":"favorites","form":"counter","value":280"#),
         "{total}"
     );
-    assert_eq!(db(["dump", "--table", "none"], &data).succeeds().await.stdout, "");
+    let refused = db(["dump", "--table", "none"], &data).fails(1).await;
+    assert!(refused.stderr.contains("there is no table \"none\""), "{refused}");
     let tables = |lines: &[String]| {
         let mut tables: Vec<String> = lines
             .iter()

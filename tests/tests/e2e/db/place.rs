@@ -246,3 +246,30 @@ async fn salvage_saves_what_can_be_read_and_says_what_is_lost() {
     host.init().await;
     host.stop().await;
 }
+
+/// Who loses the data directory would lose its backups.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_in_the_data_directory_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let inside = data.join("inside");
+    let host = Launch::new(&data).start().await;
+    let refused = host.cli(["db", "backup", shown(&inside)]).fails(1).await;
+    assert!(refused.stderr.contains("in the data directory"), "{refused}");
+    let refused = host.cli(["db", "backup", ""]).fails(2).await;
+    assert!(refused.stderr.contains("<TO>"), "{refused}");
+    let refused = host.cli(["db", "dump", "--table", "none"]).fails(1).await;
+    assert!(refused.stderr.contains("there is no table"), "{refused}");
+    let launch = host.stop().await;
+    let refused = db(["backup", shown(&inside)], &data).fails(2).await;
+    assert!(refused.stderr.contains("in the data directory"), "{refused}");
+    drop(launch);
+    let scheduled = ["--backup-every", "1h", "--backup-to", shown(&inside)];
+    let refused = Launch::new(&data).args(scheduled).refused().await;
+    assert!(refused.stderr.contains("in the data directory"), "{refused}");
+    assert!(!inside.exists());
+    for command in ["compact", "salvage"] {
+        let help = Cli::new(["db", command, "--help"]).succeeds().await.stdout;
+        assert!(help.contains("--data") && !help.contains("--server"), "{help}");
+    }
+}
