@@ -78,7 +78,7 @@ mod tests {
         let store = Store::in_memory(stowage_storage::Config::default());
         let text = open("ftp://x", false, &store).await.expect_err("no space").to_string();
         assert!(
-            text.starts_with("--space ftp://x: ") && text.contains("file:///DIR, s3://BUCKET/PREFIX, gs://"),
+            text.starts_with("--space ftp://x/: ") && text.contains("file:///DIR, s3://BUCKET/PREFIX, gs://"),
             "{text}"
         );
         let text = refused(Some("{\"format\": 7}")).await;
