@@ -17,7 +17,7 @@ const QUIET: Duration = Duration::from_millis(25);
 /// that the host or the space failed, which no request may cause.
 const SERVER_STATUSES: [u16; 2] = [501, 503];
 /// Codes of envelopes that a request may cause.
-const CODES: [i64; 9] = [200, 300, 600, 700, 60000, 60001, 60002, 60003, 60004];
+pub const CODES: [i64; 9] = [200, 300, 600, 700, 60000, 60001, 60002, 60003, 60004];
 
 /// What came back.
 #[derive(Clone, Debug)]

@@ -11,6 +11,6 @@ mod exchange;
 mod http;
 mod json;
 
-pub use exchange::{Answer, Finding, exchange, findings};
+pub use exchange::{Answer, CODES, Finding, exchange, findings};
 pub use http::{Kind, Probe, Probes};
 pub use json::{Example, body, examples};
