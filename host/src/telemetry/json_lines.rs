@@ -116,44 +116,17 @@ impl Visit for Values {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
     use tracing_subscriber::fmt::format::JsonFields;
-    use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn lines(work: impl FnOnce()) -> Vec<String> {
-        let written = Written::default();
-        let writer = written.clone();
-        let layer = tracing_subscriber::fmt::layer()
-            .event_format(JsonLines)
-            .fmt_fields(JsonFields::new())
-            .with_writer(move || writer.clone())
-            .with_ansi(false);
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
-        let text = String::from_utf8(written.0.lock().unwrap().clone()).expect("JSON is UTF-8");
-        text.lines().map(str::to_owned).collect()
-    }
+    use crate::telemetry::written::lines;
 
     #[test]
     fn an_event_is_one_line_with_the_fields_of_its_call() {
-        let lines = lines(|| {
+        let layer = tracing_subscriber::fmt::layer()
+            .event_format(JsonLines)
+            .fmt_fields(JsonFields::new());
+        let lines = lines(layer, || {
             let call = tracing::info_span!(
                 "call",
                 call_id = "7-1",

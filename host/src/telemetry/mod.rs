@@ -7,7 +7,10 @@
 mod exports;
 mod json_lines;
 mod otlp;
+mod text_fields;
 mod trace_parent;
+#[cfg(test)]
+mod written;
 
 use anyhow::Context as _;
 use serde::Deserialize;
@@ -26,6 +29,7 @@ use crate::journal::Journal;
 pub use exports::Exports;
 use json_lines::JsonLines;
 use otlp::Pipeline;
+use text_fields::text_fields;
 pub(crate) use trace_parent::request_span;
 
 /// The filter of the log, in place of the command's own.
@@ -130,6 +134,7 @@ where
     let has_colors = color::decide();
     match options.format {
         LogFormat::Text => tracing_subscriber::fmt::layer()
+            .fmt_fields(text_fields())
             .with_writer(std::io::stderr)
             .with_ansi(has_colors)
             .with_filter(filter)
