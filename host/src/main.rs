@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
+use rustix::process::Signal;
 use stowage::journal::Journal;
 use stowage::{Arguments, completions, telemetry};
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Calls make many small, short-lived allocations on several threads. jemalloc serves them quickly,
 /// and returns the memory of a compilation to the system.
@@ -43,7 +45,16 @@ fn main() -> ExitCode {
     }
 }
 
+/// A write past the longest file that the user may have (`ulimit -f`) fails with an error. Without a
+/// handler, its signal would end the process.
+fn handle_long_files(runtime: &Runtime) {
+    let _entered = runtime.enter();
+    // The handler stays when the stream is dropped.
+    drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw())));
+}
+
 fn run(arguments: Arguments, runtime: &Runtime) -> anyhow::Result<ExitCode> {
+    handle_long_files(runtime);
     let command = arguments.command.with_settings_file()?;
     let journal = Journal::default();
     let telemetry = telemetry::start(command.telemetry(), &journal, runtime.handle())?;

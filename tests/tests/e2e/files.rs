@@ -7,6 +7,7 @@ use std::path::Path;
 use http::header::{CONTENT_TYPE, ORIGIN};
 use http::{Method, Request};
 use http_body_util::Full;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
 use stowage_tests::feed::Feed;
 use stowage_tests::fixture::{file, hash_of, noise, stored_file};
@@ -227,6 +228,32 @@ async fn many_files_arrive_at_once() {
         })
         .await;
     }
+}
+
+/// As `ulimit -f` does. The kernel also sends a signal that ends a program by default.
+#[tokio::test]
+async fn a_file_longer_than_the_system_allows_is_refused_and_the_server_goes_on() {
+    let scene = Scene::new().await;
+    let address = scene.host.address();
+    let pid = Pid::from_raw(i32::try_from(scene.host.pid()).unwrap());
+    let set_limit = |bytes| {
+        let limit = Rlimit {
+            current: bytes,
+            maximum: None,
+        };
+        prlimit(pid, Resource::Fsize, limit).unwrap();
+    };
+    let bytes = noise(20 << 20, 1);
+    let put = || async {
+        let request = wire::request(Method::PUT, address, "/files?platform=3&name=a");
+        wire::send(address, request.body(Full::from(bytes.clone())).unwrap()).await
+    };
+    set_limit(Some(16 << 20));
+    let refused = put().await;
+    assert_eq!(refused.status, 507, "{:?}", refused.body);
+    set_limit(None);
+    let taken = put().await;
+    assert_eq!(taken.envelope()["data"]["hash"], hash_of(&bytes), "{:?}", taken.body);
 }
 
 #[tokio::test]

@@ -46,7 +46,9 @@ pub enum IncomingError {
 impl From<io::Error> for IncomingError {
     fn from(error: io::Error) -> IncomingError {
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => IncomingError::NoRoom,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                IncomingError::NoRoom
+            }
             _ => IncomingError::File(error),
         }
     }
