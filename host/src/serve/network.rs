@@ -77,8 +77,9 @@ pub(crate) fn check(settings: &Settings) -> anyhow::Result<()> {
     );
     for origin in settings.allow_origin.iter().flatten() {
         anyhow::ensure!(
-            origin.starts_with("http://") || origin.starts_with("https://"),
-            "--allow-origin {origin:?}: expected SCHEME://HOST[:PORT]; null and * cannot be allowed"
+            is_origin(origin.trim()),
+            "--allow-origin {origin:?}: expected SCHEME://HOST[:PORT] without a path, as browsers send it in Origin; \
+             null and * cannot be allowed"
         );
     }
     for host in settings.allow_host.iter().flatten() {
@@ -106,6 +107,12 @@ fn is_host(text: &str) -> bool {
         Some(port) => format!("{}:{port}", authority.host()) == text,
         None => authority.host() == text,
     })
+}
+
+/// Whether an Origin header can have this value.
+fn is_origin(text: &str) -> bool {
+    text.split_once("://")
+        .is_some_and(|(scheme, host)| matches!(scheme, "http" | "https") && is_host(host))
 }
 
 /// What a careful operator would change, for the log.
@@ -285,6 +292,12 @@ mod tests {
                 ["unix socket", "TLS"],
             ),
             ("allow-origin = [\"*\"]", ["--allow-origin", "SCHEME://HOST"]),
+            (
+                "allow-origin = [\"https://x/\"]",
+                ["--allow-origin \"https://x/\"", "without a path"],
+            ),
+            ("allow-origin = [\"https://\"]", ["--allow-origin", "SCHEME://HOST"]),
+            ("allow-origin = [\"file://x\"]", ["--allow-origin", "SCHEME://HOST"]),
             ("allow-host = [\"\"]", ["--allow-host", "HOST[:PORT]"]),
             (
                 "allow-host = [\"http://x\"]",
