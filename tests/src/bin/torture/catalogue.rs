@@ -179,7 +179,7 @@ pub const ALL: &[Check] = &[
     tests(
         "S1",
         "traps of a module, beside others",
-        "0 other calls fail, memory grows by at most 1 %",
+        "0 other calls fail, memory grows by at most 4 MiB",
         &[e2e(&["isolation::"])],
     ),
     tests(
