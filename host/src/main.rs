@@ -45,8 +45,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// A write past the longest file that the user may have (`ulimit -f`) fails with an error. Without a
-/// handler, its signal would end the process.
+/// A write past the longest file that the user may have (`ulimit -f`) fails with an error. Without
+/// a handler, its signal would end the process.
 fn handle_long_files(runtime: &Runtime) {
     let _entered = runtime.enter();
     // The handler stays when the stream is dropped.
