@@ -11,7 +11,15 @@ const ID: &str = "database";
 pub(super) fn check(subject: &Subject) -> Verdict {
     let path = subject.data.join(DATABASE);
     let shown = path.display();
+    let has_log = std::fs::metadata(path.with_extension("wal")).is_ok_and(|log| log.len() > 0);
     let state = match &subject.database {
+        None | Some(Ok(FileState::Empty)) if has_log => {
+            return Verdict::error(
+                ID,
+                format!("{shown} is missing or empty, but the log beside it holds commits"),
+                "put the database back beside its log, or restore a backup",
+            );
+        }
         None => return Verdict::ok(ID, "none yet; the first start makes it"),
         Some(Ok(state)) => state,
         Some(Err(OpenError::InUse { .. })) => {
@@ -48,6 +56,11 @@ pub(super) fn check(subject: &Subject) -> Verdict {
         } => Verdict::ok(
             ID,
             format!("format {format}; the next start takes {waiting_batches} batches over from its log"),
+        ),
+        FileState::NotClosed if !has_log => Verdict::warning(
+            ID,
+            format!("{shown} was not closed, and its log is missing or empty"),
+            "if somebody removed the log, the last commits are lost: put it back, or restore a backup",
         ),
         FileState::NotClosed => Verdict::warning(
             ID,

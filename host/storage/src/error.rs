@@ -100,6 +100,19 @@ pub enum OpenError {
         /// What is damaged.
         damage: String,
     },
+    /// The file is missing or empty, but its log holds commits.
+    #[error(
+        "{} is missing or empty, but its log {} is not: put the database back beside its log, or restore a backup; to \
+         begin anew without what the log holds, move the log away",
+        path.display(),
+        log.display()
+    )]
+    LogWithoutDatabase {
+        /// The file.
+        path: PathBuf,
+        /// Its log.
+        log: PathBuf,
+    },
     /// The file is not a store.
     #[error("{} is not a Stowage database: move it away, or choose another data directory", path.display())]
     NotAStore {

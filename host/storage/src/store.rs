@@ -49,7 +49,8 @@ impl Store {
     /// # Errors
     ///
     /// [`OpenError::InUse`] if another store has the file open, in this process or another;
-    /// [`OpenError::FormatTooNew`]; [`OpenError::NotAStore`]; [`OpenError::Damaged`] if the
+    /// [`OpenError::FormatTooNew`]; [`OpenError::NotAStore`]; [`OpenError::LogWithoutDatabase`];
+    /// [`OpenError::Damaged`] if the
     /// database cannot be read at all, or if a batch of the log is missing before a later one;
     /// [`OpenError::Backend`] if the files cannot be read or written; [`OpenError::Thread`].
     pub fn open(path: &Path, config: Config) -> Result<Self, OpenError> {

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -42,6 +43,38 @@ async fn what_was_committed_is_there_after_closing() {
     assert_eq!(tx.count("t", &KeyRange::all()).unwrap(), 50);
     assert_eq!(tx.counter("n", b"rows").unwrap(), 50);
     assert_eq!(tx.get("t", &[7]).unwrap().unwrap(), vec![7; 100]);
+}
+
+/// A new database in its place would take the log for one of another database, and empty it.
+#[tokio::test]
+async fn a_log_without_its_database_is_refused_and_left_alone() {
+    let (_dir, path) = place();
+    let store = open(&path);
+    write(&store, b"k").await.unwrap();
+    let (killed_dir, killed) = place();
+    for extension in ["redb", "wal"] {
+        fs::copy(path.with_extension(extension), killed.with_extension(extension)).unwrap();
+    }
+    drop(store);
+    let saved = killed_dir.path().join("saved");
+    fs::rename(&killed, &saved).unwrap();
+    let log = fs::read(killed.with_extension("wal")).unwrap();
+    for make_empty in [false, true] {
+        if make_empty {
+            fs::write(&killed, b"").unwrap();
+        }
+        let refused = Store::open(&killed, Config::default());
+        assert!(
+            matches!(refused, Err(OpenError::LogWithoutDatabase { .. })),
+            "{refused:?}"
+        );
+        assert!(
+            fs::read(killed.with_extension("wal")).unwrap() == log,
+            "the log is as it was"
+        );
+    }
+    fs::rename(&saved, &killed).unwrap();
+    assert_eq!(open(&killed).begin().count("t", &KeyRange::all()).unwrap(), 1);
 }
 
 #[tokio::test]

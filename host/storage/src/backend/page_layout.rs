@@ -29,7 +29,7 @@ const LAYOUT_VERSION: u32 = 2;
 /// Bytes of redb's header that the head's checksum covers.
 pub(super) const HEADER_BYTES: usize = 512;
 /// How a file of redb begins. Format 1 was such a file.
-pub(super) const REDB_MAGIC: [u8; 4] = *b"redb";
+pub(crate) const REDB_MAGIC: [u8; 4] = *b"redb";
 
 /// Why the file is not opened. It is inside the [`io::Error`] that redb passes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

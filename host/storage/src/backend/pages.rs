@@ -22,8 +22,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::ops::Bound;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -345,6 +347,19 @@ impl Sums {
             .collect();
         bytes.resize(PAGE_BYTES, 0);
         bytes
+    }
+}
+
+/// Whether the head of the file at `path` says that it was not closed.
+///
+/// # Errors
+/// If the file cannot be read.
+pub(crate) fn is_open(path: &Path) -> io::Result<bool> {
+    let mut head = [0; HEAD_BYTES];
+    match File::open(path)?.read_exact(&mut head) {
+        Ok(()) => Ok(matches!(parse_head(&head), Ok((HeadState::Open, _)))),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

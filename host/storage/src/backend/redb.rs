@@ -9,12 +9,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 #[cfg(test)]
 use super::open_files;
 use super::open_files::OpenFiles;
 use super::opener::{HEAL_INTERVAL, Opener};
-use super::{ApplyError, Backend, BackendLoad, BackendSnapshot, CheckpointState, KeyUpdate, new_database};
+use super::{
+    ApplyError, Backend, BackendLoad, BackendSnapshot, CheckpointState, KeyUpdate, format, new_database, pages,
+};
 use crate::error::{BackendError, OpenError};
 
 /// The longest time between a flush that found no space and the next one.
@@ -37,14 +40,23 @@ impl RedbBackend {
     /// Opens or creates the database at `path` and its log, which is `path` with the extension
     /// `wal`. No other process may have them open.
     pub(crate) fn open(path: &Path, cache_size_bytes: usize, fill_bytes: usize) -> Result<Self, OpenError> {
+        let lacks_log = lacks_log(path)?;
         let opener = || Opener::of_files(path, cache_size_bytes, fill_bytes);
-        match Self::open_with(path, opener()) {
+        let opened = match Self::open_with(path, opener()) {
             Err(OpenError::FormatTooOld { .. }) => {
                 new_database::convert(path)?;
                 Self::open_with(path, opener())
             }
             other => other,
+        }?;
+        if lacks_log && opened.open.as_ref().is_some_and(|open| open.batch > 0) {
+            tracing::warn!(
+                log = %path.with_extension("wal").display(),
+                "the database was not closed, and its log is missing or empty; if somebody removed the log, the last \
+                 commits are lost"
+            );
         }
+        Ok(opened)
     }
 
     /// Opens with `opener`, now and after each failure. Errors name `path`.
@@ -178,6 +190,7 @@ impl Backend for RedbBackend {
             | OpenError::FormatTooNew { .. }
             | OpenError::FormatTooOld { .. }
             | OpenError::Damaged { .. }
+            | OpenError::LogWithoutDatabase { .. }
             | OpenError::NotAStore { .. }
             | OpenError::Thread(_) => BackendError::Database(Arc::new(error)),
         })?;
@@ -190,6 +203,30 @@ impl Backend for RedbBackend {
             Some(open) => open.close(),
             None => Ok(()),
         }
+    }
+}
+
+/// Whether the database was not closed and has no log, as after a kill if somebody removed the log.
+///
+/// # Errors
+/// [`OpenError::LogWithoutDatabase`]: a new database would take the log for one of another
+/// database, and empty it.
+fn lacks_log(path: &Path) -> Result<bool, OpenError> {
+    let failed = |error: io::Error| format::not_read(path, error.into());
+    let len = |path: &Path| match fs::metadata(path) {
+        Ok(found) => Ok(found.len()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(failed(error)),
+    };
+    let log = path.with_extension("wal");
+    match (len(path)?, len(&log)?) {
+        (0, 0) => Ok(false),
+        (0, _) => Err(OpenError::LogWithoutDatabase {
+            path: path.to_path_buf(),
+            log,
+        }),
+        (_, 0) => pages::is_open(path).map_err(failed),
+        (_, _) => Ok(false),
     }
 }
 
