@@ -93,8 +93,6 @@ async fn check_files(data: &Path, deep: bool) -> anyhow::Result<Report> {
                 report.add(DATABASE, problem);
             }
         }
-        // Opening converts it, and then reads every page.
-        Err(OpenError::FormatTooOld { .. }) => {}
         Err(error @ OpenError::Damaged { .. }) => report.add(DATABASE, chain(&error)),
         Err(error) => return Err(error.into()),
     }

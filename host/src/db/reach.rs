@@ -11,7 +11,7 @@ use stowage_backup::{DATABASE, Source};
 use stowage_cli::data_dir::default_data_dir;
 use stowage_cli::module::{AdminClient, AdminError};
 use stowage_cli::{API_ERROR, AdminArgs, ClientError, ServerFile, output};
-use stowage_storage::{Config, Store};
+use stowage_storage::{Config, OpenError, Store, older_format};
 
 /// Where the rows are.
 pub(super) enum Reach {
@@ -87,7 +87,13 @@ pub(super) fn check_database(data: &Path) -> anyhow::Result<()> {
 /// Opens the database of a data directory that no server uses.
 pub(super) fn open(data: &Path) -> anyhow::Result<Source> {
     check_database(data)?;
-    let store = Store::open(&data.join(DATABASE), Config::default())
+    let database = data.join(DATABASE);
+    // To open a database of an older format would convert it, and an older program could no longer
+    // read it.
+    if let Some(found) = older_format(&database).with_context(|| database.display().to_string())? {
+        return Err(OpenError::FormatTooOld { path: database, found }.into());
+    }
+    let store = Store::open(&database, Config::default())
         .with_context(|| format!("the database of --data {}", data.display()))?;
     Ok(Source {
         store,

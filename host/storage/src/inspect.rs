@@ -3,13 +3,14 @@
 //! [`Store`]: crate::Store
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use redb::backends::FileBackend;
 use redb::{Builder, DatabaseError, ReadOnlyDatabase, StorageBackend as _};
 
 use crate::backend::format::{self, FORMAT_VERSION, Format, UNCHECKED_FORMAT};
+use crate::backend::page_layout::REDB_MAGIC;
 use crate::backend::pages::CheckedPages;
 use crate::backend::wal::{HALF_BYTES, Wal};
 use crate::error::OpenError;
@@ -81,6 +82,19 @@ pub fn inspect(path: &Path) -> Result<FileState, OpenError> {
         format,
         waiting_batches: waiting_batches(&db, path).map_err(failed)?,
     })
+}
+
+/// The format of the database at `path`, if it is an older one: to open it converts it.
+///
+/// # Errors
+///
+/// If the file cannot be read.
+pub fn older_format(path: &Path) -> io::Result<Option<u64>> {
+    let mut start = Vec::new();
+    File::open(path)?
+        .take(REDB_MAGIC.len() as u64)
+        .read_to_end(&mut start)?;
+    Ok((start == REDB_MAGIC).then_some(UNCHECKED_FORMAT))
 }
 
 /// Whether the creation of the file was interrupted.

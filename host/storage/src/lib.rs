@@ -83,7 +83,7 @@ pub use distribution::{Distribution, DistributionCounts, TIME_BOUNDS_US};
 pub use error::{BackendError, CommitError, Error, OpenError, UpdateError};
 pub use footprint::{Footprint, KeyWrite};
 pub use import::Import;
-pub use inspect::{FileState, inspect};
+pub use inspect::{FileState, inspect, older_format};
 pub use range::{Entry, KeyRange, Page, ScanOptions};
 pub use row::{Row, RowValue};
 pub use salvage::{Gap, SalvageReport, Salvaged, salvage};

@@ -100,6 +100,13 @@ pub fn verify(path: &Path) -> Result<Report, OpenError> {
                 ));
             }
         }
+        // It may be sound: nobody has read it.
+        Err(source @ BackendError::Io(_)) => {
+            return Err(OpenError::Backend {
+                path: path.with_extension("wal"),
+                source,
+            });
+        }
         Err(error) => report.problems.push(format!("the log: {error}")),
     }
     Ok(report)

@@ -93,6 +93,29 @@ fn launch(dir: &Path) -> Launch {
     Launch::new(dir.join("data")).space(format!("file://{}", dir.join("space").display()))
 }
 
+/// An older program must still be able to open what was only looked at.
+#[tokio::test]
+async fn commands_that_look_at_an_older_format_leave_it_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    unpack("1", "killed.tar.gz", dir.path());
+    let (data, place) = (dir.path().join("data"), dir.path().join("place"));
+    let files = || ["stowage.redb", "stowage.wal"].map(|name| fs::read(data.join(name)).unwrap());
+    let before = files();
+    let backup = ["backup", place.to_str().unwrap()];
+    for words in [&["check"][..], &["dump"], &backup] {
+        let refused = Cli::new([&["db"], words].concat()).data(&data).fails(2).await;
+        assert!(
+            refused.stderr.contains("has the old format 1: start the server once"),
+            "{refused}"
+        );
+        assert!(files() == before, "{words:?} changed the files");
+    }
+    assert_eq!(
+        answers(&launch(dir.path()).start().await).await,
+        expected("1", "killed.json")
+    );
+}
+
 /// A space with rows of every collection.
 fn fill(dir: &Path) {
     let space = SpaceFixture::create(dir);
