@@ -64,6 +64,16 @@ impl Cloud {
         Ok(known.is_some_and(|known| known.seen && known.is_at(&connect::without_credentials(url))))
     }
 
+    /// The URL of the space that a database has rows of, without credentials. `None` if it was
+    /// never reached.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if the database cannot be read.
+    pub fn known(store: &Store) -> Result<Option<String>, Error> {
+        let known = mirror::known_space(&mut store.begin())?;
+        Ok(known.filter(|known| known.seen).map(|known| known.name))
+    }
+
     /// Connects a space to the database. Nothing is published yet: see [`Cloud::run`].
     ///
     /// # Errors

@@ -73,7 +73,8 @@ impl RestoreArgs {
             ));
         }
         text.push_str(&format!(
-            "restored, every row compared; start it with: stowage serve --data {}\n",
+            "restored, every row compared; start it with the space of the old server: stowage serve --data {} --space \
+             SPACE\n",
             self.data.display()
         ));
         output::line(text.trim_end())?;

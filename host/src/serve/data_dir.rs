@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use stowage_cli::data_dir::{SERVER_FILE, SPACE_DIR, default_data_dir};
 use stowage_cli::space::{directory_url, space_url};
-use stowage_cloud::Space;
+use stowage_cloud::{Cloud, Space};
 use stowage_storage::Store;
 
 use crate::listen::Endpoint;
@@ -74,7 +74,19 @@ impl DataDir {
                 let create = settings.demo == Some(true) || url.starts_with("memory:");
                 super::space::open(&url, create, store).await
             }
-            None => super::space::open(&directory_url(&self.path(SPACE_DIR))?, true, store).await,
+            None => {
+                let url = directory_url(&self.path(SPACE_DIR))?;
+                let known = Cloud::known(store)?;
+                // A new space has no rows, and a sync would remove those of a restored database.
+                let opened = super::space::open(&url, known.is_none(), store).await;
+                opened.map_err(|error| match known {
+                    Some(known) => error.context(format!(
+                        "the rows of --data {} are of the space at {known}: name it with --space",
+                        self.root.display()
+                    )),
+                    None => error,
+                })
+            }
         }
     }
 

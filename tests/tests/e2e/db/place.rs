@@ -41,6 +41,37 @@ impl Drop for SmallDisk<'_> {
     }
 }
 
+/// A new space has no rows: a sync with it would remove those that were restored.
+#[tokio::test]
+async fn a_restored_directory_gets_no_new_space() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, place, new) = (
+        dir.path().join("data"),
+        dir.path().join("place"),
+        dir.path().join("new"),
+    );
+    let host = Launch::new(&data).start().await;
+    host.ok("createImFavoriteFolder", json!({"name": "kept"})).await;
+    host.init().await;
+    host.cli(["db", "backup", shown(&place)]).succeeds().await;
+    host.stop().await;
+    let printed = restored(&place, &new).await;
+    assert!(printed.stdout.contains("--space SPACE"), "{printed}");
+    let refused = Launch::new(&new).refused().await;
+    let known = format!("{}/space", data.display());
+    assert!(
+        refused.stderr.contains(&known) && refused.stderr.contains("name it with --space"),
+        "{refused}"
+    );
+    assert!(!new.join("space").exists());
+    let host = Launch::new(&new).space(format!("file://{known}")).start().await;
+    host.init().await;
+    let folders = host
+        .ok("getImFavoriteFolders", json!({"page": 1, "pageSize": 10}))
+        .await;
+    assert!(folders.to_string().contains("kept"), "{folders}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_place_fails_the_backup_and_room_makes_it_succeed() {
     let dir = tempfile::tempdir().unwrap();
