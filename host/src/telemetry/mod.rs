@@ -17,7 +17,7 @@ use serde::Deserialize;
 use stowage_logic::SPAN_TARGET;
 use tokio::runtime::Handle;
 use tracing::Subscriber;
-use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
@@ -73,10 +73,34 @@ impl Options {
     }
 
     fn filter(&self) -> EnvFilter {
-        let chosen = EnvFilter::try_from_env(FILTER).unwrap_or_else(|_| EnvFilter::new(self.filter));
+        let given = std::env::var(FILTER).ok().filter(|given| !given.trim().is_empty());
+        let chosen = EnvFilter::new(given.as_deref().unwrap_or(self.filter));
         let silent = SDK.iter().filter_map(|directive| directive.parse().ok());
         silent.fold(chosen, EnvFilter::add_directive)
     }
+}
+
+/// Checks the filter of the environment. A wrong one would silence the log.
+fn check_filter() -> anyhow::Result<()> {
+    let given = match std::env::var(FILTER) {
+        Ok(given) if !given.trim().is_empty() => given,
+        Ok(_) | Err(std::env::VarError::NotPresent) => return Ok(()),
+        Err(error) => return Err(error).context(FILTER),
+    };
+    match is_filter(&given) {
+        true => Ok(()),
+        false => anyhow::bail!(
+            "{FILTER}={given:?}: expected error, warn, info, debug, trace or off, or targets such as \
+             warn,stowage_cloud=debug"
+        ),
+    }
+}
+
+/// Whether a text is a filter whose words without a level are levels or targets of this program.
+fn is_filter(text: &str) -> bool {
+    let is_known =
+        |word: &str| word.contains(['=', '[']) || word.starts_with("stowage") || word.parse::<LevelFilter>().is_ok();
+    EnvFilter::try_new(text).is_ok() && text.split(',').map(str::trim).all(is_known)
 }
 
 /// The telemetry of the process. It is stopped at the end.
@@ -103,8 +127,10 @@ impl Telemetry {
 /// Starts the log, and the export if an endpoint is set. Call it once.
 ///
 /// # Errors
-/// When the endpoint is not a URL that the exporter can use, and when it was called before.
+/// When the filter of the environment is wrong, when the endpoint is not a URL that the exporter
+/// can use, and when it was called before.
 pub fn start(options: Options, journal: &Journal, runtime: &Handle) -> anyhow::Result<Telemetry> {
+    check_filter()?;
     let exports = Exports::default();
     let pipeline = match options.serves {
         true => Pipeline::start(options.endpoint.as_deref(), &exports, runtime)?,
@@ -157,4 +183,26 @@ fn is_call(metadata: &tracing::Metadata<'_>) -> bool {
 /// Whether an event is of this program. Those of libraries would tell about the export itself.
 fn is_own_event(metadata: &tracing::Metadata<'_>) -> bool {
     metadata.is_event() && metadata.target().starts_with("stowage")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_would_silence_the_log_is_no_filter() {
+        for good in [
+            "info",
+            "WARN",
+            "off",
+            "warn,stowage_cloud=debug",
+            "stowage",
+            "hyper=debug",
+        ] {
+            assert!(is_filter(good), "{good}");
+        }
+        for bad in ["xyz", "warning", "errro", "info,warning", "stowage=loud"] {
+            assert!(!is_filter(bad), "{bad}");
+        }
+    }
 }
