@@ -1,5 +1,6 @@
 //! The `stowage` program: parses its arguments and runs the command.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use rustix::process::Signal;
@@ -24,12 +25,17 @@ fn runtime() -> std::io::Result<Runtime> {
     builder.enable_all().build()
 }
 
+/// Says why the program ends. There may be nobody who reads it.
+fn tell(reason: &str) {
+    let _ = writeln!(std::io::stderr(), "stowage: {reason}");
+}
+
 fn main() -> ExitCode {
     completions::answer();
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("stowage: the runtime's threads cannot be started: {error}");
+            tell(&format!("the runtime's threads cannot be started: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -39,7 +45,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("stowage: {error:#}");
+            tell(&format!("{error:#}"));
             ExitCode::from(2)
         }
     }

@@ -14,6 +14,9 @@ use crate::listen::Listen;
 use crate::settings_file;
 use crate::telemetry::LogFormat;
 
+/// Most bytes of a settings file.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
 /// All settings; each is optional. In the TOML file, a setting is named as its flag, without `--`.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -153,6 +156,15 @@ impl TryFrom<String> for Every {
     }
 }
 
+/// The text of a settings file. A pipe would never end, and neither would some devices.
+fn read_regular(file: &Path) -> std::io::Result<String> {
+    let found = std::fs::metadata(file)?;
+    if !found.is_file() || found.len() > MAX_FILE_BYTES {
+        return Err(std::io::Error::other("expected a regular file of at most 1 MiB"));
+    }
+    std::fs::read_to_string(file)
+}
+
 impl Settings {
     /// The settings of a TOML file.
     ///
@@ -160,7 +172,7 @@ impl Settings {
     /// Names the file, the line, the column, the key and the expected value, of each fault on a
     /// line of its own.
     pub fn read(file: &Path) -> anyhow::Result<Settings> {
-        let text = std::fs::read_to_string(file).with_context(|| format!("the settings file {}", file.display()))?;
+        let text = read_regular(file).with_context(|| format!("the settings file {}", file.display()))?;
         settings_file::parse(&text).map_err(|faults| {
             let lines: Vec<_> = faults.lines(file.display()).collect();
             anyhow::Error::msg(lines.join("\n"))
