@@ -24,7 +24,7 @@ pub(crate) fn safe(name: &str, fallback: &str) -> String {
         .filter(|c| !c.is_control() && !reorders_text(*c))
         .map(|c| if "<>:\"|?*".contains(c) { '_' } else { c })
         .collect();
-    let trimmed = cleaned.trim().trim_end_matches(['.', ' ']);
+    let trimmed = cleaned.trim().trim_end_matches(is_lost_at_the_end);
     let name = fit(if trimmed.is_empty() { fallback } else { trimmed }, MOST_BYTES);
     // A name may become that of a device when it is cut.
     match is_device(&name) {
@@ -56,6 +56,11 @@ fn reorders_text(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Windows drops dots and spaces at the end of a name. Other blanks are hard to see there.
+fn is_lost_at_the_end(c: char) -> bool {
+    c == '.' || c.is_whitespace()
+}
+
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end();
     let stem = stem.to_ascii_lowercase();
@@ -79,7 +84,7 @@ fn fit(name: &str, most: usize) -> String {
     }
     let (stem, extension) = split(name);
     let end = stem.floor_char_boundary(most - extension.len());
-    let fitting = format!("{}{extension}", stem[..end].trim_end_matches(['.', ' ']));
+    let fitting = format!("{}{extension}", stem[..end].trim_end_matches(is_lost_at_the_end));
     match fitting.is_empty() {
         true => "_".to_owned(),
         false => fitting,
@@ -103,6 +108,8 @@ mod tests {
             (" ... ", "H"),
             ("a\0b\nc.txt", "abc.txt"),
             ("name. . .", "name"),
+            // A fuzzer found that the blank before the dot stayed.
+            ("name\u{2000} .", "name"),
             ("CON", "_CON"),
             ("nul.txt", "_nul.txt"),
             ("Com1.tar.gz", "_Com1.tar.gz"),
