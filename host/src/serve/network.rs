@@ -1,12 +1,13 @@
 //! The network settings of a server: where it listens, who may call, and how many connections it
 //! takes.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use http::uri::Authority;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::unix_socket::{self, SocketFile};
 use crate::admin::AdminToken;
@@ -15,6 +16,9 @@ use crate::listen::{Endpoint, Listen};
 use crate::server::{self, Gate, Listener, Tls, TlsFiles};
 use crate::settings::Settings;
 
+/// Connections that wait to be accepted; the system may allow fewer. Beyond it the system drops
+/// them, and a client that sends nothing never learns of it.
+const BACKLOG: u32 = 4096;
 /// File descriptors that the database, the space and transfers may need.
 const OTHER_FILES: usize = 256;
 /// Fewest connections, however low the limit of open files is.
@@ -147,7 +151,7 @@ pub(super) async fn bind(settings: &Settings) -> anyhow::Result<Bound> {
     let tls = tls_files(settings)?.map(Tls::open).transpose()?;
     match listen(settings) {
         Listen::Tcp(address) => {
-            let listener = TcpListener::bind(address).await.with_context(|| {
+            let listener = bind_tcp(address).with_context(|| {
                 format!("--listen {address}: the address cannot be used; choose another, or port 0")
             })?;
             let address = listener.local_addr().context("the listener's address")?;
@@ -175,6 +179,16 @@ pub(super) async fn bind(settings: &Settings) -> anyhow::Result<Bound> {
             })
         }
     }
+}
+
+fn bind_tcp(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn bind_unix(path: &Path) -> anyhow::Result<(Listener, SocketFile, std::path::PathBuf)> {
