@@ -61,28 +61,41 @@ impl Client<'_> {
     }
 
     async fn post(&mut self, path: &str, body: impl Into<Bytes>) -> (u16, Bytes) {
-        let request = Request::post(path)
-            .header(HOST, self.host.address().to_string())
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(body.into()))
-            .unwrap();
-        let mut sender = match self.sender.take() {
-            Some(sender) if sender.is_ready() => sender,
-            _ => {
-                let stream = TcpStream::connect(self.host.address()).await.unwrap();
-                stream.set_nodelay(true).unwrap();
-                let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-                tokio::spawn(connection);
-                sender.ready().await.unwrap();
-                sender
+        let body = body.into();
+        let response = loop {
+            let request = Request::post(path)
+                .header(HOST, self.host.address().to_string())
+                .header(CONTENT_TYPE, "application/json")
+                .body(Full::new(body.clone()))
+                .unwrap();
+            let kept = self.sender.take().filter(SendRequest::is_ready);
+            let is_kept = kept.is_some();
+            let mut sender = match kept {
+                Some(sender) => sender,
+                None => self.connect().await,
+            };
+            match within(path, sender.send_request(request)).await {
+                Ok(response) => {
+                    self.sender = Some(sender);
+                    break response;
+                }
+                // The server closed a connection that was kept, before anything was sent.
+                Err(error) if is_kept && error.is_canceled() => {}
+                Err(error) => panic!("{path}: {error}\n{}", self.host.log()),
             }
         };
-        let response = within(path, sender.send_request(request)).await;
-        let response = response.unwrap_or_else(|error| panic!("{path}: {error}\n{}", self.host.log()));
         let status = response.status().as_u16();
         let body = within(path, response.into_body().collect()).await.unwrap().to_bytes();
-        self.sender = Some(sender);
         (status, body)
+    }
+
+    async fn connect(&self) -> SendRequest<Full<Bytes>> {
+        let stream = TcpStream::connect(self.host.address()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        sender.ready().await.unwrap();
+        sender
     }
 
     /// All that calls can change.
