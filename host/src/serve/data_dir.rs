@@ -79,7 +79,8 @@ impl DataDir {
                 let known = Cloud::known(store)?;
                 // A new space has no rows, and a sync would remove those of a restored database.
                 let opened = super::space::open(&url, known.is_none(), store).await;
-                opened.map_err(|error| match known {
+                let elsewhere = known.filter(|known| known.trim_end_matches('/') != url.trim_end_matches('/'));
+                opened.map_err(|error| match elsewhere {
                     Some(known) => error.context(format!(
                         "the rows of --data {} are of the space at {known}: name it with --space",
                         self.root.display()
